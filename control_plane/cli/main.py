@@ -1,0 +1,52 @@
+"""The `corrente` command. A command is a module beside this one, found by its file name and imported when called.
+
+A module `who_had.py` holds a click command named `command` and is `corrente who-had`; a trailing underscore keeps a name
+clear of Python's own words (`import_.py`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+import click
+
+from control_plane import cli
+from control_plane.settings import SettingsError, load_settings
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_modules())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _modules().get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = importlib.import_module(f"control_plane.cli.{module}").command
+        return command
+
+
+def _modules() -> dict[str, str]:
+    names = (module.name for module in pkgutil.iter_modules(cli.__path__))
+    return {name.rstrip("_").replace("_", "-"): name for name in names if name != "main" and not name.startswith("_")}
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--settings", "file", type=click.Path(path_type=Path), help="The settings file; corrente.toml by default."
+)
+@click.pass_context
+def corrente(ctx: click.Context, file: Path | None) -> None:
+    """Corrente keeps an ISP's network current with its contracts."""
+    try:
+        ctx.obj = load_settings(file)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def main() -> None:
+    """Run the command line; expected failures end with one clear line and an exit code that is not zero."""
+    sys.exit(corrente(prog_name="corrente"))

@@ -1,0 +1,240 @@
+"""The settings: one corrente.toml, read once into frozen records, a section a concern.
+
+An unknown key or a wrong type stops the start with the file, the line and what was expected. Secrets are not in the
+file: they come from `CORRENTE_…` or from a file named by `CORRENTE_…_FILE`.
+
+Units are in the key names. corrente.toml.example lists every setting with its default.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+PositiveSeconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[int, Meta(ge=0)]
+Days = Annotated[int, Meta(ge=1)]
+DEFAULT_FILE: Final = "corrente.toml"
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names file, line, key and what was expected."""
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A section of the file: a key it does not know is refused."""
+
+
+class OperatorSettings(_Section, frozen=True):
+    """Who runs this network, and in which zone its days begin."""
+
+    name: str = "My ISP"
+    billing_zone: str = "Europe/Rome"
+
+
+class DatabaseSettings(_Section, frozen=True):
+    """Which PostgreSQL. Empty means the private one that `corrente up` keeps under the state directory."""
+
+    conninfo: str = ""
+
+
+class PathSettings(_Section, frozen=True):
+    """Where state lives; relative paths count from the settings file."""
+
+    state_dir: str = "var"
+
+
+class RadiusSettings(_Section, frozen=True):
+    """The FreeRADIUS that `corrente up` starts."""
+
+    listen_address: str = "127.0.0.1"
+    authentication_port: Port = 1812
+    accounting_port: Port = 1813
+    status_port: Port = 18121
+    nas_lifetime_s: Annotated[int, Meta(ge=1, le=86400)] = 30
+    freeradius_dictionary: str = "/usr/share/freeradius/dictionary"
+
+
+class AccessSettings(_Section, frozen=True):
+    """What bears on a login."""
+
+    store_max_age_s: Seconds = 0
+    sessions_max_age_s: Seconds = 300
+    timeout_jitter_percent: Annotated[int, Meta(ge=0, le=50)] = 10
+
+
+class EdgeSettings(_Section, frozen=True):
+    """The process beside FreeRADIUS."""
+
+    node: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")] = "node-1"
+    poll_interval_s: PositiveSeconds = 0.2
+    spool_interval_s: PositiveSeconds = 0.5
+    spool_grace_s: PositiveSeconds = 10.0
+    batch_records: Annotated[int, Meta(ge=1, le=100000)] = 2000
+    spool_sync_interval_s: Annotated[float, Meta(ge=0)] = 0.0
+
+
+class AccountingSettings(_Section, frozen=True):
+    """How records become sessions and usage."""
+
+    stale_after_intervals: Annotated[int, Meta(ge=2, le=100)] = 3
+    stale_grace_s: Seconds = 60
+    default_interim_interval_s: Annotated[int, Meta(ge=60, le=86400)] = 600
+
+
+class RetentionSettings(_Section, frozen=True):
+    """How long each class of data is kept before its partition is dropped. The law of the country decides; ask counsel."""
+
+    address_history_days: Days = 365
+    closed_session_days: Days = 365
+    login_attempt_days: Days = 90
+    usage_hour_days: Days = 90
+    usage_day_days: Days = 1095
+    change_feed_hours: Annotated[int, Meta(ge=1)] = 24
+
+
+class WebSettings(_Section, frozen=True):
+    """The web process."""
+
+    address: str = "127.0.0.1"
+    port: Port = 8000
+
+
+class Settings(_Section, frozen=True):
+    """All of corrente.toml."""
+
+    operator: OperatorSettings = OperatorSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    paths: PathSettings = PathSettings()
+    radius: RadiusSettings = RadiusSettings()
+    access: AccessSettings = AccessSettings()
+    edge: EdgeSettings = EdgeSettings()
+    accounting: AccountingSettings = AccountingSettings()
+    retention: RetentionSettings = RetentionSettings()
+    web: WebSettings = WebSettings()
+    # Filled in by load_settings: the directory that relative paths count from.
+    base_dir: str = "."
+
+    @property
+    def state_dir(self) -> Path:
+        """The state directory as an absolute path."""
+        return (Path(self.base_dir) / self.paths.state_dir).resolve()
+
+    @property
+    def policy_dir(self) -> Path:
+        """Where the policy store's generations are."""
+        return self.state_dir / "policy"
+
+    @property
+    def accounting_spool_dir(self) -> Path:
+        """Where FreeRADIUS's detail module writes accounting."""
+        return self.state_dir / "spool" / "accounting"
+
+    @property
+    def login_spool_dir(self) -> Path:
+        """Where FreeRADIUS's linelog module writes login attempts."""
+        return self.state_dir / "spool" / "logins"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The billing zone."""
+        return ZoneInfo(self.operator.billing_zone)
+
+    def conninfo(self, role: str) -> str:
+        """How to reach the database as `corrente` (its owner), `corrente_edge`, `corrente_worker`, …"""
+        if self.database.conninfo:
+            return self.database.conninfo
+        return f"host={self.state_dir / 'run' / 'postgres'} port=5432 dbname=corrente user={role}"
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """The settings in `path`, else in CORRENTE_SETTINGS, else in ./corrente.toml if it is there, else the defaults.
+
+    Raises: SettingsError.
+    """
+    named = path or (Path(os.environ["CORRENTE_SETTINGS"]) if "CORRENTE_SETTINGS" in os.environ else None)
+    file = named or Path(DEFAULT_FILE)
+    if not file.exists():
+        if named is not None:
+            raise SettingsError(f"{file}: there is no such file; copy corrente.toml.example there")
+        return Settings(base_dir=str(Path.cwd()))
+    text = file.read_text(encoding="utf-8", errors="strict")
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: this is not TOML: {error}") from error
+    if "base_dir" in raw:
+        raise SettingsError(f"{file}:{_line_of(text, ['base_dir'])}: unknown key `base_dir`")
+    try:
+        settings = msgspec.convert({**raw, "base_dir": str(file.resolve().parent)}, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(file, text, str(error))) from error
+    try:
+        ZoneInfo(settings.operator.billing_zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        line = _line_of(text, ["operator", "billing_zone"])
+        raise SettingsError(
+            f"{file}:{line}: operator.billing_zone: expected a zone name such as Europe/Rome"
+        ) from error
+    return settings
+
+
+def _explain(file: Path, text: str, message: str) -> str:
+    """A message of msgspec with the file and the line of the key it complains of."""
+    problem, _, where = message.partition(" - at `$")
+    keys = [key for key in where.rstrip("`").split(".") if key]
+    unknown = re.search(r"unknown field `([^`]*)`", problem)
+    if unknown:
+        keys.append(unknown.group(1))
+        problem = "unknown key; see corrente.toml.example"
+    return f"{file}:{_line_of(text, keys)}: {'.'.join(keys)}: {problem}"
+
+
+def _line_of(text: str, keys: list[str]) -> int:
+    """The line where a key stands; that of its section when it stands nowhere."""
+    section, found = "", 1
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\s*([^\]]+?)\s*\]", line)
+        section = header.group(1) if header else section
+        path = [*section.split("."), *re.findall(r"^\s*([A-Za-z0-9_\"'-]+(?:\.[A-Za-z0-9_-]+)*)\s*=", line)]
+        joined = ".".join(part.strip("\"'") for part in path if part)
+        if joined == ".".join(keys):
+            return number
+        if header and keys[: len(section.split("."))] == section.split("."):
+            found = number
+    return found
+
+
+def secret_keys(settings: Settings) -> tuple[bytes, ...]:
+    """The keys that seal secrets: the one in use first, then older ones that still open.
+
+    Lines of base64, 32 bytes each, in CORRENTE_SECRETS_KEY, in the file CORRENTE_SECRETS_KEY_FILE, or in the state
+    directory's secrets.key, which `corrente up` makes. Raises: SettingsError.
+    """
+    if "CORRENTE_SECRETS_KEY" in os.environ:
+        source, text = "CORRENTE_SECRETS_KEY", os.environ["CORRENTE_SECRETS_KEY"]
+    else:
+        file = Path(os.environ.get("CORRENTE_SECRETS_KEY_FILE", settings.state_dir / "secrets.key"))
+        try:
+            source, text = str(file), file.read_text()
+        except OSError as error:
+            raise SettingsError(
+                f"{file}: the secrets key can't be read ({error.strerror}); `corrente up` makes one"
+            ) from error
+    try:
+        keys = tuple(base64.b64decode(line, validate=True) for line in text.split())
+    except binascii.Error as error:
+        raise SettingsError(f"{source}: expected lines of base64 with 32 bytes each") from error
+    if not keys or any(len(key) != 32 for key in keys):
+        raise SettingsError(f"{source}: expected one or more lines of base64 with 32 bytes each")
+    return keys

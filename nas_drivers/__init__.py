@@ -1,0 +1,1 @@
+"""How each vendor of access devices is spoken to."""

@@ -1,0 +1,1 @@
+"""What runs inside FreeRADIUS: the hook, the policy store and the decision."""

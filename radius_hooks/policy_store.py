@@ -1,0 +1,334 @@
+"""The policy store: what a RADIUS node knows without asking anyone, in LMDB files.
+
+A store is a directory of generations and one link to the generation in use:
+
+    policy/current -> gen-000007
+    policy/gen-000007/{data.mdb,lock.mdb}
+
+A full rebuild fills a new generation while readers go on with the old one; one atomic rename of `current` switches.
+Small changes are written into the generation in use, a transaction a batch.
+
+Why the reader registers (`lock=True`): an unregistered reader beside a writer can read recycled pages. Why the map is
+16 GiB for both sides: with a smaller one every look-up raised `MapResizedError` as soon as the writer wrote.
+Both were seen; see docs/decisions/0001.
+
+Units: epochs in whole seconds UTC.
+Next: decision.py
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
+from typing import Final
+
+import lmdb
+import msgspec
+
+# A store written by another format is rebuilt, never misread. Raise it with every change to a record below.
+FORMAT: Final = 1
+# Sparse, so it costs address space only. One million accounts take about 100 MB of it.
+MAP_SIZE_BYTES: Final = 16 << 30
+# FreeRADIUS runs four threads; readers of the command line and of a second process come on top.
+MAX_READERS: Final = 126
+_DATABASES: Final = (b"account", b"profile", b"nas", b"session", b"meta")
+_META_KEY: Final = b"meta"
+
+
+class StoreError(Exception):
+    """The policy store can't be used; the message says which file and what to do."""
+
+
+class Level(Enum):
+    """How far an account may go. `none` and `blocked` are refused, the others are accepted with their profile.
+
+    Source: docs/decisions/0003, billing model section 3.2.
+    """
+
+    FULL = 0
+    THROTTLE = 1
+    WALLED = 2
+    BLOCKED = 3
+    NONE = 4
+
+
+class SecretKind(Enum):
+    """What form a subscriber's secret has. Only `clear` can answer CHAP; `clear` and `nt` can answer MS-CHAPv2.
+
+    The value of each member but `NO_SECRET` is the FreeRADIUS control attribute that carries it.
+    """
+
+    CLEAR = "Cleartext-Password"
+    NT = "NT-Password"
+    CRYPT = "Crypt-Password"
+    MD5 = "MD5-Password"
+    SMD5 = "SMD5-Password"
+    SHA1 = "SHA-Password"
+    SSHA1 = "SSHA-Password"
+    SHA2 = "SHA2-Password"
+    PASSWORD_WITH_HEADER = "Password-With-Header"  # noqa: S105 - the name of an attribute, not a password
+    NO_SECRET = ""
+
+
+class ReplyItem(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One attribute of a reply, ready for FreeRADIUS.
+
+    `kind` is the dictionary's data type (`integer`, `ipaddr`, `ipv6prefix`, `string`, `octets` …): the value is
+    checked against it before it leaves, because FreeRADIUS 3.2.1 sends a value that does not parse as zero.
+    """
+
+    name: str
+    op: str
+    value: str
+    kind: str
+
+
+class PolicyStep(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What holds for an account until `until` (epoch seconds; 0 means with no end).
+
+    The steps of an account are in order of time. They let a relief end at its minute with the database away.
+    """
+
+    until: int
+    level: Level
+    reason: str
+    profile_id: int
+
+
+class OwnBlock(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Attributes of one account that no other word of the product carries (kept by an import, or set by hand).
+
+    `check` items are compared with the request; if all match, `control` and `reply` apply. `fall_through` says whether
+    the next block is looked at after one that matched: the rules of FreeRADIUS's rlm_sql.
+    """
+
+    check: tuple[ReplyItem, ...]
+    control: tuple[ReplyItem, ...]
+    reply: tuple[ReplyItem, ...]
+    fall_through: bool
+
+
+class AccountRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """All that is needed to answer for one subscriber account, but its profile's attributes."""
+
+    account_id: int
+    contract_id: int
+    secret_kind: SecretKind
+    sealed_secret: bytes
+    steps: tuple[PolicyStep, ...]
+    expires_at: int
+    max_sessions: int
+    macs: tuple[str, ...]
+    circuit_ids: tuple[str, ...]
+    nas_ids: tuple[int, ...]
+    reply: tuple[ReplyItem, ...]
+    own: tuple[OwnBlock, ...]
+    revision: bytes
+
+
+class ProfileRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One profile rendered for one vendor. The timeouts stay numbers because each login gets them with its own jitter."""
+
+    profile_id: int
+    name: str
+    revision: bytes
+    session_timeout_s: int
+    idle_timeout_s: int
+    interim_interval_s: int
+    reply: tuple[ReplyItem, ...]
+
+
+class NasRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One access device, or the prefix a group of them sends from."""
+
+    nas_id: int
+    name: str
+    vendor: str
+    sealed_secret: bytes
+    require_message_authenticator: bool
+    realms: tuple[str, ...]
+
+
+class LiveSession(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One session of an account as accounting knows it; `stale` when it has been silent for too long."""
+
+    session_key: bytes
+    nas_id: int
+    mac: str
+    line: str
+    stale: bool
+
+
+class StoreMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
+    """What a store says of itself. `position` is where in the change feed it stands; `checked_at` when it last asked."""
+
+    format: int
+    built_at: float
+    checked_at: float
+    position: str
+    system: str
+    nas_prefix_lengths: tuple[int, ...] = ()
+    accounts: int = 0
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_account = msgspec.msgpack.Decoder(AccountRecord).decode
+_decode_profile = msgspec.msgpack.Decoder(ProfileRecord).decode
+_decode_nas = msgspec.msgpack.Decoder(NasRecord).decode
+_decode_sessions = msgspec.msgpack.Decoder(tuple[LiveSession, ...]).decode
+_decode_meta = msgspec.msgpack.Decoder(StoreMeta).decode
+
+
+def account_key(username: str) -> bytes:
+    """The key of an account: its username byte for byte. FreeRADIUS refuses longer names than 253 bytes before us."""
+    return username.encode()
+
+
+def profile_key(profile_id: int, vendor: str) -> bytes:
+    """The key of a rendered profile."""
+    return b"%d/%b" % (profile_id, vendor.encode())
+
+
+def nas_key(network: str) -> bytes:
+    """The key of a NAS: its source prefix in canonical text, host addresses with their full length."""
+    return str(ip_network(network)).encode()
+
+
+def session_key(account_id: int) -> bytes:
+    """The key of an account's live sessions."""
+    return account_id.to_bytes(8, "big")
+
+
+class _Generation:
+    """One opened generation and its five databases."""
+
+    def __init__(self, path: Path, *, writable: bool) -> None:
+        self.path = path
+        self.env = lmdb.open(
+            str(path),
+            map_size=MAP_SIZE_BYTES,
+            max_dbs=len(_DATABASES),
+            max_readers=MAX_READERS,
+            readonly=not writable,
+            lock=True,
+            create=writable,
+            sync=writable,
+            readahead=False,
+            mode=0o660,
+        )
+        names = {name: self.env.open_db(name, create=writable) for name in _DATABASES}
+        self.account, self.profile, self.nas, self.session, self.meta = (names[name] for name in _DATABASES)
+
+    def close(self) -> None:
+        self.env.close()
+
+
+class PolicyReader:
+    """Look-ups in the store, always in the generation in use.
+
+    Raises: StoreError when there is no store yet or it is of another format.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._link = str(directory / "current")
+        self._directory = directory
+        self._target = ""
+        self._generation: _Generation | None = None
+
+    def _open(self, target: str) -> None:
+        path = self._directory / target
+        try:
+            generation = _Generation(path, writable=False)
+        except lmdb.Error as error:
+            raise StoreError(f"policy store {path} can't be opened ({error}); is the edge running?") from error
+        with generation.env.begin() as txn:
+            raw = txn.get(_META_KEY, db=generation.meta)
+        try:
+            meta = _decode_meta(raw) if raw is not None else None
+        except msgspec.MsgspecError:
+            meta = None
+        if meta is None or meta.format != FORMAT:
+            generation.close()
+            found = "none" if meta is None else str(meta.format)
+            raise StoreError(
+                f"policy store {path} has format {found}, this program reads {FORMAT}; the edge rebuilds it"
+            )
+        self.close()
+        self._generation, self._target = generation, target
+
+    @contextmanager
+    def reading(self) -> Iterator[Snapshot]:
+        """One consistent view for one decision. Kept short: an open view stops the writer from reusing pages."""
+        try:
+            target = os.readlink(self._link)
+        except OSError as error:
+            raise StoreError(f"no policy store at {self._directory}: start `corrente edge` once") from error
+        if target != self._target:
+            self._open(target)
+        generation = self._generation
+        assert generation is not None
+        with generation.env.begin() as txn:
+            yield Snapshot(txn, generation)
+
+    def close(self) -> None:
+        """Let go of the generation in use."""
+        if self._generation is not None:
+            self._generation.close()
+        self._generation = None
+        self._target = ""
+
+
+class Snapshot:
+    """The look-ups of one decision."""
+
+    __slots__ = ("_generation", "_txn")
+
+    def __init__(self, txn: lmdb.Transaction[bytes], generation: _Generation) -> None:
+        self._txn = txn
+        self._generation = generation
+
+    def account(self, username: str) -> AccountRecord | None:
+        """The account of that username, byte for byte."""
+        raw = self._txn.get(account_key(username), db=self._generation.account)
+        return None if raw is None else _decode_account(raw)
+
+    def profile(self, profile_id: int, vendor: str) -> ProfileRecord | None:
+        """The profile as rendered for a vendor."""
+        raw = self._txn.get(profile_key(profile_id, vendor), db=self._generation.profile)
+        return None if raw is None else _decode_profile(raw)
+
+    def sessions(self, account_id: int) -> tuple[LiveSession, ...]:
+        """The account's live sessions as far as accounting has told."""
+        raw = self._txn.get(session_key(account_id), db=self._generation.session)
+        return () if raw is None else _decode_sessions(raw)
+
+    def nas(self, source: str) -> NasRecord | None:
+        """The NAS that sends from `source`: the longest prefix that holds it."""
+        address = ip_address(source)
+        raw = self._txn.get(b"%b/%d" % (str(address).encode(), address.max_prefixlen), db=self._generation.nas)
+        if raw is None:
+            raw = self._nas_by_prefix(address)
+        return None if raw is None else _decode_nas(raw)
+
+    def _nas_by_prefix(self, address: IPv4Address | IPv6Address) -> bytes | None:
+        for length in self.meta().nas_prefix_lengths:
+            if length < address.max_prefixlen:
+                network = ip_network((address, length), strict=False)
+                raw = self._txn.get(str(network).encode(), db=self._generation.nas)
+                if raw is not None:
+                    return bytes(raw)
+        return None
+
+    def meta(self) -> StoreMeta:
+        """What the store says of itself."""
+        raw = self._txn.get(_META_KEY, db=self._generation.meta)
+        assert raw is not None, "a generation without meta is never opened"
+        return _decode_meta(raw)
+
+    def checked_at(self) -> float:
+        """When the edge last compared the store with the database."""
+        return self.meta().checked_at

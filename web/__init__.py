@@ -1,0 +1,1 @@
+"""What staff, subscribers and machines reach over HTTP."""
