@@ -19,12 +19,13 @@ Next: decision.py
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import lmdb
 import msgspec
@@ -332,3 +333,120 @@ class Snapshot:
     def checked_at(self) -> float:
         """When the edge last compared the store with the database."""
         return self.meta().checked_at
+
+
+class PolicyBatch:
+    """The writes of one transaction. A record of None removes what is under its key."""
+
+    def __init__(self, txn: lmdb.Transaction[bytes], generation: _Generation) -> None:
+        self._txn = txn
+        self._generation = generation
+
+    def _put(self, key: bytes, record: object | None, database: Any) -> None:
+        if record is None:
+            self._txn.delete(key, db=database)
+        else:
+            self._txn.put(key, _encode(record), db=database)
+
+    def put_account(self, username: str, record: AccountRecord | None) -> None:
+        """The record of one account."""
+        self._put(account_key(username), record, self._generation.account)
+
+    def put_profile(self, profile_id: int, vendor: str, record: ProfileRecord | None) -> None:
+        """One profile as rendered for one vendor."""
+        self._put(profile_key(profile_id, vendor), record, self._generation.profile)
+
+    def put_nas(self, network: str, record: NasRecord | None) -> None:
+        """One NAS under its source prefix."""
+        self._put(nas_key(network), record, self._generation.nas)
+
+    def put_sessions(self, account_id: int, sessions: tuple[LiveSession, ...]) -> None:
+        """The live sessions of an account; none removes the entry."""
+        self._put(session_key(account_id), sessions or None, self._generation.session)
+
+    def put_meta(self, meta: StoreMeta) -> None:
+        """What the store says of itself."""
+        self._txn.put(_META_KEY, _encode(meta), db=self._generation.meta)
+
+
+class PolicyWriter:
+    """The one writer of a store: small changes into the generation in use, or a whole new generation beside it."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._generation: _Generation | None = None
+
+    def open_current(self) -> StoreMeta | None:
+        """Open the generation in use for small changes; None when there is none of this format: rebuild then."""
+        link = self._directory / "current"
+        if not link.is_symlink():
+            return None
+        try:
+            generation = _Generation(self._directory / os.readlink(link), writable=True)
+            with generation.env.begin() as txn:
+                raw = txn.get(_META_KEY, db=generation.meta)
+            meta = _decode_meta(raw) if raw is not None else None
+        except (lmdb.Error, OSError, msgspec.MsgspecError):
+            return None
+        if meta is None or meta.format != FORMAT:
+            generation.close()
+            return None
+        self._generation = generation
+        return meta
+
+    @contextmanager
+    def batch(self) -> Iterator[PolicyBatch]:
+        """Changes that become visible together when the block ends, or not at all."""
+        generation = self._generation
+        assert generation is not None, "open_current() or rebuild() comes first"
+        with generation.env.begin(write=True) as txn:
+            yield PolicyBatch(txn, generation)
+
+    @contextmanager
+    def rebuild(self) -> Iterator[Rebuild]:
+        """Fill a new generation; it comes into use when the block ends well, and is removed when it does not."""
+        number = 1 + max((int(path.name[4:]) for path in self._directory.glob("gen-[0-9]*")), default=0)
+        path = self._directory / f"gen-{number:06d}"
+        path.mkdir(mode=0o770)
+        generation = _Generation(path, writable=True)
+        try:
+            yield Rebuild(generation)
+            generation.env.sync(True)
+        except BaseException:
+            generation.close()
+            shutil.rmtree(path)
+            raise
+        self._switch(path)
+        if self._generation is not None:
+            self._generation.close()
+        self._generation = generation
+
+    def _switch(self, path: Path) -> None:
+        new_link = self._directory / "current.new"
+        new_link.unlink(missing_ok=True)
+        new_link.symlink_to(path.name)
+        new_link.replace(self._directory / "current")
+        # A reader keeps the files of the generation it has open; the names can go.
+        for old in self._directory.glob("gen-[0-9]*"):
+            if old != path:
+                shutil.rmtree(old)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        if self._generation is not None:
+            self._generation.close()
+        self._generation = None
+
+
+class Rebuild:
+    """A generation being filled, in as many batches as wanted."""
+
+    def __init__(self, generation: _Generation) -> None:
+        self._generation = generation
+
+    @contextmanager
+    def batch(self) -> Iterator[PolicyBatch]:
+        """One transaction into the new generation."""
+        with self._generation.env.begin(write=True) as txn:
+            yield PolicyBatch(txn, self._generation)
