@@ -94,7 +94,7 @@ def test_the_whole_of_freeradius_is_read() -> None:
         ("$INCLUDE gone\n", "gone: can't be read"),
         ("$INCLUDE dictionary\n", "include itself"),
         ("ATTRIBUTE A 5 integer\nVALUE A one\n", ":2: not a dictionary line"),
-        ("VALUE Nothing one 1\n", "Nothing"),
+        ("VALUE Nothing one 1\n", "a VALUE one for nothing"),
     ],
 )
 def test_a_broken_file_is_refused_with_its_name_and_line(tmp_path: Path, text: str, problem: str) -> None:
