@@ -224,6 +224,7 @@ COMMENT ON TABLE relief IS 'A promise to pay or a grace: while it lasts, restric
 -- Subscriber accounts
 -- ---------------------------------------------------------------------------------------------------------------
 CREATE TYPE secret_kind AS ENUM ('clear', 'nt', 'crypt', 'md5', 'smd5', 'sha1', 'ssha1', 'sha2', 'password_with_header', 'no_secret');
+COMMENT ON TYPE secret_kind IS 'In what form the secret is kept. Only clear can answer CHAP; clear and nt can answer MS-CHAPv2.';
 
 CREATE FUNCTION own_attributes_are_sound(blocks jsonb) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 -- A password would lie here in clear, and Auth-Type := Accept would let in without one.
@@ -326,6 +327,7 @@ COMMENT ON FUNCTION refuse_bound_nas() IS 'The foreign key of subscriber_account
 CREATE TRIGGER nas_unbound BEFORE DELETE ON nas FOR EACH ROW EXECUTE FUNCTION refuse_bound_nas();
 
 CREATE TYPE account_prefix_kind AS ENUM ('framed_ipv4', 'framed_ipv6_address', 'framed_ipv6_prefix', 'delegated_ipv6_prefix', 'route');
+COMMENT ON TYPE account_prefix_kind IS 'How the device is told: each but route is one RADIUS attribute, at most once an account.';
 
 CREATE TABLE account_prefix (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -660,7 +662,10 @@ GRANT SELECT, INSERT, UPDATE ON customer, contract, restriction, relief, subscri
 GRANT INSERT, DELETE ON account_prefix TO corrente_worker, corrente_web;
 GRANT SELECT ON session, closed_session, usage_hour, usage_day, login_attempt, customer TO corrente_web;
 GRANT INSERT ON audit_log TO corrente_web;
-GRANT SELECT ON address_history, session, nas, schema_migration TO corrente_lookup;
+GRANT SELECT ON address_history, schema_migration TO corrente_lookup;
+GRANT SELECT (id, name, source, identifier, vendor, site_id, enabled) ON nas TO corrente_lookup;
+GRANT SELECT (session_key, nas_id, acct_session_id, username, account_id, class_key, started_at, updated_at, received_at, framed_ipv4, framed_ipv6_address,
+    framed_ipv6_prefix, delegated_ipv6_prefix, nat_address, nat_first_port, nat_last_port, addresses_since, mac, line, stale) ON session TO corrente_lookup;
 GRANT INSERT ON audit_log TO corrente_lookup;
 -- A secret is sealed for its row's number, so that number is taken before the row is written.
 GRANT USAGE ON SEQUENCE subscriber_account_id_seq TO corrente_worker, corrente_web;

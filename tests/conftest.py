@@ -42,14 +42,24 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(base)
 
 
-@pytest.fixture
-def database(cluster: Cluster) -> Iterator[str]:
-    """The conninfo of a fresh database made from schema.sql, with partitions from 2025-12 to 2027-03."""
+def _fresh_database(cluster: Cluster) -> Iterator[str]:
     name = f"corrente_{next(_numbers)}"
     with db.connect(cluster.conninfo("postgres"), name="test", autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE corrente_template")
         yield cluster.conninfo(name)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(cluster: Cluster) -> Iterator[str]:
+    """The conninfo of a fresh database made from schema.sql, with partitions from 2025-12 to 2027-03."""
+    yield from _fresh_database(cluster)
+
+
+@pytest.fixture(scope="module")
+def module_database(cluster: Cluster) -> Iterator[str]:
+    """The same for all tests of a module, which leave it as it was."""
+    yield from _fresh_database(cluster)
 
 
 @pytest.fixture

@@ -1,0 +1,119 @@
+"""Who may read and write what: the roles of schema.sql, tried in SQL."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from support.legal_world import WORLD, insert
+
+pytestmark = pytest.mark.db
+
+OURS = {"corrente", "corrente_edge", "corrente_worker", "corrente_web", "corrente_lookup"}
+
+ALLOWED = [
+    ("corrente_edge", "SELECT sealed_secret FROM nas"),
+    ("corrente_edge", "UPDATE nas SET booted_at = now()"),
+    ("corrente_edge", insert("session")),
+    ("corrente_edge", insert("closed_session")),
+    ("corrente_edge", insert("address_history")),
+    ("corrente_edge", insert("login_attempt")),
+    ("corrente_edge", insert("unreadable_record")),
+    ("corrente_edge", insert("change_feed", kind="'session'")),
+    ("corrente_edge", "UPDATE usage_day SET octets_in = octets_in + 1"),
+    ("corrente_edge", "SELECT make_month('2026-01-01')"),
+    ("corrente_worker", "UPDATE contract SET status = 'active'"),
+    ("corrente_worker", "UPDATE subscriber_account SET quota_exhausted_until = now()"),
+    ("corrente_worker", "DELETE FROM change_feed"),
+    ("corrente_worker", "UPDATE change_horizon SET xid = '9'"),
+    ("corrente_worker", "SELECT make_month('2026-01-01')"),
+    ("corrente_worker", "SELECT drop_months('login_attempt', '2000-01-01')"),
+    ("corrente_web", insert("restriction")),
+    ("corrente_web", "UPDATE contract SET plan_id = 1"),
+    ("corrente_web", "SELECT nextval('subscriber_account_id_seq')"),
+    ("corrente_web", "SELECT * FROM login_attempt"),
+    ("corrente_web", insert("audit_log")),
+    ("corrente_lookup", "SELECT * FROM address_history"),
+    ("corrente_lookup", insert("audit_log")),
+]
+
+REFUSED = [
+    ("corrente_edge", "UPDATE contract SET status = 'active'"),
+    ("corrente_edge", insert("contract")),
+    ("corrente_edge", insert("restriction")),
+    ("corrente_edge", "UPDATE restriction SET lifted_at = now()"),
+    ("corrente_edge", insert("relief")),
+    ("corrente_edge", "UPDATE subscriber_account SET max_sessions = 0"),
+    ("corrente_edge", "UPDATE nas SET sealed_secret = sealed_secret"),
+    ("corrente_edge", "SELECT * FROM customer"),
+    ("corrente_edge", "SELECT * FROM audit_log"),
+    ("corrente_edge", "UPDATE login_attempt SET reason = 'full'"),
+    ("corrente_edge", "DELETE FROM address_history"),
+    ("corrente_edge", "SELECT drop_months('login_attempt', '2000-01-01')"),
+    ("corrente_worker", "UPDATE audit_log SET actor = 'x'"),
+    ("corrente_worker", "DELETE FROM address_history"),
+    ("corrente_worker", "DROP TABLE login_attempt"),
+    ("corrente_worker", "INSERT INTO schema_migration VALUES ('9999_pre_x.sql')"),
+    ("corrente_web", "SELECT * FROM address_history"),
+    ("corrente_web", "SELECT * FROM address_history_202601"),
+    ("corrente_web", "SELECT make_month('2026-01-01')"),
+    ("corrente_web", "DELETE FROM contract"),
+    ("corrente_web", "DELETE FROM restriction"),
+    ("corrente_web", "UPDATE session SET octets_in = 0"),
+    ("corrente_web", "UPDATE usage_day SET octets_in = 0"),
+    ("corrente_web", "UPDATE audit_log SET actor = 'x'"),
+    ("corrente_lookup", "SELECT * FROM subscriber_account"),
+    ("corrente_lookup", "SELECT * FROM usage_day"),
+    ("corrente_lookup", "SELECT * FROM closed_session"),
+    ("corrente_lookup", "SELECT * FROM login_attempt"),
+    ("corrente_lookup", "SELECT sealed_secret FROM nas"),
+    ("corrente_lookup", "SELECT octets_in FROM session"),
+    ("corrente_lookup", "SELECT * FROM audit_log"),
+]
+
+
+@pytest.fixture(scope="module")
+def world(module_database):
+    with psycopg.connect(module_database, autocommit=True) as opened:
+        opened.execute(WORLD)
+        yield opened
+
+
+def _try_as(world, role, statement):
+    with world.transaction(force_rollback=True):
+        world.execute(f"SET LOCAL ROLE {role}")
+        world.execute(statement)
+
+
+@pytest.mark.parametrize(("role", "statement"), ALLOWED, ids=[f"{r}: {s[:60]}" for r, s in ALLOWED])
+def test_a_role_can_do_its_work(world, role, statement):
+    _try_as(world, role, statement)
+
+
+@pytest.mark.parametrize(("role", "statement"), REFUSED, ids=[f"{r}: {s[:60]}" for r, s in REFUSED])
+def test_a_role_can_do_no_more(world, role, statement):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        _try_as(world, role, statement)
+
+
+def test_freeradius_has_no_role_and_no_other_role_was_made(world):
+    roles = world.execute("SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%'").fetchall()
+    assert {name for (name,) in roles} == OURS
+
+
+def test_whoever_can_connect_without_a_role_of_ours_reads_and_runs_nothing(world):
+    granted = world.execute(
+        """
+        SELECT relname FROM pg_class, aclexplode(relacl) WHERE relnamespace = 'public'::regnamespace AND grantee = 0
+        UNION ALL SELECT proname FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner)))
+            WHERE pronamespace = 'public'::regnamespace AND grantee = 0 AND prosecdef
+        """
+    ).fetchall()
+    assert granted == []
+
+
+def test_functions_that_act_with_the_owner_s_rights_look_only_where_the_owner_s_tables_are(world):
+    paths = world.execute(
+        "SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
+    ).fetchall()
+    assert {name for name, _ in paths} == {"note_change", "make_month", "drop_months"}
+    assert all(config == ["search_path=public, pg_temp"] for _, config in paths)

@@ -1,0 +1,161 @@
+"""One legal row of every table, as SQL, and statements that write a second one with some columns changed.
+
+Values are SQL expressions, so that a test can write NULL, an array or a wrong type.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SEALED: Final = "decode(repeat('ab', 40), 'hex')"
+KEY: Final = "'00000000-0000-4000-8000-00000000000{}'"
+DURING_JANUARY: Final = "'2026-01-10 12:00+00'"
+
+# The second row of each table: legal beside the first, which WORLD writes.
+ROWS: Final[dict[str, dict[str, str]]] = {
+    "schema_migration": {"name": "'0002_pre_second.sql'"},
+    "site": {"name": "'Tower 2'", "latitude": "45.5", "longitude": "9.1"},
+    "nas": {"name": "'bras-2'", "source": "'192.0.2.2'", "vendor": "'generic'", "sealed_secret": SEALED},
+    "profile": {
+        "name": "'Home 100'",
+        "rate_down_bps": "100000000",
+        "rate_up_bps": "20000000",
+        "burst_down_bps": "200000000",
+        "burst_up_bps": "40000000",
+        "burst_threshold_down_bps": "50000000",
+        "burst_threshold_up_bps": "10000000",
+        "burst_time_s": "10",
+        "priority": "8",
+        "minimum_down_bps": "10000000",
+        "minimum_up_bps": "2000000",
+    },
+    "plan": {"name": "'Home'", "profile_id": "1", "throttle_profile_id": "1", "walled_profile_id": "1"},
+    "customer": {"name": "'Bruno'"},
+    "contract": {"customer_id": "1", "plan_id": "1", "status": "'active'", "starts_on": "'2026-01-01'"},
+    "restriction": {
+        "contract_id": "1",
+        "origin": "'dunning'",
+        "level": "'walled'",
+        "reason": "'invoice 12'",
+        "placed_by": "'job dunning'",
+        "since": "'2026-01-05 00:00+00'",
+    },
+    "relief": {
+        "contract_id": "1",
+        "during": "'[2026-02-01 00:00+00,2026-02-03 00:00+00)'",
+        "reason": "'promise'",
+        "granted_by": "'maria'",
+    },
+    "subscriber_account": {"contract_id": "1", "username": "'bruno'", "sealed_secret": SEALED},
+    "account_prefix": {"account_id": "1", "kind": "'framed_ipv6_address'", "prefix": "'2001:db8::2'"},
+    "session": {
+        "session_key": KEY.format(2),
+        "nas_id": "1",
+        "acct_session_id": "'81000002'",
+        "username": "'anna'",
+        "account_id": "1",
+        "policy_version": "'\\x0011223344556677'",
+        "started_at": DURING_JANUARY,
+        "updated_at": DURING_JANUARY,
+        "received_at": DURING_JANUARY,
+        "session_time_s": "0",
+        "octets_in": "0",
+        "octets_out": "0",
+        "counter_in": "0",
+        "counter_out": "0",
+        "interim_interval_s": "600",
+        "framed_ipv4": "'100.64.0.2'",
+        "framed_ipv6_address": "'2001:db8::3'",
+        "framed_ipv6_prefix": "'2001:db8:1::/64'",
+        "delegated_ipv6_prefix": "'2001:db8:100::/56'",
+        "nat_address": "'198.51.100.7'",
+        "nat_first_port": "1024",
+        "nat_last_port": "2047",
+        "addresses_since": DURING_JANUARY,
+    },
+    "closed_session": {
+        "session_key": KEY.format(2),
+        "ended_at": DURING_JANUARY,
+        "ended_by": "'stop'",
+        "nas_id": "1",
+        "acct_session_id": "'81000002'",
+        "username": "'anna'",
+        "started_at": DURING_JANUARY,
+        "received_at": DURING_JANUARY,
+        "session_time_s": "0",
+        "octets_in": "0",
+        "octets_out": "0",
+        "counter_in": "0",
+        "counter_out": "0",
+        "nat_address": "'198.51.100.7'",
+        "nat_first_port": "1024",
+        "nat_last_port": "2047",
+        "mac": "''",
+        "line": "''",
+    },
+    "address_history": {
+        "month": "'2026-01-01'",
+        "address": "'100.64.0.2'",
+        "valid_from": DURING_JANUARY,
+        "valid_to": DURING_JANUARY,
+        "first_port": "0",
+        "last_port": "65535",
+        "session_key": KEY.format(2),
+        "nas_id": "1",
+        "username": "'anna'",
+    },
+    "usage_hour": {"account_id": "2", "hour": DURING_JANUARY, "octets_in": "0", "octets_out": "0"},
+    "usage_day": {"account_id": "2", "day": "'2026-01-10'", "octets_in": "0", "octets_out": "0"},
+    "login_attempt": {
+        "at": DURING_JANUARY,
+        "attempt_key": "decode(repeat('02', 16), 'hex')",
+        "outcome": "'reject'",
+        "reason": "'wrong_password'",
+        "username": "'anna'",
+        "policy_version": "'\\x0011223344556677'",
+    },
+    "spool_position": {"node": "'node-1'", "file": "'detail.2'", "octets": "0"},
+    "unreadable_record": {
+        "node": "'node-1'",
+        "file": "'detail.1'",
+        "octet": "200",
+        "problem": "'no NAS'",
+        "record": "''",
+    },
+    "change_feed": {"kind": "'account'", "key": "1"},
+    "change_horizon": {},
+    "audit_log": {"actor": "'maria'", "action": "'account.set'", "subject": "'anna'", "detail": "'{}'"},
+}
+
+# What differs in the first row; its identity columns are 1.
+_FIRST: Final[dict[str, dict[str, str]]] = {
+    "schema_migration": {"name": "'0001_pre_first.sql'"},
+    "site": {"name": "'Tower 1'"},
+    "nas": {"name": "'bras-1'", "source": "'192.0.2.1'"},
+    "profile": {"name": "'Home 30'"},
+    "plan": {"name": "'Start'"},
+    "relief": {"during": "'[2026-01-01 00:00+00,2026-01-03 00:00+00)'"},
+    "subscriber_account": {"username": "'anna'"},
+    "account_prefix": {"kind": "'framed_ipv4'", "prefix": "'100.64.0.1'"},
+    "session": {"session_key": KEY.format(1)},
+    "closed_session": {"session_key": KEY.format(1)},
+    "address_history": {"session_key": KEY.format(1)},
+    "usage_hour": {"account_id": "1"},
+    "usage_day": {"account_id": "1"},
+    "login_attempt": {"attempt_key": "decode(repeat('01', 16), 'hex')"},
+    "spool_position": {"file": "'detail.1'"},
+    "unreadable_record": {"octet": "100"},
+}
+
+
+def insert(table: str, **changes: str) -> str:
+    """The statement that writes the table's second row with these columns changed; values are SQL."""
+    row = {**ROWS[table], **changes}
+    if not row:
+        return f"INSERT INTO {table} DEFAULT VALUES"
+    overriding = "OVERRIDING SYSTEM VALUE " if "id" in row else ""
+    return f"INSERT INTO {table} ({', '.join(row)}) {overriding}VALUES ({', '.join(row.values())})"
+
+
+# schema.sql itself writes the row of change_horizon.
+WORLD: Final = "; ".join(insert(table, **_FIRST.get(table, {})) for table in ROWS if table != "change_horizon")

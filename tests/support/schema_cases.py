@@ -1,0 +1,449 @@
+"""For every constraint of schema.sql: a statement it must refuse, and the legal neighbour it must let pass.
+
+Each runs alone on the rows of legal_world. test_schema.py fails for a constraint that stands in the database and not
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from support.legal_world import DURING_JANUARY, KEY, SEALED, insert
+
+
+class Case(NamedTuple):
+    """What must be refused by that constraint, and what must pass."""
+
+    constraint: str
+    breaks: str
+    passes: str
+
+
+# The tables whose changes an edge must hear of.
+_WATCHED: Final = (
+    "nas",
+    "profile",
+    "plan",
+    "contract",
+    "restriction",
+    "relief",
+    "subscriber_account",
+    "account_prefix",
+)
+
+
+def _case(constraint: str, table: str, wrong: dict[str, str], right: dict[str, str] | None = None) -> Case:
+    return Case(constraint, insert(table, **wrong), insert(table, **(right or {})))
+
+
+def _keys() -> Iterator[Case]:
+    """A second row under the first one's key."""
+    for table in (*_WATCHED, "site", "customer", "audit_log", "unreadable_record"):
+        yield _case(f"{table}_pkey", table, {"id": "1"}, {"id": "77"})
+    yield _case("schema_migration_pkey", "schema_migration", {"name": "'0001_pre_first.sql'"})
+    for table in ("session", "closed_session"):
+        yield _case(f"{table}_pkey", table, {"session_key": KEY.format(1)})
+    yield _case("address_history_pkey", "address_history", {"session_key": KEY.format(1)})
+    yield _case("usage_hour_pkey", "usage_hour", {"account_id": "1"})
+    yield _case("usage_day_pkey", "usage_day", {"account_id": "1"})
+    yield _case("login_attempt_pkey", "login_attempt", {"attempt_key": "decode(repeat('01', 16), 'hex')"})
+    yield _case("spool_position_pkey", "spool_position", {"file": "'detail.1'"}, {"node": "'node-2'"})
+    yield Case(
+        "change_feed_pkey",
+        "INSERT INTO change_feed (xid, id, kind, key) OVERRIDING SYSTEM VALUE SELECT xid, id, kind, key FROM change_feed",
+        insert("change_feed"),
+    )
+    yield Case(
+        "change_horizon_pkey", "INSERT INTO change_horizon DEFAULT VALUES", "UPDATE change_horizon SET xid = '7'"
+    )
+    yield Case(
+        "change_horizon_only_row_check",
+        "INSERT INTO change_horizon VALUES (false, '0')",
+        "UPDATE change_horizon SET only_row = true",
+    )
+
+
+def _unique() -> Iterator[Case]:
+    yield _case("site_name_key", "site", {"name": "'Tower 1'"})
+    yield _case("nas_name_key", "nas", {"name": "'bras-1'"})
+    yield _case("nas_source_once", "nas", {"source": "'192.0.2.1/32'"}, {"source": "'192.0.2.0/24'"})
+    yield _case("profile_name_key", "profile", {"name": "'Home 30'"})
+    yield _case("plan_name_key", "plan", {"name": "'Start'"})
+    yield _case(
+        "subscriber_account_username_once", "subscriber_account", {"username": "'anna'"}, {"username": "'Anna'"}
+    )
+    yield _case("unreadable_record_once", "unreadable_record", {"octet": "100"}, {"octet": "100", "node": "'node-2'"})
+    yield _case("account_prefix_once", "account_prefix", {"kind": "'framed_ipv4'", "prefix": "'100.64.0.1'"})
+    yield _case(
+        "account_prefix_assigned_once",
+        "account_prefix",
+        {"kind": "'framed_ipv6_prefix'"},
+    )._replace(
+        breaks=insert("account_prefix", kind="'framed_ipv6_prefix'", prefix="'2001:db8::/64'")
+        + ";"
+        + insert("account_prefix", kind="'delegated_ipv6_prefix'", prefix="'2001:db8::/64'"),
+        passes=insert("account_prefix", kind="'framed_ipv6_prefix'", prefix="'2001:db8::/64'")
+        + ";"
+        + insert("account_prefix", kind="'delegated_ipv6_prefix'", prefix="'2001:db8:1::/56'"),
+    )
+    yield _case(
+        "account_prefix_one_framed",
+        "account_prefix",
+        {"kind": "'framed_ipv4'", "prefix": "'100.64.0.2'"},
+        {"kind": "'route'", "prefix": "'100.64.0.2'"},
+    )
+
+
+def _references() -> Iterator[Case]:
+    for table, column in (
+        ("nas", "site_id"),
+        ("plan", "profile_id"),
+        ("plan", "throttle_profile_id"),
+        ("plan", "walled_profile_id"),
+        ("contract", "customer_id"),
+        ("contract", "plan_id"),
+        ("restriction", "contract_id"),
+        ("relief", "contract_id"),
+        ("subscriber_account", "contract_id"),
+        ("account_prefix", "account_id"),
+        ("session", "nas_id"),
+        ("session", "account_id"),
+    ):
+        yield _case(f"{table}_{column}_fkey", table, {column: "999"}, {column: "1"})
+
+
+def _nas() -> Iterator[Case]:
+    yield _case("nas_name_check", "nas", {"name": "'bras 2'"}, {"name": "'bras_2.pop-1'"})
+    yield _case("nas_vendor_check", "nas", {"vendor": "'../generic'"}, {"vendor": "'accel_ppp'"})
+    yield _case("nas_identifier_check", "nas", {"identifier": "''"}, {"identifier": "'core'"})
+    yield _case("nas_coa_port_check", "nas", {"coa_port": "0"}, {"coa_port": "1700"})
+    yield _case("nas_source_not_everyone", "nas", {"source": "'0.0.0.0/0'"}, {"source": "'10.0.0.0/8'"})
+    yield _case("nas_source_not_everyone", "nas", {"source": "'2000::/3'"}, {"source": "'fd00::/16'"})
+    yield _case("nas_secret_sealed", "nas", {"sealed_secret": "'in the clear'"})
+    yield _case("nas_coa_secret_sealed", "nas", {"sealed_coa_secret": "'in the clear'"}, {"sealed_coa_secret": SEALED})
+    yield _case("nas_coa_address_is_host", "nas", {"coa_address": "'192.0.2.0/24'"}, {"coa_address": "'2001:db8::1'"})
+    for realms in ("'{isp.example,NULL}'", "'{\"\"}'", "'{@isp.example}'", "'{\"two words\"}'", "'{{a},{b}}'"):
+        yield _case("nas_realms_bare", "nas", {"realms": realms}, {"realms": "'{isp.example,office}'"})
+    yield _case("site_name_check", "site", {"name": "''"})
+    yield _case("site_latitude_check", "site", {"latitude": "90.1"}, {"latitude": "-90"})
+    yield _case("site_longitude_check", "site", {"longitude": "-180.1"}, {"longitude": "180"})
+    yield _case("site_place_in_pairs", "site", {"latitude": "NULL"}, {"latitude": "NULL", "longitude": "NULL"})
+
+
+_RATES: Final = ("rate", "burst", "burst_threshold", "minimum")
+_NO_RATES: Final = {f"{rate}_{way}_bps": "NULL" for rate in _RATES for way in ("down", "up")} | {
+    "burst_time_s": "NULL",
+    "priority": "NULL",
+}
+
+
+def _profile() -> Iterator[Case]:
+    yield _case("profile_name_check", "profile", {"name": "'a/b'"}, {"name": "'Home 1.5 G'"})
+    for way, other in (("down", "up"), ("up", "down")):
+        for rate in ("rate_999", "rate_400000000001"):
+            wrong = {f"rate_{way}_bps": rate.removeprefix("rate_"), f"rate_{other}_bps": "1000"}
+            right = {f"rate_{way}_bps": "400000000000", f"rate_{other}_bps": "1000"}
+            yield _case(f"profile_rate_{way}_bps_check", "profile", _NO_RATES | wrong, _NO_RATES | right)
+        burst = f"burst_{way}_bps"
+        yield _case(f"profile_{burst}_check", "profile", {burst: "400000000001"}, {burst: "400000000000"})
+        for rate in ("burst_threshold", "minimum"):
+            column = f"{rate}_{way}_bps"
+            yield _case(f"profile_{column}_check", "profile", {column: "999"}, {column: "1000"})
+    for column, wrong, right in (
+        ("burst_time_s", "0", "3600"),
+        ("priority", "9", "1"),
+        ("quota_octets", "0", "1"),
+        ("session_timeout_s", "59", "60"),
+        ("idle_timeout_s", "31536001", "60"),
+        ("interim_interval_s", "59", "60"),
+    ):
+        yield _case(f"profile_{column}_check", "profile", {column: wrong}, {column: right})
+    for column in ("ipv4_pool", "ipv6_pool", "delegated_ipv6_pool", "filter"):
+        yield _case(f"profile_{column}_check", "profile", {column: "''"}, {column: "'pool 1'"})
+        yield _case(f"profile_{column}_check", "profile", {column: r"E'a\nb'"}, {column: "repeat('a', 253)"})
+        yield _case(f"profile_{column}_check", "profile", {column: "repeat('a', 254)"}, {column: "NULL"})
+    yield _case("profile_rates_in_pairs", "profile", {**_NO_RATES, "rate_up_bps": "1000"}, _NO_RATES)
+    no_burst = {name: "NULL" for name in _NO_RATES if name.startswith("burst")}
+    yield _case("profile_bursts_in_pairs", "profile", {**no_burst, "burst_down_bps": "300000000"}, no_burst)
+    no_threshold = {"burst_threshold_down_bps": "NULL", "burst_threshold_up_bps": "NULL"}
+    yield _case("profile_thresholds_in_pairs", "profile", {"burst_threshold_up_bps": "NULL"}, no_threshold)
+    no_minimum = {"minimum_down_bps": "NULL", "minimum_up_bps": "NULL"}
+    yield _case("profile_minimums_in_pairs", "profile", {"minimum_up_bps": "NULL"}, no_minimum)
+    yield _case("profile_burst_above_rate", "profile", {"burst_up_bps": "19999999"}, {"burst_up_bps": "20000000"})
+    burst = {"burst_down_bps": "2000", "burst_up_bps": "2000"}
+    yield _case("profile_burst_above_rate", "profile", {**_NO_RATES, **burst}, _NO_RATES)
+    yield _case(
+        "profile_threshold_needs_burst",
+        "profile",
+        {"burst_down_bps": "NULL", "burst_up_bps": "NULL", "burst_time_s": "NULL"},
+        no_burst,
+    )
+    yield _case(
+        "profile_threshold_below_burst",
+        "profile",
+        {"burst_threshold_up_bps": "40000001"},
+        {"burst_threshold_up_bps": "40000000"},
+    )
+    yield _case("profile_burst_time_needs_burst", "profile", {**no_burst, "burst_time_s": "5"}, no_burst)
+    yield _case(
+        "profile_minimum_below_rate", "profile", {"minimum_down_bps": "100000001"}, {"minimum_down_bps": "100000000"}
+    )
+    yield _case("profile_priority_needs_rate", "profile", {**_NO_RATES, "priority": "1"}, _NO_RATES)
+    for lists in ("ARRAY[NULL]::text[]", "'{\"\"}'", r"ARRAY[E'a\tb']", "ARRAY[repeat('a', 61)]"):
+        yield _case(
+            "profile_address_lists_fit", "profile", {"address_lists": lists}, {"address_lists": "'{vip,voice}'"}
+        )
+    yield _case("plan_name_check", "plan", {"name": "''"})
+
+
+def _contract() -> Iterator[Case]:
+    yield _case("customer_name_check", "customer", {"name": "''"})
+    yield _case("contract_dates_in_order", "contract", {"ends_on": "'2025-12-31'"}, {"ends_on": "'2026-01-01'"})
+    yield _case(
+        "contract_ended_has_end", "contract", {"status": "'ended'"}, {"status": "'ended'", "ends_on": "'2026-02-01'"}
+    )
+    for column in ("reason", "placed_by"):
+        yield _case(f"restriction_{column}_check", "restriction", {column: "''"})
+    yield _case(
+        "restriction_lifted_by_check",
+        "restriction",
+        {"lifted_at": "'2026-01-06'", "lifted_by": "''"},
+        {"lifted_at": "'2026-01-06'", "lifted_by": "'maria'"},
+    )
+    since = "'2026-01-05 00:00+00'"
+    yield _case("restriction_until_after_since", "restriction", {"until": since}, {"until": "'2026-01-05 00:01+00'"})
+    yield _case("restriction_lift_is_signed", "restriction", {"lifted_at": since})
+    yield _case(
+        "restriction_lifted_after_since",
+        "restriction",
+        {"lifted_at": "'2026-01-04 00:00+00'", "lifted_by": "'maria'"},
+        {"lifted_at": since, "lifted_by": "'maria'"},
+    )
+    for column in ("reason", "granted_by"):
+        yield _case(f"relief_{column}_check", "relief", {column: "''"})
+    for during in (
+        "'empty'",
+        "'[2026-02-01,)'",
+        "'(,2026-02-01)'",
+        "'[2026-02-01,2026-02-03]'",
+        "'(2026-02-01,2026-02-03)'",
+    ):
+        yield _case("relief_is_bounded", "relief", {"during": during})
+    yield _case(
+        "relief_one_at_a_time",
+        "relief",
+        {"during": "'[2026-01-02 23:59+00,2026-01-09 00:00+00)'"},
+        {"during": "'[2026-01-03 00:00+00,2026-01-09 00:00+00)'"},
+    )
+
+
+def _account() -> Iterator[Case]:
+    table = "subscriber_account"
+    yield _case(f"{table}_max_sessions_check", table, {"max_sessions": "-1"}, {"max_sessions": "0"})
+    yield _case(f"{table}_username_fits", table, {"username": "''"}, {"username": "repeat('a', 253)"})
+    yield _case(f"{table}_username_fits", table, {"username": "repeat('é', 127)"}, {"username": "repeat('é', 126)"})
+    yield _case(f"{table}_username_fits", table, {"username": r"E'a\nb'"}, {"username": "'a b@isp.example'"})
+    yield _case(
+        f"{table}_secret_present",
+        table,
+        {"secret_kind": "'no_secret'"},
+        {"secret_kind": "'no_secret'", "sealed_secret": "''"},
+    )
+    yield _case(f"{table}_secret_present", table, {"sealed_secret": "''"})
+    yield _case(f"{table}_secret_sealed", table, {"sealed_secret": "'in the clear'"}, {"secret_kind": "'nt'"})
+    for macs in (
+        "'{AABBCCDDEEFF}'",
+        "'{aabbccddeeff,NULL}'",
+        "'{\"\"}'",
+        "'{\"aabbccddeeff,aabbccddee00\"}'",
+        "'{{aabbccddeeff},{aabbccddee00}}'",
+    ):
+        yield _case(f"{table}_macs_normal", table, {"macs": macs}, {"macs": "'{aabbccddeeff,aabbccddee00}'"})
+    for circuits in ("'{NULL}'", "'{\"\"}'", r"ARRAY[E'a\nb']", "'{{a},{b}}'"):
+        yield _case(
+            f"{table}_circuit_ids_fit", table, {"circuit_ids": circuits}, {"circuit_ids": "'{\"olt 1/2/3:10\"}'"}
+        )
+    for own in (
+        "'{}'",
+        "'[1]'",
+        "'[{\"reply\": {}}]'",
+        "'[{\"answer\": []}]'",
+        '\'[{"fall_through": "yes"}]\'',
+        '\'[{"reply": [["Class", ":="]]}]\'',
+        '\'[{"reply": [["Class", ":=", 7]]}]\'',
+        '\'[{"reply": [["", ":=", "7"]]}]\'',
+        '\'[{"reply": [["Class", "is", "7"]]}]\'',
+        '\'[{"control": [["Cleartext-Password", ":=", "oops"]]}]\'',
+        '\'[{"control": [["Auth-Type", ":=", "Accept"]]}]\'',
+    ):
+        yield _case(
+            f"{table}_own_attributes_check",
+            table,
+            {"own_attributes": own},
+            {
+                "own_attributes": '\'[{"check": [["NAS-Port-Type", "==", "Ethernet"]], "reply": [["Reply-Message", "=", "hello"]], "fall_through": true}]\''
+            },
+        )
+
+
+def _prefix() -> Iterator[Case]:
+    table = "account_prefix"
+    for kind, wrong, right in (
+        ("framed_ipv6_address", "2001:db8::/64", "2001:db8::1"),
+        ("framed_ipv6_prefix", "100.64.0.8", "2001:db8::/64"),
+        ("framed_ipv6_prefix", "2001::/31", "2001:db8::/128"),
+        ("delegated_ipv6_prefix", "2001::/31", "2001:db8::/32"),
+        ("route", "2.0.0.0/7", "11.0.0.0/8"),
+    ):
+        yield _case(
+            f"{table}_family",
+            table,
+            {"kind": f"'{kind}'", "prefix": f"'{wrong}'"},
+            {"kind": f"'{kind}'", "prefix": f"'{right}'"},
+        )
+    yield Case(
+        f"{table}_family",
+        "UPDATE account_prefix SET prefix = '100.64.0.0/31'",
+        "UPDATE account_prefix SET prefix = '100.64.0.200'",
+    )
+    for bogus in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/8", "255.255.255.254", "::1", "fe80::/64", "ff02::/16"):
+        yield _case(
+            f"{table}_unicast",
+            table,
+            {"kind": "'route'", "prefix": f"'{bogus}'"},
+            {"kind": "'route'", "prefix": "'203.0.113.0/29'"},
+        )
+    yield _case(f"{table}_metric_of_route", table, {"metric": "1"}, {"metric": "1", "kind": "'route'"})
+    yield _case(
+        f"{table}_metric_check", table, {"metric": "-1", "kind": "'route'"}, {"metric": "65535", "kind": "'route'"}
+    )
+    second = insert("subscriber_account", id="2")
+    mine, other = {"account_id": "1", "kind": "'route'"}, {"account_id": "2", "kind": "'route'"}
+    yield Case(
+        f"{table}_one_holder",
+        f"{second}; {insert(table, **other, prefix=repr('100.64.0.0/24'))}",
+        f"{second}; {insert(table, **mine, prefix=repr('100.64.0.0/24'))}; {insert(table, **other, prefix=repr('100.64.1.0/24'))}",
+    )
+
+
+def _sessions() -> Iterator[Case]:
+    for table in ("session", "closed_session"):
+        for column in ("session_time_s", "octets_in", "octets_out", "counter_in", "counter_out"):
+            yield _case(f"{table}_{column}_check", table, {column: "-1"})
+        for column in ("counter_in", "counter_out"):
+            yield _case(
+                f"{table}_{column}_check", table, {column: "18446744073709551616"}, {column: "18446744073709551615"}
+            )
+        yield _case(f"{table}_policy_version_check", table, {"policy_version": "'\\x00'"}, {"policy_version": "NULL"})
+        yield _case(f"{table}_framed_ipv4_check", table, {"framed_ipv4": "'2001:db8::1'"}, {"framed_ipv4": "NULL"})
+        yield _case(f"{table}_nat_address_check", table, {"nat_address": "'2001:db8::1'"})
+        for column in ("framed_ipv6_address", "framed_ipv6_prefix", "delegated_ipv6_prefix"):
+            yield _case(f"{table}_{column}_check", table, {column: "'192.0.2.0'"}, {column: "NULL"})
+        no_block = {"nat_address": "NULL", "nat_first_port": "NULL", "nat_last_port": "NULL"}
+        for wrong in (
+            {"nat_address": "NULL"},
+            {"nat_last_port": "NULL"},
+            {"nat_first_port": "2048"},
+            {"nat_last_port": "65536"},
+        ):
+            yield _case(f"{table}_nat_block", table, wrong, no_block)
+    yield _case("session_interim_interval_s_check", "session", {"interim_interval_s": "0"})
+
+
+def _history() -> Iterator[Case]:
+    table = "address_history"
+    yield _case(f"{table}_in_order", table, {"valid_to": "'2026-01-10 11:59+00'"})
+    yield _case(
+        f"{table}_ports",
+        table,
+        {"first_port": "2048", "last_port": "2047"},
+        {"first_port": "2047", "last_port": "2047"},
+    )
+    yield _case(f"{table}_ports", table, {"last_port": "65536"})
+    yield _case(f"{table}_inside_month", table, {"month": "'2026-01-02'"})
+    yield _case(
+        f"{table}_inside_month",
+        table,
+        {"valid_from": "'2025-12-31 23:59:59+00'"},
+        {"valid_from": "'2026-01-01 00:00+00'"},
+    )
+    yield _case(
+        f"{table}_inside_month", table, {"valid_to": "'2026-02-01 00:00:01+00'"}, {"valid_to": "'2026-02-01 00:00+00'"}
+    )
+    for counted in ("usage_hour", "usage_day"):
+        for column in ("octets_in", "octets_out"):
+            yield _case(f"{counted}_{column}_check", counted, {column: "-1"})
+    yield _case(
+        "usage_hour_begins_one", "usage_hour", {"hour": "'2026-01-10 12:07+00'"}, {"hour": "'2026-01-10 12:30+00'"}
+    )
+    table = "login_attempt"
+    yield _case(f"{table}_attempt_key_check", table, {"attempt_key": "'\\x00'"})
+    yield _case(f"{table}_outcome_check", table, {"outcome": "'maybe'"}, {"outcome": "'accept'"})
+    yield _case(f"{table}_reason_check", table, {"reason": "'Wrong password'"})
+    yield _case(f"{table}_policy_version_check", table, {"policy_version": "'\\x00'"}, {"policy_version": "NULL"})
+    yield _case("spool_position_octets_check", "spool_position", {"octets": "-1"})
+    yield _case("unreadable_record_octet_check", "unreadable_record", {"octet": "-1"})
+    yield _case("unreadable_record_problem_check", "unreadable_record", {"problem": "''"})
+
+
+def _audit() -> Iterator[Case]:
+    yield _case("audit_log_actor_check", "audit_log", {"actor": "''"})
+    yield _case("audit_log_action_check", "audit_log", {"action": "'Deleted'"}, {"action": "'nas.add'"})
+    yield _case("audit_log_subject_check", "audit_log", {"subject": "''"})
+    yield _case("audit_log_detail_check", "audit_log", {"detail": "'[]'"})
+    reveal = {"action": "'account.reveal_secret'"}
+    yield _case(
+        "audit_log_reveal_has_reason", "audit_log", reveal, {**reveal, "detail": '\'{"reason": "router swap"}\''}
+    )
+
+
+def _binding_triggers() -> Iterator[Case]:
+    yield _case(
+        "subscriber_account_nas_ids_flat", "subscriber_account", {"nas_ids": "'{{1},{1}}'"}, {"nas_ids": "'{1,1}'"}
+    )
+    yield _case(
+        "subscriber_account_nas_known_insert", "subscriber_account", {"nas_ids": "'{1,999}'"}, {"nas_ids": "'{1}'"}
+    )
+    yield Case(
+        "subscriber_account_nas_known_update",
+        "UPDATE subscriber_account SET nas_ids = '{999}'",
+        "UPDATE subscriber_account SET nas_ids = '{1}'",
+    )
+    unused = insert("nas", id="5")
+    yield Case(
+        "nas_unbound",
+        f"{unused}; UPDATE subscriber_account SET nas_ids = '{{5}}'; DELETE FROM nas WHERE id = 5",
+        f"{unused}; UPDATE subscriber_account SET nas_ids = '{{1}}'; DELETE FROM nas WHERE id = 5",
+    )
+
+
+def _history_triggers() -> Iterator[Case]:
+    lift = f"UPDATE restriction SET lifted_at = {DURING_JANUARY}, lifted_by = 'maria'"
+    yield Case("restriction_lift_is_final", f"{lift}; UPDATE restriction SET lifted_at = NULL, lifted_by = NULL", lift)
+    yield Case("audit_log_append_only", "UPDATE audit_log SET actor = 'nobody'", insert("audit_log"))
+    yield Case("audit_log_append_only", "DELETE FROM audit_log", insert("audit_log"))
+    yield Case("audit_log_no_truncate", "TRUNCATE audit_log", insert("audit_log"))
+    for table in _WATCHED:
+        yield Case(f"{table}_no_truncate", f"TRUNCATE {table} CASCADE", insert(table))
+
+
+CASES: Final[tuple[Case, ...]] = tuple(
+    case
+    for group in (
+        _keys,
+        _unique,
+        _references,
+        _nas,
+        _profile,
+        _contract,
+        _account,
+        _prefix,
+        _sessions,
+        _history,
+        _audit,
+        _binding_triggers,
+        _history_triggers,
+    )
+    for case in group()
+)
