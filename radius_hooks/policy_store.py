@@ -22,7 +22,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -30,150 +29,62 @@ from typing import Any, Final
 import lmdb
 import msgspec
 
-# A store written by another format is rebuilt, never misread. Raise it with every change to a record below.
-FORMAT: Final = 1
+from radius_hooks.policy_records import (
+    FORMAT,
+    AccountRecord,
+    Level,
+    LiveSession,
+    NasRecord,
+    OwnBlock,
+    PolicyStep,
+    ProfileRecord,
+    ReplyItem,
+    SecretKind,
+    StoreMeta,
+)
+
+__all__ = [
+    "FORMAT",
+    "MAP_SIZE_BYTES",
+    "AccountRecord",
+    "Level",
+    "LiveSession",
+    "NasRecord",
+    "OwnBlock",
+    "PolicyBatch",
+    "PolicyReader",
+    "PolicyStep",
+    "PolicyWriter",
+    "ProfileRecord",
+    "Rebuild",
+    "ReplyItem",
+    "SecretKind",
+    "Snapshot",
+    "StoreError",
+    "StoreMeta",
+    "account_key",
+    "nas_key",
+    "profile_key",
+    "session_key",
+]
+
 # Sparse, so it costs address space only. One million accounts take about 100 MB of it.
 MAP_SIZE_BYTES: Final = 16 << 30
 # FreeRADIUS runs four threads; readers of the command line and of a second process come on top.
 MAX_READERS: Final = 126
 _DATABASES: Final = (b"account", b"profile", b"nas", b"session", b"meta")
 _META_KEY: Final = b"meta"
+# How often a reader looks again for the generation in use when it is replaced under its eyes.
+_SWITCH_ATTEMPTS: Final = 5
+# The edge and FreeRADIUS are two users with one group: new files inherit the group of the directory (setgid), readers
+# write their registration into the lock file and nothing else.
+_DIRECTORY_MODE: Final = 0o2770
+_LOCK_MODE: Final = 0o660
+_DATA_MODE: Final = 0o640
 
 
 class StoreError(Exception):
     """The policy store can't be used; the message says which file and what to do."""
-
-
-class Level(Enum):
-    """How far an account may go. `none` and `blocked` are refused, the others are accepted with their profile.
-
-    Source: docs/decisions/0003, billing model section 3.2.
-    """
-
-    FULL = 0
-    THROTTLE = 1
-    WALLED = 2
-    BLOCKED = 3
-    NONE = 4
-
-
-class SecretKind(Enum):
-    """What form a subscriber's secret has. Only `clear` can answer CHAP; `clear` and `nt` can answer MS-CHAPv2.
-
-    The value of each member but `NO_SECRET` is the FreeRADIUS control attribute that carries it.
-    """
-
-    CLEAR = "Cleartext-Password"
-    NT = "NT-Password"
-    CRYPT = "Crypt-Password"
-    MD5 = "MD5-Password"
-    SMD5 = "SMD5-Password"
-    SHA1 = "SHA-Password"
-    SSHA1 = "SSHA-Password"
-    SHA2 = "SHA2-Password"
-    PASSWORD_WITH_HEADER = "Password-With-Header"  # noqa: S105 - the name of an attribute, not a password
-    NO_SECRET = ""
-
-
-class ReplyItem(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One attribute of a reply, ready for FreeRADIUS.
-
-    `kind` is the dictionary's data type (`integer`, `ipaddr`, `ipv6prefix`, `string`, `octets` …): the value is
-    checked against it before it leaves, because FreeRADIUS 3.2.1 sends a value that does not parse as zero.
-    """
-
-    name: str
-    op: str
-    value: str
-    kind: str
-
-
-class PolicyStep(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What holds for an account until `until` (epoch seconds; 0 means with no end).
-
-    The steps of an account are in order of time. They let a relief end at its minute with the database away.
-    """
-
-    until: int
-    level: Level
-    reason: str
-    profile_id: int
-
-
-class OwnBlock(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Attributes of one account that no other word of the product carries (kept by an import, or set by hand).
-
-    `check` items are compared with the request; if all match, `control` and `reply` apply. `fall_through` says whether
-    the next block is looked at after one that matched: the rules of FreeRADIUS's rlm_sql.
-    """
-
-    check: tuple[ReplyItem, ...]
-    control: tuple[ReplyItem, ...]
-    reply: tuple[ReplyItem, ...]
-    fall_through: bool
-
-
-class AccountRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """All that is needed to answer for one subscriber account, but its profile's attributes."""
-
-    account_id: int
-    contract_id: int
-    secret_kind: SecretKind
-    sealed_secret: bytes
-    steps: tuple[PolicyStep, ...]
-    expires_at: int
-    max_sessions: int
-    macs: tuple[str, ...]
-    circuit_ids: tuple[str, ...]
-    nas_ids: tuple[int, ...]
-    reply: tuple[ReplyItem, ...]
-    own: tuple[OwnBlock, ...]
-    revision: bytes
-
-
-class ProfileRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One profile rendered for one vendor. The timeouts stay numbers because each login gets them with its own jitter."""
-
-    profile_id: int
-    name: str
-    revision: bytes
-    session_timeout_s: int
-    idle_timeout_s: int
-    interim_interval_s: int
-    reply: tuple[ReplyItem, ...]
-
-
-class NasRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One access device, or the prefix a group of them sends from."""
-
-    nas_id: int
-    name: str
-    vendor: str
-    sealed_secret: bytes
-    require_message_authenticator: bool
-    realms: tuple[str, ...]
-
-
-class LiveSession(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One session of an account as accounting knows it; `stale` when it has been silent for too long."""
-
-    session_key: bytes
-    nas_id: int
-    mac: str
-    line: str
-    stale: bool
-
-
-class StoreMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
-    """What a store says of itself. `position` is where in the change feed it stands; `checked_at` when it last asked."""
-
-    format: int
-    built_at: float
-    checked_at: float
-    position: str
-    system: str
-    nas_prefix_lengths: tuple[int, ...] = ()
-    accounts: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -207,7 +118,7 @@ def session_key(account_id: int) -> bytes:
 class _Generation:
     """One opened generation and its five databases."""
 
-    def __init__(self, path: Path, *, writable: bool) -> None:
+    def __init__(self, path: Path, *, writable: bool, durable: bool = True) -> None:
         self.path = path
         self.env = lmdb.open(
             str(path),
@@ -217,12 +128,18 @@ class _Generation:
             readonly=not writable,
             lock=True,
             create=writable,
-            sync=writable,
+            sync=durable,
             readahead=False,
-            mode=0o660,
+            mode=_LOCK_MODE,
         )
         names = {name: self.env.open_db(name, create=writable) for name in _DATABASES}
         self.account, self.profile, self.nas, self.session, self.meta = (names[name] for name in _DATABASES)
+
+    def share(self) -> None:
+        """Set the modes that the caller's umask took away."""
+        self.path.chmod(_DIRECTORY_MODE)
+        (self.path / "lock.mdb").chmod(_LOCK_MODE)
+        (self.path / "data.mdb").chmod(_DATA_MODE)
 
     def close(self) -> None:
         self.env.close()
@@ -264,16 +181,28 @@ class PolicyReader:
     @contextmanager
     def reading(self) -> Iterator[Snapshot]:
         """One consistent view for one decision. Kept short: an open view stops the writer from reusing pages."""
-        try:
-            target = os.readlink(self._link)
-        except OSError as error:
-            raise StoreError(f"no policy store at {self._directory}: start `corrente edge` once") from error
-        if target != self._target:
-            self._open(target)
+        target = self._in_use()
+        attempts = _SWITCH_ATTEMPTS
+        while target != self._target:
+            try:
+                self._open(target)
+            except StoreError:
+                attempts -= 1
+                changed = self._in_use()
+                # Removed between the two looks: the next one is in use by now.
+                if changed == target or not attempts:
+                    raise
+                target = changed
         generation = self._generation
         assert generation is not None
         with generation.env.begin() as txn:
             yield Snapshot(txn, generation)
+
+    def _in_use(self) -> str:
+        try:
+            return os.readlink(self._link)
+        except OSError as error:
+            raise StoreError(f"no policy store at {self._directory}: start `corrente edge` once") from error
 
     def close(self) -> None:
         """Let go of the generation in use."""
@@ -352,6 +281,29 @@ class PolicyBatch:
         """The record of one account."""
         self._put(account_key(username), record, self._generation.account)
 
+    def put_next_account(self, username: str, record: AccountRecord) -> None:
+        """An account whose username comes after all others in byte order: pages are filled to the brim."""
+        self._put_next(account_key(username), record, self._generation.account)
+
+    def put_next_sessions(self, account_id: int, sessions: tuple[LiveSession, ...]) -> None:
+        """The sessions of an account whose number is above all others."""
+        self._put_next(session_key(account_id), sessions, self._generation.session)
+
+    def _put_next(self, key: bytes, record: object, database: Any) -> None:
+        raw = _encode(record)
+        # LMDB refuses to append what is not last; it still has a place.
+        if not self._txn.put(key, raw, db=database, append=True):
+            self._txn.put(key, raw, db=database)
+
+    def clear_devices(self) -> None:
+        """Forget every NAS and every profile: they are few and are written anew together."""
+        self._txn.drop(self._generation.nas, delete=False)
+        self._txn.drop(self._generation.profile, delete=False)
+
+    def accounts(self) -> int:
+        """How many accounts the store holds, this batch included."""
+        return int(self._txn.stat(self._generation.account)["entries"])
+
     def put_profile(self, profile_id: int, vendor: str, record: ProfileRecord | None) -> None:
         """One profile as rendered for one vendor."""
         self._put(profile_key(profile_id, vendor), record, self._generation.profile)
@@ -373,7 +325,9 @@ class PolicyWriter:
     """The one writer of a store: small changes into the generation in use, or a whole new generation beside it."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        if not directory.exists():
+            directory.mkdir(parents=True)
+            directory.chmod(_DIRECTORY_MODE)
         self._directory = directory
         self._generation: _Generation | None = None
 
@@ -393,7 +347,13 @@ class PolicyWriter:
             generation.close()
             return None
         self._generation = generation
+        self._remove_all_but(generation.path)
         return meta
+
+    def release_dead_readers(self) -> int:
+        """Free the places of readers that were killed: each would keep the pages it saw from being reused."""
+        assert self._generation is not None, "open_current() or rebuild() comes first"
+        return self._generation.env.reader_check()
 
     @contextmanager
     def batch(self) -> Iterator[PolicyBatch]:
@@ -409,28 +369,39 @@ class PolicyWriter:
         number = 1 + max((int(path.name[4:]) for path in self._directory.glob("gen-[0-9]*")), default=0)
         path = self._directory / f"gen-{number:06d}"
         path.mkdir(mode=0o770)
-        generation = _Generation(path, writable=True)
+        # Nobody reads it before it is whole, so it goes to the disk once, at the end.
+        generation = _Generation(path, writable=True, durable=False)
         try:
+            generation.share()
             yield Rebuild(generation)
             generation.env.sync(True)
         except BaseException:
             generation.close()
             shutil.rmtree(path)
             raise
+        generation.close()
         self._switch(path)
         if self._generation is not None:
             self._generation.close()
-        self._generation = generation
+        self._generation = _Generation(path, writable=True)
 
     def _switch(self, path: Path) -> None:
         new_link = self._directory / "current.new"
         new_link.unlink(missing_ok=True)
         new_link.symlink_to(path.name)
         new_link.replace(self._directory / "current")
-        # A reader keeps the files of the generation it has open; the names can go.
-        for old in self._directory.glob("gen-[0-9]*"):
-            if old != path:
-                shutil.rmtree(old)
+        descriptor = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._remove_all_but(path)
+
+    def _remove_all_but(self, path: Path) -> None:
+        """A reader keeps the files of the generation it has open; the names can go. What stays is removed next time."""
+        for other in self._directory.glob("gen-[0-9]*"):
+            if other != path:
+                shutil.rmtree(other, ignore_errors=True)
 
     def close(self) -> None:
         """Let go of the store."""

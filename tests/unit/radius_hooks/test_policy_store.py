@@ -1,3 +1,6 @@
+import multiprocessing
+import os
+
 import pytest
 from support.store_process import reader_process
 
@@ -130,3 +133,108 @@ def test_a_store_of_another_format_is_refused_by_the_reader_and_rebuilt_by_the_w
 def test_no_store_says_what_to_start(tmp_path):
     with pytest.raises(StoreError, match="start `corrente edge` once"):
         PolicyReader(tmp_path).reading().__enter__()
+
+
+def test_accounts_put_in_order_take_less_room_than_the_same_put_at_random(tmp_path):
+    names = sorted((f"user{number:05d}" for number in range(20000)), key=str.encode)
+    sizes = {}
+    for how, order in (("next", names), ("random", sorted(names, key=lambda name: name[::-1]))):
+        writer = PolicyWriter(tmp_path / how)
+        with writer.rebuild() as rebuild, rebuild.batch() as batch:
+            for name in order:
+                put = batch.put_next_account if how == "next" else batch.put_account
+                put(name, account(1))
+            batch.put_meta(META)
+            assert batch.accounts() == 20000
+        writer.close()
+        sizes[how] = next((tmp_path / how).glob("gen-*/data.mdb")).stat().st_blocks
+    assert sizes["next"] < 0.8 * sizes["random"]
+
+
+def test_an_account_put_next_out_of_order_is_not_lost(tmp_path):
+    writer = PolicyWriter(tmp_path)
+    with writer.rebuild() as rebuild, rebuild.batch() as batch:
+        for name in ("b", "a", "b"):
+            batch.put_next_account(name, account(ord(name)))
+        batch.put_next_sessions(2, (LiveSession(b"k" * 16, 5, "", "", False),))
+        batch.put_meta(META)
+
+    with reader_process(tmp_path) as store:
+        assert [store.account(name).account_id for name in ("a", "b")] == [97, 98]
+        assert len(store.sessions(2)) == 1
+
+
+def test_devices_are_cleared_and_written_anew_in_one_transaction(tmp_path):
+    writer = build(tmp_path, {"anna": account(1)})
+    with writer.batch() as batch:
+        batch.put_nas("192.0.2.1/32", nas(1))
+        batch.put_nas("192.0.2.2/32", nas(2))
+    with writer.batch() as batch:
+        batch.clear_devices()
+        batch.put_nas("192.0.2.2/32", nas(3))
+
+    with reader_process(tmp_path) as store:
+        assert store.nas("192.0.2.1") is None
+        assert store.nas("192.0.2.2") == nas(3)
+        assert store.account("anna") == account(1)
+
+
+def test_what_a_killed_rebuild_left_is_removed_at_the_next_start(tmp_path):
+    build(tmp_path, {"anna": account(1)}).close()
+    left = tmp_path / "gen-000002"
+    left.mkdir()
+    (left / "data.mdb").write_bytes(b"half")
+
+    assert PolicyWriter(tmp_path).open_current() == META
+    assert not left.exists()
+
+
+def test_the_group_of_the_directory_may_read_the_data_and_register_whatever_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        build(tmp_path / "policy", {"anna": account(1)}).close()
+    finally:
+        os.umask(before)
+
+    generation = next((tmp_path / "policy").glob("gen-*"))
+    modes = [path.stat().st_mode & 0o7777 for path in (generation.parent, generation, generation / "lock.mdb")]
+    assert modes == [0o2770, 0o2770, 0o660]
+    assert (generation / "data.mdb").stat().st_mode & 0o7777 == 0o640
+
+
+def look_until_told(directory, started, stop, results):
+    """A reader that opens the store for each look, so that many a switch falls between finding and opening it."""
+    looked, problem = 0, ""
+    while not stop.is_set():
+        reader = PolicyReader(directory)
+        try:
+            with reader.reading() as view:
+                record = view.account("anna")
+        except StoreError as error:
+            problem = str(error)
+            break
+        finally:
+            reader.close()
+        looked += record is not None
+        started.set()
+    results.put((looked, problem))
+
+
+def test_no_look_up_fails_while_generations_are_switched(tmp_path):
+    writer = build(tmp_path, {"anna": account(0)})
+    context = multiprocessing.get_context("spawn")
+    started, stop, results = context.Event(), context.Event(), context.Queue()
+    process = context.Process(target=look_until_told, args=(tmp_path, started, stop, results))
+    process.start()
+    try:
+        assert started.wait(timeout=30)
+        for number in range(200):
+            with writer.rebuild() as rebuild, rebuild.batch() as batch:
+                batch.put_account("anna", account(number))
+                batch.put_meta(META)
+    finally:
+        stop.set()
+    looked, problem = results.get(timeout=30)
+    process.join(timeout=30)
+    assert problem == ""
+    assert looked > 0
