@@ -1,0 +1,224 @@
+"""Loads the demo ISP into an empty database, all of it or nothing, and says who its simulated subscribers are.
+
+Next: demo_network.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import Any, Final
+
+import psycopg
+
+from control_plane.demo_isp import NASES, PLANS, PROFILES, SITES, DemoLine, demo_lines
+from radius_hooks.sealing import Sealer, account_row, nas_coa_row, nas_row
+
+# A key of our own for pg_advisory_xact_lock: two loaders wait for each other.
+_LOCK: Final = 0x636F7272
+_INTERIM_S: Final = 120
+
+
+class DemoOutcome(Enum):
+    """What became of a request to load the demo."""
+
+    LOADED = "loaded"
+    ALREADY_THERE = "already there"
+    OTHER_DATA = "the database holds data of its own"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSubscriber:
+    """One account that a simulated device may dial: `password` is in clear, so it is never logged."""
+
+    username: str
+    password: str
+    mac: str
+    nas: str
+
+
+def is_demo(connection: psycopg.Connection[Any]) -> bool:
+    """Whether this database is the demo's."""
+    return connection.execute("SELECT FROM audit_log WHERE action = 'demo.loaded' LIMIT 1").fetchone() is not None
+
+
+def load_demo(connection: psycopg.Connection[Any], sealer: Sealer, *, today: date) -> DemoOutcome:
+    """Fill an empty database with the demo ISP; changes nothing when it is there, or when anything else is.
+
+    The caller commits.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+    if is_demo(connection):
+        return DemoOutcome.ALREADY_THERE
+    used = connection.execute(
+        "SELECT EXISTS (SELECT FROM customer) OR EXISTS (SELECT FROM nas) OR EXISTS (SELECT FROM profile)"
+    ).fetchone()
+    assert used is not None
+    if used[0]:
+        return DemoOutcome.OTHER_DATA
+    _load_network(connection, sealer)
+    plans = _load_plans(connection)
+    _load_lines(connection, sealer, demo_lines(today), plans)
+    connection.execute(
+        "INSERT INTO audit_log (actor, action, subject) VALUES ('corrente up', 'demo.loaded', 'the demo ISP')"
+    )
+    return DemoOutcome.LOADED
+
+
+def _new_ids(connection: psycopg.Connection[Any], table: str, count: int) -> list[int]:
+    """Ids drawn ahead, because a sealed secret is bound to its row."""
+    rows = connection.execute(
+        "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", (table, count)
+    )
+    return [row[0] for row in rows]
+
+
+def _copy(connection: psycopg.Connection[Any], target: str, rows: Iterable[Sequence[Any]]) -> None:
+    """COPY rows into `target`, a table with its columns. COPY may set ids that are otherwise always generated."""
+    with connection.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _load_network(connection: psycopg.Connection[Any], sealer: Sealer) -> None:
+    sites = _new_ids(connection, "site", len(SITES))
+    _copy(
+        connection,
+        "site (id, name, latitude, longitude)",
+        [(key, site.name, site.latitude, site.longitude) for key, site in zip(sites, SITES, strict=True)],
+    )
+    by_name = dict(zip((site.name for site in SITES), sites, strict=True))
+    _copy(
+        connection,
+        "nas (id, name, source, vendor, sealed_secret, coa_port, sealed_coa_secret, site_id)",
+        [
+            (
+                key,
+                nas.name,
+                f"{nas.address}/32",
+                nas.vendor,
+                sealer.seal(nas.secret.encode(), row=nas_row(key)),
+                nas.coa_port,
+                sealer.seal(nas.secret.encode(), row=nas_coa_row(key)),
+                by_name[nas.site],
+            )
+            for key, nas in zip(_new_ids(connection, "nas", len(NASES)), NASES, strict=True)
+        ],
+    )
+
+
+def _load_plans(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    profiles = dict(zip((p.name for p in PROFILES), _new_ids(connection, "profile", len(PROFILES)), strict=True))
+    _copy(
+        connection,
+        "profile (id, name, rate_down_bps, rate_up_bps, burst_down_bps, burst_up_bps, quota_octets, address_lists, "
+        "interim_interval_s)",
+        [
+            (
+                profiles[p.name],
+                p.name,
+                p.down_bps,
+                p.up_bps,
+                p.burst_down_bps,
+                p.burst_up_bps,
+                p.quota_octets,
+                list(p.address_lists),
+                _INTERIM_S,
+            )
+            for p in PROFILES
+        ],
+    )
+    plans = dict(zip((plan.name for plan in PLANS), _new_ids(connection, "plan", len(PLANS)), strict=True))
+    _copy(
+        connection,
+        "plan (id, name, profile_id, throttle_profile_id, walled_profile_id)",
+        [
+            (plans[plan.name], plan.name, profiles[plan.profile], profiles[plan.throttle], profiles[plan.walled])
+            for plan in PLANS
+        ],
+    )
+    return plans
+
+
+def _load_lines(
+    connection: psycopg.Connection[Any], sealer: Sealer, lines: tuple[DemoLine, ...], plans: dict[str, int]
+) -> None:
+    customers = _new_ids(connection, "customer", len(lines))
+    contracts = _new_ids(connection, "contract", len(lines))
+    accounts = _new_ids(connection, "subscriber_account", len(lines))
+    _copy(
+        connection,
+        "customer (id, name)",
+        [(key, line.customer) for key, line in zip(customers, lines, strict=True)],
+    )
+    _copy(
+        connection,
+        "contract (id, customer_id, plan_id, status, starts_on, ends_on)",
+        [
+            (key, customer, plans[line.plan], line.status, line.starts_on, line.ends_on)
+            for key, customer, line in zip(contracts, customers, lines, strict=True)
+        ],
+    )
+    _load_measures(connection, contracts, lines)
+    _copy(
+        connection,
+        "subscriber_account (id, contract_id, username, sealed_secret, expires_at, max_sessions, macs)",
+        [
+            (
+                key,
+                contract,
+                line.username,
+                sealer.seal(line.password.encode(), row=account_row(key)),
+                line.expires_at,
+                line.max_sessions,
+                [line.mac] if line.is_mac_bound else [],
+            )
+            for key, contract, line in zip(accounts, contracts, lines, strict=True)
+        ],
+    )
+    _copy(
+        connection,
+        "account_prefix (account_id, kind, prefix)",
+        [
+            (key, prefix.kind, prefix.prefix)
+            for key, line in zip(accounts, lines, strict=True)
+            for prefix in line.prefixes
+        ],
+    )
+
+
+def _load_measures(connection: psycopg.Connection[Any], contracts: list[int], lines: tuple[DemoLine, ...]) -> None:
+    _copy(
+        connection,
+        "restriction (contract_id, origin, level, reason, placed_by, since, until)",
+        [
+            (key, one.origin, one.level, one.reason, one.placed_by, one.since, one.until)
+            for key, line in zip(contracts, lines, strict=True)
+            for one in line.restrictions
+        ],
+    )
+    _copy(
+        connection,
+        "relief (contract_id, during, reason, granted_by)",
+        [
+            (
+                key,
+                f"[{line.relief.start.isoformat()},{line.relief.end.isoformat()})",
+                line.relief.reason,
+                "anna of support",
+            )
+            for key, line in zip(contracts, lines, strict=True)
+            if line.relief is not None
+        ],
+    )
+
+
+def demo_subscribers(today: date) -> tuple[DemoSubscriber, ...]:
+    """Everyone whose modem dials, also those who will be refused: their modems don't know."""
+    return tuple(
+        DemoSubscriber(line.username, line.password, line.mac, line.nas)
+        for line in demo_lines(today)
+        if line.status not in {"draft", "proposal", "cancelled"}
+    )
