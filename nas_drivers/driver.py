@@ -26,8 +26,12 @@ class NasDriver(Protocol):
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
         """The reply attributes of a login that carry `policy`, without timeouts and interim interval.
 
-        Those three have the same RFC attributes everywhere and get their jitter at each login.
+        Those three have the same RFC attributes everywhere and get their jitter at each login. A value is the plain
+        meaning; whoever hands it to FreeRADIUS passes it through dictionaries/canonical.py once.
         """
+
+    def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
+        """What of `policy` such a device can't be told, or is not known to obey: one sentence each, for `corrente check`."""
 
 
 def vendor_names() -> tuple[str, ...]:

@@ -1,0 +1,42 @@
+"""accel-ppp words, worked out by hand from its shaper: download first, kbit."""
+
+import pytest
+
+from nas_drivers.policy import Attribute, BitRate, RatePair, SessionPolicy
+from nas_drivers.vendors.accel_ppp import DRIVER
+
+
+@pytest.mark.parametrize(
+    ("down_bps", "up_bps", "expected"),
+    [
+        (300_000_000, 30_000_000, "300000/30000"),
+        (1_000, 1_000, "1/1"),
+        (1_001, 1_999, "2/2"),
+        (10_000_000_000, 2_500_000_000, "10000000/2500000"),
+    ],
+)
+def test_the_rate_is_down_slash_up_in_kbit_rounded_up(down_bps: int, up_bps: int, expected: str) -> None:
+    policy = SessionPolicy(rate=RatePair(down=BitRate(down_bps), up=BitRate(up_bps)))
+
+    assert DRIVER.login_attributes(policy) == (Attribute("Filter-Id", ":=", expected),)
+
+
+def test_ipv6_pools_go_by_the_attributes_its_pool_module_reads() -> None:
+    policy = SessionPolicy(ipv4_pool="v4", ipv6_pool="v6", delegated_ipv6_pool="pd")
+
+    assert DRIVER.login_attributes(policy) == (
+        Attribute("Framed-Pool", ":=", "v4"),
+        Attribute("Stateful-IPv6-Address-Pool", ":=", "v6"),
+        Attribute("Delegated-IPv6-Prefix-Pool", ":=", "pd"),
+    )
+
+
+def test_a_filter_never_takes_the_place_of_the_rate() -> None:
+    policy = SessionPolicy(filter="walled", address_lists=("walled",), priority=2)
+
+    assert DRIVER.login_attributes(policy) == ()
+    assert [sentence.split("told ")[1].split(" by")[0] for sentence in DRIVER.unsupported(policy)] == [
+        "a priority",
+        "address lists",
+        "a filter",
+    ]

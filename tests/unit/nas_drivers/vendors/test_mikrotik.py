@@ -1,0 +1,73 @@
+"""RouterOS words, worked out by hand from the grammar in its manual (page RADIUS)."""
+
+import pytest
+
+from nas_drivers.policy import Attribute, BitRate, RatePair, SessionPolicy
+from nas_drivers.vendors.mikrotik import DRIVER
+
+
+def _pair(down_bps: int, up_bps: int) -> RatePair:
+    return RatePair(down=BitRate(down_bps), up=BitRate(up_bps))
+
+
+FIBRE = _pair(300_000_000, 30_000_000)
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        # rx (up) stands first.
+        (SessionPolicy(rate=FIBRE), "30M/300M"),
+        (SessionPolicy(rate=_pair(256_000, 64_000)), "64k/256k"),
+        (SessionPolicy(rate=_pair(1_000_000_000, 2_500_000_000)), "2500M/1000M"),
+        (SessionPolicy(rate=_pair(1_500_500, 1_024_000)), "1024k/1500500"),
+        # Threshold and time left out: RouterOS takes the rate and 1 s.
+        (SessionPolicy(rate=FIBRE, burst=_pair(600_000_000, 60_000_000)), "30M/300M 60M/600M"),
+        # A time without a threshold: the threshold must be written, as what RouterOS would have taken.
+        (
+            SessionPolicy(rate=FIBRE, burst=_pair(600_000_000, 60_000_000), burst_time_s=8),
+            "30M/300M 60M/600M 30M/300M 8/8",
+        ),
+        (
+            SessionPolicy(
+                rate=_pair(10_000_000, 2_000_000),
+                burst=_pair(20_000_000, 4_000_000),
+                burst_threshold=_pair(7_500_000, 1_500_000),
+                burst_time_s=16,
+                priority=5,
+                minimum=_pair(1_000_000, 512_000),
+            ),
+            "2M/10M 4M/20M 1500k/7500k 16/16 5 512k/1M",
+        ),
+        # Priority or minimum without a burst: the burst groups are filled with zero.
+        (SessionPolicy(rate=FIBRE, priority=1), "30M/300M 0/0 0/0 0/0 1"),
+        (SessionPolicy(rate=FIBRE, minimum=_pair(1_000_000, 500_000)), "30M/300M 0/0 0/0 0/0 8 500k/1M"),
+        # A threshold without a burst says nothing.
+        (SessionPolicy(rate=FIBRE, burst_threshold=FIBRE, burst_time_s=4), "30M/300M"),
+    ],
+)
+def test_rates_are_written_in_the_order_and_units_of_the_manual(policy: SessionPolicy, expected: str) -> None:
+    assert DRIVER.login_attributes(policy) == (Attribute("Mikrotik-Rate-Limit", ":=", expected),)
+
+
+def test_lists_chain_and_pools_go_by_their_names_on_the_router() -> None:
+    policy = SessionPolicy(
+        address_lists=("walled", "no-mail"), ipv4_pool="v4", ipv6_pool="v6", delegated_ipv6_pool="pd", filter="slow.in"
+    )
+
+    assert DRIVER.login_attributes(policy) == (
+        Attribute("Filter-Id", ":=", "slow.in"),
+        Attribute("Framed-Pool", ":=", "v4"),
+        Attribute("Framed-IPv6-Pool", ":=", "v6"),
+        Attribute("Mikrotik-Delegated-IPv6-Pool", ":=", "pd"),
+        Attribute("Mikrotik-Address-List", "+=", "walled"),
+        Attribute("Mikrotik-Address-List", "+=", "no-mail"),
+    )
+    assert "UNCONFIRMED" in DRIVER.unsupported(policy)[0]
+
+
+def test_a_burst_without_a_rate_is_named_as_unsupported() -> None:
+    policy = SessionPolicy(burst=FIBRE, priority=3)
+
+    assert DRIVER.login_attributes(policy) == ()
+    assert len(DRIVER.unsupported(policy)) == 1
