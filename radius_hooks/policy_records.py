@@ -112,7 +112,7 @@ class ProfileRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     revision: bytes
     session_timeout_s: int
     idle_timeout_s: int
-    interim_interval_s: int
+    interim_interval_s: int  # 0 sends none
     reply: tuple[ReplyItem, ...]
 
 
