@@ -15,10 +15,12 @@ DECLARE
     wanted text;
 BEGIN
     FOREACH wanted IN ARRAY ARRAY['corrente_edge', 'corrente_worker', 'corrente_web', 'corrente_lookup'] LOOP
+        -- Roles belong to the cluster: another database of it, or its administrator, may have made them.
+        CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = wanted);
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL; -- roles belong to the cluster: another database of it made this one
+            NULL; -- made by another database in this moment
         END;
     END LOOP;
 END

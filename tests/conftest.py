@@ -63,6 +63,15 @@ def module_database(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture
+def unmade(cluster: Cluster) -> Iterator[str]:
+    """The conninfo of a database that does not exist yet."""
+    name = f"corrente_unmade_{next(_numbers)}"
+    yield cluster.conninfo(name)
+    with db.connect(cluster.conninfo("postgres"), name="test", autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def connection(database: str) -> Iterator[psycopg.Connection]:
     """One open connection to the test's database."""
     with db.connect(database, name="test") as opened:
