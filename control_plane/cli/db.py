@@ -20,10 +20,7 @@ from control_plane.migrate import (
 )
 from control_plane.settings import Settings
 
-
-@click.group()
-def command() -> None:
-    """Make the database and bring it up to date."""
+command = click.Group("db", help="Make the database and bring it up to date.")
 
 
 @command.command("create")
