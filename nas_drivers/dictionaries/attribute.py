@@ -33,7 +33,8 @@ class AttributeType:
 
     `path` is its number, with those of the attributes it stands in before it: (8,) for Framed-IP-Address, (241, 1) for
     an extended one, (1, 2) for a part of a vendor's TLV. `kind` is FreeRADIUS's word for the data type. `tag` is set
-    when it was asked for by a tagged name (`Tunnel-Type:1`).
+    when it was asked for by a tagged name (`Tunnel-Type:1`). `values` has the enumerated names in lower case, `printed`
+    how FreeRADIUS writes each number.
     """
 
     name: str
@@ -46,6 +47,7 @@ class AttributeType:
     virtual: bool = False
     fixed_octets: int = 0
     values: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
+    printed: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
     tag: int | None = None
 
     @property

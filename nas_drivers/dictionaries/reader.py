@@ -91,7 +91,9 @@ def load_dictionary(path: str | Path) -> Dictionary:
         # A VALUE may stand before its ATTRIBUTE, in another file.
         if attribute not in reading.by_name:
             raise DictionaryError(f"{path}: a VALUE {name} for {attribute}, an attribute that no file has")
-        reading.by_name[attribute].values[name] = number
+        reading.by_name[attribute].values[name.lower()] = number
+        # Of several names for one number FreeRADIUS prints the last.
+        reading.by_name[attribute].printed[number] = name
     return Dictionary(reading.by_name, reading.by_number)
 
 
@@ -129,7 +131,7 @@ def _read_words(words: list[str], reading: _Reading) -> None:
     """One line that is no $INCLUDE. Raises: IndexError, KeyError, ValueError on what is no dictionary line."""
     match words[0].upper():
         case "VALUE":
-            reading.values.append((words[1].lower(), words[2].lower(), _number(words[3])))
+            reading.values.append((words[1].lower(), words[2], _number(words[3])))
         case "ATTRIBUTE":
             _add_attribute(words, reading)
         case "VENDOR":

@@ -105,3 +105,12 @@ def test_a_broken_file_is_refused_with_its_name_and_line(tmp_path: Path, text: s
 
     assert problem in str(caught.value)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_of_several_names_for_one_number_the_last_is_printed() -> None:
+    compression = load_dictionary(FREERADIUS).attribute("Framed-Compression")
+
+    assert compression is not None
+    # As radclient prints it; the compatibility dictionary names it VJ-TCP-IP and Van-Jacobsen-TCP-IP before.
+    assert compression.printed[1] == "Van-Jacobson-TCP-IP"
+    assert compression.values["vj-tcp-ip"] == 1
