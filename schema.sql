@@ -275,7 +275,7 @@ CREATE TABLE subscriber_account (
     quota_exhausted_until timestamptz,
     created_at            timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT subscriber_account_username_once UNIQUE (username),
-    CONSTRAINT subscriber_account_username_fits CHECK (octet_length(username) BETWEEN 1 AND 253 AND username !~ '[[:cntrl:]]'),
+    CONSTRAINT subscriber_account_username_fits CHECK (octet_length(username) BETWEEN 1 AND 253 AND username !~ '[\x01-\x1f\x7f\u0080-\u009f]'),
     CONSTRAINT subscriber_account_secret_present CHECK ((secret_kind = 'no_secret') = (sealed_secret = '')),
     CONSTRAINT subscriber_account_secret_sealed CHECK (sealed_secret = '' OR octet_length(sealed_secret) > 32),
     CONSTRAINT subscriber_account_macs_normal CHECK (macs = '{}' OR every_item_matches(macs, '^[0-9a-f]{12}$')),

@@ -250,6 +250,8 @@ def _account() -> Iterator[Case]:
         {"secret_kind": "'no_secret'"},
         {"secret_kind": "'no_secret'", "sealed_secret": "''"},
     )
+    # The hook takes these for no username either: they are control characters of Latin-1.
+    yield _case(f"{table}_username_fits", table, {"username": r"E'a\u0085b'"}, {"username": "'José'"})
     yield _case(f"{table}_secret_present", table, {"sealed_secret": "''"})
     yield _case(f"{table}_secret_sealed", table, {"sealed_secret": "'in the clear'"}, {"secret_kind": "'nt'"})
     for macs in (
