@@ -62,6 +62,7 @@ class RadiusSettings(_Section, frozen=True):
     accounting_port: Port = 1813
     status_port: Port = 18121
     nas_lifetime_s: Annotated[int, Meta(ge=1, le=86400)] = 30
+    reject_delay_s: Annotated[int, Meta(ge=0, le=5)] = 1
     freeradius_dictionary: str = "/usr/share/freeradius/dictionary"
 
 

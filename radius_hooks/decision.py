@@ -51,6 +51,8 @@ class SilenceReason(Enum):
     STORE_TOO_OLD = "store_too_old"
     STORE_MISSING = "store_missing"
     PROFILE_MISSING = "profile_missing"
+    # A rate, pool or list that FreeRADIUS would send as zero: no answer is better than an unlimited line.
+    VALUE_UNUSABLE = "value_unusable"
     UNKNOWN_NAS = "unknown_nas"
 
 
@@ -91,7 +93,10 @@ class AccessRules:
 
 @dataclass(frozen=True, slots=True)
 class AccessContext:
-    """What is known when the request is decided. `pending` are accepts of the last seconds that have not started yet."""
+    """What is known when the request is decided.
+
+    `pending` are accepts of the last seconds that accounting does not know yet: they count however old the store is.
+    """
 
     nas: NasRecord | None
     account: AccountRecord | None
@@ -99,6 +104,7 @@ class AccessContext:
     checked_at: float
     own_check_matches: bool
     rules: AccessRules
+    pending: tuple[LiveSession, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,11 +243,13 @@ def _within_sessions(
     long. What accounting last said no longer counts at all once the list is older than `sessions_max_age_s`.
     """
     ghosts = tuple(s.session_key for s in context.sessions if s.stale or _same_line(request, context.nas, s))
-    others = len(context.sessions) - len(ghosts)
     current = now - context.checked_at <= context.rules.sessions_max_age_s
-    if 0 < account.max_sessions <= others and current:
+    others = len(context.sessions) - len(ghosts) if current else 0
+    others += sum(not _same_line(request, context.nas, s) for s in context.pending)
+    if 0 < account.max_sessions <= others:
         return Reject(RejectReason.TOO_MANY_SESSIONS, f"{others} online, {account.max_sessions} allowed")
-    time_left_s = int(account.expires_at - now) if account.expires_at else NO_TIME_LIMIT
+    # Less than a second left is still a limit, and zero would be none.
+    time_left_s = max(1, int(account.expires_at - now)) if account.expires_at else NO_TIME_LIMIT
     return Accept(reason, step, account, time_left_s, ghosts)
 
 

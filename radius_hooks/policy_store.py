@@ -22,6 +22,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +64,7 @@ __all__ = [
     "StoreError",
     "StoreMeta",
     "account_key",
+    "decode_profile",
     "nas_key",
     "profile_key",
     "session_key",
@@ -90,9 +92,11 @@ class StoreError(Exception):
 _encode = msgspec.msgpack.Encoder().encode
 _decode_account = msgspec.msgpack.Decoder(AccountRecord).decode
 _decode_profile = msgspec.msgpack.Decoder(ProfileRecord).decode
-_decode_nas = msgspec.msgpack.Decoder(NasRecord).decode
+decode_profile = _decode_profile
+# Records are immutable and the same octets come again and again: keyed by content, a stale answer is impossible.
+_decode_nas = lru_cache(maxsize=4096)(msgspec.msgpack.Decoder(NasRecord).decode)
 _decode_sessions = msgspec.msgpack.Decoder(tuple[LiveSession, ...]).decode
-_decode_meta = msgspec.msgpack.Decoder(StoreMeta).decode
+_decode_meta = lru_cache(maxsize=4)(msgspec.msgpack.Decoder(StoreMeta).decode)
 
 
 def account_key(username: str) -> bytes:
@@ -231,6 +235,10 @@ class Snapshot:
         raw = self._txn.get(profile_key(profile_id, vendor), db=self._generation.profile)
         return None if raw is None else _decode_profile(raw)
 
+    def profile_octets(self, profile_id: int, vendor: str) -> bytes | None:
+        """The profile as it is stored: the hook keeps what it made of these octets. `decode_profile` reads them."""
+        return self._txn.get(profile_key(profile_id, vendor), db=self._generation.profile)
+
     def sessions(self, account_id: int) -> tuple[LiveSession, ...]:
         """The account's live sessions as far as accounting has told."""
         raw = self._txn.get(session_key(account_id), db=self._generation.session)
@@ -238,15 +246,15 @@ class Snapshot:
 
     def nas(self, source: str) -> NasRecord | None:
         """The NAS that sends from `source`: the longest prefix that holds it."""
-        address = ip_address(source)
-        raw = self._txn.get(b"%b/%d" % (str(address).encode(), address.max_prefixlen), db=self._generation.nas)
+        # A source address arrives in canonical text, so one look-up finds a host without parsing it.
+        raw = self._txn.get(f"{source}{'/128' if ':' in source else '/32'}".encode(), db=self._generation.nas)
         if raw is None:
-            raw = self._nas_by_prefix(address)
+            raw = self._nas_by_prefix(ip_address(source))
         return None if raw is None else _decode_nas(raw)
 
     def _nas_by_prefix(self, address: IPv4Address | IPv6Address) -> bytes | None:
-        for length in self.meta().nas_prefix_lengths:
-            if length < address.max_prefixlen:
+        for length in (address.max_prefixlen, *self.meta().nas_prefix_lengths):
+            if length <= address.max_prefixlen:
                 network = ip_network((address, length), strict=False)
                 raw = self._txn.get(str(network).encode(), db=self._generation.nas)
                 if raw is not None:

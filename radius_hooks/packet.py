@@ -1,0 +1,192 @@
+"""Between the pairs of FreeRADIUS and the values of the decision: a request read, a reply written.
+
+Every value of a reply was checked by values.py. Which attributes a login gets is put together here and nowhere else.
+
+Next: policy_store.py
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from radius_hooks.decision import NO_TIME_LIMIT
+from radius_hooks.own_attributes import OwnOutcome, merge_reply
+from radius_hooks.policy_records import Level, ProfileRecord, ReplyItem
+from radius_hooks.values import Pair, checked, limits
+
+CLASS_PREFIX: Final = b"CO1"
+SESSION_KEY_OCTETS: Final = 16
+# RFC 2869 section 5.16: the interval must not be smaller.
+SHORTEST_INTERIM_S: Final = 60
+_ADDRESS: Final = re.compile(
+    r"\s*([0-9a-f]{2})([:.-]?)([0-9a-f]{2})[:.-]?([0-9a-f]{2})[:.-]?([0-9a-f]{2})[:.-]?([0-9a-f]{2})[:.-]?([0-9a-f]{2})(?![0-9a-f])",
+    re.IGNORECASE,
+)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+Attributes = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One Access-Request as far as it can be read without knowing the account.
+
+    `username` is None when there is none, or none that can belong to an account; `raw_username` is what was sent.
+    """
+
+    attributes: Attributes
+    pairs: tuple[tuple[str, str], ...]
+    source: str
+    packet_id: int
+    username: str | None
+    raw_username: bytes
+    mac: str
+    circuit_id: str
+    line: str
+
+
+def read_request(pairs: tuple[tuple[str, str], ...]) -> Incoming:
+    """The request in the pairs that rlm_python3 hands over.
+
+    Of an attribute that is there several times the first counts, as it does for FreeRADIUS's own modules. Attributes
+    under `Corrente-Raw-…` stand for those whose bytes Python can't be given as text; see policy.d/corrente.
+    """
+    attributes = dict(reversed(pairs))
+    source, _, packet_id = attributes["Corrente-Source"].partition(" ")
+    raw = attributes.get("Corrente-Raw-User-Name")
+    if raw is None:
+        username = attributes.get("User-Name")
+        raw_username = b"" if username is None else username.encode()
+    else:
+        raw_username = bytes.fromhex(raw[2:])
+        username = _text(raw_username)
+        _restore_text(attributes)
+    if username is not None and (not username or _CONTROL.search(username)):
+        username = None
+    circuit_id = normal_circuit_id(attributes.get("ADSL-Agent-Circuit-Id", ""))
+    return Incoming(
+        attributes=attributes,
+        pairs=pairs,
+        source=source,
+        packet_id=int(packet_id),
+        username=username,
+        raw_username=raw_username,
+        mac=normal_mac(attributes.get("Calling-Station-Id", "")),
+        circuit_id=circuit_id,
+        line=circuit_id or attributes.get("NAS-Port-Id") or attributes.get("NAS-Port", ""),
+    )
+
+
+def normal_mac(text: str) -> str:
+    """The MAC address at the beginning of `text` as twelve lower-case digits, in any usual spelling; else empty."""
+    found = _ADDRESS.match(text)
+    return "" if found is None else (found[1] + found[3] + found[4] + found[5] + found[6] + found[7]).lower()
+
+
+def normal_circuit_id(value: str) -> str:
+    """A circuit id from FreeRADIUS's `0x…`: its text when it is printable, else its digits in lower case."""
+    if not value.startswith("0x"):
+        return value
+    text = _text(bytes.fromhex(value[2:]))
+    return text if text is not None and text.isprintable() else value[2:].lower()
+
+
+def line_of(attributes: Attributes) -> str:
+    """Which access line of a NAS: circuit id, else NAS-Port-Id, else NAS-Port. The same for logins and accounting."""
+    circuit_id = normal_circuit_id(attributes.get("ADSL-Agent-Circuit-Id", ""))
+    return circuit_id or attributes.get("NAS-Port-Id") or attributes.get("NAS-Port", "")
+
+
+def class_value(session_key: bytes, policy_version: bytes) -> str:
+    """The Class attribute that the access device repeats in accounting: prefix, session key, policy version."""
+    return "0x" + (CLASS_PREFIX + session_key + policy_version).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedItems:
+    """Items that may leave, and those that may not; `broken_limit` names one of the latter that would have limited."""
+
+    pairs: tuple[Pair, ...]
+    refused: tuple[ReplyItem, ...]
+    broken_limit: str
+
+
+NOTHING_CHECKED: Final = CheckedItems((), (), "")
+
+
+def check_items(items: Iterable[ReplyItem], *, limiting: Collection[str] = ()) -> CheckedItems:
+    """Sort items by whether their values may leave. The names in `limiting` limit whatever they are called."""
+    answers = [(item, checked(item)) for item in items]
+    refused = tuple(item for item, pair in answers if pair is None)
+    broken = next((item.name for item in refused if item.name in limiting or limits(item.name)), "")
+    return CheckedItems(tuple(pair for _, pair in answers if pair is not None), refused, broken)
+
+
+def timeouts(profile: ProfileRecord, session_key: bytes, *, jitter_percent: int) -> list[tuple[str, int]]:
+    """Session-Timeout, Idle-Timeout and Acct-Interim-Interval of one login, those that the profile sets.
+
+    The first gets shorter by up to the jitter, so that a cohort that logged in together does not redial together. The
+    interval moves both ways, so that records do not arrive in combs. An idle timeout starts with each subscriber's last
+    packet and needs no jitter. The session key decides the jitter: the same login always gets the same answer.
+
+    Units: seconds.
+    """
+    session_part, interim_part = _PARTS.unpack_from(session_key, len(session_key) - _PARTS.size)
+    found = []
+    if profile.session_timeout_s:
+        shorter = profile.session_timeout_s * jitter_percent * session_part // (100 * 65535)
+        found.append(("Session-Timeout", max(1, profile.session_timeout_s - shorter)))
+    if profile.idle_timeout_s:
+        found.append(("Idle-Timeout", profile.idle_timeout_s))
+    if profile.interim_interval_s:
+        moved = profile.interim_interval_s * jitter_percent * (2 * interim_part - 65535) // (100 * 65535)
+        found.append(("Acct-Interim-Interval", max(SHORTEST_INTERIM_S, profile.interim_interval_s + moved)))
+    return found
+
+
+def within_expiry(pairs: list[Pair], time_left_s: int) -> list[Pair]:
+    """The reply with no session that outlives its account. Units: seconds, NO_TIME_LIMIT for no expiry."""
+    if time_left_s == NO_TIME_LIMIT:
+        return pairs
+    granted = [int(value) for name, _, value in pairs if name == "Session-Timeout"]
+    timeout_s = min([time_left_s, *(seconds for seconds in granted if seconds)])
+    rest = [pair for pair in pairs if pair[0] != "Session-Timeout"]
+    return [*rest, ("Session-Timeout", ":=", str(timeout_s))]
+
+
+def merge_own(
+    base: Sequence[ReplyItem], outcome: OwnOutcome, *, level: Level, protected: frozenset[str]
+) -> tuple[ReplyItem, ...]:
+    """The whole reply with the account's own attributes in it.
+
+    In full service an own attribute wins. Throttled or walled it must not undo the restriction: what the restricted
+    profile sets (`protected`) stays as it is.
+    """
+    if level is not Level.FULL:
+        kept = tuple(
+            tuple(item for item in items if item.name.partition(":")[0] not in protected) for items in outcome.merges
+        )
+        outcome = replace(outcome, merges=kept)
+    return merge_reply(base, outcome)
+
+
+_PARTS: Final = struct.Struct("!HH")
+
+
+def _text(octets: bytes) -> str | None:
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _restore_text(attributes: dict[str, str]) -> None:
+    """Give the raw attributes their names back, what is no text replaced: good enough to name a line by."""
+    for name in ("Calling-Station-Id", "NAS-Port-Id"):
+        octets = bytes.fromhex(attributes.pop(f"Corrente-Raw-{name}", "0x")[2:])
+        if octets:
+            attributes[name] = octets.decode(errors="backslashreplace")

@@ -1,0 +1,293 @@
+"""A real FreeRADIUS with the product's own configuration and a policy store of the test's making.
+
+with radius_server(fill) as server, server.device() as nas:
+    reply = nas.login("anna", "secret", attribute(CALLING_STATION_ID, "AA-BB-CC-00-00-01"))
+"""
+
+import base64
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from support.radius_packets import STATUS_SERVER, Device, build
+
+from control_plane import freeradius
+from control_plane.settings import Settings
+from radius_hooks.policy_records import (
+    FORMAT,
+    AccountRecord,
+    Level,
+    LiveSession,
+    NasRecord,
+    PolicyStep,
+    ProfileRecord,
+    ReplyItem,
+    SecretKind,
+    StoreMeta,
+)
+from radius_hooks.policy_store import PolicyWriter
+from radius_hooks.sealing import Sealer, account_row, nas_row
+
+NAS_SECRET = b"test-secret-of-the-nas"
+KEY = b"0123456789abcdef0123456789abcdef"
+SEALER = Sealer([KEY])
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 30.0
+FULL_PROFILE, THROTTLE_PROFILE, WALLED_PROFILE = 1, 2, 3
+
+
+def nas_record(nas_id=1, *, secret=NAS_SECRET, vendor="mikrotik", require=True, realms=(), name=None):
+    """A NAS with its secret sealed as the database has it."""
+    return NasRecord(
+        nas_id=nas_id,
+        name=name or f"nas-{nas_id}",
+        vendor=vendor,
+        sealed_secret=SEALER.seal(secret, row=nas_row(nas_id)),
+        require_message_authenticator=require,
+        realms=realms,
+    )
+
+
+def account_record(account_id, password="secret", **changed):
+    """An account in full service with a clear password; `changed` are fields of AccountRecord."""
+    octets = password.encode() if isinstance(password, str) else password
+    record = AccountRecord(
+        account_id=account_id,
+        contract_id=account_id,
+        secret_kind=SecretKind.CLEAR,
+        sealed_secret=SEALER.seal(octets, row=account_row(account_id)),
+        steps=(step(FULL_PROFILE),),
+        expires_at=0,
+        max_sessions=0,
+        macs=(),
+        circuit_ids=(),
+        nas_ids=(),
+        reply=(),
+        own=(),
+        revision=b"acct",
+    )
+    return msgspec.structs.replace(record, **changed)
+
+
+def step(profile_id, level=Level.FULL, reason="full", until=0):
+    """One step of an account's time line."""
+    return PolicyStep(until=until, level=level, reason=reason, profile_id=profile_id)
+
+
+def profile_record(profile_id, *reply, name=None, session_timeout_s=0, idle_timeout_s=0, interim_interval_s=600):
+    """A profile with the given (name, value, kind) as its attributes."""
+    items = tuple(ReplyItem(item[0], ":=", item[1], item[2]) for item in reply)
+    return ProfileRecord(
+        profile_id=profile_id,
+        name=name or f"profile-{profile_id}",
+        revision=b"prof",
+        session_timeout_s=session_timeout_s,
+        idle_timeout_s=idle_timeout_s,
+        interim_interval_s=interim_interval_s,
+        reply=items,
+    )
+
+
+def live_session(key=b"k" * 16, *, nas_id=1, mac="", line="", stale=False):
+    """A session as accounting published it."""
+    return LiveSession(key, nas_id, mac, line, stale)
+
+
+def meta(**changed):
+    """A store checked just now; `changed` are fields of StoreMeta."""
+    now = time.time()
+    record = StoreMeta(
+        format=FORMAT, built_at=now, checked_at=now, position="", system="test", nas_prefix_lengths=(24, 64)
+    )
+    return msgspec.structs.replace(record, **changed)
+
+
+def put_usual(batch):
+    """127.0.0.1 as a NAS and the three profiles of a plan, for the vendor `mikrotik`."""
+    batch.put_nas("127.0.0.1/32", nas_record())
+    rate = "Mikrotik-Rate-Limit"
+    batch.put_profile(FULL_PROFILE, "mikrotik", profile_record(FULL_PROFILE, (rate, "10M/100M", "string")))
+    batch.put_profile(THROTTLE_PROFILE, "mikrotik", profile_record(THROTTLE_PROFILE, (rate, "1M/1M", "string")))
+    walled = profile_record(
+        WALLED_PROFILE, (rate, "512k/512k", "string"), ("Mikrotik-Address-List", "walled", "string")
+    )
+    batch.put_profile(WALLED_PROFILE, "mikrotik", walled)
+    batch.put_meta(meta())
+
+
+def build_store(directory, fill):
+    """A policy store filled by `fill(batch)` after `put_usual`; its writer, open for changes."""
+    writer = PolicyWriter(directory)
+    with writer.rebuild() as rebuild, rebuild.batch() as batch:
+        put_usual(batch)
+        fill(batch)
+    return writer
+
+
+def free_ports(count):
+    """UDP ports that nothing listens on now."""
+    opened = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+    try:
+        for one in opened:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in opened]
+    finally:
+        for one in opened:
+            one.close()
+
+
+def test_settings(base, **radius):
+    """Settings with free ports and a short life for clients; `radius` are fields of RadiusSettings."""
+    authentication, accounting, status = free_ports(3)
+    raw = {
+        "base_dir": str(base),
+        "radius": {
+            "authentication_port": authentication,
+            "accounting_port": accounting,
+            "status_port": status,
+            "nas_lifetime_s": 1,
+            "reject_delay_s": 0,
+            **radius,
+        },
+    }
+    return msgspec.convert(raw, Settings)
+
+
+def give_to_freeradius(*directories):
+    """Make directories that FreeRADIUS may write into, whoever it runs as."""
+    for directory in directories:
+        directory.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            shutil.chown(directory, freeradius.SERVICE_USER, freeradius.SERVICE_USER)
+
+
+class RadiusServer:
+    """One rendered FreeRADIUS in daemon mode."""
+
+    def __init__(self, base, fill, **radius):
+        self.base = base
+        self.settings = test_settings(base, **radius)
+        self.process = None
+        settings = self.settings
+        give_to_freeradius(
+            settings.policy_dir,
+            freeradius.log_dir(settings),
+            freeradius.run_dir(settings),
+            settings.accounting_spool_dir,
+            settings.login_spool_dir,
+        )
+        key_file = Path(freeradius.secrets_key_file(settings))
+        key_file.write_bytes(base64.b64encode(KEY))
+        self.store = build_store(settings.policy_dir, fill)
+        self.config_dir = freeradius.render(settings, base / "raddb")
+        self.readable_by_freeradius()
+
+    def readable_by_freeradius(self):
+        """What a test writes as root, FreeRADIUS's user reads."""
+        if os.geteuid() != 0:
+            return
+        for path in [self.settings.state_dir / "secrets.key", *self.settings.policy_dir.rglob("*")]:
+            if not path.is_symlink():
+                shutil.chown(path, freeradius.SERVICE_USER, freeradius.SERVICE_USER)
+
+    @property
+    def authentication(self):
+        """Where Access-Requests go."""
+        return ("127.0.0.1", self.settings.radius.authentication_port)
+
+    @property
+    def accounting(self):
+        """Where Accounting-Requests go."""
+        return ("127.0.0.1", self.settings.radius.accounting_port)
+
+    @property
+    def login_spool(self):
+        """The file that login lines are appended to."""
+        return self.settings.login_spool_dir / "logins"
+
+    @property
+    def accounting_spool(self):
+        """The file that accounting records are appended to."""
+        return self.settings.accounting_spool_dir / "detail"
+
+    @property
+    def log(self):
+        """FreeRADIUS's own log."""
+        return freeradius.log_dir(self.settings) / "radius.log"
+
+    def device(self, *, secret=NAS_SECRET, source="127.0.0.1", accounting=False):
+        """A socket of an access device, towards the authentication or the accounting port."""
+        return Device(self.accounting if accounting else self.authentication, secret, source=source)
+
+    def start(self):
+        """Start it and wait until Status-Server answers."""
+        command = freeradius.command(self.config_dir)
+        with (self.base / "console.log").open("ab") as console:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                said = (self.base / "console.log").read_text(errors="replace")
+                said += self.log.read_text(errors="replace") if self.log.exists() else ""
+                raise AssertionError(f"FreeRADIUS does not answer (exit {self.process.poll()}):\n{said[-4000:]}")
+        return self
+
+    def answers(self, timeout_s=0.2):
+        """Whether the status port answers."""
+        secret = freeradius.status_secret(self.config_dir)
+        status = ("127.0.0.1", self.settings.radius.status_port)
+        with Device(status, secret) as asker:
+            try:
+                return asker.ask(build(STATUS_SERVER, [], secret=secret), timeout_s=timeout_s) is not None
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+                return False
+
+    def is_alive(self):
+        """Whether the process that was started still runs and answers."""
+        return self.process.poll() is None and self.answers(timeout_s=5)
+
+    def stop(self):
+        """Stop it cleanly; its exit code."""
+        if self.process is None:
+            return None
+        process, self.process = self.process, None
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+    def change(self, write):
+        """Change the store with `write(batch)`, as the edge does."""
+        with self.store.batch() as batch:
+            write(batch)
+
+    def logins(self):
+        """The raw lines of the login spool so far."""
+        return self.login_spool.read_bytes().splitlines(keepends=True) if self.login_spool.exists() else []
+
+
+@contextmanager
+def radius_server(fill=lambda _: None, **radius):
+    """A started server in a directory of its own; stopped and removed when the block ends."""
+    base = Path(tempfile.mkdtemp(prefix=f"corrente-radius-{secrets.token_hex(2)}-"))
+    base.chmod(0o755)
+    server = RadiusServer(base, fill, **radius)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+        server.store.close()
+        shutil.rmtree(base)
