@@ -26,6 +26,7 @@ class Leftover:
     """A process that still runs for a state directory. `command` is the program's first words."""
 
     pid: int
+    parent: int
     command: str
     is_supervisor: bool
     is_postgres: bool
@@ -35,7 +36,7 @@ def find_leftovers(state_dir: Path) -> tuple[Leftover, ...]:
     """Every process that works for `state_dir`, but this one and its ancestors."""
     mark = f"{UP_VARIABLE}={state_dir}".encode()
     own = _ancestors(os.getpid())
-    found = []
+    found: list[Leftover] = []
     for entry in _PROC.iterdir():
         if not entry.name.isdigit() or int(entry.name) in own:
             continue
@@ -48,7 +49,7 @@ def find_leftovers(state_dir: Path) -> tuple[Leftover, ...]:
             found.append(_describe(int(entry.name), words))
     postmaster = _postmaster(state_dir / "postgres")
     if postmaster is not None and postmaster not in {one.pid for one in found}:
-        found.append(Leftover(postmaster, "postgres", is_supervisor=False, is_postgres=True))
+        found.append(Leftover(postmaster, 0, "postgres", is_supervisor=False, is_postgres=True))
     return tuple(found)
 
 
@@ -56,6 +57,7 @@ def _describe(pid: int, words: list[bytes]) -> Leftover:
     command = b" ".join(words).decode(errors="replace").strip()
     return Leftover(
         pid,
+        _parent(pid),
         command[:80],
         is_supervisor="supervisor.supervisord" in command,
         is_postgres=Path(words[0].decode(errors="replace")).name == "postgres",
@@ -65,13 +67,18 @@ def _describe(pid: int, words: list[bytes]) -> Leftover:
 def _ancestors(pid: int) -> set[int]:
     found = {pid}
     while pid > 1:
-        try:
-            # The name stands in parentheses and may hold anything; the parent follows the last one.
-            pid = int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            break
+        pid = _parent(pid)
         found.add(pid)
     return found
+
+
+def _parent(pid: int) -> int:
+    """The parent of a process; 0 when it has ended."""
+    try:
+        # The name stands in parentheses and may hold anything; state and parent follow the last one.
+        return int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _postmaster(data: Path) -> int | None:
@@ -95,6 +102,19 @@ def stop_leftovers(state_dir: Path, *, patience_s: float = _PATIENCE_S) -> tuple
     postmaster = _postmaster(state_dir / "postgres")
     _end([one for one in rest if one.pid == postmaster], signal.SIGINT, patience_s)
     return first
+
+
+def end_orphans(state_dir: Path) -> tuple[Leftover, ...]:
+    """Kill what a process of ours left behind when it was killed itself: no parent of such a one is ours any more.
+
+    For use while supervisord runs: it is the parent of every process that is not an orphan.
+    """
+    found = find_leftovers(state_dir)
+    ours = {one.pid for one in found}
+    orphans = [one for one in found if one.parent not in ours and not one.is_supervisor and not one.is_postgres]
+    for one in orphans:
+        _send(one.pid, signal.SIGKILL)
+    return tuple(orphans)
 
 
 def _end(processes: list[Leftover], how: signal.Signals, patience_s: float) -> None:

@@ -20,7 +20,7 @@ SERVICE_USER: Final = "postgres"
 SOCKET_PORT: Final = 5432
 _START_TIMEOUT_S: Final = 60
 # The owner, then the roles that schema.sql makes.
-_ROLES: Final = ("corrente", "corrente_edge", "corrente_worker", "corrente_web", "corrente_lookup")
+ROLES: Final = ("corrente", "corrente_edge", "corrente_worker", "corrente_web", "corrente_lookup")
 
 
 class PostgresError(Exception):
@@ -118,7 +118,7 @@ def _configure(cluster: Cluster, settings: dict[str, str], os_users: tuple[str, 
         conf.writelines(f"{name} = {value}\n" for name, value in lines.items())
     callers = {pwd.getpwuid(os.geteuid()).pw_name, service_user(), *os_users}
     (cluster.data / "pg_ident.conf").write_text(
-        "".join(f"corrente {user} {role}\n" for user in sorted(callers) for role in _ROLES)
+        "".join(f"corrente {user} {role}\n" for user in sorted(callers) for role in ROLES)
     )
     (cluster.data / "pg_hba.conf").write_text("local all all peer map=corrente\n")
 

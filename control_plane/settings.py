@@ -123,8 +123,9 @@ class Settings(_Section, frozen=True):
     accounting: AccountingSettings = AccountingSettings()
     retention: RetentionSettings = RetentionSettings()
     web: WebSettings = WebSettings()
-    # Filled in by load_settings: the directory that relative paths count from.
+    # Filled in by load_settings: the directory that relative paths count from, and the file itself if there is one.
     base_dir: str = "."
+    source_file: str = ""
 
     @property
     def state_dir(self) -> Path:
@@ -174,10 +175,12 @@ def load_settings(path: Path | None = None) -> Settings:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: this is not TOML: {error}") from error
-    if "base_dir" in raw:
-        raise SettingsError(f"{file}:{_line_of(text, ['base_dir'])}: unknown key `base_dir`")
+    for own in ("base_dir", "source_file"):
+        if own in raw:
+            raise SettingsError(f"{file}:{_line_of(text, [own])}: unknown key `{own}`")
+    place = {"base_dir": str(file.resolve().parent), "source_file": str(file.resolve())}
     try:
-        settings = msgspec.convert({**raw, "base_dir": str(file.resolve().parent)}, Settings)
+        settings = msgspec.convert({**raw, **place}, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(file, text, str(error))) from error
     try:

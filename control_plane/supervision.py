@@ -9,6 +9,7 @@ Next: leftovers.py
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -27,6 +28,8 @@ _LOG_FILES: Final = 3
 # A process that can't start is tried again after 1, 2, … seconds, this often; then `corrente up` waits longer.
 _START_TRIES: Final = 4
 _DAEMON_TIMEOUT_S: Final = 15
+_LOG_TAIL_BYTES: Final = 20_000
+_EXIT: Final = re.compile(r"exited: (\S+) \(([^;)]*)")
 
 
 class SupervisionError(Exception):
@@ -191,6 +194,13 @@ class Supervisor:
             for one in found
         )
 
+    def last_exits(self) -> dict[str, str]:
+        """How each process last ended, in supervisord's words (`terminated by SIGKILL`), as far as its log reaches."""
+        with (self._log_dir / "supervisor.log").open("rb") as log:
+            log.seek(max(log.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES, 0))
+            text = log.read().decode(errors="replace")
+        return {name: how for name, how in _EXIT.findall(text)}
+
     def start_program(self, name: str) -> None:
         """Ask for a process to be started; it is not waited for."""
         try:
@@ -199,6 +209,21 @@ class Supervisor:
             # Already started, or it can't be: the states tell.
             if "ALREADY_STARTED" not in fault.faultString and "SPAWN_ERROR" not in fault.faultString:
                 raise SupervisionError(f"{name} can't be started: {fault.faultString}") from fault
+        except (OSError, HTTPException) as error:
+            raise SupervisionError(f"supervisord does not answer: {error}") from error
+
+    def stop_programs(self, names: tuple[str, ...], *, timeout_s: float) -> None:
+        """Stop these processes together and wait for them; one that does not run is stopped already."""
+        try:
+            for name in names:
+                try:
+                    self._calls.stopProcess(name, False)
+                except xmlrpc.client.Fault:
+                    continue
+            deadline = time.monotonic() + timeout_s
+            # Asking often also wakes supervisord, which else looks after its children once a second.
+            while any(one.name in names and one.pid for one in self.states()) and time.monotonic() < deadline:
+                time.sleep(0.03)
         except (OSError, HTTPException) as error:
             raise SupervisionError(f"supervisord does not answer: {error}") from error
 

@@ -1,0 +1,73 @@
+"""The processes of one machine: what each runs, as whom, and in which order they start and stop. Pure.
+
+Next: supervision.py
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from control_plane import freeradius
+from control_plane.ports import UP_VARIABLE
+from control_plane.private_postgres import BINARIES
+from control_plane.settings import Settings
+from control_plane.state_dir import StateDir, Users
+from control_plane.supervision import Program
+
+POSTGRES: Final = "postgres"
+FREERADIUS: Final = "freeradius"
+DEVICES: Final = "devices"
+# Who dials first, who needs the database last but for the database itself. What FreeRADIUS answered waits in the spool.
+STOP_ORDER: Final = ((DEVICES,), (FREERADIUS, "web", "worker"), ("edge",), (POSTGRES,))
+# They share the policy store and the spools with FreeRADIUS through their group.
+_SHARING_UMASK: Final = "007"
+
+
+def programs_for(settings: Settings, state: StateDir, users: Users, *, is_root: bool) -> tuple[Program, ...]:
+    """Every process, in the order of their starts. With a database of the operator's own there is no PostgreSQL."""
+    ours = users.ours if is_root else ""
+    python = (sys.executable, "-m", "control_plane")
+    postgres = Program(
+        POSTGRES,
+        (str(BINARIES / "postgres"), "-D", str(state.cluster.data)),
+        priority=10,
+        user=users.postgres if is_root else "",
+        stop_signal="INT",  # fast: it ends the connections that are left and writes a checkpoint
+        stop_wait_s=60,
+    )
+    others = (
+        Program("edge", (*python, "edge"), priority=20, user=ours, umask=_SHARING_UMASK),
+        # Started as root it gives that up by itself, after it has read its configuration.
+        Program(
+            FREERADIUS,
+            (*freeradius.command(state.freeradius), "-l", "stdout"),
+            priority=30,
+            umask=_SHARING_UMASK,
+        ),
+        Program("worker", (*python, "worker"), priority=40, user=ours),
+        Program("web", (*python, "web"), priority=50, user=ours),
+        Program(DEVICES, (*python, "demo-network"), priority=60, user=ours),
+    )
+    return others if settings.database.conninfo else (postgres, *others)
+
+
+def environment_for(
+    settings: Settings, state: StateDir, *, code_dir: Path, inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """What every process finds in its environment: no more of the caller's than Corrente's own settings."""
+    own = {key: value for key, value in inherited.items() if key.startswith("CORRENTE_")}
+    found = {
+        **own,
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": str(code_dir),
+        "PYTHONUNBUFFERED": "1",
+        "PROMETHEUS_MULTIPROC_DIR": str(state.metrics),
+        UP_VARIABLE: str(state.root),
+    }
+    if settings.source_file:
+        found["CORRENTE_SETTINGS"] = settings.source_file
+    return found

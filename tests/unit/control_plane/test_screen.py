@@ -1,0 +1,117 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+
+from control_plane.live_figures import Drift, LoginDecision, NetworkFigures
+from control_plane.screen import Picture, ProcessLine, decision_line, draw, plain_line
+
+AT = datetime(2026, 11, 21, 18, 5, 9, tzinfo=UTC)
+REFUSED = LoginDecision(
+    AT, "reject", "wrong_password", "eva.tarini7@corrente.example", "monte-alto-1", "the password does not match"
+)
+WALLED = LoginDecision(
+    AT, "accept", "walled_garden", "ugo.valena9@corrente.example", "kingsbridge-olt", "invoice unpaid"
+)
+PICTURE = Picture(
+    title="Corrente · My ISP",
+    where="RADIUS 127.0.0.1:1812",
+    network=NetworkFigures(online=1834, stale=2, accepts_per_s=3.25, rejects_per_s=0.4, decisions=(REFUSED, WALLED)),
+    records_per_s=15.04,
+    drift=Drift(sessions=1834, drifted=0, unknown=0),
+    store_age_s=0.6,
+    waiting_octets=0,
+    processes=(ProcessLine("postgres", "RUNNING", 4242, 75), ProcessLine("edge", "BACKOFF", 0, 0)),
+    messages=("18:05:01 edge died (signal 9), started again",),
+)
+ROME = ZoneInfo("Europe/Rome")
+
+
+def drawn(picture: Picture, *, width: int = 140, height: int = 40) -> str:
+    console = Console(width=width, height=height, record=True, force_terminal=False, color_system=None)
+    with console.capture() as capture:
+        console.print(draw(picture, zone=ROME, height=height))
+    return capture.get()
+
+
+def test_the_four_figures_stand_on_the_screen():
+    screen = drawn(PICTURE)
+    headings, values = next(
+        (one, two) for one, two in zip(screen.splitlines(), screen.splitlines()[1:], strict=False) if "drift" in one
+    )
+    assert [
+        word for word in ("subscribers online", "logins/s", "accounting records/s", "drift") if word not in headings
+    ] == []
+    assert values.strip("│ ").split() == ["1,834", "3.2", "0.4", "15.0", "0"]
+
+
+def test_decisions_are_shown_with_their_reasons_in_the_operators_time():
+    screen = drawn(PICTURE)
+    # 18:05 UTC is 19:05 in Rome in November.
+    assert "19:05:09" in screen
+    assert "wrong password" in screen
+    assert "the password does not match" in screen
+    assert "walled garden" in screen
+
+
+def test_a_process_that_is_down_is_named_with_its_state():
+    assert "edge backoff" in drawn(PICTURE)
+    assert "postgres 1m" in drawn(PICTURE)
+
+
+def test_what_happened_is_said():
+    assert "edge died (signal 9), started again" in drawn(PICTURE)
+
+
+def test_drift_counts_sessions_that_are_not_what_they_should_be():
+    assert " 3 (1 unknown)" in drawn(replace(PICTURE, drift=Drift(1834, 3, 1)))
+
+
+def test_before_the_first_figures_it_says_not_yet():
+    screen = drawn(replace(PICTURE, network=None, drift=None, records_per_s=None))
+    assert screen.count("not yet") == 5
+
+
+def test_a_username_is_never_taken_for_markup():
+    trap = replace(REFUSED, username="[red]x[/red]", detail="[bold]")
+    figures = replace(PICTURE.network, decisions=(trap,))
+    screen = drawn(replace(PICTURE, network=figures))
+    assert "[red]x[/red]" in screen
+    assert "[bold]" in screen
+
+
+def test_a_control_byte_in_a_username_never_reaches_the_terminal():
+    trap = replace(REFUSED, username="a\x1b[2Jb")
+    assert "\x1b[2J" not in drawn(replace(PICTURE, network=replace(PICTURE.network, decisions=(trap,))))
+    assert "\x1b" not in decision_line(trap)
+
+
+def test_it_fits_a_small_terminal():
+    screen = drawn(PICTURE, width=80, height=20)
+    assert len(screen.splitlines()) <= 20
+    assert "1,834" in screen
+
+
+def test_it_fits_a_usual_terminal_with_many_decisions():
+    many = replace(PICTURE, network=replace(PICTURE.network, decisions=(REFUSED,) * 12), messages=("m",) * 9)
+    assert len(drawn(many, width=80, height=24).splitlines()) <= 24
+    assert len(drawn(many, width=200, height=50).splitlines()) <= 50
+
+
+def test_the_plain_line_has_the_same_figures():
+    assert plain_line(PICTURE) == (
+        "online 1834 · logins/s 3.2 · refused/s 0.4 · accounting/s 15.0 · drift 0 · edge backoff"
+    )
+
+
+def test_the_plain_line_says_when_all_is_well_and_when_the_database_is_away():
+    well = replace(PICTURE, processes=PICTURE.processes[:1])
+    assert plain_line(well).endswith("all running")
+    assert plain_line(replace(well, network=None)).startswith("database away")
+
+
+def test_a_decision_on_a_line_names_reason_account_and_nas():
+    assert decision_line(REFUSED) == (
+        "reject wrong_password: eva.tarini7@corrente.example at monte-alto-1 (the password does not match)"
+    )

@@ -1,0 +1,23 @@
+"""The web process: for now what a monitoring system asks for. Pages and the API stand beside it later.
+
+Next: health.py
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from control_plane.ports import settings_in_force
+from control_plane.settings import Settings, load_settings
+from control_plane.telemetry import start_logging
+from web.health import health_pages
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application; without settings it reads the file as every command does. Raises: SettingsError."""
+    if settings is None:
+        settings = settings_in_force(load_settings())
+        start_logging("web")
+    app = Flask(__name__, static_folder=None)
+    app.register_blueprint(health_pages(settings))
+    return app
