@@ -14,6 +14,8 @@ _KEEPALIVE: Final = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
+    # Keepalives are silent while sent data waits for its answer.
+    "tcp_user_timeout": 25_000,
 }
 
 

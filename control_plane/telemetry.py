@@ -33,6 +33,9 @@ ACCOUNTING_BATCHES: Final = Histogram(
 UNREADABLE_RECORDS: Final = Counter("corrente_unreadable_records", "Spooled records kept aside for a person")
 LOGIN_RECORDS: Final = Counter("corrente_login_records", "Login attempts brought into the database", ["outcome"])
 POLICY_CHANGES: Final = Counter("corrente_policy_changes", "Records published to the policy store", ["kind"])
+POLICY_FAULTS: Final = Counter(
+    "corrente_policy_faults", "Accounts, profiles and NASes that could not be rendered, each time", ["kind"]
+)
 POLICY_REBUILDS: Final = Counter("corrente_policy_rebuilds", "Policy stores built from nothing")
 POLICY_DELAY: Final = Histogram(
     "corrente_policy_delay_seconds",

@@ -238,3 +238,27 @@ def test_no_look_up_fails_while_generations_are_switched(tmp_path):
     process.join(timeout=30)
     assert problem == ""
     assert looked > 0
+
+
+class SwitchedUnderItsEyes(PolicyReader):
+    """A reader that finds the generation in use at the worst moment: it is replaced before it can be opened."""
+
+    def __init__(self, directory, switches):
+        super().__init__(directory)
+        self._left = switches
+
+    def _in_use(self):
+        target = super()._in_use()
+        if self._left:
+            self._left -= 1
+            build(self._directory, {"anna": account(100 + self._left)}).close()
+        return target
+
+
+def test_a_generation_replaced_between_finding_and_opening_it_is_looked_for_again(tmp_path):
+    build(tmp_path, {"anna": account(1)}).close()
+
+    with SwitchedUnderItsEyes(tmp_path, 2).reading() as view:
+        assert view.account("anna") == account(100)
+    with pytest.raises(StoreError, match="can't be opened"), SwitchedUnderItsEyes(tmp_path, 50).reading():
+        pass

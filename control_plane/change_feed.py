@@ -1,0 +1,196 @@
+"""The change feed: which keys an edge must look at again, from one snapshot of the database to the next.
+
+The position is the text of a snapshot. What is new is what a later snapshot sees and that one did not: the transactions
+that were running then, and the ones that began since. So a transaction that stays open while others commit is neither
+skipped nor waited for, and it costs nothing while it is open: both sets are found through the feed's key.
+
+A row says only "look at this key again", so neither order nor repetition matters.
+
+Source: PostgreSQL 15 documentation, section 9.27 "Transaction ID and Snapshot Information".
+Next: publisher.py
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import psycopg
+from psycopg import IsolationLevel
+from psycopg.rows import TupleRow
+
+from control_plane.db import connect
+
+CHANNEL: Final = "corrente_change"
+# Rows of the feed held at once while a large change passes through.
+_STREAM_ROWS: Final = 5000
+_SNAPSHOT: Final = re.compile(r"[0-9]+:[0-9]+:(?:[0-9]+(?:,[0-9]+)*)?")
+
+# The system is a database as it is now: a restored or promoted one has another identifier or timeline, one loaded into
+# a new database has another number.
+_STATE: Final = """
+SELECT pg_current_snapshot()::text,
+    (SELECT system_identifier::text FROM pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
+        || '/' || (SELECT oid::text FROM pg_database WHERE datname = current_database())
+"""
+_STANDING: Final = """
+SELECT pg_snapshot_xmin(%(last)s::pg_snapshot) < h.xid, pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(%(last)s::pg_snapshot)
+FROM change_horizon h
+"""
+# A plan stands for its contracts, and those for their accounts: an account that joins them later has a row of its own. The old
+# name of an account that still has it says nothing: the number finds it.
+_NEW_ROWS: Final = """
+WITH fresh AS (
+    SELECT kind, key, old_name, at FROM change_feed WHERE xid >= %(ended)s::xid8
+    UNION ALL
+    SELECT kind, key, old_name, at FROM change_feed WHERE xid = ANY (%(running)s::xid8[])
+), contracts AS (
+    SELECT key AS id, at FROM fresh WHERE kind = 'contract'
+    UNION ALL
+    SELECT c.id, f.at FROM fresh f JOIN contract c ON c.plan_id = f.key WHERE f.kind = 'plan'
+), looked_at AS (
+    SELECT kind::text, key, CASE WHEN kind = 'account' AND NOT EXISTS
+        (SELECT FROM subscriber_account a WHERE a.id = key AND a.username = old_name) THEN old_name END AS gone, at FROM fresh
+        WHERE kind IN ('account', 'session', 'nas', 'profile')
+    UNION ALL
+    SELECT 'account', a.id, NULL, c.at FROM contracts c JOIN subscriber_account a ON a.contract_id = c.id
+)
+SELECT kind, key, gone, min(at) FROM looked_at GROUP BY kind, key, gone
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a reader of the feed stands: a snapshot of one database system."""
+
+    system: str
+    snapshot: str
+
+
+@dataclass(slots=True)
+class Changes:
+    """Keys to look at again; eight octets a key, so that a bulk change of a million rows fits easily.
+
+    `usernames` are those that an account no longer has. `devices`: a NAS or a profile changed. `since` is the start of the oldest
+    transaction among them.
+    """
+
+    accounts: array[int] = field(default_factory=lambda: array("q"))
+    sessions: array[int] = field(default_factory=lambda: array("q"))
+    usernames: list[str] = field(default_factory=list)
+    devices: bool = False
+    since: datetime | None = None
+
+    def __len__(self) -> int:
+        """How many keys there are to look at."""
+        return len(self.accounts) + len(self.sessions) + len(self.usernames) + self.devices
+
+    def add(self, other: Changes) -> None:
+        """Take over the keys of another read."""
+        self.accounts.extend(other.accounts)
+        self.sessions.extend(other.sessions)
+        self.usernames.extend(other.usernames)
+        self.devices |= other.devices
+        self.since = min(filter(None, (self.since, other.since)), default=None)
+
+    def take(self, count: int) -> Changes:
+        """Up to `count` of each kind, which are then no longer here. Devices go first."""
+        taken = Changes(
+            accounts=self.accounts[-count:],
+            sessions=self.sessions[-count:],
+            usernames=self.usernames[-count:],
+            devices=self.devices,
+            since=self.since,
+        )
+        del self.accounts[-count:], self.sessions[-count:], self.usernames[-count:]
+        self.devices = False
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The reader can't follow from where it stands: everything must be read anew. `reason` is for the log."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What changed since the last read, and where the reader stands now."""
+
+    changes: Changes
+    position: Position
+
+
+def open_feed(conninfo: str) -> psycopg.Connection[TupleRow]:
+    """A connection to follow the feed with: each transaction is one snapshot, and NOTIFY wakes it.
+
+    Nothing is prepared: a plan made for any position would not know that only the feed's end is wanted.
+    """
+    connection = connect(conninfo, name="edge publisher", autocommit=True)
+    connection.isolation_level = IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    connection.prepare_threshold = None
+    connection.execute(f"LISTEN {CHANNEL}")
+    return connection
+
+
+def wait_for_change(connection: psycopg.Connection[TupleRow], timeout_s: float) -> None:
+    """Until something is said to have changed, or the time is over. Only a hint: the feed tells what."""
+    if list(connection.notifies(timeout=timeout_s, stop_after=1)):
+        # What else has been said by now will be seen by the same read.
+        list(connection.notifies(timeout=0))
+
+
+def load_position(connection: psycopg.Connection[TupleRow]) -> Position:
+    """Where the connection's snapshot stands; the caller's transaction is REPEATABLE READ and reads all else in it."""
+    row = connection.execute(_STATE).fetchone()
+    assert row is not None
+    return Position(system=row[1], snapshot=row[0])
+
+
+def load_changes(connection: psycopg.Connection[TupleRow], last: Position) -> Read | Behind:
+    """What became visible since `last`, in one transaction of its own; Behind when the feed can't tell.
+
+    The connection is one of open_feed().
+    """
+    if _SNAPSHOT.fullmatch(last.snapshot) is None:
+        return Behind(f"the store's position {last.snapshot!r} is none of this program's")
+    with connection.transaction():
+        position = load_position(connection)
+        if position.system != last.system:
+            return Behind(f"the store was made from database {last.system}, this is {position.system}")
+        row = connection.execute(_STANDING, {"last": last.snapshot}).fetchone()
+        assert row is not None, "change_horizon has one row"
+        pruned, restored = row
+        if restored:
+            return Behind("the database stands at an earlier transaction than the store: it was restored")
+        if pruned:
+            return Behind("the change feed has been cleared beyond where the store stands")
+        return Read(_load_new_rows(connection, last), position)
+
+
+def _missed_by(last: Position) -> dict[str, object]:
+    """The transactions that a snapshot did not see, as constants that the planner can estimate: those that began after it
+    ended, and those that were running."""
+    _, ended, running = last.snapshot.split(":")
+    return {"ended": ended, "running": running.split(",") if running else []}
+
+
+def _load_new_rows(connection: psycopg.Connection[TupleRow], last: Position) -> Changes:
+    changes = Changes()
+    keys = {"account": changes.accounts, "session": changes.sessions}
+    given = _missed_by(last)
+    size = _STREAM_ROWS if psycopg.capabilities.has_stream_chunked() else 1
+    with connection.cursor(binary=True) as cursor:
+        for kind, key, gone, at in cursor.stream(_NEW_ROWS, given, binary=True, size=size):
+            if kind in keys:
+                keys[kind].append(key)
+            changes.devices |= kind in {"nas", "profile"}
+            if gone is not None:
+                changes.usernames.append(gone)
+            changes.since = at if changes.since is None or at < changes.since else changes.since
+    return changes

@@ -1,0 +1,92 @@
+"""`corrente edge`: the process beside FreeRADIUS. It publishes the policy store and ships the spools."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import signal
+import threading
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import Final
+
+import click
+
+from control_plane import telemetry
+from control_plane.publisher import EdgeError, run_publisher
+from control_plane.settings import Settings
+from nas_drivers.dictionaries.reader import DictionaryError
+
+# What the shipper may take to finish its batch when asked to stop; nothing is lost if it does not.
+_SHIPPER_STOP_S: Final = 15.0
+
+
+@click.command()
+@click.option("--publish-only", is_flag=True, help="Keep the policy store, ship no spool: for a node without RADIUS.")
+@click.pass_obj
+def command(settings: Settings, publish_only: bool) -> None:
+    """Publish the policy store and ship the accounting and login spools of this RADIUS node.
+
+    Runs until SIGTERM or Ctrl-C. The shipper has a process of its own, so that a full spool never delays a change of
+    policy; if either part fails the whole ends with an exit code that is not zero, for its supervisor to start it again.
+    """
+    log = telemetry.start_logging("edge")
+    stop = _stop_by_signal()
+    shipper = None if publish_only else _start_shipper(settings, stop)
+    try:
+        run_publisher(settings, stop)
+    except (EdgeError, DictionaryError) as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        # Asked before `stop` is set for the shipper's sake: did it end by itself?
+        shipper_failed = shipper is not None and not shipper.is_alive()
+        stop.set()
+        if shipper is not None:
+            _end(shipper)
+    if shipper is not None and shipper_failed:
+        raise click.ClickException(f"the shipper ended by itself with exit code {shipper.exitcode}; its log says why")
+    log.info("edge.stopped")
+
+
+def _stop_by_signal() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _start_shipper(settings: Settings, stop: threading.Event) -> BaseProcess:
+    """The shipper as a child; when it ends, `stop` is set."""
+    process = multiprocessing.get_context("spawn").Process(target=_ship, args=(settings,), name="shipper")
+    process.start()
+
+    def watch() -> None:
+        wait([process.sentinel])
+        stop.set()
+
+    threading.Thread(target=watch, name="watch shipper", daemon=True).start()
+    return process
+
+
+def _ship(settings: Settings) -> None:
+    """The child: ships until told to stop, or until the parent is gone, however it went."""
+    shipper = importlib.import_module("control_plane.shipper")  # the parent never needs it
+    telemetry.start_logging("shipper")
+    stop = _stop_by_signal()
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "started by _start_shipper()"
+
+    def watch() -> None:
+        parent.join()
+        stop.set()
+
+    threading.Thread(target=watch, name="watch edge", daemon=True).start()
+    shipper.run_shipper(settings, stop)
+
+
+def _end(process: BaseProcess) -> None:
+    process.terminate()
+    process.join(_SHIPPER_STOP_S)
+    if process.exitcode is None:
+        process.kill()
+        process.join()

@@ -1,0 +1,167 @@
+"""What the database says of accounts, profiles, NASes and live sessions, as rows ready to be rendered.
+
+Only reads. A row of an account holds everything its record needs, so that one statement, and so one snapshot, decides it.
+
+Next: rendering.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from psycopg.rows import TupleRow
+
+# Rows held at once while a whole table passes through.
+STREAM_ROWS: Final = 5000
+
+
+class AccountRow(msgspec.Struct, frozen=True, gc=False):
+    """One subscriber account with its contract and plan. Arrays and JSON texts are None where they are empty."""
+
+    account_id: int
+    contract_id: int
+    username: str
+    secret_kind: str
+    sealed_secret: bytes
+    expires_at: datetime | None
+    max_sessions: int
+    macs: list[str] | None
+    circuit_ids: list[str] | None
+    nas_ids: list[int] | None
+    own_attributes: str | None
+    quota_exhausted_until: datetime | None
+    status: str
+    starts_on: date | None
+    ends_on: date | None
+    profile_id: int
+    throttle_profile_id: int
+    walled_profile_id: int
+    restrictions: str | None
+    reliefs: str | None
+    prefixes: str | None
+
+
+class ProfileRow(msgspec.Struct, frozen=True):
+    """One profile, in the words and units of the table."""
+
+    id: int
+    name: str
+    rate_down_bps: int | None
+    rate_up_bps: int | None
+    burst_down_bps: int | None
+    burst_up_bps: int | None
+    burst_threshold_down_bps: int | None
+    burst_threshold_up_bps: int | None
+    burst_time_s: int | None
+    priority: int | None
+    minimum_down_bps: int | None
+    minimum_up_bps: int | None
+    address_lists: list[str]
+    ipv4_pool: str | None
+    ipv6_pool: str | None
+    delegated_ipv6_pool: str | None
+    filter: str | None
+    session_timeout_s: int | None
+    idle_timeout_s: int | None
+    interim_interval_s: int | None
+
+
+class NasRow(msgspec.Struct, frozen=True):
+    """One enabled NAS; `source` is its address or prefix with the length."""
+
+    id: int
+    name: str
+    source: str
+    vendor: str
+    sealed_secret: bytes
+    require_message_authenticator: bool
+    realms: list[str]
+
+
+class SessionRow(msgspec.Struct, frozen=True, gc=False):
+    """One live session; the key is the one that went out in Class, else the one that accounting made."""
+
+    account_id: int
+    session_key: bytes
+    nas_id: int
+    mac: str
+    line: str
+    stale: bool
+
+
+# Correlated look-ups, not joins: the same text serves one account (three index look-ups) and a million in order of
+# their usernames (no sort of wide rows, nothing aggregated that nobody has).
+_ACCOUNTS: Final = """
+SELECT a.id, a.contract_id, a.username, a.secret_kind::text, a.sealed_secret, a.expires_at, a.max_sessions,
+    nullif(a.macs, '{}'), nullif(a.circuit_ids, '{}'), nullif(a.nas_ids, '{}'),
+    CASE WHEN a.own_attributes <> '[]' THEN a.own_attributes::text END, a.quota_exhausted_until,
+    c.status::text, c.starts_on, c.ends_on, p.profile_id, p.throttle_profile_id, p.walled_profile_id,
+    (SELECT json_agg(json_build_array(r.origin, r.level, r.reason, r.since, r.until))::text FROM restriction r
+        WHERE r.contract_id = c.id AND r.lifted_at IS NULL AND (r.until IS NULL OR r.until > now())),
+    (SELECT json_agg(json_build_array(lower(f.during), upper(f.during)))::text FROM relief f
+        WHERE f.contract_id = c.id AND upper(f.during) > now()),
+    (SELECT json_agg(json_build_array(x.kind, x.prefix::text, x.metric) ORDER BY x.kind, x.metric, x.prefix)::text
+        FROM account_prefix x WHERE x.account_id = a.id)
+FROM subscriber_account a JOIN contract c ON c.id = a.contract_id JOIN plan p ON p.id = c.plan_id
+"""
+_SOME_ACCOUNTS: Final = _ACCOUNTS + "WHERE a.id = ANY (%(ids)s) OR a.username = ANY (%(usernames)s)"
+_ALL_ACCOUNTS: Final = _ACCOUNTS + "ORDER BY a.username"
+
+_PROFILES: Final = f"SELECT {', '.join(ProfileRow.__struct_fields__)} FROM profile ORDER BY id"  # noqa: S608 - our names
+_NASES: Final = """
+SELECT id, name, source::text, vendor, sealed_secret, require_message_authenticator, realms
+FROM nas WHERE enabled ORDER BY id
+"""
+_SESSIONS: Final = """
+SELECT account_id, uuid_send(coalesce(class_key, session_key)), nas_id, mac, line, stale
+FROM session WHERE account_id {} ORDER BY account_id, started_at, session_key
+"""
+
+
+def load_accounts(
+    connection: psycopg.Connection[TupleRow], *, ids: Sequence[int] = (), usernames: Sequence[str] = ()
+) -> list[AccountRow]:
+    """The accounts with one of these numbers or usernames, all as of one moment."""
+    given = {"ids": list(ids), "usernames": list(usernames)}
+    with connection.cursor(binary=True) as cursor:
+        return [AccountRow(*row) for row in cursor.execute(_SOME_ACCOUNTS, given)]
+
+
+def stream_accounts(connection: psycopg.Connection[TupleRow]) -> Iterator[AccountRow]:
+    """Every account, in order of its username's bytes, in bounded memory."""
+    for row in _stream(connection, _ALL_ACCOUNTS):
+        yield AccountRow(*row)
+
+
+def load_profiles(connection: psycopg.Connection[TupleRow]) -> list[ProfileRow]:
+    """Every profile: they are few."""
+    return [ProfileRow(*row) for row in connection.execute(_PROFILES)]
+
+
+def load_nases(connection: psycopg.Connection[TupleRow]) -> list[NasRow]:
+    """Every NAS that is enabled."""
+    return [NasRow(*row) for row in connection.execute(_NASES)]
+
+
+def load_sessions(connection: psycopg.Connection[TupleRow], accounts: Sequence[int]) -> list[SessionRow]:
+    """The live sessions of these accounts, an account's together."""
+    with connection.cursor(binary=True) as cursor:
+        found = cursor.execute(_SESSIONS.format("= ANY (%s)"), [list(accounts)])
+        return [SessionRow(*row) for row in found]
+
+
+def stream_sessions(connection: psycopg.Connection[TupleRow]) -> Iterator[SessionRow]:
+    """Every live session of a known account, in order of the account's number, in bounded memory."""
+    for row in _stream(connection, _SESSIONS.format("IS NOT NULL")):
+        yield SessionRow(*row)
+
+
+def _stream(connection: psycopg.Connection[TupleRow], statement: str) -> Iterator[tuple[Any, ...]]:
+    # Older client libraries hand over rows one at a time only.
+    size = STREAM_ROWS if psycopg.capabilities.has_stream_chunked() else 1
+    with connection.cursor(binary=True) as cursor:
+        yield from cursor.stream(statement, binary=True, size=size)
