@@ -508,6 +508,13 @@ CREATE TABLE spool_position (
 );
 COMMENT ON TABLE spool_position IS 'How far each spool file has had its effect; written in the transaction of that effect.';
 
+CREATE TABLE spool_node (
+    node       text PRIMARY KEY,
+    read_to    timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE spool_node IS 'Up to which time of receipt each RADIUS node''s accounting has been read: a session is silent only as far as its node has been heard.';
+
 CREATE TABLE unreadable_record (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at      timestamptz NOT NULL DEFAULT now(),
@@ -655,10 +662,11 @@ GRANT EXECUTE ON FUNCTION drop_months(text, date) TO corrente_worker;
 -- the edge and the worker that write it.
 -- ---------------------------------------------------------------------------------------------------------------
 GRANT SELECT ON nas, site, profile, plan, contract, restriction, relief, subscriber_account, account_prefix, change_feed, change_horizon, schema_migration TO corrente_edge, corrente_worker, corrente_web;
-GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, spool_position TO corrente_edge;
+GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, spool_position, spool_node TO corrente_edge;
 GRANT SELECT, INSERT ON address_history, login_attempt, unreadable_record, change_feed TO corrente_edge;
-GRANT UPDATE (booted_at) ON nas TO corrente_edge;
-GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, change_feed, change_horizon, spool_position TO corrente_worker;
+-- To change sessions is to hold their NAS first, and a row lock needs the right to update something.
+GRANT UPDATE (booted_at) ON nas TO corrente_edge, corrente_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, change_feed, change_horizon, spool_position, spool_node TO corrente_worker;
 GRANT SELECT, INSERT ON address_history, login_attempt, audit_log TO corrente_worker;
 GRANT SELECT, INSERT, UPDATE ON customer, contract, restriction, relief, subscriber_account TO corrente_worker, corrente_web;
 GRANT INSERT, DELETE ON account_prefix TO corrente_worker, corrente_web;

@@ -115,6 +115,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "policy_version": "'\\x0011223344556677'",
     },
     "spool_position": {"node": "'node-1'", "file": "'detail.2'", "octets": "0"},
+    "spool_node": {"node": "'node-2'", "read_to": DURING_JANUARY},
     "unreadable_record": {
         "node": "'node-1'",
         "file": "'detail.1'",
@@ -144,6 +145,7 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     "usage_day": {"account_id": "1"},
     "login_attempt": {"attempt_key": "decode(repeat('01', 16), 'hex')"},
     "spool_position": {"file": "'detail.1'"},
+    "spool_node": {"node": "'node-1'"},
     "unreadable_record": {"octet": "100"},
 }
 

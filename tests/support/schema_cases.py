@@ -49,6 +49,7 @@ def _keys() -> Iterator[Case]:
     yield _case("usage_day_pkey", "usage_day", {"account_id": "1"})
     yield _case("login_attempt_pkey", "login_attempt", {"attempt_key": "decode(repeat('01', 16), 'hex')"})
     yield _case("spool_position_pkey", "spool_position", {"file": "'detail.1'"}, {"node": "'node-2'"})
+    yield _case("spool_node_pkey", "spool_node", {"node": "'node-1'"})
     yield Case(
         "change_feed_pkey",
         "INSERT INTO change_feed (xid, id, kind, key) OVERRIDING SYSTEM VALUE SELECT xid, id, kind, key FROM change_feed",

@@ -1,0 +1,71 @@
+"""Which session a record is of, when the device echoes no Class: pure rules.
+
+Acct-Session-Id alone names nothing: it comes back after a reboot, and for another user.
+
+Units: instants in whole epoch seconds UTC.
+Source: RFC 2866 section 5.5; docs/accounting.md.
+Next: usage.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from control_plane.accounting_record import AccountingRecord, RecordKind
+from control_plane.session_state import SessionEnd, SessionState
+
+# The same session computes to slightly different starts: network delay, a resend without Acct-Delay-Time, clock drift.
+START_TOLERANCE_S: Final = 300
+# A record whose session began this long after another's Stop is of a new session.
+_AFTER_STOP_S: Final = 10
+
+
+def belonging(
+    record: AccountingRecord, candidates: Iterable[SessionState], *, booted_at: int | None
+) -> SessionState | None:
+    """The session that a record is of, out of those with the same NAS and Acct-Session-Id.
+
+    The user must be the same, and the start of the session, as the record computes it, the same within
+    START_TOLERANCE_S. A session time and counters that only grew also make it the same one, so that a step of the
+    server's clock does not begin all sessions anew.
+    """
+    started_at = record.event_at - (record.session_time_s or 0)
+    best: SessionState | None = None
+    best_rank = (2, 0)
+    for state in candidates:
+        rank = _rank(state, record, started_at)
+        if rank is None or (booted_at is not None and state.live and state.updated_at < booted_at <= started_at):
+            continue
+        if best is None or rank < best_rank:
+            best, best_rank = state, rank
+    return best
+
+
+def _rank(state: SessionState, record: AccountingRecord, started_at: int) -> tuple[int, int] | None:
+    """How well a session fits a record, lower is better; None when it is another session."""
+    if record.username and state.username and record.username != state.username:
+        return None
+    if record.class_key is not None and state.class_key is not None and record.class_key != state.class_key:
+        return None
+    distance_s = abs(started_at - state.started_at)
+    stopped = state.ended_by is SessionEnd.STOP
+    if not record.session_time_s and record.kind is not RecordKind.START:
+        # It does not say for how long it has been on: the one that is on, or the one that just ended.
+        if state.ended_at is not None and record.event_at - state.ended_at > _AFTER_STOP_S:
+            return None
+        return (0 if state.live else 1, distance_s) if record.event_at >= state.started_at else None
+    if stopped and state.ended_at is not None and started_at > state.ended_at + _AFTER_STOP_S:
+        return None
+    if distance_s <= START_TOLERANCE_S:
+        return (0, distance_s)
+    grew = record.kind is not RecordKind.START and (record.session_time_s or 0) > state.session_time_s
+    going_on = state.live or state.ended_by is SessionEnd.STALE
+    if (
+        going_on
+        and grew
+        and (record.counter_in or 0) >= state.counter_in
+        and (record.counter_out or 0) >= state.counter_out
+    ):
+        return (1, distance_s)
+    return None

@@ -1,0 +1,335 @@
+"""Sessions in the database: batches of accounting records merged into them, silent ones closed.
+
+`merge_records` holds the NASes of a batch, loads the sessions it names, folds the records one after the other in Python
+and writes the result back in sets. The caller commits it together with the position in the spool. Reading the same
+records again, from the same file or another, changes nothing.
+
+Next: shipper.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from msgspec.structs import replace
+
+from control_plane import session_store as store
+from control_plane.accounting import Folded, end_session, fold, open_session
+from control_plane.accounting_record import AccountingRecord, RecordKind
+from control_plane.session_identity import belonging
+from control_plane.session_state import Holding, SessionEnd, SessionState, key_by_class
+from control_plane.session_store import Connection, NasRow, NasTable
+from control_plane.settings import Settings
+from control_plane.usage import CivilHours
+
+# How much further back than its computed end a closed session is looked for: the server's clock may have been set.
+_CLOCK_STEP_S = 86400
+# Sessions closed in one transaction when they are taken for over.
+CLOSED_AT_ONCE = 2000
+_REBOOT = frozenset({RecordKind.ON, RecordKind.OFF})
+_Id = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Horizons:
+    """How far back each kind of data is kept: what lies before has no partition. Instants in epoch seconds."""
+
+    history_since: int
+    closed_since: int
+    hours_since: int
+    days_since: date
+
+
+def horizons_at(settings: Settings, now: datetime) -> Horizons:
+    """The oldest data that may be written at `now`."""
+    kept = settings.retention
+    return Horizons(
+        history_since=int((now - timedelta(days=kept.address_history_days)).timestamp()),
+        closed_since=int((now - timedelta(days=kept.closed_session_days)).timestamp()),
+        hours_since=int((now - timedelta(days=kept.usage_hour_days)).timestamp()),
+        days_since=(now - timedelta(days=kept.usage_day_days)).date(),
+    )
+
+
+@dataclass(slots=True)
+class Merged:
+    """What a merge did: records that named no NAS with the reason, and NASes whose older sessions may have ended."""
+
+    unusable: list[tuple[AccountingRecord, str]] = field(default_factory=list)
+    booted: set[int] = field(default_factory=set)
+
+
+class SessionMerger:
+    """Merges batches for one node. Remembers only what a mistake would not falsify: zone tables and known months."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._hours = CivilHours(settings.zone)
+        self._months: set[tuple[int, int]] = set()
+
+    def forget_months(self) -> None:
+        """A partition was gone: ask for all of them again."""
+        self._months.clear()
+
+    def merge_records(
+        self, connection: Connection, records: Sequence[AccountingRecord], nases: NasTable, *, now: datetime
+    ) -> Merged:
+        """Bring records into sessions, usage and history within the caller's transaction."""
+        merged = Merged()
+        named: list[tuple[NasRow, AccountingRecord]] = []
+        for record in records:
+            nas = nases.find(record.source)
+            if nas is None:
+                merged.unusable.append((record, f"no NAS is registered at {record.source}"))
+            else:
+                named.append((nas, _as_seen_from_us(record) if nas.swap_octets else record))
+        boots = store.lock_nases(connection, {nas.nas_id for nas, _ in named})
+        batch = _Batch(self._hours, boots)
+        batch.load(connection, named)
+        for nas, record in named:
+            if record.kind in _REBOOT:
+                batch.take_boot(nas, record)
+            else:
+                batch.take(nas.nas_id, record)
+        self._save(connection, batch, horizons_at(self._settings, now))
+        merged.booted = set(batch.booted)
+        return merged
+
+    def close(
+        self, connection: Connection, states: Iterable[SessionState], *, ended_by: SessionEnd, cause: str, now: datetime
+    ) -> None:
+        """End live sessions with what is known of them. The caller holds their NASes and has read them since."""
+        batch = _Batch(self._hours, {})
+        for state in states:
+            batch.know_live(state)
+            batch.apply(end_session(state, ended_by=ended_by, terminate_cause=cause))
+        self._save(connection, batch, horizons_at(self._settings, now))
+
+    def _save(self, connection: Connection, batch: _Batch, horizons: Horizons) -> None:
+        changed = [batch.states[key] for key in batch.changed]
+        self._make_months(connection, batch, changed, horizons)
+        store.save_sessions(
+            connection,
+            changed,
+            were_live=batch.were_live.keys(),
+            were_closed=batch.were_closed,
+            closed_since=horizons.closed_since,
+        )
+        store.add_usage(connection, batch.usage, hours_since=horizons.hours_since, days_since=horizons.days_since)
+        store.add_holdings(connection, batch.holdings, since=horizons.history_since)
+        for nas_id, booted_at in batch.booted.items():
+            store.raise_boot(connection, nas_id, booted_at)
+        store.note_sessions_changed(connection, batch.touched_accounts())
+
+    def _make_months(
+        self, connection: Connection, batch: _Batch, changed: Iterable[SessionState], horizons: Horizons
+    ) -> None:
+        days = {day for _, _, day in batch.usage if day >= horizons.days_since}
+        instants = {hour for _, hour, _ in batch.usage if hour >= horizons.hours_since}
+        instants.update(
+            state.ended_at for state in changed if state.ended_at and state.ended_at >= horizons.closed_since
+        )
+        for holding in batch.holdings:
+            if holding.until >= horizons.history_since:
+                begin = max(holding.since, horizons.history_since)
+                instants.update(range(begin, holding.until, 28 * 86400))
+                instants.add(holding.until)
+        months = {(day.year, day.month) for day in days}
+        months.update((at.year, at.month) for at in (datetime.fromtimestamp(i, UTC) for i in instants))
+        new = months - self._months
+        if new:
+            store.make_months(connection, (date(year, month, 1) for year, month in sorted(new)))
+            self._months |= new
+
+
+def close_outlived(connection: Connection, merger: SessionMerger, nas_id: int, *, now: datetime) -> bool:
+    """Close a bounded number of a NAS's sessions that ended with its boot; says whether there may be more.
+
+    In batches of their own, so that fifty thousand sessions of a rebooted access concentrator hold nobody up. A session
+    that has spoken since the boot is left alone, as is one that began after it.
+    """
+    with connection.transaction():
+        store.lock_nases(connection, [nas_id])
+        states = store.load_outlived(connection, nas_id, limit=CLOSED_AT_ONCE)
+        merger.close(connection, states, ended_by=SessionEnd.NAS_REBOOT, cause="NAS-Reboot", now=now)
+    return len(states) == CLOSED_AT_ONCE
+
+
+def close_stale_sessions(connection: Connection, settings: Settings, now: datetime) -> int:
+    """Close the sessions that have been silent for too long, with their last counters; returns how many.
+
+    Silence counts up to where the nodes' spools have been read, not up to the clock: after an outage the words of a
+    session may still be waiting there. An interval before a session is closed it is marked stale, so that a new login
+    of its account may take over. Commits as it goes; the connection is in autocommit.
+    """
+    horizon = store.load_read_horizon(connection, now)
+    if horizon is None:
+        return 0
+    rules = settings.accounting
+    limits = store.SilenceLimits(
+        intervals=rules.stale_after_intervals,
+        grace_s=rules.stale_grace_s,
+        default_interval_s=rules.default_interim_interval_s,
+    )
+    with connection.transaction():
+        store.note_sessions_changed(connection, store.mark_stale(connection, horizon, limits))
+    merger = SessionMerger(settings)
+    store.prepare(connection)
+    closed = 0
+    while True:
+        silent = store.load_silent(connection, horizon, limits, at_once=CLOSED_AT_ONCE)
+        for nas_id, keys in silent.items():
+            with connection.transaction():
+                store.lock_nases(connection, [nas_id])
+                states = store.load_live_of_nas(connection, nas_id, keys)
+                merger.close(connection, states, ended_by=SessionEnd.STALE, cause="Lost-Carrier", now=now)
+                closed += len(states)
+        if sum(map(len, silent.values())) < CLOSED_AT_ONCE:
+            return closed
+
+
+class _Batch:
+    """The sessions that a batch names, as they are read and as the records change them."""
+
+    def __init__(self, hours: CivilHours, boots: dict[int, int | None]) -> None:
+        self.states: dict[bytes, SessionState] = {}
+        self.changed: set[bytes] = set()
+        self.were_live: dict[bytes, SessionState] = {}
+        self.were_closed: dict[bytes, int] = {}
+        self.usage: dict[tuple[int, int, date], tuple[int, int]] = {}
+        self.holdings: list[Holding] = []
+        self.booted: dict[int, int] = {}
+        self._by_id: dict[_Id, dict[bytes, None]] = {}
+        self._accounts: dict[str, int] = {}
+        self._boots = boots
+        self._hours = hours
+
+    def load(self, connection: Connection, named: Sequence[tuple[NasRow, AccountingRecord]]) -> None:
+        """Read the sessions that the records may be of: live ones, and closed ones where no live one fits."""
+        records = [(nas.nas_id, record) for nas, record in named if record.kind not in _REBOOT]
+        for state in store.load_live_by_id(connection, {(nas_id, r.acct_session_id) for nas_id, r in records}):
+            self.know_live(state)
+        found = [(nas_id, record, self.find(nas_id, record)) for nas_id, record in records]
+        unknown = [(nas_id, record) for nas_id, record, state in found if state is None]
+        if unknown:
+            since = min(record.event_at - (record.session_time_s or 0) for _, record in unknown) - _CLOCK_STEP_S
+            ids = {(nas_id, record.acct_session_id) for nas_id, record in unknown}
+            self._know_closed(connection, store.load_closed_by_id(connection, ids, ended_since=since))
+        self._accounts = store.load_account_ids(
+            connection,
+            {
+                record.username
+                for _, record, state in found
+                if record.username_plain and (state is None or state.account_id is None)
+            },
+        )
+
+    def know_live(self, state: SessionState) -> None:
+        """A session read from the live table."""
+        self.states[state.session_key] = self.were_live[state.session_key] = state
+        self._by_id.setdefault((state.nas_id, state.acct_session_id), {})[state.session_key] = None
+
+    def _know_closed(self, connection: Connection, states: Collection[SessionState]) -> None:
+        """Sessions read from the closed table, which outlives accounts; a live row of the same key is the later truth."""
+        exist = store.load_existing_accounts(connection, {s.account_id for s in states if s.account_id is not None})
+        for closed in states:
+            if closed.session_key in self.were_live or closed.ended_at is None:
+                continue
+            state = closed if closed.account_id in exist else replace(closed, account_id=None)
+            self.states[state.session_key] = state
+            self.were_closed[state.session_key] = closed.ended_at
+            self._by_id.setdefault((state.nas_id, state.acct_session_id), {})[state.session_key] = None
+
+    def find(self, nas_id: int, record: AccountingRecord) -> SessionState | None:
+        """The known session that a record is of."""
+        if record.class_key is not None:
+            state = self.states.get(key_by_class(nas_id, record.class_key, record.acct_session_id))
+            if state is not None:
+                return state
+        same_id = self._by_id.get((nas_id, record.acct_session_id))
+        if not same_id:
+            return None
+        booted_at = max(self._boots.get(nas_id) or 0, self.booted.get(nas_id, 0))
+        return belonging(record, (self.states[key] for key in same_id), booted_at=booted_at or None)
+
+    def take_boot(self, nas: NasRow, record: AccountingRecord) -> None:
+        """Accounting-On or -Off. From a group of devices it could be any of them, so it ends nobody's session."""
+        known = max(self._boots.get(nas.nas_id) or 0, self.booted.get(nas.nas_id, 0))
+        if nas.single and record.event_at > known:
+            self.booted[nas.nas_id] = record.event_at
+
+    def take(self, nas_id: int, record: AccountingRecord) -> None:
+        """One record of a session."""
+        state = self.find(nas_id, record)
+        account_id = self._accounts.get(record.username) if record.username_plain else None
+        if state is None:
+            folded = open_session(record, nas_id=nas_id, account_id=account_id)
+            self._replace_others(folded)
+            self.apply(self._unless_past(folded))
+            return
+        if state.account_id is None and account_id is not None:
+            state = replace(state, account_id=account_id)
+        self.apply(fold(state, record))
+
+    def apply(self, folded: Folded) -> None:
+        """Take over what a record did."""
+        state = folded.state
+        key = state.session_key
+        if self.states.get(key) is not state:
+            self.states[key] = state
+            self.changed.add(key)
+            self._by_id.setdefault((state.nas_id, state.acct_session_id), {})[key] = None
+        if folded.holdings:
+            self.holdings.extend(folded.holdings)
+        if state.account_id is not None and (folded.used_in or folded.used_out):
+            self._use(state.account_id, folded)
+
+    def _use(self, account_id: int, folded: Folded) -> None:
+        since, until = folded.used_since, folded.used_until
+        for hour, day, octets in self._hours.shares(folded.used_in, since=since, until=until):
+            used_in, used_out = self.usage.get((account_id, hour, day), (0, 0))
+            self.usage[account_id, hour, day] = (used_in + octets, used_out)
+        for hour, day, octets in self._hours.shares(folded.used_out, since=since, until=until):
+            used_in, used_out = self.usage.get((account_id, hour, day), (0, 0))
+            self.usage[account_id, hour, day] = (used_in, used_out + octets)
+
+    def _others(self, state: SessionState) -> list[SessionState]:
+        same_id = self._by_id.get((state.nas_id, state.acct_session_id), {})
+        others = (self.states[key] for key in same_id if key != state.session_key)
+        return [other for other in others if other.live and other.username == state.username]
+
+    def _replace_others(self, opened: Folded) -> None:
+        """An id comes back for the same user on the same NAS: the session that had it before is over."""
+        for other in self._others(opened.state):
+            if other.started_at <= opened.state.started_at:
+                self.apply(end_session(other, ended_by=SessionEnd.REPLACED, terminate_cause="Lost-Carrier"))
+
+    def _unless_past(self, opened: Folded) -> Folded:
+        """A session first heard of by a late record, while its id is already in use again, is over as well."""
+        state = opened.state
+        if not state.live or not any(other.started_at > state.started_at for other in self._others(state)):
+            return opened
+        ended = end_session(state, ended_by=SessionEnd.REPLACED, terminate_cause="Lost-Carrier")
+        return replace(opened, state=ended.state, holdings=opened.holdings + ended.holdings)
+
+    def touched_accounts(self) -> set[int]:
+        """The accounts whose live sessions are others than before, or look otherwise to a login."""
+        touched: set[int] = set()
+        for key in self.changed:
+            state, before = self.states[key], self.were_live.get(key)
+            if state.account_id is None or (before is None and not state.live):
+                continue
+            if before is None or not state.live or _as_login_sees(before) != _as_login_sees(state):
+                touched.add(state.account_id)
+        return touched
+
+
+def _as_login_sees(state: SessionState) -> tuple[object, ...]:
+    return state.account_id, state.mac, state.line, state.stale
+
+
+def _as_seen_from_us(record: AccountingRecord) -> AccountingRecord:
+    """A record of a model that reports upload and download exchanged."""
+    return replace(record, counter_in=record.counter_out, counter_out=record.counter_in)

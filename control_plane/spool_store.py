@@ -1,0 +1,46 @@
+"""How far each spool has been read, and the records that could have no effect.
+
+The caller owns the transaction.
+"""
+
+from __future__ import annotations
+
+from control_plane.session_store import Connection
+from control_plane.spool import Refused
+
+
+def load_positions(connection: Connection, node: str) -> dict[str, int]:
+    """How many octets of each file of a node have had their effect."""
+    return dict(connection.execute("SELECT file, octets FROM spool_position WHERE node = %s", (node,)).fetchall())
+
+
+def save_position(connection: Connection, node: str, file: str, octets: int) -> None:
+    """Remember a position; it never goes back."""
+    connection.execute(
+        "INSERT INTO spool_position (node, file, octets) VALUES (%s, %s, %s) ON CONFLICT (node, file) DO UPDATE "
+        "SET octets = greatest(spool_position.octets, EXCLUDED.octets), updated_at = now()",
+        (node, file, octets),
+    )
+
+
+def remove_position(connection: Connection, node: str, file: str) -> None:
+    """Forget a file that is deleted; its name is never used again."""
+    connection.execute("DELETE FROM spool_position WHERE node = %s AND file = %s", (node, file))
+
+
+def save_read_to(connection: Connection, node: str, read_to: float) -> None:
+    """Remember up to which time of receipt a node's accounting has been read."""
+    connection.execute(
+        "INSERT INTO spool_node (node, read_to) VALUES (%s, to_timestamp(%s)) ON CONFLICT (node) DO UPDATE "
+        "SET read_to = EXCLUDED.read_to, updated_at = now()",
+        (node, read_to),
+    )
+
+
+def park(connection: Connection, node: str, file: str, entry: Refused, text: str) -> None:
+    """Keep a record for a person; the same one read again is kept once."""
+    connection.execute(
+        "INSERT INTO unreadable_record (node, file, octet, problem, record) VALUES (%s, %s, %s, %s, %s) "
+        "ON CONFLICT (node, file, octet) DO NOTHING",
+        (node, file, entry.octet, entry.problem[:1000].replace("\0", "\\000"), text),
+    )
