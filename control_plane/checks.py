@@ -1,0 +1,327 @@
+"""What `corrente check` looks at: settings, database, secrets key, policy store, FreeRADIUS, ports and disk.
+
+Each check returns what it found in words, and what to do about it when that is something. Nothing is changed.
+
+Next: cli/check.py
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+from control_plane import db, freeradius, migrate
+from control_plane.policy_source import load_profiles
+from control_plane.ports import PortError, can_bind, choose_ports, read_ports
+from control_plane.rendering import session_policy
+from control_plane.settings import Settings, SettingsError, secret_keys
+from nas_drivers.driver import UnknownVendorError, driver_for
+from radius_hooks.policy_store import FORMAT, PolicyReader, StoreError
+from radius_hooks.sealing import Sealer, SealError, account_row, nas_row
+
+_OLDEST_POSTGRES: Final = 15
+_ROLES: Final = ("corrente_edge", "corrente_worker", "corrente_web", "corrente_lookup")
+# The edge writes the time about every second.
+_STORE_AGE_WARN_S: Final = 30.0
+_STORE_AGE_FAIL_S: Final = 600.0
+_DISK_FAIL_BYTES: Final = 500 << 20
+_DISK_WARN_BYTES: Final = 5 << 30
+_SAMPLE: Final = 20
+_FREERADIUS_TIMEOUT_S: Final = 60
+# These parse no value that a Python module returns, unless they run in debug mode: every reply would be empty.
+_BAD_FREERADIUS: Final = ("3.2.9", "3.2.10")
+
+Connection = psycopg.Connection[Any]
+
+
+class Verdict(Enum):
+    """How a check ended: FAIL means that Corrente does not work as it should."""
+
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the answer; `advice` is empty when there is nothing to do."""
+
+    verdict: Verdict
+    subject: str
+    text: str
+    advice: str = ""
+
+
+def _ok(subject: str, text: str) -> Finding:
+    return Finding(Verdict.OK, subject, text)
+
+
+def _warn(subject: str, text: str, advice: str) -> Finding:
+    return Finding(Verdict.WARN, subject, text, advice)
+
+
+def _fail(subject: str, text: str, advice: str) -> Finding:
+    return Finding(Verdict.FAIL, subject, text, advice)
+
+
+def all_findings(settings: Settings) -> Iterator[Finding]:
+    """Every check, one after the other."""
+    yield from check_settings(settings)
+    sealer, finding = check_key(settings)
+    yield finding
+    yield from _check_database(settings, sealer)
+    yield check_store(settings, now=time.time())
+    yield from check_freeradius(settings)
+    yield from check_ports(settings)
+    yield check_disk(settings)
+
+
+def check_settings(settings: Settings) -> Iterator[Finding]:
+    """Where the settings come from; wrong ones never get this far."""
+    yield _ok("settings", settings.source_file or "no corrente.toml: the defaults hold")
+    yield _ok("state directory", str(settings.state_dir))
+
+
+def check_key(settings: Settings) -> tuple[Sealer | None, Finding]:
+    """The secrets key: there, well formed, and nobody else's to read."""
+    try:
+        sealer = Sealer(secret_keys(settings))
+    except (SettingsError, SealError) as error:
+        return None, _fail("secrets key", str(error), "start `corrente up` once, or put the key of your backup there")
+    named = freeradius.secrets_key_file(settings)
+    if named and Path(named).stat().st_mode & stat.S_IRWXO:
+        return sealer, _warn("secrets key", f"{named} can be read by everyone on this machine", f"chmod o= {named}")
+    return sealer, _ok("secrets key", named or "from CORRENTE_SECRETS_KEY")
+
+
+def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Finding]:
+    try:
+        connection = db.connect(settings.conninfo("corrente"), name="check", autocommit=True)
+    except psycopg.Error as error:
+        yield _fail(
+            "database",
+            " ".join(str(error).split()),
+            "start `corrente up`, or correct [database] conninfo in corrente.toml",
+        )
+        return
+    with connection:
+        yield check_server(connection)
+        schema = check_schema(connection)
+        yield schema
+        if schema.verdict is Verdict.FAIL:
+            return
+        yield check_roles(connection)
+        yield check_months(connection)
+        yield from check_profiles(connection)
+        if sealer is not None:
+            yield check_sample(connection, sealer)
+
+
+def check_server(connection: Connection) -> Finding:
+    """PostgreSQL is new enough."""
+    version = connection.info.server_version // 10000
+    text = f"PostgreSQL {version} at {connection.info.host or connection.info.hostaddr}"
+    if version < _OLDEST_POSTGRES:
+        return _fail("database", text, f"Corrente needs PostgreSQL {_OLDEST_POSTGRES} or newer")
+    return _ok("database", text)
+
+
+def check_schema(connection: Connection) -> Finding:
+    """The tables are those of this program."""
+    try:
+        status = migrate.load_status(connection, migrate.load_migrations())
+    except migrate.MigrationError as error:
+        return _fail("schema", str(error), "install corrente again")
+    match status.age:
+        case migrate.DatabaseAge.CURRENT:
+            return _ok("schema", f"up to date, {len(status.applied)} migrations")
+        case migrate.DatabaseAge.EMPTY:
+            return _fail("schema", "the database holds no tables of Corrente", "run `corrente db create`")
+        case migrate.DatabaseAge.OLDER:
+            names = ", ".join(migration.name for migration in status.pending)
+            return _fail("schema", f"older than this program: {names} not applied", "run `corrente db migrate`")
+        case migrate.DatabaseAge.NEWER:
+            unknown = ", ".join(status.unknown)
+            return _fail("schema", f"newer than this program, which does not know {unknown}", "install that release")
+
+
+def check_roles(connection: Connection) -> Finding:
+    """The processes have their roles, and may log in with them."""
+    rows = dict(
+        connection.execute("SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname = ANY (%s)", (list(_ROLES),))
+    )
+    missing = [role for role in _ROLES if role not in rows]
+    if missing:
+        return _fail(
+            "roles", f"missing: {', '.join(missing)}", "run `corrente db create` as an administrator, or CREATE ROLE"
+        )
+    closed = [role for role in _ROLES if not rows[role]]
+    if closed:
+        return _warn(
+            "roles", f"may not log in: {', '.join(closed)}", "ALTER ROLE … LOGIN, if processes connect as these roles"
+        )
+    return _ok("roles", ", ".join(_ROLES))
+
+
+def check_months(connection: Connection) -> Finding:
+    """The partitions of this month and the next are there: without one, accounting can't be merged."""
+    missing = connection.execute(
+        "SELECT string_agg(to_char(month, 'YYYY-MM'), ', ') FROM (SELECT date_trunc('month', now() AT TIME ZONE 'UTC') "
+        "+ make_interval(months => m) FROM generate_series(0, 1) AS m) AS wanted (month) "
+        "WHERE to_regclass('login_attempt_' || to_char(month, 'YYYYMM')) IS NULL"
+    ).fetchone()
+    if missing is not None and missing[0]:
+        return _fail("partitions", f"none for {missing[0]}", "start `corrente worker`, which makes them ahead")
+    return _ok("partitions", "this month and the next")
+
+
+def check_sample(connection: Connection, sealer: Sealer) -> Finding:
+    """The key opens what is sealed in this database."""
+    nases = connection.execute("SELECT id, sealed_secret FROM nas ORDER BY id LIMIT %s", (_SAMPLE,)).fetchall()
+    accounts = connection.execute(
+        "SELECT id, sealed_secret FROM subscriber_account WHERE secret_kind <> 'no_secret' ORDER BY id LIMIT %s",
+        (_SAMPLE,),
+    ).fetchall()
+    sealed = [(nas_row(key), bytes(value)) for key, value in nases]
+    sealed += [(account_row(key), bytes(value)) for key, value in accounts]
+    for row, value in sealed:
+        try:
+            sealer.open(value, row=row)
+        except SealError as error:
+            return _fail("sealed secrets", str(error), "put the key of that time beside the new one: a line each")
+    return _ok("sealed secrets", f"{len(sealed)} looked at, all open" if sealed else "none yet")
+
+
+def check_profiles(connection: Connection) -> Iterator[Finding]:
+    """Every profile can be said to every kind of access device in use."""
+    vendors = [row[0] for row in connection.execute("SELECT DISTINCT vendor FROM nas WHERE enabled ORDER BY vendor")]
+    profiles = load_profiles(connection)
+    said = False
+    for vendor in vendors:
+        try:
+            driver = driver_for(vendor)
+        except UnknownVendorError as error:
+            said = True
+            yield _fail(
+                "vendors", str(error), "correct the NAS with `corrente nas`; until then its logins get no answer"
+            )
+            continue
+        for profile in profiles:
+            for sentence in driver.unsupported(session_policy(profile)):
+                said = True
+                yield _warn(
+                    "profiles",
+                    f"{profile.name!r} on {vendor}: {sentence}",
+                    "leave it out of the profile, or sell that plan where the devices can do it",
+                )
+    if not said:
+        yield _ok("profiles", f"{len(profiles)} for {', '.join(vendors) or 'no vendor yet'}")
+
+
+def check_store(settings: Settings, *, now: float) -> Finding:
+    """The policy store: there, of our format, kept up to date. Units: `now` in epoch seconds."""
+    advice = "start `corrente edge` (or `corrente up`), and look at log/edge.log"
+    reader = PolicyReader(settings.policy_dir)
+    try:
+        with reader.reading() as store:
+            meta = store.meta()
+    except StoreError as error:
+        return _fail("policy store", str(error), advice)
+    finally:
+        reader.close()
+    generation = (settings.policy_dir / "current").readlink()
+    age_s = max(now - meta.checked_at, 0.0)
+    text = f"format {FORMAT}, {generation}, {meta.accounts:,} accounts, compared with the database {age_s:.0f} s ago"
+    if age_s > _STORE_AGE_FAIL_S:
+        return _fail("policy store", text, advice)
+    return _warn("policy store", text, advice) if age_s > _STORE_AGE_WARN_S else _ok("policy store", text)
+
+
+def check_freeradius(settings: Settings) -> Iterator[Finding]:
+    """The server is there, of a version that works, and takes the configuration that these settings give."""
+    if not freeradius.BINARY.exists():
+        yield _fail("FreeRADIUS", f"{freeradius.BINARY} is missing", "apt-get install freeradius freeradius-python3")
+        return
+    said = subprocess.run([freeradius.BINARY, "-v"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"Version (\d+\.\d+\.\d+)", said)
+    version = found.group(1) if found else "unknown"
+    if version in _BAD_FREERADIUS:
+        yield _fail(
+            "FreeRADIUS", f"version {version} drops every value a hook returns", "use 3.2.1 to 3.2.8, or 3.2.11"
+        )
+    else:
+        yield _ok("FreeRADIUS", f"version {version}")
+    yield _check_configuration(settings)
+
+
+def _check_configuration(settings: Settings) -> Finding:
+    """FreeRADIUS's own check of a rendering made for the purpose, so that the running server's files stay as they are."""
+    advice = "correct what it names; freeradius-config/ holds the forms of these files"
+    with tempfile.TemporaryDirectory(prefix="corrente-check-") as folder:
+        Path(folder).chmod(0o755)
+        try:
+            config = freeradius.render(settings, Path(folder) / "freeradius")
+        except freeradius.FreeradiusError as error:
+            return _fail("FreeRADIUS configuration", str(error), "correct the setting it names")
+        done = subprocess.run(
+            freeradius.command(config, check_only=True),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_FREERADIUS_TIMEOUT_S,
+        )
+    if done.returncode != 0:
+        errors = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line] or ["it gives no reason"]
+        return _fail("FreeRADIUS configuration", errors[0].strip(), advice)
+    return _ok("FreeRADIUS configuration", "accepted by freeradius -C")
+
+
+def check_ports(settings: Settings) -> Iterator[Finding]:
+    """The ports are ours, or free."""
+    running = read_ports(settings.state_dir / "run")
+    if running is not None:
+        moved = running.authentication != settings.radius.authentication_port
+        text = f"RADIUS on {running.authentication} and {running.accounting}, web on {running.web}"
+        advice = "free the ports of the settings and start again, or name others in corrente.toml"
+        yield _warn("ports", f"{text}: others than configured", advice) if moved else _ok("ports", text)
+        return
+    try:
+        free = choose_ports(settings, can_bind)
+    except PortError as error:
+        yield _fail("ports", str(error), "name other ports in corrente.toml")
+        return
+    wanted = settings.radius.authentication_port
+    if free.authentication != wanted:
+        yield _warn(
+            "ports",
+            f"UDP port {wanted} or {settings.radius.accounting_port} is taken; `corrente up` would use "
+            f"{free.authentication} and {free.accounting}",
+            "stop the other RADIUS server, or tell the access devices the new ports",
+        )
+    else:
+        yield _ok("ports", f"RADIUS {free.authentication} and {free.accounting} are free, web {free.web}")
+
+
+def check_disk(settings: Settings) -> Finding:
+    """There is room for the database and, when that is away, for the spool."""
+    place = settings.state_dir
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    text = f"{free / 1e9:.1f} GB free at {place}"
+    advice = "an accounting record that finds no room is not answered, and the access device keeps it: make room"
+    if free < _DISK_FAIL_BYTES:
+        return _fail("disk", text, advice)
+    return _warn("disk", text, advice) if free < _DISK_WARN_BYTES else _ok("disk", text)

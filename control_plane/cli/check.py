@@ -1,0 +1,30 @@
+"""`corrente check`: is everything as it should be, and if not, what to do."""
+
+from __future__ import annotations
+
+import click
+
+from control_plane.checks import Verdict, all_findings
+from control_plane.settings import Settings
+
+_COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
+
+
+@click.command("check")
+@click.pass_obj
+def command(settings: Settings) -> None:
+    """Look at settings, database, secrets key, policy store, FreeRADIUS, ports and disk; change nothing.
+
+    The exit code is 1 when a line says FAIL.
+    """
+    failed = 0
+    for finding in all_findings(settings):
+        click.echo(
+            f"{click.style(f'{finding.verdict.value:4}', fg=_COLOURS[finding.verdict])}  {finding.subject}: {finding.text}"
+        )
+        if finding.advice:
+            click.echo(f"      → {finding.advice}")
+        failed += finding.verdict is Verdict.FAIL
+    if failed:
+        click.echo(f"{failed} to put right.", err=True)
+        raise SystemExit(1)

@@ -1,0 +1,175 @@
+"""What `corrente check` says of a database, a key and a policy store that are well, and of ones that are not."""
+
+import shutil
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from control_plane.checks import (
+    Verdict,
+    check_disk,
+    check_freeradius,
+    check_key,
+    check_months,
+    check_profiles,
+    check_roles,
+    check_sample,
+    check_schema,
+    check_server,
+    check_store,
+)
+from control_plane.cli.main import corrente
+from control_plane.demo import load_demo
+from control_plane.settings import Settings
+from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
+from radius_hooks.sealing import Sealer
+
+pytestmark = pytest.mark.db
+SEALER = Sealer([bytes(range(32))])
+
+
+def publish(settings: Settings, *, checked_at: float) -> None:
+    writer = PolicyWriter(settings.policy_dir)
+    with writer.rebuild() as rebuild, rebuild.batch() as batch:
+        batch.put_meta(StoreMeta(FORMAT, checked_at, checked_at, "", "", accounts=1234))
+    writer.close()
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that FreeRADIUS's user can enter; pytest's own are closed."""
+    folder = Path(tempfile.mkdtemp(prefix="corrente-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_database_made_from_schema_sql_is_well(connection):
+    assert check_server(connection).verdict is Verdict.OK
+    assert check_schema(connection).verdict is Verdict.OK
+
+
+def test_a_database_without_our_tables_fails_with_what_to_run(connection):
+    connection.execute("ALTER TABLE schema_migration RENAME TO other")
+    finding = check_schema(connection)
+    assert (finding.verdict, finding.advice) == (Verdict.FAIL, "run `corrente db create`")
+
+
+def test_a_database_of_a_newer_release_is_named_as_such(connection):
+    connection.execute("INSERT INTO schema_migration (name) VALUES ('9999_pre_from_the_future.sql')")
+    finding = check_schema(connection)
+    assert finding.verdict is Verdict.FAIL
+    assert "9999_pre_from_the_future.sql" in finding.text
+
+
+def test_roles_that_may_not_log_in_are_named(connection: psycopg.Connection):
+    connection.execute("ALTER ROLE corrente_edge LOGIN")
+    connection.execute("ALTER ROLE corrente_lookup NOLOGIN")
+    finding = check_roles(connection)
+    assert finding.verdict is Verdict.WARN
+    assert "corrente_lookup" in finding.text
+    assert "corrente_edge" not in finding.text
+
+
+def test_a_missing_month_fails_and_a_made_one_does_not(connection):
+    connection.execute("SELECT make_month(now()::date), make_month((now() + interval '1 month')::date)")
+    assert check_months(connection).verdict is Verdict.OK
+    connection.execute("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')")
+    this_month = connection.execute("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')").fetchone()[0]
+    connection.execute(f"DROP TABLE login_attempt_{this_month}")
+    finding = check_months(connection)
+    assert finding.verdict is Verdict.FAIL
+    assert this_month[:4] in finding.text
+
+
+def test_the_right_key_opens_the_sample_and_another_does_not(connection):
+    load_demo(connection, SEALER, today=date(2026, 11, 21))
+    assert check_sample(connection, SEALER).verdict is Verdict.OK
+    finding = check_sample(connection, Sealer([bytes(32)]))
+    assert finding.verdict is Verdict.FAIL
+    assert "key" in finding.text
+
+
+def add_nas(connection: psycopg.Connection, vendor: str) -> None:
+    connection.execute(
+        "INSERT INTO nas (name, source, vendor, sealed_secret) VALUES (%s, '127.0.0.9/32', %s, repeat('x', 40)::bytea)",
+        (vendor, vendor),
+    )
+
+
+def test_a_profile_that_a_vendor_in_use_can_not_be_told_is_named(connection):
+    connection.execute(
+        "INSERT INTO profile (name, rate_down_bps, rate_up_bps, priority) VALUES ('Gaming', 30000000, 10000000, 2)"
+    )
+    add_nas(connection, "mikrotik")
+    assert [finding.verdict for finding in check_profiles(connection)] == [Verdict.OK]
+    connection.execute("UPDATE nas SET vendor = 'accel_ppp'")
+    findings = list(check_profiles(connection))
+    assert {finding.verdict for finding in findings} == {Verdict.WARN}
+    assert "'Gaming' on accel_ppp" in findings[0].text
+
+
+def test_a_vendor_without_a_driver_fails(connection):
+    add_nas(connection, "no_such_maker")
+    assert [finding.verdict for finding in check_profiles(connection)] == [Verdict.FAIL]
+
+
+def test_a_missing_key_fails_and_a_readable_one_is_warned_of(tmp_path):
+    settings = Settings(base_dir=str(tmp_path))
+    assert check_key(settings)[1].verdict is Verdict.FAIL
+    settings.state_dir.mkdir()
+    key = settings.state_dir / "secrets.key"
+    key.write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+    key.chmod(0o644)
+    assert check_key(settings)[1].verdict is Verdict.WARN
+    key.chmod(0o640)
+    assert check_key(settings)[1].verdict is Verdict.OK
+
+
+def test_a_store_is_judged_by_when_it_was_last_compared(tmp_path):
+    settings = Settings(base_dir=str(tmp_path))
+    assert check_store(settings, now=time.time()).verdict is Verdict.FAIL
+    publish(settings, checked_at=1_800_000_000.0)
+    fresh = check_store(settings, now=1_800_000_002.0)
+    assert fresh.verdict is Verdict.OK
+    assert "1,234 accounts" in fresh.text
+    assert "gen-000001" in fresh.text
+    assert check_store(settings, now=1_800_000_060.0).verdict is Verdict.WARN
+    assert check_store(settings, now=1_800_003_600.0).verdict is Verdict.FAIL
+
+
+@pytest.mark.radius
+def test_freeradius_takes_the_configuration_and_names_what_it_does_not_take(open_folder):
+    good = Settings(base_dir=str(open_folder))
+    good.state_dir.mkdir()
+    (good.state_dir / "secrets.key").write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+    assert [finding.verdict for finding in check_freeradius(good)] == [Verdict.OK, Verdict.OK]
+    odd = Settings(base_dir=str(open_folder / 'a"b'))
+    assert [finding.verdict for finding in check_freeradius(odd)] == [Verdict.OK, Verdict.FAIL]
+
+
+def test_free_disk_is_measured_where_the_state_will_be(tmp_path):
+    assert check_disk(Settings(base_dir=str(tmp_path / "not" / "there"))).text.endswith(str(tmp_path))
+
+
+def test_the_command_ends_with_1_when_something_fails(database, tmp_path):
+    file = tmp_path / "corrente.toml"
+    file.write_text(f'[database]\nconninfo = "{database}"\n')
+    done = CliRunner().invoke(corrente, ["--settings", str(file), "check"])
+    assert done.exit_code == 1
+    assert "OK    database: PostgreSQL 15" in done.output
+    assert "FAIL  secrets key" in done.output
+
+
+def test_a_database_that_is_away_is_one_line_with_what_to_do(tmp_path):
+    file = tmp_path / "corrente.toml"
+    file.write_text('[database]\nconninfo = "host=/nowhere"\n')
+    done = CliRunner().invoke(corrente, ["--settings", str(file), "check"])
+    assert done.exit_code == 1
+    assert "FAIL  database:" in done.output
+    assert "start `corrente up`" in done.output
