@@ -1,0 +1,471 @@
+"""A simulated access device (BRAS): the whole of it, for demo, tests and benchmarks.
+
+    nas = SimulatedNas(
+        "127.66.0.1", b"its secret", vendor="mikrotik",
+        servers=[RadiusServer("127.0.0.1", 1812, 1813)],
+        subscribers=[Subscriber("anna", "her password", mac="02:00:5e:00:53:01")],
+        options=DeviceOptions(name="tower-north", coa_port=3799),
+    )
+    await nas.start()                      # opens its sockets, announces its boot
+    result = await nas.dial(rate_per_s=50) # everyone, or: nas.dial([anna]); DialResult(accepted, rejected, unanswered)
+    nas.faults.add(Fault(FaultKind.NAK, on={Traffic.COA}, error_cause=503, times=1))
+    nas.sessions.of("anna")[0].rates       # what she runs at right now
+    nas.snapshot()                         # counters and latencies
+    await nas.reboot(down_s=1, reuse_ids=True)
+    await nas.drain(timeout_s=5)           # until every request is answered
+    await nas.stop()                       # nothing is left open
+
+Many devices live in one event loop, each with its own loopback address: everything it sends comes from there. Sessions
+send Start, Interim-Update at the interval they were given, and Stop, with counters that follow their rate. CoA- and
+Disconnect-Requests are obeyed as the vendor's device would (behaviours/), and break as its script says (faults.py).
+
+Units: seconds, bit/s, octets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+from nas_drivers.simulated import codec, requests, wire
+from nas_drivers.simulated.accountant import Accountant, counters_of
+from nas_drivers.simulated.addresses import OWN_POOL, PoolEmptyError, Pools
+from nas_drivers.simulated.behaviour import Change, DeviceIdentity, End, behaviour_for
+from nas_drivers.simulated.change_listener import ChangeListener
+from nas_drivers.simulated.change_requests import Listener
+from nas_drivers.simulated.credentials import Method, mschapv2_success
+from nas_drivers.simulated.faults import FaultScript, Traffic
+from nas_drivers.simulated.options import DeviceOptions
+from nas_drivers.simulated.radius_client import RadiusClient, RadiusServer
+from nas_drivers.simulated.session import Session, SessionTable, Subscriber, Terms
+from nas_drivers.simulated.statistics import Snapshot, Statistics, take_snapshot
+from nas_drivers.simulated.traffic import Counters, Meter, Rates
+from nas_drivers.simulated.wire import Cause, Code, Status
+
+_DRAIN_POLL_S: Final = 0.01
+_PACING_S: Final = 0.01
+
+
+@dataclass(slots=True)
+class DialResult:
+    """What became of a number of logins."""
+
+    accepted: int = 0
+    rejected: int = 0
+    unanswered: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many are settled."""
+        return self.accepted + self.rejected + self.unanswered
+
+
+class SimulatedNas:
+    """One device. Everything public may be read at any time; see the module for a walk through it."""
+
+    def __init__(
+        self,
+        address: str,
+        secret: bytes,
+        *,
+        vendor: str = "generic",
+        servers: Sequence[RadiusServer],
+        subscribers: Iterable[Subscriber] = (),
+        options: DeviceOptions | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.address = address
+        self.vendor = vendor
+        self.options = options or DeviceOptions()
+        self.subscribers = tuple(subscribers)
+        self.sessions = SessionTable()
+        self.statistics = Statistics()
+        chance = random.Random(self.options.seed)  # noqa: S311 - chance for a simulation, not for a secret
+        self.faults = FaultScript(chance)
+        # May be changed while it runs, as the switches of `accounting`.
+        self.clock_skew_s = 0.0
+        self._secret = secret
+        self._clock = clock
+        self._chance = chance
+        self._behaviour = behaviour_for(vendor)
+        self._identity = DeviceIdentity(IPv4Address(address), self.options.name)
+        self._own_attributes = requests.device_attributes(self._identity)
+        self._pools = Pools(IPv4Address(address))
+        self._boot = 0
+        self._number = 0
+        self._running = False
+        self._timers: dict[Session, list[asyncio.TimerHandle]] = {}
+        self._redials: set[asyncio.TimerHandle] = set()
+        self._dialling: set[asyncio.Event] = set()
+        self._client = RadiusClient(
+            address=address,
+            secret=secret,
+            servers=servers,
+            require_signature=self.options.require_signed_replies,
+            statistics=self.statistics,
+            faults=self.faults,
+            chance=chance,
+        )
+        self.accounting = Accountant(
+            client=self._client,
+            behaviour=self._behaviour,
+            plan=self.options.accounting_retry,
+            secret=secret,
+            faults=self.faults,
+            statistics=self.statistics,
+            epoch_s=self._epoch_s,
+        )
+        self._listener = ChangeListener(
+            address=address,
+            port=self.options.coa_port,
+            listener=Listener(
+                self.options.coa_secret or secret,
+                self.options.event_timestamp_window_s,
+                self.options.coa_sources,
+                self.options.coa_requires_signature,
+            ),
+            behaviour=self._behaviour,
+            identity=self._identity,
+            sessions=self.sessions,
+            faults=self.faults,
+            statistics=self.statistics,
+            epoch_s=self._epoch_s,
+            apply=self._apply,
+            delay_s=self.options.change_delay_s,
+        )
+
+    @property
+    def coa_port(self) -> int:
+        """Where it listens for CoA; with an option of 0 known once it has started."""
+        return self._listener.port
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have no answer yet."""
+        return self._client.waiting
+
+    async def start(self) -> None:
+        """Boot: listen for CoA and announce it with Accounting-On."""
+        assert not self._running, "it runs already"
+        self._listener.open()
+        self._running = True
+        self.statistics.boots += 1
+        if self.options.announce_boot:
+            self.accounting.send_record(Status.ON, self._own_attributes)
+
+    async def stop(self, *, hang_up: bool = False) -> None:
+        """Close everything; with `hang_up` each session first sends its Stop and the answers are waited for."""
+        if hang_up and self._running:
+            for session in self.sessions.all():
+                self._end(session, Cause.USER_REQUEST)
+            await self.drain(timeout_s=10)
+        self._running = False
+        self._forget_sessions()
+        self._listener.close()
+        self._client.close()
+
+    async def dial(
+        self, subscribers: Iterable[Subscriber] | None = None, rate_per_s: float | None = None
+    ) -> DialResult:
+        """Log these subscribers in, or all of its own, at a rate or as fast as answers come. Returns when all are settled."""
+        wanted = self.subscribers if subscribers is None else tuple(subscribers)
+        result = DialResult()
+        settled = asyncio.Event()
+        self._dialling.add(settled)
+        try:
+            await self._dial_paced(wanted, rate_per_s, result, settled)
+        finally:
+            self._dialling.discard(settled)
+        # Cut short by a reboot or a stop: whoever was on the line heard nothing.
+        result.unanswered = len(wanted) - result.accepted - result.rejected
+        return result
+
+    async def _dial_paced(
+        self, wanted: tuple[Subscriber, ...], rate_per_s: float | None, result: DialResult, settled: asyncio.Event
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        began, boots = loop.time(), self.statistics.boots
+        for number, subscriber in enumerate(wanted):
+            while number - result.total >= self.options.max_in_flight and self._is_up(boots):
+                settled.clear()
+                await settled.wait()
+            ahead_s = number / rate_per_s - (loop.time() - began) if rate_per_s else 0.0
+            if ahead_s > _PACING_S:
+                await asyncio.sleep(ahead_s)
+            if not self._is_up(boots):
+                return
+            self._log_in(subscriber, result, settled.set)
+        while result.total < len(wanted) and self._is_up(boots):
+            settled.clear()
+            await settled.wait()
+
+    def _is_up(self, boots: int) -> bool:
+        return self._running and self.statistics.boots == boots
+
+    async def hang_up(self, sessions: Iterable[Session] | None = None, cause: Cause = Cause.USER_REQUEST) -> None:
+        """End these sessions, or all, from the subscriber's side, each with its Stop."""
+        for session in self.sessions.all() if sessions is None else tuple(sessions):
+            if not session.ended:
+                self._end(session, cause)
+
+    async def reboot(self, *, down_s: float = 0.0, reuse_ids: bool = False, orderly: bool = False) -> None:
+        """Lose every session and come back.
+
+        A crash sends nothing; an orderly one sends the Stops and Accounting-Off first. `reuse_ids`: the same session ids
+        are given out again, as by a device that lost its counters. Nobody dials by itself: call `dial` for that.
+        """
+        if orderly:
+            for session in self.sessions.all():
+                self._end(session, Cause.NAS_REBOOT)
+            self.accounting.send_record(Status.OFF, self._own_attributes)
+            await self.drain(timeout_s=10)
+        self._client.forget_all()
+        self._listener.close()
+        self._running = False
+        self._forget_sessions()
+        self._number = 0
+        if not reuse_ids:
+            self._boot += 1
+        await asyncio.sleep(down_s)
+        await self.start()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Wait until every request has its answer; whether that came true in time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        while self._client.waiting:
+            if loop.time() > until:
+                return False
+            await asyncio.sleep(_DRAIN_POLL_S)
+        return True
+
+    def send_interims(self) -> None:
+        """An Interim-Update of every session now, beside those that are due in time."""
+        for session in self.sessions.all():
+            self.accounting.send_session_record(session, Status.INTERIM)
+
+    def snapshot(self) -> Snapshot:
+        """A picture of this moment."""
+        return take_snapshot(
+            self.statistics,
+            name=self.options.name,
+            address=self.address,
+            vendor=self.vendor,
+            online=len(self.sessions),
+            waiting=self._client.waiting,
+        )
+
+    def counters(self, session: Session) -> Counters:
+        """What the session has counted until now, or until it ended."""
+        return counters_of(session, asyncio.get_running_loop().time())
+
+    def _epoch_s(self) -> float:
+        return self._clock() + self.clock_skew_s
+
+    def _forget_sessions(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for session in self.sessions.all():
+            session.ended, session.ended_with = True, session.meter.read(now)
+            self._release(session)
+        for timer in self._redials:
+            timer.cancel()
+        self._redials.clear()
+        for settled in self._dialling:
+            settled.set()
+
+    def _release(self, session: Session) -> None:
+        for timer in self._timers.pop(session, ()):
+            timer.cancel()
+        self.sessions.remove(session)
+        self._pools.give_back(session.pool, session.address)
+
+    def _log_in(self, subscriber: Subscriber, result: DialResult, settle: Callable[[], None]) -> None:
+        """One login; `settle` is called when it is decided."""
+        habits = self._behaviour.habits
+        self._number += 1
+        number = self._number
+        while self.sessions.get(session_id := self._behaviour.session_id(self._boot, number)) is not None:
+            number = self._number = self._number + 1
+        port_id = self._behaviour.nas_port_id(number)
+        station = requests.station_id(subscriber.mac, upper=habits.upper_case_mac)
+        port = habits.first_nas_port + number
+        line = requests.line_attributes(subscriber, port=port, port_id=port_id, station=station, habits=habits)
+        identity = line + self._own_attributes + codec.text(wire.ACCT_SESSION_ID, session_id)
+        in_request = identity if habits.session_id_in_access_request else line + self._own_attributes
+        peer_challenge = os.urandom(16) if subscriber.method is Method.MSCHAPV2 else b""
+        authenticator = b""
+
+        def build(identifier: int, _: float) -> bytes:
+            nonlocal authenticator
+            authenticator = os.urandom(16)
+            proof = requests.credential_attributes(subscriber, authenticator, peer_challenge, self._secret)
+            return codec.access_request(identifier, authenticator, in_request + proof, self._secret)
+
+        def done(reply: codec.Packet | None) -> None:
+            if reply is None:
+                result.unanswered += 1
+                self.statistics.login_unanswered += 1
+                settle()
+            elif reply.code != Code.ACCESS_ACCEPT or not _proves_itself(
+                subscriber, reply, authenticator, peer_challenge
+            ):
+                result.rejected += 1
+                self.statistics.rejected += 1
+                settle()
+            else:
+                self._accepted(
+                    subscriber,
+                    reply,
+                    result,
+                    session_id=session_id,
+                    port=port,
+                    port_id=port_id,
+                    station=station,
+                    line=identity,
+                )
+                settle()
+
+        plan = self.options.access_retry or habits.access_retry
+        self._client.request(Traffic.ACCESS, build, done, plan=plan, rebuilt=False)
+
+    def _accepted(
+        self,
+        subscriber: Subscriber,
+        accept: codec.Packet,
+        result: DialResult,
+        *,
+        session_id: str,
+        port: int,
+        port_id: str,
+        station: str,
+        line: bytes,
+    ) -> None:
+        terms = self._behaviour.login_terms(accept)
+        now = asyncio.get_running_loop().time()
+        pool = terms.pool or OWN_POOL
+        try:
+            address = terms.address or self._pools.take(pool)
+        except PoolEmptyError:
+            self.statistics.without_address += 1
+            result.rejected += 1
+            return
+        session = Session(
+            session_id=session_id,
+            subscriber=subscriber,
+            nas_port=port,
+            nas_port_id=port_id,
+            calling_station_id=station,
+            address=address,
+            pool=pool,
+            meter=Meter(
+                terms.rates or Rates(),
+                line_bps=self.options.line_bps,
+                load_down=subscriber.load_down,
+                load_up=subscriber.load_up,
+                now=now,
+            ),
+            identity=line,
+            classes=terms.classes,
+            started=now,
+            started_at=self._epoch_s(),
+            address_lists=terms.address_lists,
+            filter=terms.filter,
+            framed_ipv6_prefix=terms.framed_ipv6_prefix,
+            delegated_prefix=terms.delegated_prefix or (self._pools.take_prefix() if terms.delegated_pool else None),
+            interim_interval_s=terms.interim_interval_s or self.options.interim_interval_s,
+            idle_timeout_s=terms.idle_timeout_s,
+        )
+        result.accepted += 1
+        self.statistics.accepted += 1
+        self.sessions.add(session)
+        self._set_timers(session, terms)
+        self.accounting.send_session_record(session, Status.START)
+
+    def _set_timers(self, session: Session, terms: Terms) -> None:
+        """Begin the interims and the end that the terms name; what they leave out goes on as it was."""
+        loop = asyncio.get_running_loop()
+        timers = self._timers.setdefault(session, [])
+        if terms.session_timeout_s is not None:
+            session.expires = loop.time() + terms.session_timeout_s
+            timers.append(loop.call_at(session.expires, self._expire, session, session.expires))
+        if session.interim_interval_s and not session.changes:
+            self._schedule_interim(session)
+
+    def _schedule_interim(self, session: Session) -> None:
+        assert session.interim_interval_s is not None
+        jitter = self.options.interim_jitter
+        wait_s = session.interim_interval_s * self._chance.uniform(1 - jitter, 1 + jitter)
+        timers = self._timers[session]
+        loop = asyncio.get_running_loop()
+        timers[:] = [timer for timer in timers if timer.when() > loop.time() and not timer.cancelled()]
+        timers.append(loop.call_later(wait_s, self._interim_due, session))
+
+    def _interim_due(self, session: Session) -> None:
+        self.accounting.send_session_record(session, Status.INTERIM)
+        self._schedule_interim(session)
+
+    def _expire(self, session: Session, expires: float) -> None:
+        # A change of Session-Timeout left the older timer running.
+        if session.expires == expires and not session.ended:
+            self._end(session, Cause.SESSION_TIMEOUT)
+            self._redial(session.subscriber)
+
+    def _apply(self, decision: Change | End) -> None:
+        """What a change request does to the sessions it named."""
+        for session in decision.sessions:
+            if isinstance(decision, End):
+                self._end(session, Cause.ADMIN_RESET)
+                self._redial(session.subscriber)
+            else:
+                self._change(session, decision.terms)
+
+    def _change(self, session: Session, terms: Terms) -> None:
+        session.changes += 1
+        if terms.rates is not None:
+            session.meter.change(terms.rates, asyncio.get_running_loop().time())
+        if terms.filter is not None:
+            session.filter = terms.filter
+        if terms.classes:
+            session.classes = terms.classes
+        session.idle_timeout_s = terms.idle_timeout_s or session.idle_timeout_s
+        had_interims = bool(session.interim_interval_s)
+        session.interim_interval_s = terms.interim_interval_s or session.interim_interval_s
+        self._set_timers(session, terms)
+        if session.interim_interval_s and not had_interims:
+            self._schedule_interim(session)
+        if self.options.interim_after_change:
+            self.accounting.send_session_record(session, Status.INTERIM)
+
+    def _end(self, session: Session, cause: Cause) -> None:
+        now = asyncio.get_running_loop().time()
+        session.ended, session.ended_with = True, session.meter.read(now)
+        self._release(session)
+        self.statistics.sessions_ended[cause.name.lower()] += 1
+        self.accounting.send_session_record(session, Status.STOP, cause=cause)
+
+    def _redial(self, subscriber: Subscriber) -> None:
+        if self.options.redial_after_s is None or not self._running:
+            return
+
+        def again() -> None:
+            self._redials.discard(timer)
+            self._log_in(subscriber, DialResult(), lambda: None)
+
+        wait_s = self.options.redial_after_s * self._chance.uniform(0.5, 1.5)
+        timer = asyncio.get_running_loop().call_later(wait_s, again)
+        self._redials.add(timer)
+
+
+def _proves_itself(subscriber: Subscriber, accept: codec.Packet, authenticator: bytes, peer_challenge: bytes) -> bool:
+    """Whether the server knows the password too, as MS-CHAPv2 asks of it. Source: RFC 2759 section 8.8."""
+    if subscriber.method is not Method.MSCHAPV2:
+        return True
+    success = accept.first(wire.MS_CHAP2_SUCCESS)
+    expected = mschapv2_success(authenticator, peer_challenge, subscriber.username.encode(), subscriber.password)
+    return success is not None and success[1:].startswith(expected)

@@ -1,0 +1,38 @@
+"""How a simulated device is set up.
+
+Next: device.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nas_drivers.simulated.retry import RetryPlan
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOptions:
+    """How one device is set up. None for a retry plan: the vendor's own."""
+
+    name: str = "simulated"
+    coa_port: int = 3799
+    coa_secret: bytes | None = None
+    # The CoA sources that are obeyed; None: any.
+    coa_sources: frozenset[str] | None = None
+    coa_requires_signature: bool = False
+    event_timestamp_window_s: int | None = None
+    # How long a change request is worked on before it takes effect and is answered.
+    change_delay_s: float = 0.0
+    announce_boot: bool = True
+    # Interval when the server names none; None: no interim records then.
+    interim_interval_s: int | None = None
+    interim_jitter: float = 0.1
+    interim_after_change: bool = False
+    # A modem dials again so long after its session was ended by the network; None: it does not.
+    redial_after_s: float | None = None
+    line_bps: int = 1_000_000_000
+    max_in_flight: int = 200
+    require_signed_replies: bool = True
+    access_retry: RetryPlan | None = None
+    accounting_retry: RetryPlan | None = None
+    seed: int = 1
