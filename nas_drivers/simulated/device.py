@@ -25,7 +25,6 @@ Units: seconds, bit/s, octets.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -33,20 +32,21 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
-from nas_drivers.simulated import codec, requests, wire
+from nas_drivers.simulated import requests
 from nas_drivers.simulated.accountant import Accountant, counters_of
 from nas_drivers.simulated.addresses import OWN_POOL, PoolEmptyError, Pools
 from nas_drivers.simulated.behaviour import Change, DeviceIdentity, End, behaviour_for
 from nas_drivers.simulated.change_listener import ChangeListener
 from nas_drivers.simulated.change_requests import Listener
-from nas_drivers.simulated.credentials import Method, mschapv2_success
+from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.faults import FaultScript, Traffic
+from nas_drivers.simulated.logins import Line, Login, line_for, session_of
 from nas_drivers.simulated.options import DeviceOptions
 from nas_drivers.simulated.radius_client import RadiusClient, RadiusServer
 from nas_drivers.simulated.session import Session, SessionTable, Subscriber, Terms
 from nas_drivers.simulated.statistics import Snapshot, Statistics, take_snapshot
-from nas_drivers.simulated.traffic import Counters, Meter, Rates
-from nas_drivers.simulated.wire import Cause, Code, Status
+from nas_drivers.simulated.traffic import Counters
+from nas_drivers.simulated.wire import Cause, Status
 
 _DRAIN_POLL_S: Final = 0.01
 _PACING_S: Final = 0.01
@@ -121,14 +121,18 @@ class SimulatedNas:
             statistics=self.statistics,
             epoch_s=self._epoch_s,
         )
-        self._listener = ChangeListener(
-            address=address,
-            port=self.options.coa_port,
+        self._listener = self._make_listener()
+
+    def _make_listener(self) -> ChangeListener:
+        options = self.options
+        return ChangeListener(
+            address=self.address,
+            port=options.coa_port,
             listener=Listener(
-                self.options.coa_secret or secret,
-                self.options.event_timestamp_window_s,
-                self.options.coa_sources,
-                self.options.coa_requires_signature,
+                options.coa_secret or self._secret,
+                options.event_timestamp_window_s,
+                options.coa_sources,
+                options.coa_requires_signature,
             ),
             behaviour=self._behaviour,
             identity=self._identity,
@@ -137,7 +141,7 @@ class SimulatedNas:
             statistics=self.statistics,
             epoch_s=self._epoch_s,
             apply=self._apply,
-            delay_s=self.options.change_delay_s,
+            delay_s=options.change_delay_s,
         )
 
     @property
@@ -287,105 +291,62 @@ class SimulatedNas:
 
     def _log_in(self, subscriber: Subscriber, result: DialResult, settle: Callable[[], None]) -> None:
         """One login; `settle` is called when it is decided."""
-        habits = self._behaviour.habits
-        self._number += 1
-        number = self._number
-        while self.sessions.get(session_id := self._behaviour.session_id(self._boot, number)) is not None:
-            number = self._number = self._number + 1
-        port_id = self._behaviour.nas_port_id(number)
-        station = requests.station_id(subscriber.mac, upper=habits.upper_case_mac)
-        port = habits.first_nas_port + number
-        line = requests.line_attributes(subscriber, port=port, port_id=port_id, station=station, habits=habits)
-        identity = line + self._own_attributes + codec.text(wire.ACCT_SESSION_ID, session_id)
-        in_request = identity if habits.session_id_in_access_request else line + self._own_attributes
-        peer_challenge = os.urandom(16) if subscriber.method is Method.MSCHAPV2 else b""
-        authenticator = b""
+        line = self._draw_line(subscriber)
+        login = Login(subscriber, line, self._secret)
 
-        def build(identifier: int, _: float) -> bytes:
-            nonlocal authenticator
-            authenticator = os.urandom(16)
-            proof = requests.credential_attributes(subscriber, authenticator, peer_challenge, self._secret)
-            return codec.access_request(identifier, authenticator, in_request + proof, self._secret)
-
-        def done(reply: codec.Packet | None) -> None:
+        def done(reply: Packet | None) -> None:
             if reply is None:
                 result.unanswered += 1
                 self.statistics.login_unanswered += 1
-                settle()
-            elif reply.code != Code.ACCESS_ACCEPT or not _proves_itself(
-                subscriber, reply, authenticator, peer_challenge
-            ):
+            elif login.is_accepted_by(reply) and self._open_session(subscriber, line, reply):
+                result.accepted += 1
+            else:
                 result.rejected += 1
                 self.statistics.rejected += 1
-                settle()
-            else:
-                self._accepted(
-                    subscriber,
-                    reply,
-                    result,
-                    session_id=session_id,
-                    port=port,
-                    port_id=port_id,
-                    station=station,
-                    line=identity,
-                )
-                settle()
+            settle()
 
-        plan = self.options.access_retry or habits.access_retry
-        self._client.request(Traffic.ACCESS, build, done, plan=plan, rebuilt=False)
+        plan = self.options.access_retry or self._behaviour.habits.access_retry
+        self._client.request(Traffic.ACCESS, login.build, done, plan=plan, rebuilt=False)
 
-    def _accepted(
-        self,
-        subscriber: Subscriber,
-        accept: codec.Packet,
-        result: DialResult,
-        *,
-        session_id: str,
-        port: int,
-        port_id: str,
-        station: str,
-        line: bytes,
-    ) -> None:
+    def _draw_line(self, subscriber: Subscriber) -> Line:
+        """The next line whose session id is not in use: ids come round again on some vendors."""
+        while True:
+            self._number += 1
+            line = line_for(
+                subscriber,
+                number=self._number,
+                boot=self._boot,
+                behaviour=self._behaviour,
+                own=self._own_attributes,
+            )
+            if self.sessions.get(line.session_id) is None:
+                return line
+
+    def _open_session(self, subscriber: Subscriber, line: Line, accept: Packet) -> bool:
+        """Begin the session that was accepted; False when no address is left for it."""
         terms = self._behaviour.login_terms(accept)
-        now = asyncio.get_running_loop().time()
         pool = terms.pool or OWN_POOL
         try:
             address = terms.address or self._pools.take(pool)
         except PoolEmptyError:
             self.statistics.without_address += 1
-            result.rejected += 1
-            return
-        session = Session(
-            session_id=session_id,
-            subscriber=subscriber,
-            nas_port=port,
-            nas_port_id=port_id,
-            calling_station_id=station,
+            return False
+        session = session_of(
+            subscriber,
+            line,
+            terms,
             address=address,
             pool=pool,
-            meter=Meter(
-                terms.rates or Rates(),
-                line_bps=self.options.line_bps,
-                load_down=subscriber.load_down,
-                load_up=subscriber.load_up,
-                now=now,
-            ),
-            identity=line,
-            classes=terms.classes,
-            started=now,
-            started_at=self._epoch_s(),
-            address_lists=terms.address_lists,
-            filter=terms.filter,
-            framed_ipv6_prefix=terms.framed_ipv6_prefix,
             delegated_prefix=terms.delegated_prefix or (self._pools.take_prefix() if terms.delegated_pool else None),
-            interim_interval_s=terms.interim_interval_s or self.options.interim_interval_s,
-            idle_timeout_s=terms.idle_timeout_s,
+            options=self.options,
+            now=asyncio.get_running_loop().time(),
+            epoch_s=self._epoch_s(),
         )
-        result.accepted += 1
         self.statistics.accepted += 1
         self.sessions.add(session)
         self._set_timers(session, terms)
         self.accounting.send_session_record(session, Status.START)
+        return True
 
     def _set_timers(self, session: Session, terms: Terms) -> None:
         """Begin the interims and the end that the terms name; what they leave out goes on as it was."""
@@ -460,12 +421,3 @@ class SimulatedNas:
         wait_s = self.options.redial_after_s * self._chance.uniform(0.5, 1.5)
         timer = asyncio.get_running_loop().call_later(wait_s, again)
         self._redials.add(timer)
-
-
-def _proves_itself(subscriber: Subscriber, accept: codec.Packet, authenticator: bytes, peer_challenge: bytes) -> bool:
-    """Whether the server knows the password too, as MS-CHAPv2 asks of it. Source: RFC 2759 section 8.8."""
-    if subscriber.method is not Method.MSCHAPV2:
-        return True
-    success = accept.first(wire.MS_CHAP2_SUCCESS)
-    expected = mschapv2_success(authenticator, peer_challenge, subscriber.username.encode(), subscriber.password)
-    return success is not None and success[1:].startswith(expected)
