@@ -103,15 +103,7 @@ class SimulatedNas:
         self._timers: dict[Session, list[asyncio.TimerHandle]] = {}
         self._redials: set[asyncio.TimerHandle] = set()
         self._dialling: set[asyncio.Event] = set()
-        self._client = RadiusClient(
-            address=address,
-            secret=secret,
-            servers=servers,
-            require_signature=self.options.require_signed_replies,
-            statistics=self.statistics,
-            faults=self.faults,
-            chance=chance,
-        )
+        self._client = self._make_client(servers)
         self.accounting = Accountant(
             client=self._client,
             behaviour=self._behaviour,
@@ -122,6 +114,17 @@ class SimulatedNas:
             epoch_s=self._epoch_s,
         )
         self._listener = self._make_listener()
+
+    def _make_client(self, servers: Sequence[RadiusServer]) -> RadiusClient:
+        return RadiusClient(
+            address=self.address,
+            secret=self._secret,
+            servers=servers,
+            require_signature=self.options.require_signed_replies,
+            statistics=self.statistics,
+            faults=self.faults,
+            chance=self._chance,
+        )
 
     def _make_listener(self) -> ChangeListener:
         options = self.options
