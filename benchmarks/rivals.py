@@ -149,6 +149,25 @@ _FILES_SITE: Final = """\
     }
 """
 
+# What any login costs a provider besides the answer: a reply that RouterOS and the BlastRADIUS fixes accept, and a line
+# that says who asked, for support and for the law.
+_DUTIES_SITE: Final = """\
+    post-auth {
+        update reply {
+            &Message-Authenticator := 0x00
+        }
+        linelog
+    }
+"""
+
+_LINELOG_MODULE: Final = """\
+    linelog {{
+        filename = {directory}/logins
+        permissions = 0660
+        format = "%l.%M\\taccept\\t%{{Packet-Src-IP-Address}}\\t%I\\t%{{User-Name}}\\t%{{Calling-Station-Id}}\\t%{{NAS-Port-Id}}"
+    }}
+"""
+
 _SQL_SITE: Final = """\
     authorize {{
         chap
@@ -168,25 +187,36 @@ _SQL_SITE: Final = """\
 
 
 @contextmanager
-def files_server(base: Path, subscribers: Iterable[Subscriber], *, threads: int) -> Iterator[Running]:
-    """FreeRADIUS with all subscribers in the memory of its `files` module."""
-    directory = _directory(base, "files")
+def files_server(
+    base: Path, subscribers: Iterable[Subscriber], *, threads: int, with_duties: bool = False
+) -> Iterator[Running]:
+    """FreeRADIUS with all subscribers in the memory of its `files` module.
+
+    `with_duties` adds Message-Authenticator to each reply and a line a login, which Corrente always does.
+    """
+    name = "files with duties" if with_duties else "files"
+    directory = _directory(base, name.replace(" ", "-"))
     with (directory / "users").open("w") as users:
         for subscriber in subscribers:
             reply = ",\n".join(f'\t{name} := "{value}"' for name, value in plan_of(subscriber).reply)
             users.write(f'{subscriber.username} Cleartext-Password := "{subscriber.password}"\n{reply}\n\n')
     modules = _FILES_MODULE.format(directory=directory)
-    with _server("files", directory, modules=modules, site=_FILES_SITE, threads=threads) as server:
+    site = _FILES_SITE
+    if with_duties:
+        modules += _LINELOG_MODULE.format(directory=directory)
+        site += _DUTIES_SITE
+    with _server(name, directory, modules=modules, site=site, threads=threads) as server:
         yield server
 
 
 @contextmanager
 def sql_server(base: Path, cluster: Cluster, *, threads: int, log_logins: bool) -> Iterator[Running]:
     """FreeRADIUS with rlm_sql on the rival database. `log_logins` keeps radpostauth, as the stock site does."""
-    directory = _directory(base, "sql")
+    name = f"rlm_sql, {threads} threads" + (", radpostauth" if log_logins else "")
+    directory = _directory(base, name.replace(", ", "-").replace(" ", "-"))
     modules = _SQL_MODULE.format(socket_dir=cluster.socket_dir, database=RIVAL_DATABASE, threads=threads)
     site = _SQL_SITE.format(post_auth="        sql" if log_logins else "")
-    with _server("rlm_sql", directory, modules=modules, site=site, threads=threads) as server:
+    with _server(name, directory, modules=modules, site=site, threads=threads) as server:
         yield server
 
 
