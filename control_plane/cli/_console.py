@@ -53,8 +53,46 @@ def open_database(settings: Settings, *, autocommit: bool = False, role: str = "
             ) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise Refused(f"the database refuses role {connection.info.user}: {error.diag.message_primary}") from error
+        except psycopg.errors.IntegrityError as error:
+            raise Refused(words_for(error)) from error
         except psycopg.OperationalError as error:
             raise Refused(f"the connection to the database broke, nothing was changed: {str(error).strip()}") from error
+
+
+# What a person did, for the constraints that a command can run into.
+_CONSTRAINT_WORDS: Final = {
+    "nas_name_key": "there is a NAS of this name already",
+    "nas_name_check": "a NAS name has up to 64 letters, digits, dots, dashes and underscores",
+    "nas_source_once": "another NAS has this source already",
+    "nas_source_not_everyone": "the source of a NAS is at least a /8, in IPv6 a /16: anyone else could ask as this NAS",
+    "nas_realms_bare": "a realm is what stands after the @, without it and without spaces",
+    "profile_name_key": "there is a profile of this name already",
+    "profile_name_check": "a profile name has up to 64 letters, digits, spaces, dots, dashes and underscores",
+    "profile_burst_above_rate": "a burst needs a rate and is not below it, in both directions",
+    "profile_threshold_needs_burst": "a burst threshold needs a burst",
+    "profile_threshold_below_burst": "a burst threshold is not above the burst, in both directions",
+    "profile_burst_time_needs_burst": "a burst time needs a burst",
+    "profile_minimum_below_rate": "a minimum needs a rate and is not above it, in both directions",
+    "profile_priority_needs_rate": "a priority needs a rate",
+    "profile_address_lists_fit": "the name of an address list has up to 60 characters and no control characters",
+    "plan_name_key": "there is a plan of this name already",
+    "subscriber_account_username_once": "there is a subscriber account of this username already",
+    "subscriber_account_username_fits": "a username has up to 253 bytes and no control characters",
+    "contract_dates_in_order": "a contract does not end before it starts",
+    "contract_ended_has_end": "an ended contract needs its end: --ends-on",
+    "restriction_until_after_since": "a restriction ends after it begins",
+    "relief_one_at_a_time": "the contract has another relief in that time",
+    "relief_is_bounded": "a relief ends after it begins",
+    "account_prefix_family": "an IPv4 address is one address, an IPv6 one too, and an IPv6 prefix is a /32 to /128",
+    "account_prefix_unicast": "this address is no subscriber's: loopback, multicast, link-local or reserved",
+}
+
+
+def words_for(error: psycopg.errors.IntegrityError) -> str:
+    """What the database refused, in a person's words."""
+    name = error.diag.constraint_name or ""
+    said = f"{error.diag.message_primary}" + (f" ({error.diag.message_detail})" if error.diag.message_detail else "")
+    return _CONSTRAINT_WORDS.get(name, f"the database refuses this: {said}")
 
 
 def os_user() -> str:
@@ -62,10 +100,10 @@ def os_user() -> str:
     return os.environ.get("SUDO_USER") or pwd.getpwuid(os.geteuid()).pw_name
 
 
-def unknown(noun: str, name: str, known: Iterable[str]) -> Refused:
-    """The refusal of a name that is not there, with the ones most like it."""
+def unknown(noun: str, name: str, known: Iterable[str], *, also: str = "") -> Refused:
+    """The refusal of a name that is not there, with the ones most like it, else with what `also` says."""
     near = difflib.get_close_matches(name, list(known), n=_NEAR_MATCHES, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    hint = f"; did you mean {' or '.join(near)}?" if near else f"; {also}" if also else ""
     return Refused(f"there is no {noun} {name!r}{hint}")
 
 

@@ -1,0 +1,116 @@
+"""Option types and secrets, shared by commands: what is typed becomes a value or one clear error."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from control_plane.cli._console import Refused
+from control_plane.quantities import (
+    QuantityError,
+    read_duration_s,
+    read_host,
+    read_mac,
+    read_network,
+    read_octets,
+    read_rates,
+)
+
+# Without letters and digits that are taken for each other when read out or copied from a label.
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_NAS_SECRET_CHARACTERS: Final = 32
+_PASSWORD_CHARACTERS: Final = 12
+# RFC 2865 section 3: a shared secret of at least 16 octets.
+_GOOD_NAS_SECRET_CHARACTERS: Final = 16
+_MOST_SECRET_OCTETS: Final = 253
+
+
+class Quantity(click.ParamType[Any]):
+    """An option whose text one of the readers in quantities.py turns into a value."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value, or a usage error with the reader's words."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except QuantityError as error:
+            self.fail(str(error), param, ctx)
+
+
+RATES: Final = Quantity("down/up", read_rates)
+OCTETS: Final = Quantity("octets", read_octets)
+DURATION: Final = Quantity("duration", read_duration_s)
+NETWORK: Final = Quantity("address or prefix", read_network)
+HOST: Final = Quantity("address", read_host)
+MAC: Final = Quantity("mac", read_mac)
+
+
+def secret_options(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--secret-file` and `--ask-secret`: a secret never stands among the arguments, where every user of the machine
+    and the shell's history could read it.
+    """
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        asked = click.option("--ask-secret", is_flag=True, help=f"Ask for {what} twice, without showing it.")
+        filed = click.option(
+            "--secret-file", metavar="FILE", help=f"Read {what} from the first line of a file; - is standard input."
+        )
+        return filed(asked(command))
+
+    return add
+
+
+def given_secret(secret_file: str | None, *, ask: bool, what: str) -> str | None:
+    """The secret that the options name, None when they name none."""
+    if secret_file is not None and ask:
+        raise click.UsageError("--secret-file and --ask-secret exclude each other")
+    if ask:
+        return _checked(str(click.prompt(what, hide_input=True, confirmation_prompt=True)), "what was typed")
+    if secret_file is None:
+        return None
+    try:
+        is_stdin = secret_file == "-"  # noqa: S105 - the usual name of standard input
+        text = sys.stdin.readline() if is_stdin else Path(secret_file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{secret_file}: {what} can't be read: {error}") from error
+    return _checked(text.split("\n", 1)[0].removesuffix("\r"), secret_file)
+
+
+def _checked(secret: str, source: str) -> str:
+    if not secret:
+        raise Refused(f"{source}: the secret is empty")
+    if len(secret.encode()) > _MOST_SECRET_OCTETS or not secret.isprintable():
+        raise Refused(f"{source}: a secret has at most {_MOST_SECRET_OCTETS} printable characters")
+    return secret
+
+
+def made_nas_secret() -> str:
+    """A new shared secret: 158 bits."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_NAS_SECRET_CHARACTERS))
+
+
+def made_password() -> str:
+    """A new subscriber password: 59 bits, short enough to be typed into a router."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_PASSWORD_CHARACTERS))
+
+
+def warn_of_short_nas_secret(secret: str) -> None:
+    """Say so when a shared secret can be found by trying: what it protects is seen by everyone on the path."""
+    if len(secret) < _GOOD_NAS_SECRET_CHARACTERS:
+        click.echo(f"Warning: {len(secret)} characters are few for a shared secret; use 16 or more.", err=True)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before what takes service away; `--yes` answers, and without a terminal nothing is done."""
+    if not yes:
+        click.confirm(question, abort=True)

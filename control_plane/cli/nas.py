@@ -1,0 +1,269 @@
+"""`corrente nas`: the access devices that may ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from control_plane import audit
+from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, print_table, unknown
+from control_plane.cli._options import (
+    HOST,
+    NETWORK,
+    confirm,
+    given_secret,
+    made_nas_secret,
+    secret_options,
+    warn_of_short_nas_secret,
+)
+from control_plane.quantities import Network, network_text
+from control_plane.settings import Settings, SettingsError, secret_keys
+from control_plane.store.changes import save_changes
+from control_plane.store.nas import (
+    Nas,
+    load_nas,
+    load_nases,
+    load_or_save_site,
+    save_nas_coa_secret,
+    save_nas_secret,
+    save_new_nas,
+)
+from nas_drivers.driver import vendor_names
+from radius_hooks.sealing import Sealer, SealError
+
+command = click.Group("nas", help="Access devices: who may ask, with which secret, and where CoA goes.")
+_SECRET = "the RADIUS shared secret"  # noqa: S105 - words for a person
+
+
+def _sealer(settings: Settings) -> Sealer:
+    try:
+        return Sealer(secret_keys(settings))
+    except (SettingsError, SealError) as error:
+        raise Refused(str(error)) from error
+
+
+def _common_options(function: Any) -> Any:
+    """The columns that `add` and `set` share."""
+    for option in (
+        click.option("--identifier", help="What it calls itself (NAS-Identifier); shown, never trusted."),
+        click.option("--coa-address", type=HOST, help="Where CoA goes, if not to the source address."),
+        click.option("--coa-port", type=click.IntRange(1, 65535), help="3799 unless the vendor differs (Cisco: 1700)."),
+        click.option("--coa-secret-file", metavar="FILE", help="CoA secret, if not the RADIUS secret."),
+        click.option(
+            "--verification",
+            type=click.Choice(["accounting", "routeros_api", "cli", "none"]),
+            help="The second source that confirms a change.",
+        ),
+        click.option("--realm", "realms", multiple=True, help="Serve only usernames @REALM; repeat for several."),
+        click.option("--site", help="The place it stands at; made when new."),
+        click.option("--swap-octets/--no-swap-octets", default=None, help="It reports up and down exchanged."),
+        click.option(
+            "--require-message-authenticator/--no-require-message-authenticator",
+            default=None,
+            help="Requests without one are dropped (the default); old devices can't send it.",
+        ),
+        click.option("--nested", is_flag=True, help="Its prefix lies around or inside another's on purpose."),
+    ):
+        function = option(function)
+    return secret_options(_SECRET)(function)
+
+
+def _columns(connection: Connection, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, as columns of the table."""
+    names = ("identifier", "coa_port", "verification", "swap_octets", "require_message_authenticator")
+    columns: dict[str, Any] = {name: options[name] for name in names if options[name] is not None}
+    if options["coa_address"] is not None:
+        columns["coa_address"] = options["coa_address"].network_address
+    if options["realms"]:
+        columns["realms"] = list(options["realms"])
+    if options["site"] is not None:
+        columns["site_id"] = load_or_save_site(connection, options["site"])
+    return columns
+
+
+def _check_vendor(vendor: str) -> None:
+    if vendor not in vendor_names():
+        raise unknown("vendor", vendor, vendor_names(), also=f"there are {', '.join(vendor_names())}")
+
+
+def _check_source(source: Network, name: str, others: list[Nas], *, nested: bool) -> None:
+    """Refuse a prefix that is taken, and one around or inside another's unless that is meant."""
+    for other in others:
+        if other.name == name or other.source.version != source.version or not other.source.overlaps(source):
+            continue
+        if other.source == source:
+            raise Refused(f"{network_text(source)} is the source of NAS {other.name} already")
+        inner, outer = (source, other.source) if source.prefixlen > other.source.prefixlen else (other.source, source)
+        if not nested:
+            raise Refused(
+                f"{network_text(source)} overlaps {network_text(other.source)} of NAS {other.name}: requests from "
+                f"{network_text(inner)} would use its own secret, the rest of {outer} the other. Add --nested if that is meant"
+            )
+
+
+@command.command("add")
+@click.argument("name")
+@click.argument("source", type=NETWORK)
+@click.option("--vendor", required=True, help="How it is spoken to: a file name in nas_drivers/vendors.")
+@_common_options
+@click.pass_obj
+def add(settings: Settings, /, name: str, source: Network, vendor: str, **options: Any) -> None:
+    """Add NAS NAME that sends from SOURCE, an address, or a prefix for a group with one secret.
+
+    Without a secret given, a strong one is made and printed once.
+    """
+    _check_vendor(vendor)
+    given = given_secret(options["secret_file"], ask=options["ask_secret"], what=_SECRET)
+    coa_secret = given_secret(options["coa_secret_file"], ask=False, what="the CoA secret")
+    secret = given or made_nas_secret()
+    with open_database(settings) as connection:
+        _check_source(source, name, load_nases(connection), nested=options["nested"])
+        columns = {"name": name, "source": source, "vendor": vendor, **_columns(connection, options)}
+        save_new_nas(
+            connection,
+            _sealer(settings),
+            columns,
+            secret=secret.encode(),
+            coa_secret=None if coa_secret is None else coa_secret.encode(),
+        )
+        audit.append(
+            connection, actor=os_user(), action="nas.add", subject=name, detail={"source": source, "vendor": vendor}
+        )
+    click.echo(f"Added NAS {name} at {network_text(source)}; it is answered as soon as the edge has published it.")
+    if given is None:
+        click.echo(f"Its secret, shown this once: {secret}")
+    else:
+        warn_of_short_nas_secret(secret)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def list_(settings: Settings, *, as_json: bool) -> None:
+    """List all of them."""
+    with open_database(settings) as connection:
+        nases = load_nases(connection)
+    if as_json:
+        print_json(nases)
+        return
+    print_table(
+        ("NAME", "SOURCE", "VENDOR", "COA", "VERIFIED BY", "REALMS", "SITE", "LIVE", "STATE"),
+        (
+            (
+                nas.name,
+                network_text(nas.source),
+                nas.vendor,
+                _coa_text(nas),
+                nas.verification,
+                ", ".join(nas.realms) or "all",
+                nas.site,
+                nas.live_sessions,
+                "enabled" if nas.enabled else "disabled",
+            )
+            for nas in nases
+        ),
+        empty="There is no NAS yet: corrente nas add NAME ADDRESS --vendor VENDOR",
+    )
+
+
+def _coa_text(nas: Nas) -> str:
+    if nas.coa_address is not None:
+        return f"{nas.coa_address} port {nas.coa_port}"
+    is_host = nas.source.prefixlen == nas.source.max_prefixlen
+    return f"port {nas.coa_port}" if is_host else "each at its own address"
+
+
+@command.command("set")
+@click.argument("name")
+@click.option("--name", "new_name", help="Rename it.")
+@click.option("--source", type=NETWORK, help="It sends from another address or prefix now.")
+@click.option("--vendor", help="It is spoken to in another way.")
+@click.option("--new-secret", is_flag=True, help="Make a new RADIUS secret and print it once.")
+@click.option("--any-realm", is_flag=True, help="Serve all usernames again.")
+@click.option("--no-coa-address", is_flag=True, help="CoA goes to the source address again.")
+@_common_options
+@click.option("--yes", is_flag=True, help="Do not ask before the secret or the source changes.")
+@click.pass_obj
+def set_(settings: Settings, /, name: str, *, yes: bool, **options: Any) -> None:
+    """Change what is given of NAS NAME; the rest stays."""
+    if options["vendor"] is not None:
+        _check_vendor(options["vendor"])
+    secret = given_secret(options["secret_file"], ask=options["ask_secret"], what=_SECRET)
+    made = made_nas_secret() if options["new_secret"] else None
+    if secret is not None and made is not None:
+        raise click.UsageError("--new-secret excludes --secret-file and --ask-secret")
+    coa_secret = given_secret(options["coa_secret_file"], ask=False, what="the CoA secret")
+    with open_database(settings) as connection:
+        nas = _known(connection, name)
+        columns = {**_columns(connection, options), **_renewed(options)}
+        if not columns and secret is None and made is None and coa_secret is None:
+            raise click.UsageError("nothing to change: name at least one option")
+        if "source" in columns:
+            _check_source(columns["source"], name, load_nases(connection), nested=options["nested"])
+        if secret or made or "source" in columns:
+            confirm(f"Until {name} is changed alike, its requests are refused. Go on?", yes=yes)
+        save_changes(connection, "nas", nas.id, columns)
+        if secret is not None or made is not None:
+            save_nas_secret(connection, _sealer(settings), nas.id, (secret or made or "").encode())
+        if coa_secret is not None:
+            save_nas_coa_secret(connection, _sealer(settings), nas.id, coa_secret.encode())
+        changed = [*columns, *(["secret"] if secret or made else []), *(["coa_secret"] if coa_secret else [])]
+        audit.append(connection, actor=os_user(), action="nas.set", subject=name, detail={"changed": changed})
+    click.echo(f"Changed NAS {name}: {', '.join(changed)}.")
+    if made is not None:
+        click.echo(f"Its secret, shown this once: {made}")
+    if secret is not None:
+        warn_of_short_nas_secret(secret)
+
+
+def _renewed(options: dict[str, Any]) -> dict[str, Any]:
+    """The columns that only `set` changes."""
+    if options["any_realm"] and options["realms"]:
+        raise click.UsageError("--any-realm excludes --realm")
+    if options["no_coa_address"] and options["coa_address"] is not None:
+        raise click.UsageError("--no-coa-address excludes --coa-address")
+    columns: dict[str, Any] = {name: options[name] for name in ("source", "vendor") if options[name] is not None}
+    if options["new_name"] is not None:
+        columns["name"] = options["new_name"]
+    if options["any_realm"]:
+        columns["realms"] = []
+    if options["no_coa_address"]:
+        columns["coa_address"] = None
+    return columns
+
+
+def _known(connection: Connection, name: str) -> Nas:
+    nas = load_nas(connection, name)
+    if nas is None:
+        raise unknown("NAS", name, (other.name for other in load_nases(connection)))
+    return nas
+
+
+@command.command("disable")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def disable(settings: Settings, name: str, *, yes: bool) -> None:
+    """Answer NAS NAME no more; nothing of its history goes."""
+    with open_database(settings) as connection:
+        nas = _known(connection, name)
+        confirm(
+            f"{name} has {nas.live_sessions} live sessions, {nas.bound_accounts} accounts are bound to it; "
+            "none of its logins will be answered. Disable it?",
+            yes=yes,
+        )
+        save_changes(connection, "nas", nas.id, {"enabled": False})
+        audit.append(connection, actor=os_user(), action="nas.disable", subject=name)
+    click.echo(f"Disabled NAS {name}.")
+
+
+@command.command("enable")
+@click.argument("name")
+@click.pass_obj
+def enable(settings: Settings, name: str) -> None:
+    """Answer NAS NAME again."""
+    with open_database(settings) as connection:
+        save_changes(connection, "nas", _known(connection, name).id, {"enabled": True})
+        audit.append(connection, actor=os_user(), action="nas.enable", subject=name)
+    click.echo(f"Enabled NAS {name}.")

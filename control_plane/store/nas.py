@@ -1,0 +1,95 @@
+"""Access devices in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import class_row
+
+from control_plane.store.changes import next_id, save_changes
+from radius_hooks.sealing import Sealer, nas_coa_row, nas_row
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Nas:
+    """One access device or group of them, without its secrets. `live_sessions` are those not stale."""
+
+    id: int
+    name: str
+    source: IPv4Network | IPv6Network
+    identifier: str | None
+    vendor: str
+    require_message_authenticator: bool
+    realms: list[str]
+    coa_address: IPv4Address | IPv6Address | None
+    coa_port: int
+    has_coa_secret: bool
+    verification: str
+    swap_octets: bool
+    site: str | None
+    enabled: bool
+    booted_at: datetime | None
+    live_sessions: int
+    bound_accounts: int
+
+
+_NASES: Final = """
+SELECT n.id, n.name, n.source, n.identifier, n.vendor, n.require_message_authenticator, n.realms, n.coa_address, n.coa_port,
+    n.sealed_coa_secret IS NOT NULL AS has_coa_secret, n.verification::text, n.swap_octets, s.name AS site, n.enabled,
+    n.booted_at, (SELECT count(*) FROM session v WHERE v.nas_id = n.id AND NOT v.stale) AS live_sessions,
+    (SELECT count(*) FROM subscriber_account a WHERE a.nas_ids @> ARRAY[n.id]) AS bound_accounts
+FROM nas n LEFT JOIN site s ON s.id = n.site_id
+"""
+
+
+def load_nases(connection: Connection) -> list[Nas]:
+    """All of them, by name."""
+    with connection.cursor(row_factory=class_row(Nas)) as cursor:
+        return cursor.execute(_NASES + "ORDER BY n.name").fetchall()
+
+
+def load_nas(connection: Connection, name: str) -> Nas | None:
+    """The one of that name."""
+    with connection.cursor(row_factory=class_row(Nas)) as cursor:
+        return cursor.execute(_NASES + "WHERE n.name = %s", (name,)).fetchone()
+
+
+def save_new_nas(
+    connection: Connection, sealer: Sealer, values: Mapping[str, object], *, secret: bytes, coa_secret: bytes | None
+) -> int:
+    """Write one with these columns, its secrets sealed; returns its number."""
+    nas_id = next_id(connection, "nas")
+    connection.execute(
+        "INSERT INTO nas (id, name, source, vendor, sealed_secret) OVERRIDING SYSTEM VALUE VALUES (%s, %s, %s, %s, %s)",
+        (nas_id, values["name"], values["source"], values["vendor"], sealer.seal(secret, row=nas_row(nas_id))),
+    )
+    rest = {name: value for name, value in values.items() if name not in ("name", "source", "vendor")}
+    if coa_secret is not None:
+        rest["sealed_coa_secret"] = sealer.seal(coa_secret, row=nas_coa_row(nas_id))
+    save_changes(connection, "nas", nas_id, rest)
+    return nas_id
+
+
+def save_nas_secret(connection: Connection, sealer: Sealer, nas_id: int, secret: bytes) -> None:
+    """Replace the RADIUS secret."""
+    save_changes(connection, "nas", nas_id, {"sealed_secret": sealer.seal(secret, row=nas_row(nas_id))})
+
+
+def save_nas_coa_secret(connection: Connection, sealer: Sealer, nas_id: int, secret: bytes) -> None:
+    """Replace the CoA secret."""
+    save_changes(connection, "nas", nas_id, {"sealed_coa_secret": sealer.seal(secret, row=nas_coa_row(nas_id))})
+
+
+def load_or_save_site(connection: Connection, name: str) -> int:
+    """The number of the site of that name, made when there is none."""
+    connection.execute("INSERT INTO site (name) VALUES (%s) ON CONFLICT (name) DO NOTHING", (name,))
+    row = connection.execute("SELECT id FROM site WHERE name = %s", (name,)).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,113 @@
+"""Profiles and plans in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the network gives. Units: bit/s, octets a calendar month, seconds. `plans` names those that use it."""
+
+    id: int
+    name: str
+    rate_down_bps: int | None
+    rate_up_bps: int | None
+    burst_down_bps: int | None
+    burst_up_bps: int | None
+    burst_threshold_down_bps: int | None
+    burst_threshold_up_bps: int | None
+    burst_time_s: int | None
+    priority: int | None
+    minimum_down_bps: int | None
+    minimum_up_bps: int | None
+    address_lists: list[str]
+    ipv4_pool: str | None
+    ipv6_pool: str | None
+    delegated_ipv6_pool: str | None
+    filter: str | None
+    quota_octets: int | None
+    session_timeout_s: int | None
+    idle_timeout_s: int | None
+    interim_interval_s: int | None
+    plans: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is sold, and its three profiles by name. `contracts` counts those in service."""
+
+    id: int
+    name: str
+    profile: str
+    throttle_profile: str
+    walled_profile: str
+    contracts: int
+
+
+_PROFILES: Final = """
+SELECT p.id, p.name, p.rate_down_bps, p.rate_up_bps, p.burst_down_bps, p.burst_up_bps, p.burst_threshold_down_bps,
+    p.burst_threshold_up_bps, p.burst_time_s, p.priority, p.minimum_down_bps, p.minimum_up_bps, p.address_lists, p.ipv4_pool,
+    p.ipv6_pool, p.delegated_ipv6_pool, p.filter, p.quota_octets, p.session_timeout_s, p.idle_timeout_s, p.interim_interval_s,
+    ARRAY(SELECT n.name FROM plan n WHERE p.id IN (n.profile_id, n.throttle_profile_id, n.walled_profile_id) ORDER BY 1) AS plans
+FROM profile p ORDER BY p.name
+"""
+_PLANS: Final = """
+SELECT n.id, n.name, f.name AS profile, t.name AS throttle_profile, w.name AS walled_profile,
+    (SELECT count(*) FROM contract c WHERE c.plan_id = n.id AND c.status IN ('trial', 'active', 'free')) AS contracts
+FROM plan n JOIN profile f ON f.id = n.profile_id JOIN profile t ON t.id = n.throttle_profile_id
+    JOIN profile w ON w.id = n.walled_profile_id
+ORDER BY n.name
+"""
+
+
+def load_profiles(connection: Connection) -> list[Profile]:
+    """All of them, by name."""
+    with connection.cursor(row_factory=class_row(Profile)) as cursor:
+        return cursor.execute(_PROFILES).fetchall()
+
+
+def load_plans(connection: Connection) -> list[Plan]:
+    """All of them, by name."""
+    with connection.cursor(row_factory=class_row(Plan)) as cursor:
+        return cursor.execute(_PLANS).fetchall()
+
+
+def save_new_profile(connection: Connection, values: Mapping[str, object]) -> None:
+    """Write one with these columns."""
+    _insert(connection, "profile", values)
+
+
+def save_new_plan(
+    connection: Connection, name: str, *, profile_id: int, throttle_profile_id: int, walled_profile_id: int
+) -> None:
+    """Write one."""
+    _insert(
+        connection,
+        "plan",
+        {
+            "name": name,
+            "profile_id": profile_id,
+            "throttle_profile_id": throttle_profile_id,
+            "walled_profile_id": walled_profile_id,
+        },
+    )
+
+
+def _insert(connection: Connection, table: str, values: Mapping[str, object]) -> None:
+    connection.execute(
+        sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(map(sql.Placeholder, values)),
+        ),
+        dict(values),
+    )
