@@ -128,12 +128,14 @@ class Read:
 def open_feed(conninfo: str) -> psycopg.Connection[TupleRow]:
     """A connection to follow the feed with: each transaction is one snapshot, and NOTIFY wakes it.
 
-    Nothing is prepared: a plan made for any position would not know that only the feed's end is wanted.
+    Nothing is prepared: a plan made for any position would not know that only the feed's end is wanted. Nothing is
+    compiled either: that took two seconds before the first row (seen), and a look at one account could fall into it.
     """
     connection = connect(conninfo, name="edge publisher", autocommit=True)
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     connection.prepare_threshold = None
+    connection.execute("SET jit = off")
     connection.execute(f"LISTEN {CHANNEL}")
     return connection
 
