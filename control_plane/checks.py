@@ -217,14 +217,14 @@ def check_profiles(connection: Connection) -> Iterator[Finding]:
                 "vendors", str(error), "correct the NAS with `corrente nas`; until then its logins get no answer"
             )
             continue
+        missing: dict[str, list[str]] = {}
         for profile in profiles:
             for sentence in driver.unsupported(session_policy(profile)):
-                said = True
-                yield _warn(
-                    "profiles",
-                    f"{profile.name!r} on {vendor}: {sentence}",
-                    "leave it out of the profile, or sell that plan where the devices can do it",
-                )
+                missing.setdefault(sentence, []).append(profile.name)
+        for sentence, names in missing.items():
+            said = True
+            advice = "leave it out of the profile, or sell that plan where the devices can do it"
+            yield _warn("profiles", f"{', '.join(names)} on {vendor}: {sentence}", advice)
     if not said:
         yield _ok("profiles", f"{len(profiles)} for {', '.join(vendors) or 'no vendor yet'}")
 
