@@ -24,7 +24,7 @@ from radius_hooks.login_line import LoginLineError, read_login_line
 
 _INSERT: Final = (
     "INSERT INTO login_attempt (at, attempt_key, outcome, reason, username, account_id, nas_id, source, mac, line, "
-    "session_key, policy_version, detail) SELECT to_timestamp(us / 1000000) + us % 1000000 * interval '1 microsecond', "
+    "session_key, policy_version, detail) SELECT to_timestamp(us / 1000000) + mod(us, 1000000) * interval '1 microsecond', "
     "key, outcome, reason, username, (SELECT id FROM subscriber_account a WHERE a.username = w.username AND w.plain), "
     "nullif(nas, 0), nullif(source, '')::inet, mac, line, CASE WHEN session <> '' THEN session::uuid END, "
     "CASE WHEN octet_length(version) = 8 THEN version END, detail "
