@@ -99,13 +99,21 @@ def read_octets(text: str) -> int:
 
 def octets_text(octets: int) -> str:
     """`1.23 GB`, decimal, three figures."""
-    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if octets >= factor:
-            value = octets / factor
-            return (
-                f"{value:.2f} {unit}" if value < 10 else f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
-            )
-    return f"{octets} B"
+    return _three_figures(octets, "B")
+
+
+def average_rate_text(octets: int, seconds: int) -> str:
+    """`12.3 Mbit/s`: an average, three figures; nothing for no time."""
+    return _three_figures(octets * 8 // seconds, "bit/s") if seconds > 0 else ""
+
+
+def _three_figures(value: int, unit: str) -> str:
+    for prefix, factor in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if value >= factor:
+            scaled = value / factor
+            digits = 2 if scaled < 10 else 1 if scaled < 100 else 0
+            return f"{scaled:.{digits}f} {prefix}{unit}"
+    return f"{value} {unit}"
 
 
 def read_duration_s(text: str) -> int:

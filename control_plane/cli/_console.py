@@ -17,7 +17,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from control_plane import db
-from control_plane.settings import Settings
+from control_plane.settings import Settings, SettingsError, secret_keys
+from control_plane.store.account import Account, load_account, load_similar_usernames
+from radius_hooks.sealing import Sealer, SealError
 
 Connection = psycopg.Connection[Any]
 _NEAR_MATCHES: Final = 3
@@ -105,6 +107,22 @@ def unknown(noun: str, name: str, known: Iterable[str], *, also: str = "") -> Re
     near = difflib.get_close_matches(name, list(known), n=_NEAR_MATCHES, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else f"; {also}" if also else ""
     return Refused(f"there is no {noun} {name!r}{hint}")
+
+
+def known_account(connection: Connection, username: str) -> Account:
+    """The account of that username, or the refusal that names similar ones."""
+    account = load_account(connection, username)
+    if account is None:
+        raise unknown("subscriber account", username, load_similar_usernames(connection, username))
+    return account
+
+
+def sealer_of(settings: Settings) -> Sealer:
+    """What seals and opens secrets with the settings' keys."""
+    try:
+        return Sealer(secret_keys(settings))
+    except (SettingsError, SealError) as error:
+        raise Refused(str(error)) from error
 
 
 def print_json(value: object) -> None:

@@ -7,7 +7,16 @@ from typing import Any
 import click
 
 from control_plane import audit
-from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, print_table, unknown
+from control_plane.cli._console import (
+    Connection,
+    Refused,
+    open_database,
+    os_user,
+    print_json,
+    print_table,
+    sealer_of,
+    unknown,
+)
 from control_plane.cli._options import (
     HOST,
     NETWORK,
@@ -18,7 +27,7 @@ from control_plane.cli._options import (
     warn_of_short_nas_secret,
 )
 from control_plane.quantities import Network, network_text
-from control_plane.settings import Settings, SettingsError, secret_keys
+from control_plane.settings import Settings
 from control_plane.store.changes import save_changes
 from control_plane.store.nas import (
     Nas,
@@ -30,17 +39,9 @@ from control_plane.store.nas import (
     save_new_nas,
 )
 from nas_drivers.driver import vendor_names
-from radius_hooks.sealing import Sealer, SealError
 
 command = click.Group("nas", help="Access devices: who may ask, with which secret, and where CoA goes.")
 _SECRET = "the RADIUS shared secret"  # noqa: S105 - words for a person
-
-
-def _sealer(settings: Settings) -> Sealer:
-    try:
-        return Sealer(secret_keys(settings))
-    except (SettingsError, SealError) as error:
-        raise Refused(str(error)) from error
 
 
 def _common_options(function: Any) -> Any:
@@ -122,7 +123,7 @@ def add(settings: Settings, /, name: str, source: Network, vendor: str, **option
         columns = {"name": name, "source": source, "vendor": vendor, **_columns(connection, options)}
         save_new_nas(
             connection,
-            _sealer(settings),
+            sealer_of(settings),
             columns,
             secret=secret.encode(),
             coa_secret=None if coa_secret is None else coa_secret.encode(),
@@ -205,9 +206,9 @@ def set_(settings: Settings, /, name: str, *, yes: bool, **options: Any) -> None
             confirm(f"Until {name} is changed alike, its requests are refused. Go on?", yes=yes)
         save_changes(connection, "nas", nas.id, columns)
         if secret is not None or made is not None:
-            save_nas_secret(connection, _sealer(settings), nas.id, (secret or made or "").encode())
+            save_nas_secret(connection, sealer_of(settings), nas.id, (secret or made or "").encode())
         if coa_secret is not None:
-            save_nas_coa_secret(connection, _sealer(settings), nas.id, coa_secret.encode())
+            save_nas_coa_secret(connection, sealer_of(settings), nas.id, coa_secret.encode())
         changed = [*columns, *(["secret"] if secret or made else []), *(["coa_secret"] if coa_secret else [])]
         audit.append(connection, actor=os_user(), action="nas.set", subject=name, detail={"changed": changed})
     click.echo(f"Changed NAS {name}: {', '.join(changed)}.")
