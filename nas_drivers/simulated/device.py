@@ -232,7 +232,8 @@ class SimulatedNas:
                 self._end(session, Cause.NAS_REBOOT)
             self.accounting.send_record(Status.OFF, self._own_attributes)
             await self.drain(timeout_s=10)
-        self._client.forget_all()
+        # New sockets too: on the old ones an Accounting-On like the last one would pass for its repetition.
+        self._client.close()
         self._listener.close()
         self._running = False
         self._forget_sessions()

@@ -129,33 +129,25 @@ class RadiusClient:
         exchange.server = self._first_alive(traffic, exchange.started)
         self._place(exchange)
 
-    def forget_all(self) -> None:
-        """Drop every exchange without a word, as a device does that loses power."""
+    def close(self) -> None:
+        """Drop every exchange without a word and close every socket; a later request opens new ones."""
+        loop = asyncio.get_running_loop()
         for channels in self._channels.values():
             for channel in channels:
                 for exchange in channel.pending.values():
                     if exchange.timer is not None:
                         exchange.timer.cancel()
-                channel.pending.clear()
-                channel.free = deque(range(IDENTIFIERS))
+                loop.remove_reader(channel.socket)
+                channel.socket.close()
         for _, _, handle in self._held.values():
             handle.cancel()
         for handle in self._late:
             handle.cancel()
+        self._channels.clear()
         self._held.clear()
         self._late.clear()
         self._line.clear()
         self._in_flight = 0
-
-    def close(self) -> None:
-        """Close every socket; nothing is sent afterwards."""
-        self.forget_all()
-        loop = asyncio.get_running_loop()
-        for channels in self._channels.values():
-            for channel in channels:
-                loop.remove_reader(channel.socket)
-                channel.socket.close()
-        self._channels.clear()
 
     def _first_alive(self, traffic: Traffic, now: float) -> int:
         for index in range(len(self._servers)):
@@ -296,6 +288,9 @@ class RadiusClient:
 
     def _read(self, channel: _Channel, traffic: Traffic) -> None:
         for _ in range(MAX_READS_AT_ONCE):
+            if channel.socket.fileno() == -1:
+                # What an answer led to closed everything.
+                return
             try:
                 raw = channel.socket.recv(MAX_PACKET_OCTETS + 1)
             except BlockingIOError:

@@ -1,0 +1,447 @@
+"""The simulated device against a plain FreeRADIUS: logins, records and their counters, reboot, retransmission, fail-over."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.plain_freeradius import PlainServer, plain_freeradius
+
+from nas_drivers.simulated.credentials import Method
+from nas_drivers.simulated.device import DialResult, SimulatedNas
+from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
+from nas_drivers.simulated.options import DeviceOptions
+from nas_drivers.simulated.radius_client import RadiusServer
+from nas_drivers.simulated.retry import RetryPlan
+from nas_drivers.simulated.session import Subscriber
+from nas_drivers.simulated.traffic import Rates
+
+pytestmark = pytest.mark.radius
+SUBSCRIBERS = 2000
+QUICK = RetryPlan(first_s=0.1, factor=1, longest_s=0.1, tries=3, jitter=0)
+
+
+def _user(number: int) -> str:
+    return (
+        f'user{number} Cleartext-Password := "pw{number}"\n'
+        f'\tMikrotik-Rate-Limit := "8M/80M", Filter-Id := "80000/8000", Class := 0x434f31{number:08x},\n'
+        f"\tAcct-Interim-Interval := 600\n\n"
+    )
+
+
+SPECIAL = (
+    'static Cleartext-Password := "pw"\n'
+    '\tFramed-IP-Address := 192.0.2.77, Delegated-IPv6-Prefix := 2001:db8:77::/56, Mikrotik-Address-List := "walled",\n'
+    '\tFramed-Pool := "ignored-for-the-static", Class := 0x01, Class += 0x02\n\n'
+    'fast Cleartext-Password := "pw"\n\tMikrotik-Rate-Limit := "400000M/400000M"\n\n'
+    'short Cleartext-Password := "pw"\n\tSession-Timeout := 1\n\n'
+    'chatty Cleartext-Password := "pw"\n\tAcct-Interim-Interval := 1, Mikrotik-Rate-Limit := "8M/80M"\n\n'
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainServer]:
+    directory = tmp_path_factory.mktemp("freeradius")
+    with plain_freeradius(directory, "".join(_user(n) for n in range(SUBSCRIBERS)) + SPECIAL) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def no_records_of_other_tests(server: PlainServer) -> None:
+    (server.directory / "detail").unlink(missing_ok=True)
+
+
+def _nas(
+    server: PlainServer, *, address: str = "127.66.0.1", vendor: str = "mikrotik", **changed: object
+) -> SimulatedNas:
+    options = {"coa_port": 0, "access_retry": QUICK, "accounting_retry": QUICK, "name": "tower", **changed}
+    return SimulatedNas(
+        address,
+        server.secret,
+        vendor=vendor,
+        servers=[RadiusServer("127.0.0.1", server.authentication_port, server.accounting_port)],
+        options=DeviceOptions(**options),  # type: ignore[arg-type]  # options by name
+    )
+
+
+def _subscribers(count: int, **changed: object) -> list[Subscriber]:
+    return [Subscriber(f"user{n}", f"pw{n}", **changed) for n in range(count)]  # type: ignore[arg-type]  # as above
+
+
+async def _until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + timeout_s
+    while not condition():
+        assert loop.time() < until, "the condition did not come true in time"
+        await asyncio.sleep(0.01)
+
+
+def _octets(record: dict[str, list[str]], way: str) -> int:
+    return int(record[f"Acct-{way}-Octets"][0]) + (int(record[f"Acct-{way}-Gigawords"][0]) << 32)
+
+
+def test_two_thousand_subscribers_log_in_report_and_hang_up_and_no_record_is_lost(server: PlainServer) -> None:
+    async def day() -> None:
+        nas = _nas(server)
+        await nas.start()
+        assert await nas.dial(_subscribers(SUBSCRIBERS)) == DialResult(accepted=SUBSCRIBERS)
+        nas.send_interims()
+        assert await nas.drain(timeout_s=20)
+        await nas.stop(hang_up=True)
+        assert nas.statistics.bad_replies == Counter()
+
+    asyncio.run(day())
+
+    records = server.records()
+    kinds = Counter(record["Acct-Status-Type"][0] for record in records)
+    assert kinds == {"Accounting-On": 1, "Start": 2000, "Interim-Update": 2000, "Stop": 2000}
+    starts = [record for record in records if record["Acct-Status-Type"] == ["Start"]]
+    assert len({record["Acct-Session-Id"][0] for record in starts}) == SUBSCRIBERS
+    assert len({record["Framed-IP-Address"][0] for record in starts}) == SUBSCRIBERS
+    for record in records:
+        assert record["Packet-Src-IP-Address"] == ["127.66.0.1"]
+        if "User-Name" in record:
+            assert record["Class"] == [f"0x434f31{int(record['User-Name'][0][4:]):08x}"]
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("vendor", ["mikrotik", "accel_ppp", "generic"])
+def test_the_right_password_is_accepted_and_the_wrong_one_refused(
+    server: PlainServer, vendor: str, method: Method
+) -> None:
+    async def evening() -> DialResult:
+        nas = _nas(server, vendor=vendor)
+        await nas.start()
+        result = await nas.dial(
+            [Subscriber("user1", "pw1", method=method), Subscriber("user2", "wrong", method=method)]
+        )
+        await nas.stop(hang_up=True)
+        return result
+
+    assert asyncio.run(evening()) == DialResult(accepted=1, rejected=1)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "rates"),
+    [
+        ("mikrotik", Rates(80_000_000, 8_000_000)),
+        ("accel_ppp", Rates(80_000_000, 8_000_000)),
+        ("generic", Rates()),
+    ],
+)
+def test_each_vendor_takes_its_rate_from_its_own_attribute(server: PlainServer, vendor: str, rates: Rates) -> None:
+    async def evening() -> Rates:
+        nas = _nas(server, vendor=vendor)
+        await nas.start()
+        await nas.dial(_subscribers(1))
+        taken = nas.sessions.of("user0")[0].rates
+        await nas.stop()
+        return taken
+
+    assert asyncio.run(evening()) == rates
+
+
+def test_counters_follow_rate_and_load(server: PlainServer) -> None:
+    async def evening() -> float:
+        nas = _nas(server)
+        await nas.start()
+        # 80 Mbit/s down at half load: 5,000,000 octets a second; 8 Mbit/s up at full load: 1,000,000.
+        await nas.dial(_subscribers(1, load_down=0.5, load_up=1.0))
+        loop = asyncio.get_running_loop()
+        session = nas.sessions.of("user0")[0]
+        await asyncio.sleep(0.5)
+        await nas.hang_up()
+        lasted_s = loop.time() - session.started
+        await nas.drain(timeout_s=5)
+        await nas.stop()
+        return lasted_s
+
+    lasted_s = asyncio.run(evening())
+
+    stop = server.records()[-1]
+    assert stop["Acct-Status-Type"] == ["Stop"]
+    assert stop["Acct-Terminate-Cause"] == ["User-Request"]
+    assert _octets(stop, "Output") == pytest.approx(5_000_000 * lasted_s, rel=0.02)
+    assert _octets(stop, "Input") == pytest.approx(1_000_000 * lasted_s, rel=0.02)
+
+
+def test_counters_past_32_bits_go_into_gigawords(server: PlainServer) -> None:
+    async def evening() -> int:
+        nas = _nas(server)
+        await nas.start()
+        await nas.dial([Subscriber("fast", "pw", load_down=1.0, load_up=0.0)])
+        session = nas.sessions.of("fast")[0]
+        # 50,000,000,000 octets a second: past 2^32 after 86 ms.
+        await _until(lambda: nas.counters(session).octets_down > 1 << 33)
+        await nas.stop(hang_up=True)
+        return nas.counters(session).octets_down
+
+    counted = asyncio.run(evening())
+
+    stop = server.records()[-1]
+    assert int(stop["Acct-Output-Gigawords"][0]) >= 2
+    assert _octets(stop, "Output") == counted
+
+
+def test_an_interim_interval_a_session_timeout_and_a_redial_are_obeyed(server: PlainServer) -> None:
+    async def evening() -> None:
+        nas = _nas(server, interim_jitter=0.0, redial_after_s=0.1)
+        await nas.start()
+        await nas.dial([Subscriber("short", "pw"), Subscriber("chatty", "pw")])
+        first = nas.sessions.of("short")[0]
+        await _until(lambda: first.ended)
+        await _until(lambda: bool(nas.sessions.of("short")))
+        await _until(lambda: nas.statistics.records_answered["interim"] >= 2)
+        assert nas.sessions.of("short")[0].session_id != first.session_id
+        await nas.stop()
+
+    asyncio.run(evening())
+
+    records = server.records()
+    ended = [record for record in records if record.get("Acct-Terminate-Cause") == ["Session-Timeout"]]
+    assert ended[0]["User-Name"] == ["short"]
+    assert 1 <= int(ended[0]["Acct-Session-Time"][0]) <= 2
+    interims = [record for record in records if record["Acct-Status-Type"] == ["Interim-Update"]]
+    assert {record["User-Name"][0] for record in interims} == {"chatty"}
+    assert [int(record["Acct-Session-Time"][0]) for record in interims[:2]] == [1, 2]
+
+
+def test_static_address_prefix_list_and_every_class_are_kept_and_told(server: PlainServer) -> None:
+    async def evening() -> None:
+        nas = _nas(server)
+        await nas.start()
+        await nas.dial([Subscriber("static", "pw")])
+        session = nas.sessions.of("static")[0]
+        assert (str(session.address), session.address_lists) == ("192.0.2.77", ("walled",))
+        nas.accounting.class_echoed = False
+        nas.send_interims()
+        await nas.drain(timeout_s=5)
+        await nas.stop()
+
+    asyncio.run(evening())
+
+    start, interim = server.records()[1:]
+    assert start["Framed-IP-Address"] == ["192.0.2.77"]
+    assert start["Delegated-IPv6-Prefix"] == ["2001:db8:77::/56"]
+    assert start["Class"] == ["0x01", "0x02"]
+    assert "Class" not in interim
+
+
+def test_a_reboot_storm_is_answered_and_the_ids_are_new_or_the_same_as_asked(server: PlainServer) -> None:
+    async def night() -> tuple[set[str], set[str], set[str]]:
+        nas = _nas(server)
+        ids = []
+        await nas.start()
+        for reuse in (False, True, None):
+            assert await nas.dial(_subscribers(500)) == DialResult(accepted=500)
+            ids.append({session.session_id for session in nas.sessions.all()})
+            if reuse is not None:
+                await nas.drain(timeout_s=10)
+                await nas.reboot(down_s=0.05, reuse_ids=reuse)
+                assert len(nas.sessions) == 0
+        await nas.stop(hang_up=True)
+        return ids[0], ids[1], ids[2]
+
+    first, second, third = asyncio.run(night())
+
+    assert first.isdisjoint(second)
+    assert second == third
+    kinds = Counter(record["Acct-Status-Type"][0] for record in server.records())
+    assert kinds == {"Accounting-On": 3, "Start": 1500, "Stop": 500}
+
+
+def test_an_orderly_reboot_says_goodbye(server: PlainServer) -> None:
+    async def night() -> None:
+        nas = _nas(server)
+        await nas.start()
+        await nas.dial(_subscribers(3))
+        await nas.reboot(orderly=True)
+        await nas.drain(timeout_s=5)
+        await nas.stop()
+
+    asyncio.run(night())
+
+    records = server.records()
+    kinds = [record["Acct-Status-Type"][0] for record in records]
+    assert Counter(kinds) == {"Accounting-On": 2, "Start": 3, "Stop": 3, "Accounting-Off": 1}
+    assert kinds[-1] == "Accounting-On"
+    assert {r["Acct-Terminate-Cause"][0] for r in records if r["Acct-Status-Type"] == ["Stop"]} == {"NAS-Reboot"}
+
+
+def test_a_lost_record_is_sent_again_as_a_new_packet_with_its_delay(server: PlainServer) -> None:
+    slow = RetryPlan(first_s=1.1, factor=1, longest_s=1.1, tries=3, jitter=0)
+
+    async def evening() -> int:
+        nas = _nas(server, accounting_retry=slow, announce_boot=False)
+        nas.faults.add(Fault(FaultKind.SILENCE, on={Traffic.ACCOUNTING}, times=1))
+        await nas.start()
+        await nas.dial(_subscribers(1))
+        assert await nas.drain(timeout_s=10)
+        await nas.stop()
+        return nas.statistics.resends
+
+    assert asyncio.run(evening()) == 1
+    (start,) = server.records()
+    assert start["Acct-Delay-Time"] == ["1"]
+
+
+def test_a_lost_answer_makes_a_late_duplicate(server: PlainServer) -> None:
+    slow = RetryPlan(first_s=1.1, factor=1, longest_s=1.1, tries=3, jitter=0)
+
+    async def evening() -> None:
+        nas = _nas(server, accounting_retry=slow, announce_boot=False)
+        nas.faults.add(Fault(FaultKind.REPLY_LOST, on={Traffic.ACCOUNTING}, times=1))
+        await nas.start()
+        await nas.dial(_subscribers(1))
+        assert await nas.drain(timeout_s=10)
+        await nas.stop()
+
+    asyncio.run(evening())
+
+    first, second = server.records()
+    assert (first["Acct-Delay-Time"], second["Acct-Delay-Time"]) == (["0"], ["1"])
+    assert first["Acct-Session-Id"] == second["Acct-Session-Id"]
+
+
+def test_a_record_can_be_lost_for_good_and_records_can_change_places(server: PlainServer) -> None:
+    async def evening() -> SimulatedNas:
+        nas = _nas(server, announce_boot=False)
+        await nas.start()
+        nas.faults.add(Fault(FaultKind.RECORD_LOST, on={Traffic.ACCOUNTING}, times=1))
+        await nas.dial(_subscribers(1))
+        await nas.drain(timeout_s=5)
+        nas.faults.add(Fault(FaultKind.REORDER, on={Traffic.ACCOUNTING}, times=1, delay_s=5))
+        nas.send_interims()
+        await nas.stop(hang_up=True)
+        return nas
+
+    nas = asyncio.run(evening())
+
+    assert nas.statistics.records_given_up == {"start": 1}
+    assert [record["Acct-Status-Type"][0] for record in server.records()] == ["Stop", "Interim-Update"]
+
+
+def test_a_skewed_clock_shows_in_the_event_timestamp(server: PlainServer) -> None:
+    async def evening() -> None:
+        nas = SimulatedNas(
+            "127.66.0.1",
+            server.secret,
+            vendor="mikrotik",
+            servers=[RadiusServer("127.0.0.1", server.authentication_port, server.accounting_port)],
+            options=DeviceOptions(coa_port=0, announce_boot=False),
+            clock=lambda: 1_700_000_000.0,
+        )
+        nas.clock_skew_s = -3600.0
+        await nas.start()
+        await nas.dial(_subscribers(1))
+        await nas.drain(timeout_s=5)
+        await nas.stop()
+
+    asyncio.run(evening())
+
+    # 1,700,000,000 is 22:13:20 UTC.
+    assert server.records()[0]["Event-Timestamp"] == ["Nov 14 2023 21:13:20 UTC"]
+
+
+def test_a_dead_first_server_costs_its_tries_once_and_then_the_second_is_asked_at_once(server: PlainServer) -> None:
+    async def evening() -> tuple[SimulatedNas, float]:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            port = deaf.getsockname()[1]
+            nas = SimulatedNas(
+                "127.66.0.1",
+                server.secret,
+                vendor="mikrotik",
+                servers=[
+                    RadiusServer("127.0.0.1", port, port),
+                    RadiusServer("127.0.0.1", server.authentication_port, server.accounting_port),
+                ],
+                options=DeviceOptions(
+                    coa_port=0, access_retry=QUICK, accounting_retry=QUICK, announce_boot=False, max_in_flight=1
+                ),
+            )
+            await nas.start()
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            assert await nas.dial(_subscribers(20)) == DialResult(accepted=20)
+            took_s = loop.time() - began
+            await nas.drain(timeout_s=5)
+            await nas.stop()
+            return nas, took_s
+
+    nas, took_s = asyncio.run(evening())
+
+    # One login waits 3 x 0.1 s, the other nineteen do not; accounting learns it for itself in the meantime.
+    assert 0.3 <= took_s < 3.0
+    assert nas.statistics.failovers >= 2
+    assert len(server.records()) == 20
+
+
+def test_with_the_wrong_secret_nobody_is_let_in(server: PlainServer) -> None:
+    async def evening() -> DialResult:
+        nas = SimulatedNas(
+            "127.66.0.1",
+            b"not the secret",
+            vendor="mikrotik",
+            servers=[RadiusServer("127.0.0.1", server.authentication_port, server.accounting_port)],
+            options=DeviceOptions(coa_port=0, access_retry=QUICK, accounting_retry=QUICK),
+        )
+        await nas.start()
+        result = await nas.dial(_subscribers(2))
+        await nas.stop()
+        return result
+
+    # FreeRADIUS drops a request with a wrong Message-Authenticator.
+    assert asyncio.run(evening()) == DialResult(unanswered=2)
+
+
+def test_dialling_at_a_rate_takes_its_time(server: PlainServer) -> None:
+    async def evening() -> float:
+        nas = _nas(server)
+        await nas.start()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await nas.dial(_subscribers(40), rate_per_s=100)
+        took_s = loop.time() - began
+        await nas.stop()
+        return took_s
+
+    assert 0.38 <= asyncio.run(evening()) < 2.0
+
+
+def test_stopping_in_the_middle_settles_a_dial_and_leaves_nothing_open(server: PlainServer) -> None:
+    async def evening() -> DialResult:
+        nas = _nas(server)
+        await nas.start()
+        dialling = asyncio.create_task(nas.dial(_subscribers(SUBSCRIBERS), rate_per_s=1000))
+        await _until(lambda: len(nas.sessions) > 20)
+        await nas.stop()
+        result = await dialling
+        assert not nas.sessions.all()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return result
+
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    result = asyncio.run(evening())
+
+    assert result.accepted + result.unanswered == SUBSCRIBERS
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+
+
+def test_twenty_devices_live_in_one_loop_each_with_its_own_address(server: PlainServer) -> None:
+    async def evening() -> list[DialResult]:
+        devices = [_nas(server, address=f"127.66.1.{n}", name=f"tower-{n}") for n in range(1, 21)]
+        for nas in devices:
+            await nas.start()
+        results = await asyncio.gather(*(nas.dial(_subscribers(20)) for nas in devices))
+        for nas in devices:
+            await nas.stop(hang_up=True)
+        return list(results)
+
+    assert asyncio.run(evening()) == [DialResult(accepted=20)] * 20
+    sources = Counter(record["Packet-Src-IP-Address"][0] for record in server.records())
+    assert sources == {f"127.66.1.{n}": 41 for n in range(1, 21)}
