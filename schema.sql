@@ -611,6 +611,21 @@ CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log FOR EA
 CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('The audit log is append-only: write a new row.');
 
 -- ---------------------------------------------------------------------------------------------------------------
+-- Scheduled jobs of the workers
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE scheduled_job (
+    name       text PRIMARY KEY CHECK (name ~ '^[a-z_]{1,64}$'),
+    next_at    timestamptz NOT NULL DEFAULT now(),
+    done_at    timestamptz,
+    took_s     double precision CHECK (took_s >= 0),
+    result     text NOT NULL DEFAULT '',
+    failed_at  timestamptz,
+    problem    text NOT NULL DEFAULT '',
+    CONSTRAINT scheduled_job_failure_says_why CHECK ((failed_at IS NULL) = (problem = ''))
+);
+COMMENT ON TABLE scheduled_job IS 'One row a job; a worker that runs it holds the row, so any number of workers run it once. failed_at is emptied by the next success.';
+
+-- ---------------------------------------------------------------------------------------------------------------
 -- Partitions: made ahead and dropped by age, never deleted from
 -- ---------------------------------------------------------------------------------------------------------------
 CREATE FUNCTION make_month(month date) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -679,5 +694,7 @@ GRANT SELECT (id, name, source, identifier, vendor, site_id, enabled) ON nas TO 
 GRANT SELECT (session_key, nas_id, acct_session_id, username, account_id, class_key, started_at, updated_at, received_at, framed_ipv4, framed_ipv6_address,
     framed_ipv6_prefix, delegated_ipv6_prefix, nat_address, nat_first_port, nat_last_port, addresses_since, mac, line, stale) ON session TO corrente_lookup;
 GRANT INSERT ON audit_log TO corrente_lookup;
+GRANT SELECT, INSERT, UPDATE ON scheduled_job TO corrente_worker;
+GRANT SELECT ON scheduled_job TO corrente_web;
 -- A secret is sealed for its row's number, so that number is taken before the row is written.
 GRANT USAGE ON SEQUENCE subscriber_account_id_seq TO corrente_worker, corrente_web;

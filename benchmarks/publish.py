@@ -40,7 +40,7 @@ INSERT INTO customer (name) VALUES ('all of them');
 INSERT INTO nas (name, source, vendor, sealed_secret) SELECT 'bras' || n, ('10.0.' || n || '.1/32')::cidr, 'mikrotik', {_SEALED} FROM generate_series(1, 200) n;
 INSERT INTO contract (customer_id, plan_id, status, starts_on) SELECT 1, 1, 'active', '2024-01-01' FROM generate_series(1, %(n)s);
 INSERT INTO subscriber_account (contract_id, username, sealed_secret)
-    SELECT n, 'subscriber' || lpad(((n * 7919) %% %(n)s)::text, 7, '0'), {_SEALED} FROM generate_series(1, %(n)s) n;
+    SELECT n, 'subscriber' || lpad(((n::bigint * 7919) %% %(n)s)::text, 7, '0'), {_SEALED} FROM generate_series(1, %(n)s) n;
 INSERT INTO restriction (contract_id, origin, level, reason, placed_by)
     SELECT n, 'dunning', 'walled', 'invoice unpaid', 'dunning' FROM generate_series(1, %(n)s, 50) n;
 INSERT INTO account_prefix (account_id, kind, prefix)

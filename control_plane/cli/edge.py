@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import signal
 import threading
@@ -15,6 +14,7 @@ import click
 from control_plane import telemetry
 from control_plane.publisher import EdgeError, run_publisher
 from control_plane.settings import Settings
+from control_plane.shipper import run_shipper
 from nas_drivers.dictionaries.reader import DictionaryError
 
 # What the shipper may take to finish its batch when asked to stop; nothing is lost if it does not.
@@ -70,7 +70,6 @@ def _start_shipper(settings: Settings, stop: threading.Event) -> BaseProcess:
 
 def _ship(settings: Settings) -> None:
     """The child: ships until told to stop, or until the parent is gone, however it went."""
-    shipper = importlib.import_module("control_plane.shipper")  # the parent never needs it
     telemetry.start_logging("shipper")
     stop = _stop_by_signal()
     parent = multiprocessing.parent_process()
@@ -81,7 +80,7 @@ def _ship(settings: Settings) -> None:
         stop.set()
 
     threading.Thread(target=watch, name="watch edge", daemon=True).start()
-    shipper.run_shipper(settings, stop)
+    run_shipper(settings, stop)
 
 
 def _end(process: BaseProcess) -> None:

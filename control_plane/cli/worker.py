@@ -1,0 +1,42 @@
+"""`corrente worker`: the scheduled jobs. As many workers as wanted; each job runs once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+import psycopg
+
+from control_plane import telemetry
+from control_plane.scheduler import run_all_once, run_worker
+from control_plane.settings import Settings
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Run every job now, one after the other, and end.")
+@click.pass_obj
+def command(settings: Settings, once: bool) -> None:
+    """Make partitions ahead and drop old ones, clear the change feed, count quotas, close silent sessions.
+
+    Runs until SIGTERM or Ctrl-C. A job that fails is logged and does not stop the others.
+    """
+    log = telemetry.start_logging("worker")
+    if once:
+        _run_once(settings)
+        return
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_worker(settings, stop)
+    log.info("worker.stopped")
+
+
+def _run_once(settings: Settings) -> None:
+    try:
+        outcomes = run_all_once(settings)
+    except psycopg.Error as error:
+        raise click.ClickException(f"the database can't be used: {str(error).strip()}") from error
+    failed = [name for name, well in outcomes.items() if not well]
+    if failed:
+        raise click.ClickException(f"failed: {', '.join(failed)}; the log above says why")

@@ -1,0 +1,149 @@
+"""The database's upkeep: partitions made ahead and dropped by age, the change feed cleared, quotas counted.
+
+Each function is one job's work: it opens its own transactions on a connection in autocommit, says in one line what it did,
+and does nothing when there is nothing to do, so running it twice, or twice at once, is harmless.
+
+Units: octets; days and months of the billing zone for quotas, of UTC for partitions.
+Next: scheduler.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from control_plane.settings import RetentionSettings, Settings
+
+Connection = psycopg.Connection[TupleRow]
+
+# Records of last month still come in; next month's are there before it begins even if no worker runs for weeks.
+MONTHS_BACK: Final = 1
+MONTHS_AHEAD: Final = 2
+# Dropping a partition waits for who reads the table, and everybody else then waits behind it.
+_DROP_WAIT: Final = "3s"
+
+# The horizon is never above the oldest running transaction: an edge that reads regularly stands above that.
+_FEED_HORIZON: Final = """
+SELECT least(pg_snapshot_xmin(pg_current_snapshot()),
+    coalesce((SELECT xid FROM change_feed WHERE at >= %s ORDER BY xid LIMIT 1), pg_snapshot_xmin(pg_current_snapshot())))
+"""
+_COUNT_QUOTAS: Final = """
+WITH limited AS (
+    SELECT a.id, f.quota_octets FROM profile f JOIN plan p ON p.profile_id = f.id JOIN contract c ON c.plan_id = p.id
+        JOIN subscriber_account a ON a.contract_id = c.id WHERE f.quota_octets IS NOT NULL
+), used AS (
+    SELECT u.account_id, sum(u.octets_in + u.octets_out) AS octets FROM usage_day u JOIN limited l ON l.id = u.account_id
+        WHERE u.day >= %(first)s AND u.day < %(after)s GROUP BY u.account_id
+), exhausted AS (
+    SELECT l.id FROM limited l JOIN used u ON u.account_id = l.id WHERE u.octets >= l.quota_octets
+), differing AS (
+    SELECT id, %(reset)s::timestamptz AS until FROM exhausted
+    UNION ALL
+    SELECT id, NULL FROM subscriber_account a WHERE a.quota_exhausted_until IS NOT NULL
+        AND NOT EXISTS (SELECT FROM exhausted e WHERE e.id = a.id)
+)
+UPDATE subscriber_account a SET quota_exhausted_until = d.until FROM differing d
+WHERE a.id = d.id AND a.quota_exhausted_until IS DISTINCT FROM d.until
+RETURNING d.until IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaMonth:
+    """The calendar month of the billing zone in which quotas are counted, and the instant they start anew."""
+
+    first: date
+    after: date
+    reset: datetime
+
+
+def quota_month(now: datetime, zone: ZoneInfo) -> QuotaMonth:
+    """The month that `now` falls into."""
+    first = now.astimezone(zone).date().replace(day=1)
+    after = next_month(first)
+    return QuotaMonth(first, after, datetime.combine(after, time.min, tzinfo=zone))
+
+
+def next_month(day: date) -> date:
+    """The first day of the month after a day's."""
+    return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
+
+
+def months_wanted(today: date) -> tuple[date, ...]:
+    """The first days of the months that must have partitions."""
+    first = today.replace(day=1)
+    for _ in range(MONTHS_BACK):
+        first = (first - timedelta(days=1)).replace(day=1)
+    months = [first]
+    while len(months) <= MONTHS_BACK + MONTHS_AHEAD:
+        months.append(next_month(months[-1]))
+    return tuple(months)
+
+
+def kept_from(retention: RetentionSettings, today: date) -> dict[str, date]:
+    """For each partitioned table the first day that is still kept."""
+    days = {
+        "address_history": retention.address_history_days,
+        "closed_session": retention.closed_session_days,
+        "login_attempt": retention.login_attempt_days,
+        "usage_hour": retention.usage_hour_days,
+        "usage_day": retention.usage_day_days,
+    }
+    return {table: today - timedelta(days=count) for table, count in days.items()}
+
+
+def make_months(connection: Connection, _settings: Settings, now: datetime) -> str:
+    """Make the partitions of last month, this one and the next two."""
+    months = months_wanted(now.date())
+    for month in months:
+        connection.execute("SELECT make_month(%s)", (month,))
+    return f"{len(months)} months from {months[0]:%Y-%m}"
+
+
+def drop_months(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Drop partitions past their retention; a table in use is left for the next time and the others go on.
+
+    Raises: what the first table that could not be cleared raised, after all were tried.
+    """
+    dropped: list[str] = []
+    failure: psycopg.Error | None = None
+    for table, day in kept_from(settings.retention, now.date()).items():
+        try:
+            with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = '{_DROP_WAIT}'")
+                dropped += [row[0] for row in connection.execute("SELECT drop_months(%s, %s)", (table, day))]
+        except psycopg.errors.LockNotAvailable as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return f"dropped {', '.join(dropped)}" if dropped else "nothing past its retention"
+
+
+def clear_feed(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Clear the change feed of what is older than its retention, and say up to where, in one transaction.
+
+    A transaction that ran longer than the retention and has just ended may be cleared with it; an edge that has not read
+    it stands below the horizon then, and builds its store anew.
+    """
+    oldest = now - timedelta(hours=settings.retention.change_feed_hours)
+    with connection.transaction():
+        horizon = connection.execute(_FEED_HORIZON, (oldest,)).fetchone()
+        assert horizon is not None
+        # Taking the row first makes a second worker wait, and read what this one has left.
+        connection.execute("UPDATE change_horizon SET xid = %s WHERE xid < %s", (horizon[0], horizon[0]))
+        cleared = connection.execute("DELETE FROM change_feed WHERE xid < %s", (horizon[0],)).rowcount
+    return f"cleared {cleared} rows"
+
+
+def count_quotas(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Mark the accounts whose plan's quota is used up until the month ends, and unmark those it no longer is."""
+    month = quota_month(now, settings.zone)
+    given = {"first": month.first, "after": month.after, "reset": month.reset}
+    with connection.transaction():
+        marked = [row[0] for row in connection.execute(_COUNT_QUOTAS, given)]
+    return f"{marked.count(True)} used up, {marked.count(False)} free again"
