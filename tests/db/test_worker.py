@@ -1,0 +1,310 @@
+"""The workers' jobs on a real database, as the role they have in production."""
+
+import threading
+from datetime import UTC, date, datetime
+
+import psycopg
+import pytest
+from support.edge_process import wait_until
+from support.small_isp import make_isp, one
+
+from control_plane import db
+from control_plane.change_feed import Behind, Read, load_changes, load_position, open_feed
+from control_plane.scheduler import JOBS, Job, prepare, run_all_once, run_next, run_worker
+from control_plane.settings import DatabaseSettings, RetentionSettings, Settings
+from control_plane.upkeep import clear_feed, count_quotas, drop_months, make_months
+
+pytestmark = pytest.mark.db
+
+# Rome is an hour ahead in March until the 29th.
+MARCH = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(cluster, connection):
+    connection.execute("ALTER ROLE corrente_worker LOGIN")
+    name = one(connection, "SELECT current_database()")
+    connection.commit()
+    return Settings(
+        database=DatabaseSettings(conninfo=cluster.conninfo(name, user="corrente_worker")),
+        retention=RetentionSettings(address_history_days=30, change_feed_hours=1),
+    )
+
+
+@pytest.fixture
+def worker(settings):
+    with db.connect(settings.database.conninfo, name="worker", autocommit=True) as opened:
+        yield opened
+
+
+# --- quotas ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def isp(connection):
+    made = make_isp(connection, accounts=3)
+    connection.execute("UPDATE profile SET quota_octets = 1000 WHERE id = %s", (made.full,))
+    connection.commit()
+    return made
+
+
+def use(connection, account, day, octets_in, octets_out):
+    connection.execute("INSERT INTO usage_day VALUES (%s, %s, %s, %s)", (account, day, octets_in, octets_out))
+    connection.commit()
+
+
+def exhausted(connection):
+    found = connection.execute(
+        "SELECT id, quota_exhausted_until FROM subscriber_account WHERE quota_exhausted_until IS NOT NULL ORDER BY id"
+    ).fetchall()
+    connection.commit()
+    return found
+
+
+def test_a_quota_is_used_up_by_both_directions_of_all_days_of_the_month_until_the_next_begins(
+    worker, settings, isp, connection
+):
+    first, second, third = isp.accounts
+    use(connection, first, "2026-03-01", 400, 100)
+    use(connection, first, "2026-03-09", 250, 250)
+    use(connection, second, "2026-03-09", 500, 499)
+    use(connection, third, "2026-02-28", 5000, 5000)
+    use(connection, third, "2026-04-01", 5000, 5000)
+
+    assert count_quotas(worker, settings, MARCH) == "1 used up, 0 free again"
+    # Midnight of 1 April in Rome, when its clocks are two hours ahead.
+    assert exhausted(connection) == [(first, datetime(2026, 3, 31, 22, tzinfo=UTC))]
+    assert count_quotas(worker, settings, MARCH) == "0 used up, 0 free again"
+
+
+def test_a_bigger_quota_or_none_or_a_new_month_frees_again(worker, settings, isp, connection):
+    for account in isp.accounts:
+        use(connection, account, "2026-03-09", 1500, 0)
+    count_quotas(worker, settings, MARCH)
+    assert len(exhausted(connection)) == 3
+
+    connection.execute("UPDATE profile SET quota_octets = 1501 WHERE id = %s", (isp.full,))
+    connection.commit()
+    assert count_quotas(worker, settings, MARCH) == "0 used up, 3 free again"
+    connection.execute("UPDATE profile SET quota_octets = 1500 WHERE id = %s", (isp.full,))
+    connection.commit()
+    assert count_quotas(worker, settings, MARCH) == "3 used up, 0 free again"
+    assert count_quotas(worker, settings, datetime(2026, 3, 31, 22, tzinfo=UTC)) == "0 used up, 3 free again"
+    count_quotas(worker, settings, MARCH)
+    connection.execute("UPDATE profile SET quota_octets = NULL")
+    connection.commit()
+    count_quotas(worker, settings, MARCH)
+    assert exhausted(connection) == []
+
+
+def test_counting_again_writes_nothing_to_the_feed(worker, settings, isp, connection):
+    use(connection, isp.accounts[0], "2026-03-09", 1500, 0)
+    count_quotas(worker, settings, MARCH)
+    before = one(connection, "SELECT count(*) FROM change_feed")
+    connection.commit()
+    count_quotas(worker, settings, MARCH)
+    assert one(connection, "SELECT count(*) FROM change_feed") == before
+
+
+# --- partitions ------------------------------------------------------------------------------------------------
+
+
+def partitions(connection, table):
+    found = connection.execute(
+        "SELECT right(inhrelid::regclass::text, 6) FROM pg_inherits WHERE inhparent = %s::regclass ORDER BY 1", (table,)
+    ).fetchall()
+    connection.commit()
+    return [row[0] for row in found]
+
+
+def test_partitions_are_made_from_last_month_to_the_month_after_next(worker, settings, connection):
+    assert "203108" not in partitions(connection, "usage_day")
+    make_months(worker, settings, datetime(2031, 8, 31, 23, tzinfo=UTC))
+    made = [month for month in partitions(connection, "usage_day") if month > "203000"]
+    assert made == ["203107", "203108", "203109", "203110"]
+    make_months(worker, settings, datetime(2031, 8, 31, 23, tzinfo=UTC))
+
+
+def test_a_partition_is_dropped_when_all_of_it_is_past_the_retention_and_not_before(worker, settings, connection):
+    # 30 days before 31 March is the first of March: February is wholly past. A day earlier it is not.
+    drop_months(worker, settings, datetime(2026, 3, 30, 12, tzinfo=UTC))
+    assert partitions(connection, "address_history")[0] == "202602"
+    said = drop_months(worker, settings, datetime(2026, 3, 31, 12, tzinfo=UTC))
+    assert said == "dropped address_history_202602"
+    assert partitions(connection, "address_history")[0] == "202603"
+    assert partitions(connection, "usage_day")[0] == "202512"
+
+
+def test_a_table_in_use_is_left_for_the_next_time_and_the_others_are_dropped(worker, settings, connection):
+    later = datetime(2026, 12, 31, tzinfo=UTC)
+    with connection.transaction():
+        connection.execute("SELECT count(*) FROM address_history")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            drop_months(worker, settings, later)
+    assert partitions(connection, "address_history")[0] == "202512"
+    assert partitions(connection, "login_attempt")[0] == "202610"
+    drop_months(worker, settings, later)
+    assert partitions(connection, "address_history")[0] == "202612"
+
+
+# --- the change feed -------------------------------------------------------------------------------------------
+
+
+def age_feed(connection):
+    """Let what is in the feed now be two hours old."""
+    connection.execute("UPDATE change_feed SET at = at - interval '2 hours'")
+    connection.commit()
+
+
+def feed_keys(connection):
+    found = [
+        row[0] for row in connection.execute("SELECT key FROM change_feed WHERE kind = 'account' ORDER BY xid, id")
+    ]
+    connection.commit()
+    return found
+
+
+def test_the_feed_is_cleared_by_age_and_who_stands_below_is_told(worker, settings, database, connection):
+    isp = make_isp(connection)
+    with open_feed(database) as feed:
+        with feed.transaction():
+            old = load_position(feed)
+        connection.execute("UPDATE subscriber_account SET max_sessions = 2 WHERE id = %s", (isp.accounts[0],))
+        connection.commit()
+        age_feed(connection)
+        with feed.transaction():
+            recent = load_position(feed)
+        connection.execute("UPDATE subscriber_account SET max_sessions = 2 WHERE id = %s", (isp.accounts[1],))
+        connection.commit()
+
+        clear_feed(worker, settings, datetime.now(UTC))
+
+        assert set(feed_keys(connection)) == {isp.accounts[1]}
+        assert isinstance(load_changes(feed, old), Behind)
+        read = load_changes(feed, recent)
+        assert isinstance(read, Read)
+        assert set(read.changes.accounts) == {isp.accounts[1]}
+
+
+def test_clearing_never_passes_a_transaction_that_still_runs(worker, settings, database, connection):
+    isp = make_isp(connection)
+    with db.connect(database, name="slow") as slow, open_feed(database) as feed:
+        slow.execute("UPDATE subscriber_account SET max_sessions = 2 WHERE id = %s", (isp.accounts[0],))
+        with feed.transaction():
+            position = load_position(feed)
+        age_feed(connection)
+        clear_feed(worker, settings, datetime.now(UTC))
+        slow.commit()
+        read = load_changes(feed, position)
+        assert isinstance(read, Read)
+        assert isp.accounts[0] in read.changes.accounts
+
+
+def test_two_workers_that_clear_at_once_agree(worker, settings, database, connection):
+    make_isp(connection)
+    age_feed(connection)
+    with db.connect(settings.database.conninfo, name="other", autocommit=True) as other:
+        threads = [
+            threading.Thread(target=clear_feed, args=(one_of, settings, datetime.now(UTC)))
+            for one_of in (worker, other)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=30)
+    assert feed_keys(connection) == []
+    assert one(connection, "SELECT xid::text::bigint FROM change_horizon") > 0
+
+
+# --- the scheduler ---------------------------------------------------------------------------------------------
+
+
+def job_row(connection, name):
+    found = connection.execute(
+        "SELECT next_at > now(), done_at IS NOT NULL, result, problem FROM scheduled_job WHERE name = %s", (name,)
+    ).fetchone()
+    connection.commit()
+    return found
+
+
+def test_every_job_runs_on_an_empty_database_and_says_what_it_did(settings, connection):
+    assert run_all_once(settings) == {job.name: True for job in JOBS}
+    for job in JOBS:
+        due_later, done, result, problem = job_row(connection, job.name)
+        assert (due_later, done, problem) == (True, True, "")
+        assert result != ""
+
+
+def test_a_job_that_fails_is_noted_and_the_others_go_on(settings, connection):
+    def fail(connection, settings, now):
+        with connection.transaction():
+            connection.execute("INSERT INTO change_feed (kind, key) VALUES ('account', 77)")
+            raise ZeroDivisionError("of all things")
+
+    ran = []
+    jobs = (Job("failing", 60, fail), Job("well", 60, lambda *_: ran.append(1) or "done"))
+    assert run_all_once(settings, jobs=jobs) == {"failing": False, "well": True}
+    assert job_row(connection, "failing") == (True, False, "", "ZeroDivisionError: of all things")
+    assert job_row(connection, "well") == (True, True, "done", "")
+    assert feed_keys(connection) == []
+
+    assert run_all_once(settings, jobs=(Job("failing", 60, lambda *_: "mended"),)) == {"failing": True}
+    assert job_row(connection, "failing") == (True, True, "mended", "")
+
+
+def test_a_job_that_another_worker_runs_is_left_to_it(settings, worker):
+    runs, entered, let_go = [], threading.Event(), threading.Event()
+
+    def slow(connection, settings, now):
+        runs.append(now)
+        entered.set()
+        assert let_go.wait(timeout=30)
+        return "done"
+
+    jobs = (Job("slow", 3600, slow),)
+    prepare(worker, jobs)
+    first = threading.Thread(target=run_all_once, args=(settings,), kwargs={"jobs": jobs})
+    first.start()
+    try:
+        assert entered.wait(timeout=30)
+        with db.connect(settings.database.conninfo, name="work", autocommit=True) as work:
+            assert run_next(worker, work, settings, jobs) is None
+    finally:
+        let_go.set()
+        first.join(timeout=30)
+    with db.connect(settings.database.conninfo, name="work", autocommit=True) as work:
+        assert run_next(worker, work, settings, jobs) is None
+    assert len(runs) == 1
+
+
+def test_a_worker_waits_for_a_database_that_is_away_and_goes_on(settings, connection):
+    ran, stop = threading.Event(), threading.Event()
+    jobs = (Job("told", 0.01, lambda *_: ran.set() or "done"),)
+    thread = threading.Thread(target=run_worker, args=(settings, stop), kwargs={"jobs": jobs})
+    thread.start()
+    try:
+        assert ran.wait(timeout=30)
+        ended = connection.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'corrente worker%'"
+        ).fetchone()
+        connection.commit()
+        assert ended != (0,)
+        ran.clear()
+        assert wait_until(ran.is_set)
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+def test_dates_of_the_feed_and_of_partitions_need_no_luck(worker, settings, connection):
+    """The jobs of a whole year, day by day, keep exactly what the retention says."""
+    for month in range(1, 13):
+        now = datetime(2026, month, 28, 12, tzinfo=UTC)
+        make_months(worker, settings, now)
+        drop_months(worker, settings, now)
+        kept = partitions(connection, "address_history")
+        assert f"{now:%Y%m}" in kept
+        assert kept[0] >= f"{date(2026, month, 1):%Y%m}" or kept[0] == (
+            f"2026{month - 1:02d}" if month > 1 else "202512"
+        )
