@@ -23,7 +23,7 @@ RATE_WINDOW_S: Final = 10
 # Attempts reach the database through a spool, so the last moments are not complete yet.
 _SHIPPING_S: Final = 2
 _DECISIONS: Final = 12
-# detail writes `Timestamp = <epoch seconds>` into each record, linelog begins a line with epoch microseconds.
+# detail writes `Timestamp = <epoch seconds>` into each record, the hook begins a line with epoch microseconds.
 _RECORD_TIME: Final = re.compile(rb"\tTimestamp = ([0-9]+)|\A([0-9]{10})[0-9]{6}\t")
 _HEAD_BYTES: Final = 8192
 

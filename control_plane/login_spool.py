@@ -55,7 +55,7 @@ class LoginEntry(msgspec.Struct, frozen=True, gc=False):
 
 
 class LoginSpool:
-    """Lines of FreeRADIUS's `linelog` module into `login_attempt`."""
+    """Lines of the hook's login spool into `login_attempt`."""
 
     name = "logins"
 

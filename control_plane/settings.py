@@ -144,7 +144,7 @@ class Settings(_Section, frozen=True):
 
     @property
     def login_spool_dir(self) -> Path:
-        """Where FreeRADIUS's linelog module writes login attempts."""
+        """Where the hook writes login attempts."""
         return self.state_dir / "spool" / "logins"
 
     @property

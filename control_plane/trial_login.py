@@ -33,7 +33,8 @@ from nas_drivers.dictionaries.reader import Dictionary, load_dictionary
 from nas_drivers.driver import driver_for
 from nas_drivers.errors import NasError
 from radius_hooks.decision import Accept, AccessRules, Decision, Reject
-from radius_hooks.login import HookSettings, Logins
+from radius_hooks.hook_settings import HookSettings
+from radius_hooks.login import Logins
 from radius_hooks.policy_records import AccountRecord, LiveSession, ProfileRecord, SecretKind
 from radius_hooks.policy_store import FORMAT, PolicyBatch, PolicyReader, PolicyWriter, StoreError, StoreMeta
 from radius_hooks.sealing import Sealer, account_row

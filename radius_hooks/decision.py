@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
 
+import msgspec
+
 from radius_hooks.policy_store import AccountRecord, Level, LiveSession, NasRecord, PolicyStep
 
 NO_TIME_LIMIT: Final = 0
@@ -68,8 +70,7 @@ class PasswordCheck(Enum):
     IMPOSSIBLE = "impossible"
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRequest:
+class AccessRequest(msgspec.Struct, frozen=True, gc=False):
     """What one Access-Request asks, normalised. `mac` is twelve lower-case hex digits or empty."""
 
     username: str
@@ -91,8 +92,7 @@ class AccessRules:
     sessions_max_age_s: int = 300
 
 
-@dataclass(frozen=True, slots=True)
-class AccessContext:
+class AccessContext(msgspec.Struct, frozen=True, gc=False):
     """What is known when the request is decided.
 
     `pending` are accepts of the last seconds that accounting does not know yet: they count however old the store is.
@@ -107,8 +107,7 @@ class AccessContext:
     pending: tuple[LiveSession, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(msgspec.Struct, frozen=True, gc=False):
     """Let in, with the profile of `step`. `takes_over` names the ghost sessions this login stands in for."""
 
     reason: AcceptReason
@@ -118,16 +117,14 @@ class Accept:
     takes_over: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(msgspec.Struct, frozen=True, gc=False):
     """Refused, and told so."""
 
     reason: RejectReason
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(msgspec.Struct, frozen=True, gc=False):
     """Not answered."""
 
     reason: SilenceReason

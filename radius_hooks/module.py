@@ -18,12 +18,14 @@ import site
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import radiusd
 
 if TYPE_CHECKING:
     from radius_hooks.login import Answer, Logins
+    from radius_hooks.login_spool import LoginSpool
 
 # The constants of FreeRADIUS, written out: what is returned indexes a table there.
 _REJECT: Final = 0
@@ -31,7 +33,11 @@ _FAIL: Final = 1
 _OK: Final = 2
 _HANDLED: Final = 3
 _NOTFOUND: Final = 6
+_CODES: Final = {"Accept": _OK, "Reject": _REJECT, "Silence": _HANDLED}
 _STOP_THE_START: Final = -1
+# What the sites put last into the request to say which call is meant.
+_LOOKUP_NAS: Final = ("Corrente-Lookup", "nas")
+_REFUSED: Final = ("Corrente-Lookup", "refused")
 _L_INFO: Final = 3
 _L_ERR: Final = 4
 _L_WARN: Final = 5
@@ -46,17 +52,21 @@ _Pairs = tuple[tuple[str, str], ...]
 _Returned = int | tuple[int, dict[str, tuple[tuple[str, str, str], ...]]]
 
 _logins: Logins | None = None
+_spool: LoginSpool | None = None
 _said: dict[str, float] = {}
 
 
 def instantiate(_: object) -> int:
     """Get ready; any problem stops the start. Runs for `freeradius -C` as well, so it changes nothing outside."""
-    global _logins  # noqa: PLW0603 - FreeRADIUS calls functions of a module, this is where they meet
+    global _logins, _spool  # noqa: PLW0603 - FreeRADIUS calls functions of a module, this is where they meet
     try:
         _put_first(radiusd.config["site_packages"])
-        from radius_hooks.login import Logins, read_settings  # noqa: PLC0415 - its libraries are found only now
+        from radius_hooks.hook_settings import read_hook_settings  # noqa: PLC0415 - its libraries are found only now
+        from radius_hooks.login import Logins  # noqa: PLC0415
+        from radius_hooks.login_spool import LoginSpool  # noqa: PLC0415
 
-        _logins = Logins(read_settings(radiusd.config, os.environ))
+        _spool = LoginSpool(Path(radiusd.config["login_spool_dir"]))
+        _logins = Logins(read_hook_settings(radiusd.config, os.environ))
     except BaseException as error:  # noqa: BLE001 - an exception that leaves would let a broken module start
         _log(_L_ERR, f"corrente: can't start: {type(error).__name__}: {error}")
         return _STOP_THE_START
@@ -67,7 +77,7 @@ def authorize(pairs: _Pairs) -> _Returned:
     """Answer an Access-Request, or look up the access device of a source address."""
     try:
         assert _logins is not None, "instantiate() comes first"
-        if ("Corrente-Lookup", "nas") in pairs:
+        if pairs[-1] == _LOOKUP_NAS:
             return _client(_logins, pairs)
         return _returned(_logins.answer(pairs, now=time.time()))
     except BaseException as error:  # noqa: BLE001 - the hook's entry: everything ends here, in silence
@@ -75,11 +85,12 @@ def authorize(pairs: _Pairs) -> _Returned:
 
 
 def post_auth(pairs: _Pairs) -> _Returned:
-    """Give a login its place whose password was checked by FreeRADIUS's modules."""
+    """What FreeRADIUS's modules said of a password that the hook could not check: right, so count it, or wrong."""
     try:
         assert _logins is not None, "instantiate() comes first"
-        answer = _logins.confirm(dict(pairs)["Corrente-Later"], now=time.time())
-        return _OK if answer is None else _returned(answer)
+        if pairs[-1] == _REFUSED:
+            return _returned(_logins.refused(pairs, now=time.time()))
+        return _returned(_logins.confirm(dict(pairs)["Corrente-Later"], now=time.time()))
     except BaseException as error:  # noqa: BLE001 - the hook's entry: everything ends here, in silence
         return _failed(error)
 
@@ -89,6 +100,8 @@ def detach(_: object) -> int:
     try:
         if _logins is not None:
             _logins.close()
+        if _spool is not None:
+            _spool.close()
     except BaseException as error:  # noqa: BLE001 - the server is stopping, there is nobody left to tell but its log
         _log(_L_ERR, f"corrente: {error}")
     return _OK
@@ -101,19 +114,23 @@ def _client(logins: Logins, pairs: _Pairs) -> _Returned:
 
 
 def _returned(answer: Answer) -> _Returned:
-    from radius_hooks.decision import Accept, Reject  # noqa: PLC0415 - see instantiate
-
     for warning in answer.warnings:
         _say(_L_WARN, warning)
+    if answer.line:
+        _write(answer.line)
     lists = {"reply": answer.reply, "config": answer.control}
     if answer.request:
         lists["request"] = answer.request
-    if isinstance(answer.decision, Accept):
-        return (_OK, lists)
-    if isinstance(answer.decision, Reject):
-        return (_REJECT, lists)
-    _say(_L_WARN, f"no answer, {answer.decision.reason.value}: {answer.decision.detail}")
-    return (_HANDLED, lists)
+    return (_CODES[type(answer.decision).__name__], lists)
+
+
+def _write(line: bytes) -> None:
+    """Put the login into the spool; whatever happens there, the login holds."""
+    assert _spool is not None, "instantiate() comes first"
+    try:
+        _spool.write(line, now=time.monotonic())
+    except OSError as error:
+        _say(_L_ERR, f"the login spool can't be written: {error.strerror}")
 
 
 def _failed(error: BaseException) -> _Returned:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from radius_hooks.decision import NO_TIME_LIMIT
 from radius_hooks.own_attributes import OwnOutcome, merge_reply
@@ -22,20 +24,19 @@ CLASS_PREFIX: Final = b"CO1"
 SESSION_KEY_OCTETS: Final = 16
 # RFC 2869 section 5.16: the interval must not be smaller.
 SHORTEST_INTERIM_S: Final = 60
-_ADDRESS: Final = re.compile(
-    r"\s*([0-9a-f]{2})([:.-]?)([0-9a-f]{2})[:.-]?([0-9a-f]{2})[:.-]?([0-9a-f]{2})[:.-]?([0-9a-f]{2})[:.-]?([0-9a-f]{2})(?![0-9a-f])",
-    re.IGNORECASE,
-)
+_MAC: Final = re.compile(r"\s*" + r"[:.-]?".join([r"([0-9A-Fa-f]{2})"] * 6) + r"(?![0-9A-Fa-f])")
+# Two numbers of 16 bits at the end of the session key decide the jitter; the whole of one, in per cent.
+_PARTS: Final = struct.Struct("!HH")
+_WHOLE: Final = 65535 * 100
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 Attributes = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """One Access-Request as far as it can be read without knowing the account.
 
-    `username` is None when there is none, or none that can belong to an account; `raw_username` is what was sent.
+    `username` is None when there is none, or none that can belong to an account; `username_octets` is what was sent.
     """
 
     attributes: Attributes
@@ -43,7 +44,7 @@ class Incoming:
     source: str
     packet_id: int
     username: str | None
-    raw_username: bytes
+    username_octets: bytes
     mac: str
     circuit_id: str
     line: str
@@ -55,41 +56,38 @@ def read_request(pairs: tuple[tuple[str, str], ...]) -> Incoming:
     Of an attribute that is there several times the first counts, as it does for FreeRADIUS's own modules. Attributes
     under `Corrente-Raw-…` stand for those whose bytes Python can't be given as text; see policy.d/corrente.
     """
-    attributes = dict(reversed(pairs))
+    attributes = dict(pairs[::-1])
     source, _, packet_id = attributes["Corrente-Source"].partition(" ")
-    raw = attributes.get("Corrente-Raw-User-Name")
-    if raw is None:
-        username = attributes.get("User-Name")
-        raw_username = b"" if username is None else username.encode()
+    username: str | None = attributes.get("User-Name", "")
+    if "Corrente-Raw-User-Name" in attributes:
+        octets, username = _restore_text(attributes)
     else:
-        raw_username = bytes.fromhex(raw[2:])
-        username = _text(raw_username)
-        _restore_text(attributes)
-    if username is not None and (not username or _CONTROL.search(username)):
+        octets = username.encode() if username else b""
+    if not username or _CONTROL.search(username):
         username = None
     circuit_id = normal_circuit_id(attributes.get("ADSL-Agent-Circuit-Id", ""))
     return Incoming(
-        attributes=attributes,
-        pairs=pairs,
-        source=source,
-        packet_id=int(packet_id),
-        username=username,
-        raw_username=raw_username,
-        mac=normal_mac(attributes.get("Calling-Station-Id", "")),
-        circuit_id=circuit_id,
-        line=circuit_id or attributes.get("NAS-Port-Id") or attributes.get("NAS-Port", ""),
+        attributes,
+        pairs,
+        source,
+        int(packet_id),
+        username,
+        octets,
+        normal_mac(attributes.get("Calling-Station-Id", "")),
+        circuit_id,
+        circuit_id or attributes.get("NAS-Port-Id") or attributes.get("NAS-Port", ""),
     )
 
 
 def normal_mac(text: str) -> str:
     """The MAC address at the beginning of `text` as twelve lower-case digits, in any usual spelling; else empty."""
-    found = _ADDRESS.match(text)
-    return "" if found is None else (found[1] + found[3] + found[4] + found[5] + found[6] + found[7]).lower()
+    found = _MAC.match(text)
+    return "".join(found.groups()).lower() if found else ""
 
 
 def normal_circuit_id(value: str) -> str:
     """A circuit id from FreeRADIUS's `0x…`: its text when it is printable, else its digits in lower case."""
-    if not value.startswith("0x"):
+    if value[:2] != "0x":
         return value
     text = _text(bytes.fromhex(value[2:]))
     return text if text is not None and text.isprintable() else value[2:].lower()
@@ -106,16 +104,12 @@ def class_value(session_key: bytes, policy_version: bytes) -> str:
     return "0x" + (CLASS_PREFIX + session_key + policy_version).hex()
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedItems:
+class CheckedItems(msgspec.Struct, frozen=True, gc=False):
     """Items that may leave, and those that may not; `broken_limit` names one of the latter that would have limited."""
 
     pairs: tuple[Pair, ...]
     refused: tuple[ReplyItem, ...]
     broken_limit: str
-
-
-NOTHING_CHECKED: Final = CheckedItems((), (), "")
 
 
 def check_items(items: Iterable[ReplyItem], *, limiting: Collection[str] = ()) -> CheckedItems:
@@ -126,7 +120,7 @@ def check_items(items: Iterable[ReplyItem], *, limiting: Collection[str] = ()) -
     return CheckedItems(tuple(pair for _, pair in answers if pair is not None), refused, broken)
 
 
-def timeouts(profile: ProfileRecord, session_key: bytes, *, jitter_percent: int) -> list[tuple[str, int]]:
+def timeouts(profile: ProfileRecord, session_key: bytes, *, jitter_percent: int) -> list[Pair]:
     """Session-Timeout, Idle-Timeout and Acct-Interim-Interval of one login, those that the profile sets.
 
     The first gets shorter by up to the jitter, so that a cohort that logged in together does not redial together. The
@@ -135,16 +129,17 @@ def timeouts(profile: ProfileRecord, session_key: bytes, *, jitter_percent: int)
 
     Units: seconds.
     """
-    session_part, interim_part = _PARTS.unpack_from(session_key, len(session_key) - _PARTS.size)
+    session_part, interim_part = _PARTS.unpack_from(session_key, SESSION_KEY_OCTETS - _PARTS.size)
     found = []
-    if profile.session_timeout_s:
-        shorter = profile.session_timeout_s * jitter_percent * session_part // (100 * 65535)
-        found.append(("Session-Timeout", max(1, profile.session_timeout_s - shorter)))
+    session_s, interim_s = profile.session_timeout_s, profile.interim_interval_s
+    if session_s:
+        session_s -= session_s * jitter_percent * session_part // _WHOLE
+        found.append(("Session-Timeout", ":=", str(session_s or 1)))
     if profile.idle_timeout_s:
-        found.append(("Idle-Timeout", profile.idle_timeout_s))
-    if profile.interim_interval_s:
-        moved = profile.interim_interval_s * jitter_percent * (2 * interim_part - 65535) // (100 * 65535)
-        found.append(("Acct-Interim-Interval", max(SHORTEST_INTERIM_S, profile.interim_interval_s + moved)))
+        found.append(("Idle-Timeout", ":=", str(profile.idle_timeout_s)))
+    if interim_s:
+        interim_s += interim_s * jitter_percent * (2 * interim_part - 65535) // _WHOLE
+        found.append(("Acct-Interim-Interval", ":=", str(max(interim_s, SHORTEST_INTERIM_S))))
     return found
 
 
@@ -174,9 +169,6 @@ def merge_own(
     return merge_reply(base, outcome)
 
 
-_PARTS: Final = struct.Struct("!HH")
-
-
 def _text(octets: bytes) -> str | None:
     try:
         return octets.decode()
@@ -184,9 +176,14 @@ def _text(octets: bytes) -> str | None:
         return None
 
 
-def _restore_text(attributes: dict[str, str]) -> None:
-    """Give the raw attributes their names back, what is no text replaced: good enough to name a line by."""
+def _restore_text(attributes: dict[str, str]) -> tuple[bytes, str | None]:
+    """Give the raw attributes their names back; the octets of the username, and its text when it is one.
+
+    What is no text is replaced in the others: good enough to name a line by.
+    """
     for name in ("Calling-Station-Id", "NAS-Port-Id"):
         octets = bytes.fromhex(attributes.pop(f"Corrente-Raw-{name}", "0x")[2:])
         if octets:
             attributes[name] = octets.decode(errors="backslashreplace")
+    octets = bytes.fromhex(attributes["Corrente-Raw-User-Name"][2:])
+    return octets, _text(octets)

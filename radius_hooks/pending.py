@@ -9,8 +9,7 @@ Next: decision.py
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections import deque
 from typing import Final
 
 from radius_hooks.policy_records import LiveSession
@@ -21,27 +20,26 @@ PENDING_S: Final = 10.0
 # A storm of 20,000 logins in a second for that long; beyond it the oldest go.
 MAX_PENDING: Final = 200_000
 
-
-@dataclass(frozen=True, slots=True)
-class _Reservation:
-    until: float
-    account_id: int
-    session: LiveSession
+_Reservation = tuple[float, LiveSession]
 
 
 class PendingSessions:
     """The reservations of this process. FreeRADIUS calls the hook from one thread at a time."""
 
     def __init__(self) -> None:
-        self._by_account: dict[int, list[_Reservation]] = {}
-        self._in_time: OrderedDict[bytes, _Reservation] = OrderedDict()
+        self._by_account: dict[int, tuple[_Reservation, ...]] = {}
+        self._in_time: deque[tuple[float, int]] = deque()
 
     def reserve(self, account_id: int, session: LiveSession, *, now: float) -> None:
         """Count `session` from now on."""
-        self._forget_old(now)
-        reservation = _Reservation(now + PENDING_S, account_id, session)
-        self._in_time[session.session_key] = reservation
-        self._by_account.setdefault(account_id, []).append(reservation)
+        queue, by_account = self._in_time, self._by_account
+        while queue and (queue[0][0] <= now or len(queue) >= MAX_PENDING):
+            self._forget(*queue.popleft())
+        until = now + PENDING_S
+        queue.append((until, account_id))
+        # A line that redials has one session, however often it asks.
+        others = [one for one in by_account.get(account_id, ()) if not _same(one[1], session)]
+        by_account[account_id] = (*others, (until, session))
 
     def of(self, account_id: int, known: tuple[LiveSession, ...], *, now: float) -> tuple[LiveSession, ...]:
         """The account's reservations that accounting does not know yet, by key or by line."""
@@ -49,19 +47,16 @@ class PendingSessions:
         if reservations is None:
             return ()
         return tuple(
-            one.session for one in reservations if one.until > now and not any(_same(one.session, s) for s in known)
+            session for until, session in reservations if until > now and not any(_same(session, s) for s in known)
         )
 
-    def _forget_old(self, now: float) -> None:
-        while self._in_time:
-            key, oldest = next(iter(self._in_time.items()))
-            if oldest.until > now and len(self._in_time) < MAX_PENDING:
-                return
-            del self._in_time[key]
-            left = self._by_account[oldest.account_id]
-            left.remove(oldest)
-            if not left:
-                del self._by_account[oldest.account_id]
+    def _forget(self, until: float, account_id: int) -> None:
+        """Drop what the account reserved up to that end."""
+        left = tuple(one for one in self._by_account.get(account_id, ()) if one[0] > until)
+        if left:
+            self._by_account[account_id] = left
+        else:
+            self._by_account.pop(account_id, None)
 
 
 def _same(pending: LiveSession, known: LiveSession) -> bool:

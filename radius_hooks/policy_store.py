@@ -182,10 +182,17 @@ class PolicyReader:
         self.close()
         self._generation, self._target = generation, target
 
-    @contextmanager
-    def reading(self) -> Iterator[Snapshot]:
-        """One consistent view for one decision. Kept short: an open view stops the writer from reusing pages."""
+    def reading(self) -> Snapshot:
+        """One consistent view for one decision, as a context. Kept short: an open one stops the writer reusing pages."""
         target = self._in_use()
+        if target != self._target:
+            self._follow(target)
+        generation = self._generation
+        assert generation is not None
+        return Snapshot(generation.env.begin(), generation)
+
+    def _follow(self, target: str) -> None:
+        """Open the generation in use, which may be switched while we look."""
         attempts = _SWITCH_ATTEMPTS
         while target != self._target:
             try:
@@ -197,10 +204,6 @@ class PolicyReader:
                 if changed == target or not attempts:
                     raise
                 target = changed
-        generation = self._generation
-        assert generation is not None
-        with generation.env.begin() as txn:
-            yield Snapshot(txn, generation)
 
     def _in_use(self) -> str:
         try:
@@ -217,13 +220,19 @@ class PolicyReader:
 
 
 class Snapshot:
-    """The look-ups of one decision."""
+    """The look-ups of one decision; a context that lets go of its view of the store."""
 
     __slots__ = ("_generation", "_txn")
 
     def __init__(self, txn: lmdb.Transaction[bytes], generation: _Generation) -> None:
         self._txn = txn
         self._generation = generation
+
+    def __enter__(self) -> Snapshot:  # noqa: D105 - Python's own protocol
+        return self
+
+    def __exit__(self, *_: object) -> None:  # noqa: D105 - Python's own protocol
+        self._txn.abort()
 
     def account(self, username: str) -> AccountRecord | None:
         """The account of that username, byte for byte."""

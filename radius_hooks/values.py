@@ -68,7 +68,7 @@ def quoted(octets: bytes) -> str:
 
     It takes a value from Python for the inside of a double-quoted string, so a password `a\\n` would become a newline.
     """
-    if octets.isalnum():
+    if _PLAIN.fullmatch(octets):
         return octets.decode()
     return "".join(_QUOTED[octet] for octet in octets)
 
@@ -86,6 +86,7 @@ def read_quoted(text: str) -> bytes:
 _READABLE: Final = re.compile(rb"(?:[^\\]|\\[0-7]{3}|\\(?![0-9]{3}).)*", re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\([rnt\\\"]|[0-7]{3})")
 _ESCAPED: Final = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\", b'"': b'"'}
+_PLAIN: Final = re.compile(rb"[ -\[\]-~]*")
 _QUOTED: Final = tuple(
     "\\\\" if octet == 0x5C else chr(octet) if 0x20 <= octet < 0x7F else f"\\{octet:03o}" for octet in range(256)
 )
