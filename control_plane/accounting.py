@@ -196,6 +196,14 @@ def _with_addresses(state: SessionState, record: AccountingRecord, at: int) -> t
     An address that replaces another begins when that is seen. One that comes first has been held since the record
     before: an access device tells its delegated prefix in the first interim, not at the start.
     """
+    if (
+        record.framed_ipv4 in (None, state.framed_ipv4)
+        and record.framed_ipv6_address in (None, state.framed_ipv6_address)
+        and record.framed_ipv6_prefix in (None, state.framed_ipv6_prefix)
+        and record.delegated_ipv6_prefix in (None, state.delegated_ipv6_prefix)
+        and record.nat in (None, state.nat)
+    ):
+        return state, ()
     pairs = (
         (state.framed_ipv4, record.framed_ipv4),
         (state.framed_ipv6_address, record.framed_ipv6_address),
@@ -203,8 +211,6 @@ def _with_addresses(state: SessionState, record: AccountingRecord, at: int) -> t
         (state.delegated_ipv6_prefix, record.delegated_ipv6_prefix),
         (state.nat, record.nat),
     )
-    if all(new is None or new == old for old, new in pairs):
-        return state, ()
     replaced = any(old is not None and new is not None and new != old for old, new in pairs)
     begin = at if replaced else state.updated_at
     holdings = holdings_until(state, begin) if begin > state.addresses_since else ()

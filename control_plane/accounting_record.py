@@ -252,4 +252,6 @@ def _line(attributes: dict[str, str]) -> str:
     port = attributes.get("NAS-Port-Id")
     if port is None:
         return attributes.get("NAS-Port", "")
+    if "\\" not in port:
+        return port.strip('"')
     return read_octets(port).decode(errors="backslashreplace").replace("\0", "\\000")

@@ -17,6 +17,7 @@ from ipaddress import ip_network
 from typing import Final
 
 import psycopg
+from msgspec.structs import replace
 from psycopg.rows import TupleRow
 
 from control_plane.accounting_record import NatBlock
@@ -27,16 +28,16 @@ Connection = psycopg.Connection[TupleRow]
 
 _SESSION_COLUMNS: Final = (
     "uuid_send(session_key), nas_id, acct_session_id, username, account_id, uuid_send(class_key), policy_version, "
-    "extract(epoch FROM started_at)::bigint, extract(epoch FROM {updated})::bigint, "
-    "extract(epoch FROM received_at)::bigint, session_time_s, octets_in, octets_out, counter_in::text, counter_out::text, "
+    "date_part('epoch', started_at)::bigint, date_part('epoch', {updated})::bigint, "
+    "date_part('epoch', received_at)::bigint, session_time_s, octets_in, octets_out, counter_in::text, counter_out::text, "
     "interim_interval_s, host(framed_ipv4), host(framed_ipv6_address), framed_ipv6_prefix::text, "
     "delegated_ipv6_prefix::text, host(nat_address), nat_first_port, nat_last_port, "
-    "extract(epoch FROM {since})::bigint, mac, line"
+    "date_part('epoch', {since})::bigint, mac, line"
 )
 _LIVE: Final = f"SELECT {_SESSION_COLUMNS.format(updated='updated_at', since='addresses_since')}, stale FROM session"
 _CLOSED: Final = (
     f"SELECT {_SESSION_COLUMNS.format(updated='ended_at', since='ended_at')}, false, "
-    "extract(epoch FROM ended_at)::bigint, ended_by::text, terminate_cause FROM closed_session"
+    "date_part('epoch', ended_at)::bigint, ended_by::text, terminate_cause FROM closed_session"
 )
 _END: Final = {end.value: end for end in SessionEnd}
 
@@ -49,6 +50,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming_session (
     framed_ipv4 inet, framed_ipv6_address inet, framed_ipv6_prefix cidr, delegated_ipv6_prefix cidr,
     nat_address inet, nat_first_port integer, nat_last_port integer, addresses_since bigint, mac text, line text,
     stale boolean, ended_at bigint, ended_by text, terminate_cause text
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_progress (
+    session_key uuid, updated_at bigint, received_at bigint, session_time_s bigint, octets_in bigint, octets_out bigint,
+    counter_in numeric, counter_out numeric, interim_interval_s integer
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_usage (
     account_id bigint, hour bigint, day date, octets_in bigint, octets_out bigint
@@ -83,6 +88,29 @@ _SAVE_CLOSED: Final = (
     "ended_by::session_end, terminate_cause FROM incoming_session WHERE ended_at IS NOT NULL "
     "ON CONFLICT (session_key, ended_at) DO UPDATE SET "
     + _set_clause(_CLOSED_COLUMNS + ", ended_by, terminate_cause", but=("session_key", "ended_at", "nas_id"))
+)
+
+
+_SAVE_PROGRESS: Final = (
+    "UPDATE session s SET updated_at = to_timestamp(i.updated_at), received_at = to_timestamp(i.received_at), "
+    "session_time_s = i.session_time_s, octets_in = i.octets_in, octets_out = i.octets_out, counter_in = i.counter_in, "
+    "counter_out = i.counter_out, interim_interval_s = i.interim_interval_s FROM incoming_progress i "
+    "WHERE s.session_key = i.session_key"
+)
+
+
+# In the order of their keys: two shippers that bring usage of the same accounts never wait for each other in a circle.
+_ADD_HOURS: Final = (
+    "INSERT INTO usage_hour (account_id, hour, octets_in, octets_out) "
+    "SELECT account_id, to_timestamp(hour), octets_in, octets_out FROM incoming_usage WHERE hour >= %s "
+    "ON CONFLICT (account_id, hour) DO UPDATE SET "
+    "octets_in = usage_hour.octets_in + EXCLUDED.octets_in, octets_out = usage_hour.octets_out + EXCLUDED.octets_out"
+)
+_ADD_DAYS: Final = (
+    "INSERT INTO usage_day (account_id, day, octets_in, octets_out) "
+    "SELECT account_id, day, sum(octets_in)::bigint, sum(octets_out)::bigint FROM incoming_usage WHERE day >= %s "
+    "GROUP BY account_id, day ORDER BY account_id, day ON CONFLICT (account_id, day) DO UPDATE SET "
+    "octets_in = usage_day.octets_in + EXCLUDED.octets_in, octets_out = usage_day.octets_out + EXCLUDED.octets_out"
 )
 
 
@@ -300,19 +328,59 @@ def save_sessions(
     connection: Connection,
     states: Collection[SessionState],
     *,
-    were_live: Collection[bytes],
+    were_live: Mapping[bytes, SessionState],
     were_closed: Mapping[bytes, int],
     closed_since: int,
 ) -> None:
     """Put states where they belong: live sessions and closed ones are two tables, a session is in one of them.
 
-    Once a transaction: the temporary table is emptied by the commit.
+    Once a transaction: the temporary tables are emptied by the commit.
 
-    `were_live` are the keys of those that were read from the live table, `were_closed` the ends of those that were
-    read from the closed one. What ended before `closed_since` is past its retention and is not kept.
+    `were_live` are the states that were read from the live table, `were_closed` the ends of those that were read from
+    the closed one. What ended before `closed_since` is past its retention and is not kept.
     """
-    if not states:
-        return
+    progress: list[SessionState] = []
+    others: list[SessionState] = []
+    for state in states:
+        before = were_live.get(state.session_key)
+        (progress if before is not None and _only_went_on(before, state) else others).append(state)
+    if progress:
+        _copy(connection, "incoming_progress", map(_progress_row, progress))
+        connection.execute(_SAVE_PROGRESS)
+    if others:
+        _leave_tables(connection, others, were_live=were_live.keys(), were_closed=were_closed)
+        kept = [state for state in others if state.ended_at is None or state.ended_at >= closed_since]
+        _copy(connection, "incoming_session", map(_session_row, kept))
+        if any(state.live for state in kept):
+            connection.execute(_SAVE_LIVE)
+        if any(not state.live for state in kept):
+            connection.execute(_SAVE_CLOSED)
+
+
+def _only_went_on(before: SessionState, state: SessionState) -> bool:
+    """Whether nothing but time and counters changed: nine of ten records, written in fewer columns."""
+    as_before = replace(
+        state,
+        updated_at=before.updated_at,
+        received_at=before.received_at,
+        session_time_s=before.session_time_s,
+        octets_in=before.octets_in,
+        octets_out=before.octets_out,
+        counter_in=before.counter_in,
+        counter_out=before.counter_out,
+        interim_interval_s=before.interim_interval_s,
+    )
+    return as_before == before
+
+
+def _leave_tables(
+    connection: Connection,
+    states: Collection[SessionState],
+    *,
+    were_live: Collection[bytes],
+    were_closed: Mapping[bytes, int],
+) -> None:
+    """Take sessions out of the table that they no longer belong to."""
     gone = [state.session_key.hex() for state in states if not state.live and state.session_key in were_live]
     if gone:
         connection.execute("DELETE FROM session WHERE session_key = ANY(%s::uuid[])", (gone,))
@@ -327,12 +395,13 @@ def save_sessions(
             "WHERE c.session_key = w.key AND c.ended_at = to_timestamp(w.ended)",
             ([key for key, _ in moved], [ended for _, ended in moved]),
         )
-    kept = [state for state in states if state.ended_at is None or state.ended_at >= closed_since]
-    _copy(connection, "incoming_session", map(_session_row, kept))
-    if any(state.live for state in states):
-        connection.execute(_SAVE_LIVE)
-    if any(not state.live for state in states):
-        connection.execute(_SAVE_CLOSED)
+
+
+def _progress_row(state: SessionState) -> str:
+    return (
+        f"{state.session_key.hex()}\t{state.updated_at}\t{state.received_at}\t{state.session_time_s}\t{state.octets_in}\t"
+        f"{state.octets_out}\t{state.counter_in}\t{state.counter_out}\t{_or_null(state.interim_interval_s)}\n"
+    )
 
 
 def _session_row(state: SessionState) -> str:
@@ -393,20 +462,8 @@ def add_usage(
             for (account, hour, day), (used_in, used_out) in sorted(usage.items())
         ),
     )
-    connection.execute(
-        "INSERT INTO usage_hour (account_id, hour, octets_in, octets_out) "
-        "SELECT account_id, to_timestamp(hour), octets_in, octets_out FROM incoming_usage WHERE hour >= %s "
-        "ORDER BY account_id, hour ON CONFLICT (account_id, hour) DO UPDATE SET "
-        "octets_in = usage_hour.octets_in + EXCLUDED.octets_in, octets_out = usage_hour.octets_out + EXCLUDED.octets_out",
-        (hours_since,),
-    )
-    connection.execute(
-        "INSERT INTO usage_day (account_id, day, octets_in, octets_out) "
-        "SELECT account_id, day, sum(octets_in)::bigint, sum(octets_out)::bigint FROM incoming_usage WHERE day >= %s "
-        "GROUP BY account_id, day ORDER BY account_id, day ON CONFLICT (account_id, day) DO UPDATE SET "
-        "octets_in = usage_day.octets_in + EXCLUDED.octets_in, octets_out = usage_day.octets_out + EXCLUDED.octets_out",
-        (days_since,),
-    )
+    connection.execute(_ADD_HOURS, (hours_since,))
+    connection.execute(_ADD_DAYS, (days_since,))
 
 
 def add_holdings(connection: Connection, holdings: Iterable[Holding], *, since: int) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 from msgspec.structs import replace
 
 from control_plane import session_store as store
@@ -78,21 +79,20 @@ class SessionMerger:
     ) -> Merged:
         """Bring records into sessions, usage and history within the caller's transaction."""
         merged = Merged()
-        named: list[tuple[NasRow, AccountingRecord]] = []
+        named: list[_Named] = []
         for record in records:
             nas = nases.find(record.source)
             if nas is None:
                 merged.unusable.append((record, f"no NAS is registered at {record.source}"))
             else:
-                named.append((nas, _as_seen_from_us(record) if nas.swap_octets else record))
-        boots = store.lock_nases(connection, {nas.nas_id for nas, _ in named})
-        batch = _Batch(self._hours, boots)
+                named.append(_named(nas, record))
+        batch = _Batch(self._hours, store.lock_nases(connection, {one.nas.nas_id for one in named}))
         batch.load(connection, named)
-        for nas, record in named:
-            if record.kind in _REBOOT:
-                batch.take_boot(nas, record)
+        for one in named:
+            if one.record.kind in _REBOOT:
+                batch.take_boot(one.nas, one.record)
             else:
-                batch.take(nas.nas_id, record)
+                batch.take(one)
         self._save(connection, batch, horizons_at(self._settings, now))
         merged.booted = set(batch.booted)
         return merged
@@ -113,7 +113,7 @@ class SessionMerger:
         store.save_sessions(
             connection,
             changed,
-            were_live=batch.were_live.keys(),
+            were_live=batch.were_live,
             were_closed=batch.were_closed,
             closed_since=horizons.closed_since,
         )
@@ -190,6 +190,23 @@ def close_stale_sessions(connection: Connection, settings: Settings, now: dateti
             return closed
 
 
+class _Named(msgspec.Struct, frozen=True, gc=False):
+    """A record of a NAS that is known; `class_name` is the key of its session when it echoes our Class."""
+
+    nas: NasRow
+    record: AccountingRecord
+    id: _Id
+    class_name: bytes | None
+
+
+def _named(nas: NasRow, record: AccountingRecord) -> _Named:
+    class_name = None
+    if record.class_key is not None:
+        class_name = key_by_class(nas.nas_id, record.class_key, record.acct_session_id)
+    seen = _as_seen_from_us(record) if nas.swap_octets else record
+    return _Named(nas, seen, (nas.nas_id, record.acct_session_id), class_name)
+
+
 class _Batch:
     """The sessions that a batch names, as they are read and as the records change them."""
 
@@ -206,25 +223,23 @@ class _Batch:
         self._boots = boots
         self._hours = hours
 
-    def load(self, connection: Connection, named: Sequence[tuple[NasRow, AccountingRecord]]) -> None:
+    def load(self, connection: Connection, named: Sequence[_Named]) -> None:
         """Read the sessions that the records may be of: live ones, and closed ones where no live one fits."""
-        records = [(nas.nas_id, record) for nas, record in named if record.kind not in _REBOOT]
-        for state in store.load_live_by_id(connection, {(nas_id, r.acct_session_id) for nas_id, r in records}):
+        sessions = [one for one in named if one.record.kind not in _REBOOT]
+        for state in store.load_live_by_id(connection, {one.id for one in sessions}):
             self.know_live(state)
-        found = [(nas_id, record, self.find(nas_id, record)) for nas_id, record in records]
-        unknown = [(nas_id, record) for nas_id, record, state in found if state is None]
+        found = [(one, self.find(one)) for one in sessions]
+        unknown = [one for one, state in found if state is None]
         if unknown:
-            since = min(record.event_at - (record.session_time_s or 0) for _, record in unknown) - _CLOCK_STEP_S
-            ids = {(nas_id, record.acct_session_id) for nas_id, record in unknown}
-            self._know_closed(connection, store.load_closed_by_id(connection, ids, ended_since=since))
-        self._accounts = store.load_account_ids(
-            connection,
-            {
-                record.username
-                for _, record, state in found
-                if record.username_plain and (state is None or state.account_id is None)
-            },
-        )
+            since = min(one.record.event_at - (one.record.session_time_s or 0) for one in unknown) - _CLOCK_STEP_S
+            closed = store.load_closed_by_id(connection, {one.id for one in unknown}, ended_since=since)
+            self._know_closed(connection, closed)
+        names = {
+            one.record.username
+            for one, state in found
+            if (state is None or state.account_id is None) and one.record.username_plain
+        }
+        self._accounts = store.load_account_ids(connection, names)
 
     def know_live(self, state: SessionState) -> None:
         """A session read from the live table."""
@@ -242,17 +257,18 @@ class _Batch:
             self.were_closed[state.session_key] = closed.ended_at
             self._by_id.setdefault((state.nas_id, state.acct_session_id), {})[state.session_key] = None
 
-    def find(self, nas_id: int, record: AccountingRecord) -> SessionState | None:
+    def find(self, one: _Named) -> SessionState | None:
         """The known session that a record is of."""
-        if record.class_key is not None:
-            state = self.states.get(key_by_class(nas_id, record.class_key, record.acct_session_id))
+        if one.class_name is not None:
+            state = self.states.get(one.class_name)
             if state is not None:
                 return state
-        same_id = self._by_id.get((nas_id, record.acct_session_id))
+        same_id = self._by_id.get(one.id)
         if not same_id:
             return None
+        nas_id = one.nas.nas_id
         booted_at = max(self._boots.get(nas_id) or 0, self.booted.get(nas_id, 0))
-        return belonging(record, (self.states[key] for key in same_id), booted_at=booted_at or None)
+        return belonging(one.record, (self.states[key] for key in same_id), booted_at=booted_at or None)
 
     def take_boot(self, nas: NasRow, record: AccountingRecord) -> None:
         """Accounting-On or -Off. From a group of devices it could be any of them, so it ends nobody's session."""
@@ -260,27 +276,31 @@ class _Batch:
         if nas.single and record.event_at > known:
             self.booted[nas.nas_id] = record.event_at
 
-    def take(self, nas_id: int, record: AccountingRecord) -> None:
+    def take(self, one: _Named) -> None:
         """One record of a session."""
-        state = self.find(nas_id, record)
-        account_id = self._accounts.get(record.username) if record.username_plain else None
-        if state is None:
-            folded = open_session(record, nas_id=nas_id, account_id=account_id)
-            self._replace_others(folded)
-            self.apply(self._unless_past(folded))
+        record = one.record
+        state = self.find(one)
+        if state is not None and state.account_id is not None:
+            self.apply(fold(state, record))
             return
-        if state.account_id is None and account_id is not None:
-            state = replace(state, account_id=account_id)
-        self.apply(fold(state, record))
+        account_id = self._accounts.get(record.username) if record.username_plain else None
+        if state is not None:
+            self.apply(fold(state if account_id is None else replace(state, account_id=account_id), record))
+            return
+        folded = open_session(record, nas_id=one.nas.nas_id, account_id=account_id)
+        self._replace_others(folded)
+        self.apply(self._unless_past(folded))
 
     def apply(self, folded: Folded) -> None:
         """Take over what a record did."""
         state = folded.state
         key = state.session_key
-        if self.states.get(key) is not state:
+        before = self.states.get(key)
+        if before is not state:
             self.states[key] = state
             self.changed.add(key)
-            self._by_id.setdefault((state.nas_id, state.acct_session_id), {})[key] = None
+            if before is None:
+                self._by_id.setdefault((state.nas_id, state.acct_session_id), {})[key] = None
         if folded.holdings:
             self.holdings.extend(folded.holdings)
         if state.account_id is not None and (folded.used_in or folded.used_out):
@@ -288,6 +308,11 @@ class _Batch:
 
     def _use(self, account_id: int, folded: Folded) -> None:
         since, until = folded.used_since, folded.used_until
+        hour, day = self._hours.at(until)
+        if since >= hour:
+            used_in, used_out = self.usage.get((account_id, hour, day), (0, 0))
+            self.usage[account_id, hour, day] = (used_in + folded.used_in, used_out + folded.used_out)
+            return
         for hour, day, octets in self._hours.shares(folded.used_in, since=since, until=until):
             used_in, used_out = self.usage.get((account_id, hour, day), (0, 0))
             self.usage[account_id, hour, day] = (used_in + octets, used_out)

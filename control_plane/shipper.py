@@ -182,6 +182,9 @@ class Shipper:
                 # are read again. Only before a file is deleted must all be on disk.
                 connection.execute("SET synchronous_commit = off")
                 connection.execute("SET plan_cache_mode = force_custom_plan")
+                # A batch is small beside its tables: never read a whole one.
+                connection.execute("SET enable_hashjoin = off")
+                connection.execute("SET enable_mergejoin = off")
                 sessions_store.prepare(connection)
                 self._positions = spool_store.load_positions(connection, self._node)
                 self._accounting.booted |= sessions_store.load_rebooted_nases(connection)
