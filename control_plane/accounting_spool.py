@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from control_plane import session_store as store
 from control_plane.accounting_record import AccountingRecord, Unusable, read_accounting_record
-from control_plane.session_store import Connection, NasTable
 from control_plane.sessions import SessionMerger
 from control_plane.settings import Settings
 from control_plane.spool import DetailRecord, Refused, read_detail
+from control_plane.store import session_reads
+from control_plane.store.session_reads import Connection, NasTable
 from control_plane.telemetry import ACCOUNTING_RECORDS
 
 # A NAS that was added a moment ago is looked for again at once; otherwise the list is read this often.
@@ -72,7 +72,7 @@ class AccountingSpool:
             self._nases.find(source) is None for source in {record.source for record in records}
         )
         if unknown or age_s > _NAS_LIST_AGE_S:
-            self._nases = store.load_nases(connection)
+            self._nases = session_reads.load_nases(connection)
             self._nases_read_at = time.monotonic()
 
 

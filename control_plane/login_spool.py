@@ -15,10 +15,10 @@ from typing import Final
 
 import msgspec
 
-from control_plane import session_store as store
-from control_plane.session_store import Connection
 from control_plane.settings import Settings
 from control_plane.spool import RECORD_MAX_OCTETS, Refused
+from control_plane.store import session_writes
+from control_plane.store.session_reads import Connection
 from control_plane.telemetry import LOGIN_RECORDS
 from radius_hooks.login_line import LoginLineError, read_login_line
 
@@ -109,7 +109,7 @@ class LoginSpool:
         months = {(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date().replace(day=1) for day in days}
         new = months - self._months
         if new:
-            store.make_months(connection, sorted(new))
+            session_writes.make_months(connection, sorted(new))
             self._months |= new
 
 

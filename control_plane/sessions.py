@@ -16,13 +16,13 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from control_plane import session_store as store
 from control_plane.accounting import Folded, end_session, fold, open_session
 from control_plane.accounting_record import AccountingRecord, RecordKind
 from control_plane.session_identity import belonging
 from control_plane.session_state import Holding, SessionEnd, SessionState, key_by_class
-from control_plane.session_store import Connection, NasRow, NasTable
 from control_plane.settings import Settings
+from control_plane.store import session_reads, session_writes, silence
+from control_plane.store.session_reads import Connection, NasRow, NasTable
 from control_plane.usage import CivilHours
 
 # How much further back than its computed end a closed session is looked for: the server's clock may have been set.
@@ -86,7 +86,7 @@ class SessionMerger:
                 merged.unusable.append((record, f"no NAS is registered at {record.source}"))
             else:
                 named.append(_named(nas, record))
-        batch = _Batch(self._hours, store.lock_nases(connection, {one.nas.nas_id for one in named}))
+        batch = _Batch(self._hours, session_reads.lock_nases(connection, {one.nas.nas_id for one in named}))
         batch.load(connection, named)
         for one in named:
             if one.record.kind in _REBOOT:
@@ -110,18 +110,20 @@ class SessionMerger:
     def _save(self, connection: Connection, batch: _Batch, horizons: Horizons) -> None:
         changed = [batch.states[key] for key in batch.changed]
         self._make_months(connection, batch, changed, horizons)
-        store.save_sessions(
+        session_writes.save_sessions(
             connection,
             changed,
             were_live=batch.were_live,
             were_closed=batch.were_closed,
             closed_since=horizons.closed_since,
         )
-        store.add_usage(connection, batch.usage, hours_since=horizons.hours_since, days_since=horizons.days_since)
-        store.add_holdings(connection, batch.holdings, since=horizons.history_since)
+        session_writes.add_usage(
+            connection, batch.usage, hours_since=horizons.hours_since, days_since=horizons.days_since
+        )
+        session_writes.add_holdings(connection, batch.holdings, since=horizons.history_since)
         for nas_id, booted_at in batch.booted.items():
-            store.raise_boot(connection, nas_id, booted_at)
-        store.note_sessions_changed(connection, batch.touched_accounts())
+            session_writes.raise_boot(connection, nas_id, booted_at)
+        session_writes.note_sessions_changed(connection, batch.touched_accounts())
 
     def _make_months(
         self, connection: Connection, batch: _Batch, changed: Iterable[SessionState], horizons: Horizons
@@ -140,7 +142,7 @@ class SessionMerger:
         months.update((at.year, at.month) for at in (datetime.fromtimestamp(i, UTC) for i in instants))
         new = months - self._months
         if new:
-            store.make_months(connection, (date(year, month, 1) for year, month in sorted(new)))
+            session_writes.make_months(connection, (date(year, month, 1) for year, month in sorted(new)))
             self._months |= new
 
 
@@ -151,8 +153,8 @@ def close_outlived(connection: Connection, merger: SessionMerger, nas_id: int, *
     that has spoken since the boot is left alone, as is one that began after it.
     """
     with connection.transaction():
-        store.lock_nases(connection, [nas_id])
-        states = store.load_outlived(connection, nas_id, limit=CLOSED_AT_ONCE)
+        session_reads.lock_nases(connection, [nas_id])
+        states = session_reads.load_outlived(connection, nas_id, limit=CLOSED_AT_ONCE)
         merger.close(connection, states, ended_by=SessionEnd.NAS_REBOOT, cause="NAS-Reboot", now=now)
     return len(states) == CLOSED_AT_ONCE
 
@@ -164,26 +166,26 @@ def close_stale_sessions(connection: Connection, settings: Settings, now: dateti
     session may still be waiting there. An interval before a session is closed it is marked stale, so that a new login
     of its account may take over. Commits as it goes; the connection is in autocommit.
     """
-    horizon = store.load_read_horizon(connection, now)
+    horizon = silence.load_read_horizon(connection, now)
     if horizon is None:
         return 0
     rules = settings.accounting
-    limits = store.SilenceLimits(
+    limits = silence.SilenceLimits(
         intervals=rules.stale_after_intervals,
         grace_s=rules.stale_grace_s,
         default_interval_s=rules.default_interim_interval_s,
     )
     with connection.transaction():
-        store.note_sessions_changed(connection, store.mark_stale(connection, horizon, limits))
+        session_writes.note_sessions_changed(connection, silence.mark_stale(connection, horizon, limits))
     merger = SessionMerger(settings)
-    store.prepare(connection)
+    session_writes.prepare(connection)
     closed = 0
     while True:
-        silent = store.load_silent(connection, horizon, limits, at_once=CLOSED_AT_ONCE)
+        silent = silence.load_silent(connection, horizon, limits, at_once=CLOSED_AT_ONCE)
         for nas_id, keys in silent.items():
             with connection.transaction():
-                store.lock_nases(connection, [nas_id])
-                states = store.load_live_of_nas(connection, nas_id, keys)
+                session_reads.lock_nases(connection, [nas_id])
+                states = session_reads.load_live_of_nas(connection, nas_id, keys)
                 merger.close(connection, states, ended_by=SessionEnd.STALE, cause="Lost-Carrier", now=now)
                 closed += len(states)
         if sum(map(len, silent.values())) < CLOSED_AT_ONCE:
@@ -226,20 +228,20 @@ class _Batch:
     def load(self, connection: Connection, named: Sequence[_Named]) -> None:
         """Read the sessions that the records may be of: live ones, and closed ones where no live one fits."""
         sessions = [one for one in named if one.record.kind not in _REBOOT]
-        for state in store.load_live_by_id(connection, {one.id for one in sessions}):
+        for state in session_reads.load_live_by_id(connection, {one.id for one in sessions}):
             self.know_live(state)
         found = [(one, self.find(one)) for one in sessions]
         unknown = [one for one, state in found if state is None]
         if unknown:
             since = min(one.record.event_at - (one.record.session_time_s or 0) for one in unknown) - _CLOCK_STEP_S
-            closed = store.load_closed_by_id(connection, {one.id for one in unknown}, ended_since=since)
+            closed = session_reads.load_closed_by_id(connection, {one.id for one in unknown}, ended_since=since)
             self._know_closed(connection, closed)
         names = {
             one.record.username
             for one, state in found
             if (state is None or state.account_id is None) and one.record.username_plain
         }
-        self._accounts = store.load_account_ids(connection, names)
+        self._accounts = session_reads.load_account_ids(connection, names)
 
     def know_live(self, state: SessionState) -> None:
         """A session read from the live table."""
@@ -248,7 +250,9 @@ class _Batch:
 
     def _know_closed(self, connection: Connection, states: Collection[SessionState]) -> None:
         """Sessions read from the closed table, which outlives accounts; a live row of the same key is the later truth."""
-        exist = store.load_existing_accounts(connection, {s.account_id for s in states if s.account_id is not None})
+        exist = session_reads.load_existing_accounts(
+            connection, {s.account_id for s in states if s.account_id is not None}
+        )
         for closed in states:
             if closed.session_key in self.were_live or closed.ended_at is None:
                 continue

@@ -24,14 +24,15 @@ from typing import Any, Final, Protocol
 
 import psycopg
 
-from control_plane import db, spool_store
-from control_plane import session_store as sessions_store
+from control_plane import db
 from control_plane.accounting_spool import AccountingSpool
 from control_plane.login_spool import LoginSpool
-from control_plane.session_store import Connection
 from control_plane.sessions import close_outlived
 from control_plane.settings import Settings
 from control_plane.spool import Refused, SpoolError, kept, read_file, take_live_file, taken_files
+from control_plane.store import session_reads, session_writes
+from control_plane.store import spool as spool_positions
+from control_plane.store.session_reads import Connection
 from control_plane.telemetry import ACCOUNTING_BATCHES, DATABASE_FAILURES, UNREADABLE_RECORDS, logger
 
 # How much of a file is read at once for each record of a batch; a record is some 900 octets.
@@ -185,9 +186,9 @@ class Shipper:
                 # A batch is small beside its tables: never read a whole one.
                 connection.execute("SET enable_hashjoin = off")
                 connection.execute("SET enable_mergejoin = off")
-                sessions_store.prepare(connection)
-                self._positions = spool_store.load_positions(connection, self._node)
-                self._accounting.booted |= sessions_store.load_rebooted_nases(connection)
+                session_writes.prepare(connection)
+                self._positions = spool_positions.load_positions(connection, self._node)
+                self._accounting.booted |= session_reads.load_rebooted_nases(connection)
             except psycopg.Error:
                 connection.close()
                 raise
@@ -243,9 +244,9 @@ class Shipper:
             if file.octets < file.size:
                 torn = Refused(file.octets, file.size, "half-written last record")
                 self._park(connection, path, [torn])
-            spool_store.save_position(connection, self._node, path.name, file.size)
+            spool_positions.save_position(connection, self._node, path.name, file.size)
         path.unlink(missing_ok=True)
-        spool_store.remove_position(connection, self._node, path.name)
+        spool_positions.remove_position(connection, self._node, path.name)
         del self._files[path]
         logger().debug("spool.finished", spool=spool.name, file=path.name, octets=file.size)
 
@@ -287,14 +288,14 @@ class Shipper:
             return
         with connection.transaction():
             self._park(connection, part.path, [Refused(entry.octet, entry.end, problem) for entry in entries])
-            spool_store.save_position(connection, self._node, part.path.name, part.end)
+            spool_positions.save_position(connection, self._node, part.path.name, part.end)
 
     def _merge_once(self, connection: Connection, spool: Spool, part: _Part) -> None:
         began = time.monotonic()
         with connection.transaction():
             refused = spool.merge(connection, part.entries, now=datetime.now(UTC))
             self._park(connection, part.path, refused)
-            spool_store.save_position(connection, self._node, part.path.name, part.end)
+            spool_positions.save_position(connection, self._node, part.path.name, part.end)
         spool.count(part.entries)
         if spool is self._accounting and part.entries:
             ACCOUNTING_BATCHES.observe(time.monotonic() - began)
@@ -303,7 +304,7 @@ class Shipper:
         """Keep records without effect for a person."""
         for entry in refused:
             text = kept(read_file(path, start=entry.octet, octets=entry.end - entry.octet))
-            spool_store.park(connection, self._node, path.name, entry, text)
+            spool_positions.park(connection, self._node, path.name, entry, text)
             UNREADABLE_RECORDS.inc()
             logger().warning(
                 "spool.unreadable", file=path.name, octet=entry.octet, problem=entry.problem, doing="kept aside"
@@ -313,7 +314,7 @@ class Shipper:
         """Say up to which time of receipt this node's accounting has been read."""
         if read_to <= 0 or time.monotonic() - self._beat_at < _HEARTBEAT_S:
             return
-        spool_store.save_read_to(connection, self._node, read_to)
+        spool_positions.save_read_to(connection, self._node, read_to)
         self._beat_at = time.monotonic()
 
     def _close_outlived(self, connection: Connection) -> bool:

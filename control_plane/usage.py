@@ -5,7 +5,7 @@ instant it begins; a day is a civil day, of 23 or 25 hours where the clocks chan
 day is the sum of its hours.
 
 Units: octets; instants in whole epoch seconds UTC; days as dates of the billing zone.
-Next: session_store.py
+Next: store/session_reads.py
 """
 
 from __future__ import annotations

@@ -1,45 +1,22 @@
-"""Reading and writing of sessions, usage and history in sets: a batch costs the same statements whatever its size.
+"""Sessions, usage and history written back in sets: a batch costs the same statements whatever its size.
 
-The caller owns the transaction. Whoever changes sessions first holds their NASes by `lock_nases`, in order of their
-numbers: two shippers that bring records of the same session wait for each other there, also when neither has seen the
-session before, and never for each other in a circle.
+The caller owns the transaction and holds the NASes of the sessions; see session_reads.py.
 
 Units: instants in epoch seconds on this side, timestamptz in the tables.
-Next: sessions.py
+Next: ../shipper.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
-from ipaddress import ip_network
+from datetime import date
 from typing import Final
 
-import psycopg
 from msgspec.structs import replace
-from psycopg.rows import TupleRow
 
-from control_plane.accounting_record import NatBlock
-from control_plane.session_state import Holding, SessionEnd, SessionState
+from control_plane.session_state import Holding, SessionState
+from control_plane.store.session_reads import Connection
 from control_plane.usage import months_between
-
-Connection = psycopg.Connection[TupleRow]
-
-_SESSION_COLUMNS: Final = (
-    "uuid_send(session_key), nas_id, acct_session_id, username, account_id, uuid_send(class_key), policy_version, "
-    "date_part('epoch', started_at)::bigint, date_part('epoch', {updated})::bigint, "
-    "date_part('epoch', received_at)::bigint, session_time_s, octets_in, octets_out, counter_in::text, counter_out::text, "
-    "interim_interval_s, host(framed_ipv4), host(framed_ipv6_address), framed_ipv6_prefix::text, "
-    "delegated_ipv6_prefix::text, host(nat_address), nat_first_port, nat_last_port, "
-    "date_part('epoch', {since})::bigint, mac, line"
-)
-_LIVE: Final = f"SELECT {_SESSION_COLUMNS.format(updated='updated_at', since='addresses_since')}, stale FROM session"
-_CLOSED: Final = (
-    f"SELECT {_SESSION_COLUMNS.format(updated='ended_at', since='ended_at')}, false, "
-    "date_part('epoch', ended_at)::bigint, ended_by::text, terminate_cause FROM closed_session"
-)
-_END: Final = {end.value: end for end in SessionEnd}
 
 # What COPY fills; emptied by each commit. Instants are epoch seconds so that Python never writes a date.
 _TEMPORARY: Final = """
@@ -114,211 +91,6 @@ _ADD_DAYS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NasRow:
-    """An access device as accounting needs it. `single` is false for a prefix that stands for a group of devices."""
-
-    nas_id: int
-    swap_octets: bool
-    single: bool
-
-
-class NasTable:
-    """Which NAS a source address is: the longest prefix that holds it."""
-
-    def __init__(self, rows: Mapping[str, NasRow]) -> None:
-        self._rows = rows
-        networks = [ip_network(prefix) for prefix in rows]
-        self._lengths = sorted({(net.version, net.prefixlen) for net in networks}, reverse=True)
-        self._found: dict[str, NasRow | None] = {}
-
-    def find(self, source: str) -> NasRow | None:
-        """The NAS at `source`, remembered; None when no NAS has it."""
-        if source not in self._found:
-            self._found[source] = self._search(source)
-        return self._found[source]
-
-    def _search(self, source: str) -> NasRow | None:
-        try:
-            version = ip_network(source).version
-        except ValueError:
-            return None
-        for family, length in self._lengths:
-            if family == version:
-                row = self._rows.get(str(ip_network(f"{source}/{length}", strict=False)))
-                if row is not None:
-                    return row
-        return None
-
-
-def load_nases(connection: Connection) -> NasTable:
-    """All NASes by their source prefix."""
-    rows = connection.execute(
-        "SELECT source::text, id, swap_octets, masklen(source), family(source) FROM nas"
-    ).fetchall()
-    return NasTable(
-        {
-            source: NasRow(nas_id, swap, length == (32 if family == 4 else 128))
-            for source, nas_id, swap, length, family in rows
-        }
-    )
-
-
-def lock_nases(connection: Connection, nas_ids: Collection[int]) -> dict[int, int | None]:
-    """Hold these NASes until the end of the transaction; returns when each last booted."""
-    return dict(
-        connection.execute(
-            "SELECT id, extract(epoch FROM booted_at)::bigint FROM nas WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
-            (list(nas_ids),),
-        ).fetchall()
-    )
-
-
-def load_live_by_id(connection: Connection, ids: Collection[tuple[int, str]]) -> list[SessionState]:
-    """The live sessions with one of these (NAS, Acct-Session-Id)."""
-    sql = (
-        f"{_LIVE} JOIN (SELECT DISTINCT unnest(%s::bigint[]), unnest(%s::text[])) AS w (nas, id) "
-        "ON nas_id = nas AND acct_session_id = id"
-    )
-    return _states(connection, sql, ([nas for nas, _ in ids], [name for _, name in ids]))
-
-
-def load_closed_by_id(
-    connection: Connection, ids: Collection[tuple[int, str]], *, ended_since: int
-) -> list[SessionState]:
-    """The sessions with one of these (NAS, Acct-Session-Id) that ended at or after an instant."""
-    sql = (
-        f"{_CLOSED} JOIN (SELECT DISTINCT unnest(%s::bigint[]), unnest(%s::text[])) AS w (nas, id) "
-        "ON nas_id = nas AND acct_session_id = id WHERE ended_at >= to_timestamp(%s) ORDER BY ended_at"
-    )
-    return _states(connection, sql, ([nas for nas, _ in ids], [name for _, name in ids], ended_since))
-
-
-def _states(connection: Connection, sql: str, parameters: tuple[object, ...]) -> list[SessionState]:
-    with connection.cursor(binary=True) as cursor:
-        return [_state(row) for row in cursor.execute(sql, parameters)]
-
-
-def _state(row: TupleRow) -> SessionState:
-    nat = None if row[20] is None else NatBlock(row[20], row[21], row[22])
-    end = () if len(row) == 27 else (row[27], _END[row[28]], row[29])
-    values = (*row[:13], int(row[13]), int(row[14]), *row[15:20], nat, *row[23:27], *end)
-    return SessionState(*values)
-
-
-def load_account_ids(connection: Connection, usernames: Collection[str]) -> dict[str, int]:
-    """The accounts of these usernames, compared byte for byte."""
-    if not usernames:
-        return {}
-    rows = connection.execute(
-        "SELECT username, id FROM subscriber_account WHERE username = ANY(%s)", (list(usernames),)
-    ).fetchall()
-    return dict(rows)
-
-
-def load_existing_accounts(connection: Connection, account_ids: Collection[int]) -> set[int]:
-    """Those of these accounts that have not been deleted since."""
-    if not account_ids:
-        return set()
-    rows = connection.execute("SELECT id FROM subscriber_account WHERE id = ANY(%s)", (list(account_ids),))
-    return {account_id for (account_id,) in rows}
-
-
-def load_live_of_nas(connection: Connection, nas_id: int, heard_at: Mapping[bytes, int]) -> list[SessionState]:
-    """Those live sessions of a NAS that have said nothing since they were last heard."""
-    sql = f"{_LIVE} WHERE session_key = ANY(%s::uuid[]) AND nas_id = %s"
-    found = _states(connection, sql, ([key.hex() for key in heard_at], nas_id))
-    return [state for state in found if state.received_at == heard_at[state.session_key]]
-
-
-def load_outlived(connection: Connection, nas_id: int, *, limit: int) -> list[SessionState]:
-    """Live sessions of a NAS that began before it booted and have said nothing since."""
-    sql = (
-        f"{_LIVE} WHERE nas_id = %s AND greatest(started_at, updated_at) < (SELECT booted_at FROM nas WHERE id = %s) "
-        "LIMIT %s"
-    )
-    return _states(connection, sql, (nas_id, nas_id, limit))
-
-
-def load_rebooted_nases(connection: Connection) -> set[int]:
-    """NASes with sessions that ended with a boot and are not closed yet."""
-    rows = connection.execute(
-        "SELECT DISTINCT nas_id FROM session JOIN nas ON nas.id = nas_id WHERE greatest(started_at, updated_at) < booted_at"
-    )
-    return {nas_id for (nas_id,) in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class SilenceLimits:
-    """After how long a silence a session is over: so many of its intervals and a grace. Units: seconds."""
-
-    intervals: int
-    grace_s: int
-    default_interval_s: int
-
-
-# The device's own interval as it was seen, but never less than it was given: it may send once in between.
-_INTERVAL: Final = "greatest(s.interim_interval_s, coalesce(p.interim_interval_s, %(default)s))"
-_SILENT: Final = (
-    "FROM session s LEFT JOIN subscriber_account a ON a.id = s.account_id LEFT JOIN contract c ON c.id = a.contract_id "
-    "LEFT JOIN plan ON plan.id = c.plan_id LEFT JOIN profile p ON p.id = plan.profile_id "
-    "WHERE s.received_at < %(horizon)s - make_interval(secs => %(grace)s + %(intervals)s * 60) "
-    f"AND s.received_at < %(horizon)s - make_interval(secs => %(grace)s + %(intervals)s * {_INTERVAL})"
-)
-
-
-def load_read_horizon(connection: Connection, now: datetime) -> datetime | None:
-    """Up to which time of receipt all accounting has been read; None when no node has said so lately.
-
-    A node that has been silent for minutes does not hold the others up; when it comes back, its records reopen what
-    was closed too early.
-    """
-    row = connection.execute(
-        "SELECT min(read_to) FROM spool_node WHERE updated_at > %s - interval '5 minutes'", (now,)
-    ).fetchone()
-    assert row is not None, "an aggregate has one row"
-    horizon: datetime | None = row[0]
-    return horizon
-
-
-def mark_stale(connection: Connection, horizon: datetime, limits: SilenceLimits) -> set[int]:
-    """Mark sessions that will be closed in one interval unless they speak; returns their accounts."""
-    rows = connection.execute(
-        "UPDATE session SET stale = true FROM (SELECT s.session_key, s.received_at "
-        f"{_SILENT} AND NOT s.stale) AS silent "
-        "WHERE session.session_key = silent.session_key AND session.received_at = silent.received_at "
-        "RETURNING session.account_id",
-        _silence(horizon, limits, intervals=limits.intervals - 1),
-    )
-    return {account_id for (account_id,) in rows if account_id is not None}
-
-
-def load_silent(
-    connection: Connection, horizon: datetime, limits: SilenceLimits, *, at_once: int
-) -> dict[int, dict[bytes, int]]:
-    """Sessions that have been silent for too long, by NAS, with when they were last heard."""
-    rows = connection.execute(
-        f"SELECT s.nas_id, uuid_send(s.session_key), extract(epoch FROM s.received_at)::bigint {_SILENT} LIMIT %(at_once)s",
-        {**_silence(horizon, limits, intervals=limits.intervals), "at_once": at_once},
-    )
-    silent: dict[int, dict[bytes, int]] = {}
-    for nas_id, key, received_at in rows:
-        silent.setdefault(nas_id, {})[key] = received_at
-    return silent
-
-
-def _silence(horizon: datetime, limits: SilenceLimits, *, intervals: int) -> dict[str, object]:
-    return {
-        "horizon": horizon,
-        "grace": limits.grace_s,
-        "intervals": intervals,
-        "default": limits.default_interval_s,
-    }
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Writing
-# ---------------------------------------------------------------------------------------------------------------
 def prepare(connection: Connection) -> None:
     """What each transaction that writes needs once a connection: the temporary tables, and plans by index."""
     connection.execute(_TEMPORARY)

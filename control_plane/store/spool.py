@@ -5,8 +5,8 @@ The caller owns the transaction.
 
 from __future__ import annotations
 
-from control_plane.session_store import Connection
 from control_plane.spool import Refused
+from control_plane.store.session_reads import Connection
 
 
 def load_positions(connection: Connection, node: str) -> dict[str, int]:

@@ -1,0 +1,80 @@
+"""Sessions that have been silent for too long, told by the accounting that has been read so far.
+
+The caller owns the transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from control_plane.store.session_reads import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceLimits:
+    """After how long a silence a session is over: so many of its intervals and a grace. Units: seconds."""
+
+    intervals: int
+    grace_s: int
+    default_interval_s: int
+
+
+# The device's own interval as it was seen, but never less than it was given: it may send once in between.
+_INTERVAL: Final = "greatest(s.interim_interval_s, coalesce(p.interim_interval_s, %(default)s))"
+_SILENT: Final = (
+    "FROM session s LEFT JOIN subscriber_account a ON a.id = s.account_id LEFT JOIN contract c ON c.id = a.contract_id "
+    "LEFT JOIN plan ON plan.id = c.plan_id LEFT JOIN profile p ON p.id = plan.profile_id "
+    "WHERE s.received_at < %(horizon)s - make_interval(secs => %(grace)s + %(intervals)s * 60) "
+    f"AND s.received_at < %(horizon)s - make_interval(secs => %(grace)s + %(intervals)s * {_INTERVAL})"
+)
+
+
+def load_read_horizon(connection: Connection, now: datetime) -> datetime | None:
+    """Up to which time of receipt all accounting has been read; None when no node has said so lately.
+
+    A node that has been silent for minutes does not hold the others up; when it comes back, its records reopen what
+    was closed too early.
+    """
+    row = connection.execute(
+        "SELECT min(read_to) FROM spool_node WHERE updated_at > %s - interval '5 minutes'", (now,)
+    ).fetchone()
+    assert row is not None, "an aggregate has one row"
+    horizon: datetime | None = row[0]
+    return horizon
+
+
+def mark_stale(connection: Connection, horizon: datetime, limits: SilenceLimits) -> set[int]:
+    """Mark sessions that will be closed in one interval unless they speak; returns their accounts."""
+    rows = connection.execute(
+        "UPDATE session SET stale = true FROM (SELECT s.session_key, s.received_at "
+        f"{_SILENT} AND NOT s.stale) AS silent "
+        "WHERE session.session_key = silent.session_key AND session.received_at = silent.received_at "
+        "RETURNING session.account_id",
+        _silence(horizon, limits, intervals=limits.intervals - 1),
+    )
+    return {account_id for (account_id,) in rows if account_id is not None}
+
+
+def load_silent(
+    connection: Connection, horizon: datetime, limits: SilenceLimits, *, at_once: int
+) -> dict[int, dict[bytes, int]]:
+    """Sessions that have been silent for too long, by NAS, with when they were last heard."""
+    rows = connection.execute(
+        f"SELECT s.nas_id, uuid_send(s.session_key), extract(epoch FROM s.received_at)::bigint {_SILENT} LIMIT %(at_once)s",
+        {**_silence(horizon, limits, intervals=limits.intervals), "at_once": at_once},
+    )
+    silent: dict[int, dict[bytes, int]] = {}
+    for nas_id, key, received_at in rows:
+        silent.setdefault(nas_id, {})[key] = received_at
+    return silent
+
+
+def _silence(horizon: datetime, limits: SilenceLimits, *, intervals: int) -> dict[str, object]:
+    return {
+        "horizon": horizon,
+        "grace": limits.grace_s,
+        "intervals": intervals,
+        "default": limits.default_interval_s,
+    }
