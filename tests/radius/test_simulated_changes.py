@@ -333,7 +333,7 @@ def test_a_forged_reply_is_refused_by_radclient_and_the_genuine_one_behind_it_ta
     async def story(nas: SimulatedNas, session: Session) -> None:
         nas.faults.add(Fault(kind, on=BOTH, times=1))
         forged = await radclient(nas, "coa", *named(session), CHANGE[vendor])
-        assert "Received CoA-ACK" not in forged or "failed" in forged.lower() or "No reply" in forged
+        assert "No reply" in forged
         raw = pyrad_packet(43, session, a27=b"\0\0\2\x58").RequestPacket()
         nas.faults.add(Fault(kind, on=BOTH, times=1, then_genuine=True))
         answers = await asyncio.to_thread(listen, raw, nas.coa_port, seconds=0.3)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import socket
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -397,6 +400,99 @@ def test_with_the_wrong_secret_nobody_is_let_in(server: PlainServer) -> None:
 
     # FreeRADIUS drops a request with a wrong Message-Authenticator.
     assert asyncio.run(evening()) == DialResult(unanswered=2)
+
+
+class Impostor(asyncio.DatagramProtocol):
+    """Answers every Access-Request as `answer` makes it; counts them."""
+
+    def __init__(self, answer: Callable[[bytes], bytes]) -> None:
+        self._answer = answer
+        self.asked = 0
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]  # datagrams
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.asked += 1
+        self._transport.sendto(self._answer(data), addr)
+
+
+def _accept(request: bytes, *, secret: bytes = b"secret", code: int = 2, signed: bool = True) -> bytes:
+    """An answer to the request, made with hashlib and hmac alone."""
+    attributes = bytes([80, 18]) + bytes(16) if signed else b""
+    head = struct.pack("!BBH", code, request[1], 20 + len(attributes))
+    if signed:
+        attributes = bytes([80, 18]) + hmac.digest(secret, head + request[4:20] + attributes, "md5")
+    return head + hashlib.md5(head + request[4:20] + attributes + secret).digest() + attributes
+
+
+def _broken_signature(request: bytes) -> bytes:
+    head = struct.pack("!BBH", 2, request[1], 38)
+    attributes = bytes([80, 18]) + bytes(16)
+    return head + hashlib.md5(head + request[4:20] + attributes + b"secret").digest() + attributes
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda request: _accept(request, secret=b"guessed"), "wrong response authenticator"),
+        (lambda request: _accept(request, signed=False), "no message authenticator"),
+        (_broken_signature, "wrong message authenticator"),
+        (lambda request: _accept(request, code=5), "unexpected code"),
+        (lambda request: _accept(bytes([request[0], request[1] ^ 1]) + request[2:]), "unexpected identifier"),
+        (lambda request: b"\x02" + request[1:2] + bytes(3), "malformed"),
+    ],
+)
+def test_an_answer_that_is_not_the_servers_lets_nobody_in(answer: Callable[[bytes], bytes], reason: str) -> None:
+    nas, result = asyncio.run(_dial_at_impostor(answer, Method.PAP))
+
+    assert result == DialResult(unanswered=1)
+    assert set(nas.statistics.bad_replies) == {reason}
+
+
+@pytest.mark.parametrize(("method", "accepted"), [(Method.PAP, 1), (Method.CHAP, 1), (Method.MSCHAPV2, 0)])
+def test_under_mschapv2_a_server_that_does_not_know_the_password_is_not_believed(method: Method, accepted: int) -> None:
+    _, result = asyncio.run(_dial_at_impostor(_accept, method))
+
+    assert result == DialResult(accepted=accepted, rejected=1 - accepted)
+
+
+async def _dial_at_impostor(answer: Callable[[bytes], bytes], method: Method) -> tuple[SimulatedNas, DialResult]:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: Impostor(answer), local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    nas = SimulatedNas(
+        "127.66.0.1",
+        b"secret",
+        vendor="mikrotik",
+        servers=[RadiusServer("127.0.0.1", port, port)],
+        options=DeviceOptions(coa_port=0, access_retry=QUICK, accounting_retry=QUICK, announce_boot=False),
+    )
+    await nas.start()
+    result = await nas.dial([Subscriber("anna", "pw", method=method)])
+    await nas.stop()
+    transport.close()
+    return nas, result
+
+
+def test_stopping_while_nobody_answers_settles_the_dial_at_once() -> None:
+    async def evening() -> DialResult:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            port = deaf.getsockname()[1]
+            nas = SimulatedNas(
+                "127.66.0.1",
+                b"secret",
+                servers=[RadiusServer("127.0.0.1", port, port)],
+                options=DeviceOptions(coa_port=0, max_in_flight=2),
+            )
+            await nas.start()
+            dialling = asyncio.create_task(nas.dial([Subscriber(f"user{n}", "pw") for n in range(5)]))
+            await _until(lambda: nas.waiting == 3)
+            await nas.stop()
+            return await asyncio.wait_for(dialling, timeout=2)
+
+    assert asyncio.run(evening()) == DialResult(unanswered=5)
 
 
 def test_dialling_at_a_rate_takes_its_time(server: PlainServer) -> None:

@@ -1,7 +1,8 @@
 """A FreeRADIUS that knows nothing of ours: users in a file, accounting into a detail file. The independent other side.
 
 Runs in the foreground as a child of the test (`-f`, not the debug mode), answers every Access-Request with a
-Message-Authenticator and checks PAP, CHAP and MS-CHAPv2 with its own modules.
+Message-Authenticator and checks PAP, CHAP and MS-CHAPv2 with its own modules. One thread, so that records are written in
+the order they came.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ security {{
     status_server = no
 }}
 thread pool {{
-    start_servers = 4
-    max_servers = 4
+    start_servers = 1
+    max_servers = 1
     max_requests_per_server = 0
 }}
 client devices {{
