@@ -384,7 +384,7 @@ CREATE TABLE session (
     nat_first_port       integer,
     nat_last_port        integer,
     addresses_since      timestamptz NOT NULL,
-    mac                  text NOT NULL DEFAULT '',
+    mac                  text NOT NULL DEFAULT '' CHECK (mac ~ '^([0-9a-f]{12})?$'),
     line                 text NOT NULL DEFAULT '',
     stale                boolean NOT NULL DEFAULT false,
     CONSTRAINT session_nat_block CHECK ((nat_address IS NULL) = (nat_first_port IS NULL) AND (nat_first_port IS NULL) = (nat_last_port IS NULL)
@@ -433,7 +433,7 @@ CREATE TABLE closed_session (
     nat_address     inet CHECK (family(nat_address) = 4),
     nat_first_port  integer,
     nat_last_port   integer,
-    mac             text NOT NULL,
+    mac             text NOT NULL CHECK (mac ~ '^([0-9a-f]{12})?$'),
     line            text NOT NULL,
     PRIMARY KEY (session_key, ended_at),
     CONSTRAINT closed_session_nat_block CHECK ((nat_address IS NULL) = (nat_first_port IS NULL) AND (nat_first_port IS NULL) = (nat_last_port IS NULL)
@@ -491,7 +491,7 @@ CREATE TABLE login_attempt (
     account_id     bigint,
     nas_id         bigint,
     source         inet,
-    mac            text NOT NULL DEFAULT '',
+    mac            text NOT NULL DEFAULT '' CHECK (mac ~ '^([0-9a-f]{12})?$'),
     line           text NOT NULL DEFAULT '',
     session_key    uuid,
     policy_version bytea CHECK (octet_length(policy_version) = 8),

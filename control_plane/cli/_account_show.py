@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from control_plane import policy_source
 from control_plane.cli._console import Connection, print_table
 from control_plane.explain import reasons, step_words, steps_of
 from control_plane.quantities import (
@@ -20,6 +21,7 @@ from control_plane.quantities import (
     network_text,
     octets_text,
 )
+from control_plane.rendering import REVISION_BYTES, profile_revision
 from control_plane.store.account import Account, Prefix, load_prefixes
 from control_plane.store.history import LoginView, SessionView, Usage, load_logins, load_sessions, load_usage
 from control_plane.store.limits import ReliefRow, RestrictionRow, load_reliefs, load_restrictions
@@ -41,6 +43,7 @@ class AccountPage:
     restrictions: list[RestrictionRow]
     reliefs: list[ReliefRow]
     profiles: dict[int, Profile]
+    revisions: dict[int, bytes]
     steps: tuple[PolicyStep, ...]
     sessions: list[SessionView]
     logins: list[LoginView]
@@ -58,6 +61,7 @@ def load_page(connection: Connection, account: Account, *, at: datetime, zone: Z
         restrictions=restrictions,
         reliefs=reliefs,
         profiles={profile.id: profile for profile in load_profiles(connection)},
+        revisions={row.id: profile_revision(row) for row in policy_source.load_profiles(connection)},
         steps=steps_of(account, restrictions, reliefs, at=at, zone=zone),
         sessions=load_sessions(connection, account.id),
         logins=load_logins(connection, account.username, limit=LOGINS_SHOWN),
@@ -90,7 +94,11 @@ def page_json(page: AccountPage, zone: ZoneInfo) -> dict[str, Any]:
         "restrictions": page.restrictions,
         "reliefs": page.reliefs,
         "sessions": [
-            {**asdict(one), "policy_version": one.policy_version.hex() if one.policy_version else None}
+            {
+                **asdict(one),
+                "policy_version": one.policy_version.hex() if one.policy_version else None,
+                "given": _given_words(one, page),
+            }
             for one in page.sessions
         ],
         "logins": page.logins,
@@ -110,7 +118,7 @@ def print_page(page: AccountPage, zone: ZoneInfo) -> None:
     _lines("coming", _coming(page, zone))
     _lines("binding", _bindings(account))
     _lines("addresses", [_prefix_words(prefix) for prefix in page.prefixes] or ["from the pools of the profile"])
-    _lines("session", [line for one in page.sessions for line in _session_words(one, page.at, zone)] or ["not online"])
+    _lines("session", [line for one in page.sessions for line in _session_words(one, page, zone)] or ["not online"])
     _lines("usage", _usage_words(page.usage, account.quota_octets))
     click.echo()
     print_table(
@@ -170,8 +178,8 @@ def _prefix_words(prefix: Prefix) -> str:
     return f"{prefix.kind.replace('_', ' ')} {network_text(prefix.prefix)}{metric}"
 
 
-def _session_words(session: SessionView, at: datetime, zone: ZoneInfo) -> Iterator[str]:
-    silent = duration_text(max(0, int((at - session.received_at).total_seconds())))
+def _session_words(session: SessionView, page: AccountPage, zone: ZoneInfo) -> Iterator[str]:
+    silent = duration_text(max(0, int((page.at - session.received_at).total_seconds())))
     state = f"stale, silent for {silent}" if session.stale else f"last heard of {silent} ago"
     yield f"on {session.nas} since {instant_text(session.started_at, zone)}, {state}"
     addresses = [
@@ -188,6 +196,23 @@ def _session_words(session: SessionView, at: datetime, zone: ZoneInfo) -> Iterat
     mac = f", MAC {mac_text(session.mac)}" if session.mac else ""
     yield f"  {given}{nat}{mac}{line}"
     yield f"  down {_counted(session.octets_out, session.session_time_s)}, up {_counted(session.octets_in, session.session_time_s)}"
+
+    yield f"  {_given_words(session, page)}"
+
+
+def _given_words(session: SessionView, page: AccountPage) -> str:
+    """Which profile the session was given at its login, and whether it is the one that it should have now."""
+    desired = step_at(page.steps, page.at.timestamp())
+    if session.policy_version is None:
+        return "what it was given is not known: its device does not repeat Class"
+    revision = session.policy_version[:REVISION_BYTES]
+    known = [page.profiles[number].name for number, one in page.revisions.items() if one == revision]
+    given = f"given profile {' or '.join(known)}" if known else "given a profile that has changed since"
+    if desired.profile_id not in page.revisions:
+        return f"DRIFT: {given}, should be offline"
+    if page.revisions[desired.profile_id] == revision:
+        return given
+    return f"DRIFT: {given}, should have {page.profiles[desired.profile_id].name}"
 
 
 def _counted(octets: int, seconds: int) -> str:

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from support.command_line import KEY, run, write_settings
 
+from control_plane.policy_source import load_profiles
+from control_plane.rendering import profile_revision
 from radius_hooks.sealing import Sealer, account_row
 
 pytestmark = pytest.mark.db
@@ -390,6 +392,32 @@ def test_the_same_page_as_json_has_values(corrente, connection):
     assert [login["reason"] for login in page["logins"]] == ["full", "wrong_password"]
     assert page["policy"]["steps"] == [{"until": None, "level": "full", "reason": "full", "profile_id": 1}]
     assert "secret" not in " ".join(page["account"]).replace("secret_kind", "")
+
+
+def _give(connection, profile):
+    """Put into the session what a login under that profile would have given it."""
+    row = next(row for row in load_profiles(connection) if row.name == profile)
+    connection.execute("UPDATE session SET policy_version = %s", (profile_revision(row) + bytes(4),))
+    connection.commit()
+
+
+def test_a_session_says_what_it_was_given_and_whether_that_is_still_right(corrente, connection):
+    _add(corrente)
+    _fill_history(connection, datetime.now(UTC))
+    page = ("account", "show", "anna@isp.example")
+    assert "its device does not repeat Class" in corrente(*page).output
+
+    _give(connection, "Home 300")
+    assert "  given profile Home 300\n" in corrente(*page).output
+
+    corrente("account", "restrict", "anna@isp.example", "--level", "throttle", "--reason", "r", "--yes")
+    assert "DRIFT: given profile Home 300, should have Slow" in corrente(*page).output
+    corrente("account", "restrict", "anna@isp.example", "--level", "blocked", "--reason", "r", "--yes")
+    assert "DRIFT: given profile Home 300, should be offline" in corrente(*page).output
+
+    connection.execute("UPDATE profile SET rate_up_bps = 40000000 WHERE name = 'Home 300'")
+    connection.commit()
+    assert "DRIFT: given a profile that has changed since" in corrente(*page).output
 
 
 def test_an_account_that_never_logged_in_has_a_page_too(corrente):

@@ -351,6 +351,9 @@ def _sessions() -> Iterator[Case]:
             {"nat_last_port": "65536"},
         ):
             yield _case(f"{table}_nat_block", table, wrong, no_block)
+    for table in ("session", "closed_session", "login_attempt"):
+        for mac in ("'02:00:5e:10:00:01'", "'02005E100001'", "'02005e10000'"):
+            yield _case(f"{table}_mac_check", table, {"mac": mac}, {"mac": "'02005e100001'"})
     yield _case("session_interim_interval_s_check", "session", {"interim_interval_s": "0"})
 
 
@@ -385,6 +388,12 @@ def _history() -> Iterator[Case]:
     yield _case(f"{table}_outcome_check", table, {"outcome": "'maybe'"}, {"outcome": "'accept'"})
     yield _case(f"{table}_reason_check", table, {"reason": "'Wrong password'"})
     yield _case(f"{table}_policy_version_check", table, {"policy_version": "'\\x00'"}, {"policy_version": "NULL"})
+    yield _case("scheduled_job_pkey", "scheduled_job", {"name": "'make_months'"})
+    yield _case("scheduled_job_name_check", "scheduled_job", {"name": "'Make months'"}, {"name": "'prune'"})
+    yield _case("scheduled_job_took_s_check", "scheduled_job", {"took_s": "-1"}, {"took_s": "0"})
+    failed = {"failed_at": DURING_JANUARY, "problem": "'no room'"}
+    for column, value in failed.items():
+        yield _case("scheduled_job_failure_says_why", "scheduled_job", {column: value}, failed)
     yield _case("spool_position_octets_check", "spool_position", {"octets": "-1"})
     yield _case("unreadable_record_octet_check", "unreadable_record", {"octet": "-1"})
     yield _case("unreadable_record_problem_check", "unreadable_record", {"problem": "''"})
