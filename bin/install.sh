@@ -221,6 +221,8 @@ install_for() { # run | test
         run) install_packages "${packages_run[@]}" ;;
         test) install_packages "${packages_test[@]}" ;;
     esac
+    # Every setting with its default, each commented out: a file to edit, which changes nothing.
+    [ -e "$root/corrente.toml" ] || install -m 644 "$root/corrente.toml.example" "$root/corrente.toml"
     choose_place
     case $1 in
         run) install_python runtime ;;

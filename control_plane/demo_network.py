@@ -16,6 +16,7 @@ from typing import Final
 
 from control_plane.demo import DemoSubscriber, demo_subscribers
 from control_plane.demo_isp import NASES, DemoNas
+from control_plane.ports import can_bind
 from control_plane.settings import Settings
 from control_plane.telemetry import logger
 from nas_drivers.simulated.credentials import Method
@@ -68,8 +69,16 @@ def _device(nas: DemoNas, server: RadiusServer, everyone: Sequence[DemoSubscribe
         vendor=nas.vendor,
         servers=[server],
         subscribers=[_modem(one, chance) for one in everyone if one.nas == nas.name],
-        options=DeviceOptions(name=nas.name, coa_port=nas.coa_port, redial_after_s=_REDIAL_S, seed=number),
+        options=DeviceOptions(name=nas.name, coa_port=_coa_port(nas), redial_after_s=_REDIAL_S, seed=number),
     )
+
+
+def _coa_port(nas: DemoNas) -> int:
+    """The device's port for changes, or any free one when a second demo on this machine has that."""
+    if can_bind(nas.address, nas.coa_port, "udp"):
+        return nas.coa_port
+    logger().warning("devices.port_taken", nas=nas.name, port=nas.coa_port)
+    return 0
 
 
 def _modem(one: DemoSubscriber, chance: random.Random) -> Subscriber:

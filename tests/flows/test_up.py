@@ -1,0 +1,118 @@
+"""`corrente up` as a person uses it: started, disturbed, stopped, started again."""
+
+import json
+import os
+import signal
+import socket
+
+import pytest
+from support.up_process import Up, temporary_home, wait_until
+
+pytestmark = [pytest.mark.radius, pytest.mark.db, pytest.mark.slow]
+PROCESSES = ("postgres", "freeradius", "edge", "worker", "web", "devices")
+
+
+@pytest.fixture
+def home():
+    with temporary_home() as made:
+        yield made
+
+
+@pytest.mark.timeout(300)
+def test_the_demo_runs_survives_the_death_of_each_process_and_keeps_its_data(home):
+    up = Up(home)
+    up.wait_for("Ready: RADIUS")
+    wait_until(lambda: home.count("login_attempt WHERE outcome = 'accept'") >= 20, seconds=60, what="20 logins")
+    wait_until(lambda: home.count("session") >= 20, seconds=60, what="20 sessions")
+    assert home.count("customer") == 2000
+
+    for name in PROCESSES:
+        killed = wait_until(lambda name=name: home.pid_of(name), seconds=30, what=f"{name} running")
+        os.kill(killed, signal.SIGKILL)
+        up.wait_for(f"{name} died (terminated by SIGKILL)")
+        wait_until(
+            lambda name=name, killed=killed: home.pid_of(name) not in {None, killed}, seconds=60, what=f"{name} again"
+        )
+    # The devices booted anew; what was online before is closed, and everybody dials again.
+    seen = wait_until(lambda: max(home.count("login_attempt"), 0), seconds=60, what="the database")
+    wait_until(lambda: home.count("login_attempt") > seen + 20, seconds=90, what="logins after all that")
+
+    assert up.stop() == 0, up.said
+    assert "Stopped in" in up.said
+    assert home.processes() == {}
+
+    again = Up(home)
+    again.wait_for("Ready: RADIUS", seconds=30)
+    assert "Making a private PostgreSQL" not in again.said
+    assert home.count("customer") == 2000
+    assert home.count("login_attempt") > seen
+    assert again.stop(signal.SIGTERM) == 0
+    assert home.processes() == {}
+
+
+@pytest.mark.timeout(240)
+def test_what_a_killed_start_left_behind_does_not_stop_the_next_one(home):
+    first = Up(home, "--empty")
+    first.wait_for("Ready: RADIUS")
+    first.process.kill()
+    first.process.wait()
+    assert home.processes() != {}
+
+    second = Up(home, "--empty")
+    second.wait_for("An earlier start had not ended")
+    second.wait_for("Ready: RADIUS")
+    assert home.count("customer") == 0
+    assert home.pid_of("devices") is None
+
+    supervisor = int((home.state / "run" / "supervisord.pid").read_text())
+    os.kill(supervisor, signal.SIGKILL)
+    second.wait_for("The supervisor died: starting everything again")
+    wait_until(lambda: home.pid_of("freeradius"), seconds=60, what="FreeRADIUS again")
+    wait_until(lambda: home.count("customer") == 0, seconds=60, what="the database again")
+
+    assert second.stop() == 0
+    assert home.processes() == {}
+
+
+def test_a_second_start_beside_the_first_is_refused_and_disturbs_nothing(home):
+    first = Up(home, "--empty")
+    first.wait_for("Ready: RADIUS")
+    before = home.processes()
+    second = Up(home, "--empty")
+    assert second.process.wait(timeout=30) == 1
+    assert f"runs already for {home.state} (process {first.process.pid})" in second.said
+    assert home.processes() == before
+    assert first.stop() == 0
+
+
+def test_a_stop_in_the_middle_of_a_start_leaves_nothing_running(home):
+    up = Up(home)
+    up.wait_for("Loading schema.sql")
+    assert up.stop(signal.SIGTERM) == 0
+    assert home.processes() == {}
+    again = Up(home, "--empty")
+    again.wait_for("Ready: RADIUS")
+    assert again.stop() == 0
+
+
+def test_a_wrong_setting_stops_the_start_with_its_line(home):
+    home.settings.write_text("[radius]\nauthentication_prot = 1812\n")
+    up = Up(home)
+    assert up.process.wait(timeout=30) == 1
+    assert "corrente.toml:2: radius.authentication_prot: unknown key; see corrente.toml.example" in up.said
+    assert not home.state.exists()
+
+
+def test_a_taken_radius_port_moves_both_and_says_so(home):
+
+    port = int(home.settings.read_text().split("authentication_port = ")[1].split()[0])
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", port + 1))
+        up = Up(home, "--empty")
+        up.wait_for("Ready: RADIUS")
+    chosen = json.loads((home.state / "run" / "ports.json").read_text())
+    assert chosen["authentication"] > port
+    assert chosen["accounting"] == chosen["authentication"] + 1
+    assert f"UDP port {port} or {port + 1} is taken" in up.said
+    assert up.stop() == 0
+    assert not (home.state / "run" / "ports.json").exists()

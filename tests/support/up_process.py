@@ -1,0 +1,156 @@
+"""`corrente up` without a terminal, in a state directory and on ports of its own; and what of it is still there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# What each process has on its command line, whatever else that holds.
+WORDS = {
+    "postgres": ("postgres", "-D"),
+    "freeradius": ("freeradius", "-f"),
+    "edge": ("control_plane", "edge"),
+    "worker": ("control_plane", "worker"),
+    "web": ("control_plane", "web"),
+    "devices": ("control_plane", "demo-network"),
+}
+
+
+def wait_until(condition: Callable[[], Any], *, seconds: float, what: str) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come about in {seconds} s")
+
+
+def free_udp_pair() -> int:
+    """A port that is free together with the next one, away from the standard ones that others may use."""
+    for first in range(20_000 + os.getpid() % 1000 * 20, 60_000, 2):
+        with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as two:
+            try:
+                one.bind(("127.0.0.1", first))
+                two.bind(("127.0.0.1", first + 1))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free pair of ports")
+
+
+class Home:
+    """A directory with settings, and the starts of `corrente up` in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.state = directory / "var"
+        self.settings = directory / "corrente.toml"
+        port = free_udp_pair()
+        self.settings.write_text(
+            f"[radius]\nauthentication_port = {port}\naccounting_port = {port + 1}\nstatus_port = {port + 2}\n"
+            f"[web]\nport = {port}\n"
+        )
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        socket_dir = self.state / "run" / "postgres"
+        with psycopg.connect(f"host={socket_dir} dbname=corrente user=corrente connect_timeout=5") as connection:
+            return connection.execute(sql).fetchall()
+
+    def count(self, what: str) -> int:
+        """A count, -1 while the database is away."""
+        try:
+            return int(self.query(f"SELECT count(*) FROM {what}")[0][0])
+        except psycopg.Error:
+            return -1
+
+    def processes(self) -> dict[int, list[str]]:
+        """Every process that names this directory on its command line or in its environment, by pid."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                try:
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                    said = b" ".join(words) + (entry / "environ").read_bytes()
+                except OSError:
+                    continue
+                if str(self.directory).encode() in said and words != [b""]:
+                    found[int(entry.name)] = [word.decode(errors="replace") for word in words]
+        return found
+
+    def pid_of(self, name: str) -> int | None:
+        """The process of that name that supervisord started; None when there is none."""
+        supervisor = next((pid for pid, words in self.processes().items() if "supervisor.supervisord" in words), None)
+        for pid, words in self.processes().items():
+            parent = _parent(pid)
+            if parent == supervisor and all(any(word in part for part in words) for word in WORDS[name]):
+                return pid
+        return None
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+class Up:
+    """One running `corrente up`."""
+
+    def __init__(self, home: Home, *options: str) -> None:
+        self.home = home
+        self.log = home.directory / f"up-{time.monotonic_ns()}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "control_plane", "--settings", str(home.settings), "up", *options],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, text: str, *, seconds: float = 90) -> None:
+        wait_until(
+            lambda: text in self.said or self.process.poll() is not None,
+            seconds=seconds,
+            what=f"{text!r} in\n{self.said}",
+        )
+        assert text in self.said, self.said
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(timeout=90)
+
+
+@contextmanager
+def temporary_home() -> Iterator[Home]:
+    """A home that the service users can enter. Nothing that was started in it outlives the test."""
+    home = Home(Path(tempfile.mkdtemp(prefix="corrente-up-")))
+    home.directory.chmod(0o755)
+    try:
+        yield home
+    finally:
+        for pid in home.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        wait_until(lambda: not home.processes(), seconds=30, what="the end of every process")
+        shutil.rmtree(home.directory)
