@@ -26,6 +26,8 @@ from nas_drivers.simulated.traffic import Rates
 pytestmark = pytest.mark.radius
 SUBSCRIBERS = 2000
 QUICK = RetryPlan(first_s=0.1, factor=1, longest_s=0.1, tries=3, jitter=0)
+# Long enough that nothing is sent twice on a busy machine.
+PATIENT = RetryPlan(first_s=10, factor=1, longest_s=10, tries=3, jitter=0)
 
 
 def _user(number: int) -> str:
@@ -61,7 +63,7 @@ def no_records_of_other_tests(server: PlainServer) -> None:
 def _nas(
     server: PlainServer, *, address: str = "127.66.0.1", vendor: str = "mikrotik", **changed: object
 ) -> SimulatedNas:
-    options = {"coa_port": 0, "access_retry": QUICK, "accounting_retry": QUICK, "name": "tower", **changed}
+    options = {"coa_port": 0, "access_retry": PATIENT, "accounting_retry": PATIENT, "name": "tower", **changed}
     return SimulatedNas(
         address,
         server.secret,
@@ -149,7 +151,7 @@ def test_each_vendor_takes_its_rate_from_its_own_attribute(server: PlainServer, 
 
 
 def test_counters_follow_rate_and_load(server: PlainServer) -> None:
-    async def evening() -> float:
+    async def evening() -> tuple[float, float]:
         nas = _nas(server)
         await nas.start()
         # 80 Mbit/s down at half load: 5,000,000 octets a second; 8 Mbit/s up at full load: 1,000,000.
@@ -157,19 +159,20 @@ def test_counters_follow_rate_and_load(server: PlainServer) -> None:
         loop = asyncio.get_running_loop()
         session = nas.sessions.of("user0")[0]
         await asyncio.sleep(0.5)
+        at_least_s = loop.time() - session.started
         await nas.hang_up()
-        lasted_s = loop.time() - session.started
+        at_most_s = loop.time() - session.started
         await nas.drain(timeout_s=5)
         await nas.stop()
-        return lasted_s
+        return at_least_s, at_most_s
 
-    lasted_s = asyncio.run(evening())
+    at_least_s, at_most_s = asyncio.run(evening())
 
     stop = server.records()[-1]
     assert stop["Acct-Status-Type"] == ["Stop"]
     assert stop["Acct-Terminate-Cause"] == ["User-Request"]
-    assert _octets(stop, "Output") == pytest.approx(5_000_000 * lasted_s, rel=0.02)
-    assert _octets(stop, "Input") == pytest.approx(1_000_000 * lasted_s, rel=0.02)
+    assert 5_000_000 * at_least_s - 1 <= _octets(stop, "Output") <= 5_000_000 * at_most_s
+    assert 1_000_000 * at_least_s - 1 <= _octets(stop, "Input") <= 1_000_000 * at_most_s
 
 
 def test_counters_past_32_bits_go_into_gigawords(server: PlainServer) -> None:
@@ -335,7 +338,7 @@ def test_a_skewed_clock_shows_in_the_event_timestamp(server: PlainServer) -> Non
             server.secret,
             vendor="mikrotik",
             servers=[RadiusServer("127.0.0.1", server.authentication_port, server.accounting_port)],
-            options=DeviceOptions(coa_port=0, announce_boot=False),
+            options=DeviceOptions(coa_port=0, announce_boot=False, accounting_retry=PATIENT),
             clock=lambda: 1_700_000_000.0,
         )
         nas.clock_skew_s = -3600.0
@@ -378,10 +381,10 @@ def test_a_dead_first_server_costs_its_tries_once_and_then_the_second_is_asked_a
 
     nas, took_s = asyncio.run(evening())
 
-    # One login waits 3 x 0.1 s, the other nineteen do not; accounting learns it for itself in the meantime.
-    assert 0.3 <= took_s < 3.0
-    assert nas.statistics.failovers >= 2
-    assert len(server.records()) == 20
+    # The first login waits 3 x 0.1 s and the first record too; the others know by then.
+    assert took_s >= 0.3
+    assert 2 <= nas.statistics.failovers < 20
+    assert len({record["Acct-Session-Id"][0] for record in server.records()}) == 20
 
 
 def test_with_the_wrong_secret_nobody_is_let_in(server: PlainServer) -> None:
@@ -506,7 +509,8 @@ def test_dialling_at_a_rate_takes_its_time(server: PlainServer) -> None:
         await nas.stop()
         return took_s
 
-    assert 0.38 <= asyncio.run(evening()) < 2.0
+    # The fortieth begins 39 hundredths after the first.
+    assert asyncio.run(evening()) >= 0.38
 
 
 def test_stopping_in_the_middle_settles_a_dial_and_leaves_nothing_open(server: PlainServer) -> None:
