@@ -215,7 +215,7 @@ class Logins:
         if items.broken_limit:
             what = f"{items.broken_limit} of account {account.account_id} or its profile has a value that can't be sent"
             answer = _refusal(login, Silence(SilenceReason.VALUE_UNUSABLE, what))
-            return msgspec.structs.replace(answer, warnings=warnings)
+            return msgspec.structs.replace(answer, warnings=warnings + answer.warnings)
         version = profile.record.revision + account.revision
         if accept.time_left_s:
             sent = within_expiry(sent, accept.time_left_s)

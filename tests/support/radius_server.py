@@ -21,6 +21,7 @@ from support.radius_packets import STATUS_SERVER, Device, build
 
 from control_plane import freeradius
 from control_plane.settings import Settings
+from radius_hooks.login_line import read_login_line
 from radius_hooks.policy_records import (
     FORMAT,
     AccountRecord,
@@ -41,6 +42,7 @@ KEY = b"0123456789abcdef0123456789abcdef"
 SEALER = Sealer([KEY])
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
+PORT_TRIES = 3
 FULL_PROFILE, THROTTLE_PROFILE, WALLED_PROFILE = 1, 2, 3
 
 
@@ -144,11 +146,12 @@ def free_ports(count):
             one.close()
 
 
-def test_settings(base, **radius):
-    """Settings with free ports and a short life for clients; `radius` are fields of RadiusSettings."""
+def make_settings(base, *, access=None, **radius):
+    """Settings with free ports and a short life for clients; `radius` and `access` are fields of those sections."""
     authentication, accounting, status = free_ports(3)
     raw = {
         "base_dir": str(base),
+        "access": access or {},
         "radius": {
             "authentication_port": authentication,
             "accounting_port": accounting,
@@ -174,7 +177,8 @@ class RadiusServer:
 
     def __init__(self, base, fill, **radius):
         self.base = base
-        self.settings = test_settings(base, **radius)
+        self._changed = radius
+        self.settings = make_settings(base, **radius)
         self.process = None
         settings = self.settings
         give_to_freeradius(
@@ -228,17 +232,30 @@ class RadiusServer:
         return Device(self.accounting if accounting else self.authentication, secret, source=source)
 
     def start(self):
-        """Start it and wait until Status-Server answers."""
+        """Start it and wait until Status-Server answers. Other ports are taken when somebody was faster."""
+        for _ in range(PORT_TRIES):
+            self._launch()
+            if self._wait_until_it_answers():
+                return self
+            said = (self.base / "console.log").read_text(errors="replace")
+            said += self.log.read_text(errors="replace") if self.log.exists() else ""
+            if "Address already in use" not in said:
+                break
+            self.settings = make_settings(self.base, **self._changed)
+            freeradius.render(self.settings, self.config_dir)
+        raise AssertionError(f"FreeRADIUS does not answer (exit {self.process.poll()}):\n{said[-4000:]}")
+
+    def _launch(self):
         command = freeradius.command(self.config_dir)
         with (self.base / "console.log").open("ab") as console:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+
+    def _wait_until_it_answers(self):
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                said = (self.base / "console.log").read_text(errors="replace")
-                said += self.log.read_text(errors="replace") if self.log.exists() else ""
-                raise AssertionError(f"FreeRADIUS does not answer (exit {self.process.poll()}):\n{said[-4000:]}")
-        return self
+                return False
+        return True
 
     def answers(self, timeout_s=0.2):
         """Whether the status port answers."""
@@ -277,6 +294,10 @@ class RadiusServer:
     def logins(self):
         """The raw lines of the login spool so far."""
         return self.login_spool.read_bytes().splitlines(keepends=True) if self.login_spool.exists() else []
+
+    def last_login(self):
+        """The last line of the login spool: it is written before the answer leaves."""
+        return read_login_line(self.logins()[-1])
 
 
 @contextmanager

@@ -1,0 +1,150 @@
+"""Accounting is answered when the record is in the spool, and only then."""
+
+import subprocess
+import threading
+import time
+
+import pytest
+from support.radius_packets import ACCT_SESSION_ID, USER_NAME, attribute
+from support.radius_server import RadiusServer, account_record, give_to_freeradius, radius_server
+
+pytestmark = pytest.mark.radius
+
+
+def fill(batch):
+    batch.put_account("anna", account_record(1))
+
+
+@pytest.fixture(scope="module")
+def server():
+    with radius_server(fill) as started:
+        yield started
+
+
+def test_each_kind_of_record_is_answered_and_written_with_its_source(server):
+    with server.device(accounting=True) as nas:
+        for status in (1, 2, 3, 7, 8):
+            assert nas.account(status, f"kind-{status}", attribute(USER_NAME, "anna")) is not None
+
+    text = server.accounting_spool.read_text()
+    for status, word in ((1, "Start"), (2, "Stop"), (3, "Interim-Update"), (7, "Accounting-On"), (8, "Accounting-Off")):
+        record = next(one for one in text.split("\n\n") if f'"kind-{status}"' in one)
+        assert f"\tAcct-Status-Type = {word}\n" in record
+        assert "\tPacket-Src-IP-Address = 127.0.0.1\n" in record
+
+
+def test_records_of_many_senders_never_tear_each_other(server):
+    senders, each = 8, 100
+
+    def send(number):
+        with server.device(accounting=True) as nas:
+            for count in range(each):
+                filler = attribute(ACCT_SESSION_ID + 30, "x" * (count % 200 + 1))
+                assert nas.account(3, f"many-{number}-{count}", filler, timeout_s=10) is not None
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(senders)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    records = [one.lstrip("\n") for one in server.accounting_spool.read_text().split("\n\n") if '"many-' in one]
+    assert len(records) == senders * each
+    for record in records:
+        lines = record.split("\n")
+        assert all(line.startswith("\t") and " = " in line for line in lines[1:]), record
+        assert lines[-1].startswith("\tTimestamp = ")
+
+
+def test_a_renamed_spool_is_left_for_a_new_file_without_losing_an_answered_record(server):
+    with server.device(accounting=True) as nas:
+        for number in range(20):
+            renamed = server.accounting_spool.with_name(f"detail.{number}")
+            assert nas.account(1, f"rename-{number}") is not None
+            server.accounting_spool.rename(renamed)
+            assert f'"rename-{number}"' in renamed.read_text()
+
+
+def test_login_lines_follow_a_rename_too(server):
+    with server.device() as nas:
+        nas.login("anna", "secret")
+        renamed = server.login_spool.with_name("logins.1")
+        server.login_spool.rename(renamed)
+        before = renamed.read_bytes().count(b"\n")
+        deadline = time.monotonic() + 5
+        sent = 0
+        while not server.login_spool.exists() and time.monotonic() < deadline:
+            assert nas.login("anna", "secret") is not None
+            sent += 1
+
+    both = renamed.read_bytes().count(b"\n") - before + len(server.logins())
+    assert both == sent
+
+
+def test_without_its_spool_directory_nothing_is_answered_and_everything_after_it_is_back():
+    with radius_server(fill) as server, server.device(accounting=True) as nas:
+        directory = server.settings.accounting_spool_dir
+        moved = directory.with_name("moved")
+        directory.rename(moved)
+        directory.write_text("not a directory")
+        assert nas.account(1, "nowhere", timeout_s=0.5) is None
+
+        directory.unlink()
+        moved.rename(directory)
+        assert nas.account(1, "somewhere") is not None
+        assert '"somewhere"' in server.accounting_spool.read_text()
+
+
+@pytest.mark.lab
+def test_a_full_disk_leaves_records_unanswered_and_logins_answered(tmp_path):
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+    spool = tmp_path / "server" / "var" / "spool"
+    spool.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(spool)], check=True)
+    server = None
+    try:
+        server = RadiusServer(tmp_path / "server", fill).start()
+        give_to_freeradius(spool)
+        with server.device(accounting=True) as nas, server.device() as login:
+            answered = fill_up(server, nas)
+
+            assert login.login("anna", "secret") is not None
+            assert 20 < len(answered) < 400
+            text = server.accounting_spool.read_text()
+            for session in answered:
+                assert whole_record(text, session), session
+
+            # Room again, in the moment when the file goes that FreeRADIUS still holds open.
+            server.accounting_spool.unlink()
+            server.login_spool.unlink(missing_ok=True)
+            assert nas.account(1, "after", timeout_s=10) is not None
+            assert whole_record(server.accounting_spool.read_text(), "after")
+        assert server.is_alive()
+    finally:
+        if server is not None:
+            server.stop()
+            server.store.close()
+        subprocess.run(["umount", "-l", str(spool)], check=True)
+
+
+def fill_up(server, nas):
+    """Send records of every length until several in a row stay unanswered; the sessions that were answered."""
+    answered, silent = [], 0
+    for number in range(500):
+        session = f"full-{number:04d}"
+        if nas.account(3, session, attribute(77, "y" * (number * 7 % 250 + 1)), timeout_s=0.3) is None:
+            silent += 1
+            if silent == 5:
+                return answered
+        else:
+            answered.append(session)
+            assert silent == 0, "answered after the disk was full"
+    raise AssertionError("the disk never filled")
+
+
+def whole_record(text, session):
+    """Whether the spool holds the record of a session to its last line."""
+    found = [one for one in text.split("\n\n") if f'"{session}"' in one]
+    return len(found) == 1 and found[0].rpartition("\n")[2].startswith("\tTimestamp = ")
