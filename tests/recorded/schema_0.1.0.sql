@@ -1,0 +1,700 @@
+-- Corrente: the database as it is today. An older database becomes this one through migrations/.
+-- Invariants stand here as constraints wherever the database can hold them; code may be wrong, the database refuses.
+--
+-- Units: rates in bit/s, octets in bytes, times with zone (UTC inside), *_s in seconds.
+-- Secrets (`sealed_*`) are AES-256-GCM under a key the database never sees; see radius_hooks/sealing.py.
+
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Roles. They have no password and no login here: the operator's pg_hba.conf or `corrente up` says who becomes which.
+-- FreeRADIUS has none: its hook reads the policy store.
+-- ---------------------------------------------------------------------------------------------------------------
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['corrente_edge', 'corrente_worker', 'corrente_web', 'corrente_lookup'] LOOP
+        -- Roles belong to the cluster: another database of it, or its administrator, may have made them.
+        CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = wanted);
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- made by another database in this moment
+        END;
+    END LOOP;
+END
+$$;
+
+CREATE TABLE schema_migration (
+    name       text PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE schema_migration IS 'Migrations this database holds; a new database starts with all of them.';
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Arguments: what to do instead.
+BEGIN
+    RAISE EXCEPTION '%: % refused by %', TG_TABLE_NAME, TG_OP, TG_NAME
+        USING ERRCODE = 'restrict_violation', HINT = TG_ARGV[0], TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
+END
+$$;
+COMMENT ON FUNCTION refuse_change() IS 'For triggers that forbid a kind of change altogether; the error names the trigger as its constraint.';
+
+CREATE FUNCTION every_item_matches(items text[], pattern text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    item text;
+BEGIN
+    IF array_ndims(items) > 1 THEN
+        RETURN false;
+    END IF;
+    FOREACH item IN ARRAY items LOOP
+        IF item IS NULL OR item !~ pattern THEN
+            RETURN false;
+        END IF;
+    END LOOP;
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION every_item_matches(text[], text) IS 'A flat array without NULL whose items all match; an empty one does.';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Access devices
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE site (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name      text NOT NULL UNIQUE CHECK (name <> ''),
+    latitude  numeric(9, 6) CHECK (latitude BETWEEN -90 AND 90),
+    longitude numeric(9, 6) CHECK (longitude BETWEEN -180 AND 180),
+    CONSTRAINT site_place_in_pairs CHECK ((latitude IS NULL) = (longitude IS NULL))
+);
+COMMENT ON TABLE site IS 'A place with equipment: a point of presence, a tower, an access point.';
+
+CREATE TYPE nas_verification AS ENUM ('accounting', 'routeros_api', 'cli', 'none');
+COMMENT ON TYPE nas_verification IS 'The second source that confirms what a device acknowledged.';
+
+CREATE TABLE nas (
+    id                            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name                          text NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._-]{1,64}$'),
+    source                        cidr NOT NULL,
+    identifier                    text CHECK (octet_length(identifier) BETWEEN 1 AND 253),
+    vendor                        text NOT NULL CHECK (vendor ~ '^[a-z][a-z0-9_]{0,31}$'),
+    sealed_secret                 bytea NOT NULL,
+    require_message_authenticator boolean NOT NULL DEFAULT true,
+    realms                        text[] NOT NULL DEFAULT '{}',
+    coa_address                   inet,
+    coa_port                      integer NOT NULL DEFAULT 3799 CHECK (coa_port BETWEEN 1 AND 65535),
+    sealed_coa_secret             bytea,
+    verification                  nas_verification NOT NULL DEFAULT 'accounting',
+    swap_octets                   boolean NOT NULL DEFAULT false,
+    site_id                       bigint REFERENCES site,
+    enabled                       boolean NOT NULL DEFAULT true,
+    booted_at                     timestamptz,
+    created_at                    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT nas_source_once UNIQUE (source),
+    CONSTRAINT nas_source_not_everyone CHECK (masklen(source) >= CASE family(source) WHEN 4 THEN 8 ELSE 16 END),
+    CONSTRAINT nas_secret_sealed CHECK (octet_length(sealed_secret) > 32),
+    CONSTRAINT nas_coa_secret_sealed CHECK (octet_length(sealed_coa_secret) > 32),
+    CONSTRAINT nas_coa_address_is_host CHECK (masklen(coa_address) = CASE family(coa_address) WHEN 4 THEN 32 ELSE 128 END),
+    CONSTRAINT nas_realms_bare CHECK (realms = '{}' OR every_item_matches(realms, '^[^@[:space:][:cntrl:]]{1,253}$'))
+);
+COMMENT ON TABLE nas IS 'Access devices. The source address that selects the shared secret is the identity; a prefix may stand for a group.';
+COMMENT ON COLUMN nas.source IS 'Never everyone: a prefix is at least /8, or /16 in IPv6. Prefixes may nest; the longest one holds.';
+COMMENT ON COLUMN nas.identifier IS 'What it calls itself (NAS-Identifier): a claim that is shown, never the identity.';
+COMMENT ON COLUMN nas.sealed_secret IS 'The RADIUS shared secret; sealing adds 32 octets, so nothing shorter was ever sealed.';
+COMMENT ON COLUMN nas.realms IS 'Serves only usernames with one of these after the last @; empty means all.';
+COMMENT ON COLUMN nas.coa_address IS 'Where CoA goes; the source address when empty and that is one host.';
+COMMENT ON COLUMN nas.swap_octets IS 'This model reports upload and download exchanged; calibrate with a known transfer.';
+COMMENT ON COLUMN nas.booted_at IS 'Last Accounting-On or -Off taken to be true: sessions that began before it are over.';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- What the network can give, and what is sold
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE profile (
+    id                       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name                     text NOT NULL UNIQUE CHECK (name ~ '^[A-Za-z0-9._ -]{1,64}$'),
+    rate_down_bps            bigint CHECK (rate_down_bps BETWEEN 1000 AND 400000000000),
+    rate_up_bps              bigint CHECK (rate_up_bps BETWEEN 1000 AND 400000000000),
+    burst_down_bps           bigint CHECK (burst_down_bps BETWEEN 1000 AND 400000000000),
+    burst_up_bps             bigint CHECK (burst_up_bps BETWEEN 1000 AND 400000000000),
+    burst_threshold_down_bps bigint CHECK (burst_threshold_down_bps BETWEEN 1000 AND 400000000000),
+    burst_threshold_up_bps   bigint CHECK (burst_threshold_up_bps BETWEEN 1000 AND 400000000000),
+    burst_time_s             integer CHECK (burst_time_s BETWEEN 1 AND 3600),
+    priority                 smallint CHECK (priority BETWEEN 1 AND 8),
+    minimum_down_bps         bigint CHECK (minimum_down_bps BETWEEN 1000 AND 400000000000),
+    minimum_up_bps           bigint CHECK (minimum_up_bps BETWEEN 1000 AND 400000000000),
+    address_lists            text[] NOT NULL DEFAULT '{}',
+    ipv4_pool                text CHECK (octet_length(ipv4_pool) BETWEEN 1 AND 253 AND ipv4_pool !~ '[[:cntrl:]]'),
+    ipv6_pool                text CHECK (octet_length(ipv6_pool) BETWEEN 1 AND 253 AND ipv6_pool !~ '[[:cntrl:]]'),
+    delegated_ipv6_pool      text CHECK (octet_length(delegated_ipv6_pool) BETWEEN 1 AND 253 AND delegated_ipv6_pool !~ '[[:cntrl:]]'),
+    filter                   text CHECK (octet_length(filter) BETWEEN 1 AND 253 AND filter !~ '[[:cntrl:]]'),
+    quota_octets             bigint CHECK (quota_octets > 0),
+    session_timeout_s        integer CHECK (session_timeout_s BETWEEN 60 AND 31536000),
+    idle_timeout_s           integer CHECK (idle_timeout_s BETWEEN 60 AND 31536000),
+    interim_interval_s       integer DEFAULT 600 CHECK (interim_interval_s BETWEEN 60 AND 86400),
+    CONSTRAINT profile_rates_in_pairs CHECK ((rate_down_bps IS NULL) = (rate_up_bps IS NULL)),
+    CONSTRAINT profile_bursts_in_pairs CHECK ((burst_down_bps IS NULL) = (burst_up_bps IS NULL)),
+    CONSTRAINT profile_thresholds_in_pairs CHECK ((burst_threshold_down_bps IS NULL) = (burst_threshold_up_bps IS NULL)),
+    CONSTRAINT profile_minimums_in_pairs CHECK ((minimum_down_bps IS NULL) = (minimum_up_bps IS NULL)),
+    CONSTRAINT profile_burst_above_rate CHECK (burst_down_bps IS NULL OR (rate_down_bps IS NOT NULL AND burst_down_bps >= rate_down_bps AND burst_up_bps >= rate_up_bps)),
+    CONSTRAINT profile_threshold_needs_burst CHECK (burst_threshold_down_bps IS NULL OR burst_down_bps IS NOT NULL),
+    CONSTRAINT profile_threshold_below_burst CHECK (burst_threshold_down_bps <= burst_down_bps AND burst_threshold_up_bps <= burst_up_bps),
+    CONSTRAINT profile_burst_time_needs_burst CHECK (burst_time_s IS NULL OR burst_down_bps IS NOT NULL),
+    CONSTRAINT profile_minimum_below_rate CHECK (minimum_down_bps IS NULL OR (rate_down_bps IS NOT NULL AND minimum_down_bps <= rate_down_bps AND minimum_up_bps <= rate_up_bps)),
+    CONSTRAINT profile_priority_needs_rate CHECK (priority IS NULL OR rate_down_bps IS NOT NULL),
+    CONSTRAINT profile_address_lists_fit CHECK (address_lists = '{}' OR every_item_matches(address_lists, '^[^[:cntrl:]]{1,60}$'))
+);
+COMMENT ON TABLE profile IS 'What the network gives, in no vendor''s words. Down is to the subscriber, up is from the subscriber.';
+COMMENT ON COLUMN profile.quota_octets IS 'Octets both ways in a calendar month of the billing zone; beyond it the plan''s throttle profile holds.';
+COMMENT ON COLUMN profile.interim_interval_s IS 'RFC 2869 section 5.16: never under 60, better not under 600. NULL sends none: the device decides.';
+
+CREATE TABLE plan (
+    id                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name                text NOT NULL UNIQUE CHECK (name <> ''),
+    profile_id          bigint NOT NULL REFERENCES profile,
+    throttle_profile_id bigint NOT NULL REFERENCES profile,
+    walled_profile_id   bigint NOT NULL REFERENCES profile
+);
+COMMENT ON TABLE plan IS 'What is sold, and the three profiles it can mean: in full, throttled, in the walled garden.';
+CREATE INDEX plan_profile ON plan (profile_id);
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Customers and contracts, as far as access needs them
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE customer (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL CHECK (name <> ''),
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE customer IS 'The person or company who owes.';
+
+CREATE TYPE contract_status AS ENUM ('draft', 'proposal', 'pending', 'trial', 'active', 'free', 'ended', 'cancelled');
+COMMENT ON TYPE contract_status IS 'Trial, active and free are in service; the others give nothing on the network.';
+
+CREATE TABLE contract (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    customer_id bigint NOT NULL REFERENCES customer,
+    plan_id     bigint NOT NULL REFERENCES plan,
+    status      contract_status NOT NULL DEFAULT 'pending',
+    starts_on   date,
+    ends_on     date,
+    CONSTRAINT contract_dates_in_order CHECK (ends_on >= starts_on),
+    CONSTRAINT contract_ended_has_end CHECK (status <> 'ended' OR ends_on IS NOT NULL)
+);
+COMMENT ON TABLE contract IS 'One customer''s agreement to a plan. What the line gets is computed from status, restrictions and relief; nobody sets it by hand.';
+COMMENT ON COLUMN contract.ends_on IS 'First day without service, in the billing zone.';
+CREATE INDEX contract_customer ON contract (customer_id);
+CREATE INDEX contract_plan ON contract (plan_id);
+
+CREATE TYPE restriction_origin AS ENUM ('dunning', 'customer_pause', 'admin', 'abuse', 'legal', 'technical');
+CREATE TYPE restriction_level AS ENUM ('throttle', 'walled', 'blocked');
+COMMENT ON TYPE restriction_origin IS 'Who limits the service, and so who may lift it: paying lifts dunning and nothing else.';
+COMMENT ON TYPE restriction_level IS 'In order of severity; of several the severest holds.';
+
+CREATE TABLE restriction (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    contract_id bigint NOT NULL REFERENCES contract,
+    origin      restriction_origin NOT NULL,
+    level       restriction_level NOT NULL,
+    reason      text NOT NULL CHECK (reason <> ''),
+    placed_by   text NOT NULL CHECK (placed_by <> ''),
+    since       timestamptz NOT NULL DEFAULT now(),
+    until       timestamptz,
+    lifted_at   timestamptz,
+    lifted_by   text CHECK (lifted_by <> ''),
+    CONSTRAINT restriction_until_after_since CHECK (until > since),
+    CONSTRAINT restriction_lift_is_signed CHECK ((lifted_at IS NULL) = (lifted_by IS NULL)),
+    CONSTRAINT restriction_lifted_after_since CHECK (lifted_at >= since)
+);
+COMMENT ON TABLE restriction IS 'Service limited, by whom and why. Lifting one never touches another.';
+CREATE INDEX restriction_in_force ON restriction (contract_id) WHERE lifted_at IS NULL;
+CREATE TRIGGER restriction_lift_is_final BEFORE UPDATE ON restriction FOR EACH ROW WHEN (OLD.lifted_at IS NOT NULL)
+    EXECUTE FUNCTION refuse_change('A lifted restriction is history: place a new one.');
+
+CREATE TABLE relief (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    contract_id bigint NOT NULL REFERENCES contract,
+    during      tstzrange NOT NULL,
+    reason      text NOT NULL CHECK (reason <> ''),
+    granted_by  text NOT NULL CHECK (granted_by <> ''),
+    CONSTRAINT relief_is_bounded CHECK (NOT isempty(during) AND NOT lower_inf(during) AND NOT upper_inf(during) AND lower_inc(during) AND NOT upper_inc(during)),
+    CONSTRAINT relief_one_at_a_time EXCLUDE USING gist (contract_id WITH =, during WITH &&)
+);
+COMMENT ON TABLE relief IS 'A promise to pay or a grace: while it lasts, restrictions of origin dunning do not count.';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Subscriber accounts
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TYPE secret_kind AS ENUM ('clear', 'nt', 'crypt', 'md5', 'smd5', 'sha1', 'ssha1', 'sha2', 'password_with_header', 'no_secret');
+COMMENT ON TYPE secret_kind IS 'In what form the secret is kept. Only clear can answer CHAP; clear and nt can answer MS-CHAPv2.';
+
+CREATE FUNCTION own_attributes_are_sound(blocks jsonb) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+-- A password would lie here in clear, and Auth-Type := Accept would let in without one.
+DECLARE
+    block jsonb;
+    items jsonb;
+    item  jsonb;
+BEGIN
+    FOR block IN SELECT jsonb_array_elements(blocks) LOOP
+        IF jsonb_typeof(block) <> 'object' OR block - ARRAY['check', 'control', 'reply', 'fall_through'] <> '{}'
+            OR jsonb_typeof(coalesce(block -> 'fall_through', 'false')) <> 'boolean' THEN
+            RETURN false;
+        END IF;
+        FOR items IN SELECT coalesce(block -> list, '[]') FROM unnest(ARRAY['check', 'control', 'reply']) AS list LOOP
+            IF jsonb_typeof(items) <> 'array' THEN
+                RETURN false;
+            END IF;
+            FOR item IN SELECT jsonb_array_elements(items) LOOP
+                IF jsonb_typeof(item) <> 'array' OR jsonb_array_length(item) <> 3
+                    OR EXISTS (SELECT FROM jsonb_array_elements(item) AS part WHERE jsonb_typeof(part) <> 'string')
+                    OR item ->> 0 = '' OR item ->> 0 ~* 'password'
+                    OR item ->> 1 NOT IN ('=', ':=', '+=', '-=', '==', '!=', '<', '<=', '>', '>=', '=~', '!~', '=*', '!*')
+                    OR (lower(item ->> 0) = 'auth-type' AND lower(item ->> 2) = 'accept') THEN
+                    RETURN false;
+                END IF;
+            END LOOP;
+        END LOOP;
+    END LOOP;
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION own_attributes_are_sound(jsonb) IS 'Blocks of [name, operator, value] texts, with no password among them and no way round the password check.';
+
+CREATE TABLE subscriber_account (
+    id                    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    contract_id           bigint NOT NULL REFERENCES contract,
+    username              text COLLATE "C" NOT NULL,
+    secret_kind           secret_kind NOT NULL DEFAULT 'clear',
+    sealed_secret         bytea NOT NULL DEFAULT '',
+    expires_at            timestamptz,
+    max_sessions          smallint NOT NULL DEFAULT 1 CHECK (max_sessions BETWEEN 0 AND 1000),
+    macs                  text[] NOT NULL DEFAULT '{}',
+    circuit_ids           text[] NOT NULL DEFAULT '{}',
+    nas_ids               bigint[] NOT NULL DEFAULT '{}',
+    own_attributes        jsonb NOT NULL DEFAULT '[]' CHECK (own_attributes = '[]' OR (jsonb_typeof(own_attributes) = 'array' AND own_attributes_are_sound(own_attributes))),
+    quota_exhausted_until timestamptz,
+    created_at            timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT subscriber_account_username_once UNIQUE (username),
+    CONSTRAINT subscriber_account_username_fits CHECK (octet_length(username) BETWEEN 1 AND 253 AND username !~ '[\x01-\x1f\x7f\u0080-\u009f]'),
+    CONSTRAINT subscriber_account_secret_present CHECK ((secret_kind = 'no_secret') = (sealed_secret = '')),
+    CONSTRAINT subscriber_account_secret_sealed CHECK (sealed_secret = '' OR octet_length(sealed_secret) > 32),
+    CONSTRAINT subscriber_account_macs_normal CHECK (macs = '{}' OR every_item_matches(macs, '^[0-9a-f]{12}$')),
+    CONSTRAINT subscriber_account_circuit_ids_fit CHECK (circuit_ids = '{}' OR every_item_matches(circuit_ids, '^[^[:cntrl:]]{1,253}$')),
+    CONSTRAINT subscriber_account_nas_ids_flat CHECK (nas_ids = '{}' OR (array_ndims(nas_ids) = 1 AND array_position(nas_ids, NULL) IS NULL))
+);
+COMMENT ON TABLE subscriber_account IS 'One RADIUS username with its line. Usernames are compared byte for byte.';
+COMMENT ON COLUMN subscriber_account.max_sessions IS 'Sessions at once; 0 means no limit.';
+COMMENT ON COLUMN subscriber_account.macs IS 'Bound MAC addresses as twelve lower-case hex digits; empty means any.';
+COMMENT ON COLUMN subscriber_account.own_attributes IS 'Blocks [{check, control, reply, fall_through}] of attributes [name, operator, value] no other column carries.';
+COMMENT ON COLUMN subscriber_account.sealed_secret IS 'The password, or its hash in the form secret_kind says, sealed for this row; empty only for no_secret.';
+COMMENT ON COLUMN subscriber_account.circuit_ids IS 'Bound access lines; empty means any.';
+COMMENT ON COLUMN subscriber_account.nas_ids IS 'Bound NASes (nas.id, held by triggers because an array has no foreign key); empty means any.';
+COMMENT ON COLUMN subscriber_account.quota_exhausted_until IS 'The worker found the quota of the month used up; full service again at this instant.';
+CREATE INDEX subscriber_account_contract ON subscriber_account (contract_id);
+CREATE INDEX subscriber_account_quota ON subscriber_account (quota_exhausted_until) WHERE quota_exhausted_until IS NOT NULL;
+
+CREATE FUNCTION refuse_unknown_nas() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    unknown bigint[];
+BEGIN
+    -- The lock keeps these NASes from being deleted before we commit.
+    PERFORM FROM nas WHERE id = ANY (NEW.nas_ids) FOR KEY SHARE;
+    SELECT array_agg(wanted) INTO unknown FROM unnest(NEW.nas_ids) AS wanted WHERE NOT EXISTS (SELECT FROM nas WHERE id = wanted);
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION 'subscriber account % is bound to NAS % that does not exist', NEW.username, unknown
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION refuse_unknown_nas() IS 'The foreign key of subscriber_account.nas_ids, seen from the account.';
+CREATE TRIGGER subscriber_account_nas_known_insert BEFORE INSERT ON subscriber_account FOR EACH ROW
+    WHEN (NEW.nas_ids <> '{}') EXECUTE FUNCTION refuse_unknown_nas();
+CREATE TRIGGER subscriber_account_nas_known_update BEFORE UPDATE OF nas_ids ON subscriber_account FOR EACH ROW
+    WHEN (NEW.nas_ids <> '{}') EXECUTE FUNCTION refuse_unknown_nas();
+
+CREATE FUNCTION refuse_bound_nas() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    bound text;
+BEGIN
+    SELECT username INTO bound FROM subscriber_account WHERE nas_ids @> ARRAY[OLD.id] LIMIT 1;
+    IF bound IS NOT NULL THEN
+        RAISE EXCEPTION 'NAS % has subscriber accounts bound to it, such as %', OLD.name, bound
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Disable it instead.';
+    END IF;
+    RETURN OLD;
+END
+$$;
+COMMENT ON FUNCTION refuse_bound_nas() IS 'The foreign key of subscriber_account.nas_ids, seen from the NAS: gone, it would leave accounts that can log in nowhere.';
+CREATE TRIGGER nas_unbound BEFORE DELETE ON nas FOR EACH ROW EXECUTE FUNCTION refuse_bound_nas();
+
+CREATE TYPE account_prefix_kind AS ENUM ('framed_ipv4', 'framed_ipv6_address', 'framed_ipv6_prefix', 'delegated_ipv6_prefix', 'route');
+COMMENT ON TYPE account_prefix_kind IS 'How the device is told: each but route is one RADIUS attribute, at most once an account.';
+
+CREATE TABLE account_prefix (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES subscriber_account ON DELETE CASCADE,
+    kind       account_prefix_kind NOT NULL,
+    prefix     cidr NOT NULL,
+    metric     integer CHECK (metric BETWEEN 0 AND 65535),
+    CONSTRAINT account_prefix_once UNIQUE (prefix, account_id, kind),
+    -- The sum keeps the planner from looking an account up in this index: it thinks that cheap and it is not.
+    CONSTRAINT account_prefix_one_holder EXCLUDE USING gist (prefix inet_ops WITH &&, (account_id + 0) WITH <>),
+    CONSTRAINT account_prefix_family CHECK (CASE kind
+        WHEN 'framed_ipv4' THEN family(prefix) = 4 AND masklen(prefix) = 32
+        WHEN 'framed_ipv6_address' THEN family(prefix) = 6 AND masklen(prefix) = 128
+        WHEN 'route' THEN masklen(prefix) >= CASE family(prefix) WHEN 4 THEN 8 ELSE 16 END
+        ELSE family(prefix) = 6 AND masklen(prefix) BETWEEN 32 AND 128 END),
+    -- A device takes 127/8 and 224/3 as an order to pick from its own pool, and 0/8 as none at all.
+    CONSTRAINT account_prefix_unicast CHECK (NOT (prefix && '0.0.0.0/8' OR prefix && '127.0.0.0/8' OR prefix && '224.0.0.0/3'
+        OR prefix && '::/8' OR prefix && 'fe80::/10' OR prefix && 'ff00::/8')),
+    CONSTRAINT account_prefix_metric_of_route CHECK (metric IS NULL OR kind = 'route')
+);
+COMMENT ON TABLE account_prefix IS 'Static addresses, prefixes and routes. No address is inside the prefixes of two accounts.';
+-- Beside the exclusion constraint, which a database spread over shards does not have.
+CREATE UNIQUE INDEX account_prefix_assigned_once ON account_prefix (prefix) WHERE kind <> 'route';
+CREATE INDEX account_prefix_account ON account_prefix (account_id);
+CREATE UNIQUE INDEX account_prefix_one_framed ON account_prefix (account_id, kind) WHERE kind IN ('framed_ipv4', 'framed_ipv6_address', 'framed_ipv6_prefix', 'delegated_ipv6_prefix');
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Sessions
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE session (
+    session_key          uuid PRIMARY KEY,
+    nas_id               bigint NOT NULL REFERENCES nas,
+    acct_session_id      text NOT NULL,
+    username             text COLLATE "C" NOT NULL,
+    account_id           bigint REFERENCES subscriber_account ON DELETE SET NULL,
+    class_key            uuid,
+    policy_version       bytea CHECK (octet_length(policy_version) = 8),
+    started_at           timestamptz NOT NULL,
+    updated_at           timestamptz NOT NULL,
+    received_at          timestamptz NOT NULL,
+    session_time_s       bigint NOT NULL CHECK (session_time_s >= 0),
+    octets_in            bigint NOT NULL CHECK (octets_in >= 0),
+    octets_out           bigint NOT NULL CHECK (octets_out >= 0),
+    counter_in           numeric(20) NOT NULL CHECK (counter_in BETWEEN 0 AND 18446744073709551615),
+    counter_out          numeric(20) NOT NULL CHECK (counter_out BETWEEN 0 AND 18446744073709551615),
+    interim_interval_s   integer CHECK (interim_interval_s > 0),
+    framed_ipv4          inet CHECK (family(framed_ipv4) = 4),
+    framed_ipv6_address  inet CHECK (family(framed_ipv6_address) = 6),
+    framed_ipv6_prefix   cidr CHECK (family(framed_ipv6_prefix) = 6),
+    delegated_ipv6_prefix cidr CHECK (family(delegated_ipv6_prefix) = 6),
+    nat_address          inet CHECK (family(nat_address) = 4),
+    nat_first_port       integer,
+    nat_last_port        integer,
+    addresses_since      timestamptz NOT NULL,
+    mac                  text NOT NULL DEFAULT '' CHECK (mac ~ '^([0-9a-f]{12})?$'),
+    line                 text NOT NULL DEFAULT '',
+    stale                boolean NOT NULL DEFAULT false,
+    CONSTRAINT session_nat_block CHECK ((nat_address IS NULL) = (nat_first_port IS NULL) AND (nat_first_port IS NULL) = (nat_last_port IS NULL)
+        AND (nat_first_port IS NULL OR (nat_first_port BETWEEN 0 AND 65535 AND nat_last_port BETWEEN nat_first_port AND 65535)))
+) WITH (fillfactor = 70);
+COMMENT ON TABLE session IS 'Live RADIUS sessions, one row each. Counters carry no index, so that an interim is an update in place.';
+COMMENT ON COLUMN session.octets_in IS 'From the subscriber, summed over all segments of a counter that was reset.';
+COMMENT ON COLUMN session.counter_in IS 'The device''s counter when last read; octets_in grows by its differences.';
+COMMENT ON COLUMN session.policy_version IS 'What the session was given at login, from Class: profile revision and account revision, 4 octets each.';
+COMMENT ON COLUMN session.line IS 'Circuit id, or NAS-Port-Id, or NAS-Port: which access line of the NAS.';
+CREATE INDEX session_account ON session (account_id) WHERE account_id IS NOT NULL;
+CREATE INDEX session_by_id ON session (nas_id, acct_session_id);
+CREATE INDEX session_by_username ON session (username);
+CREATE INDEX session_framed_ipv4 ON session (framed_ipv4) WHERE framed_ipv4 IS NOT NULL;
+CREATE INDEX session_framed_ipv6_address ON session (framed_ipv6_address) WHERE framed_ipv6_address IS NOT NULL;
+CREATE INDEX session_framed_ipv6_prefix ON session (framed_ipv6_prefix) WHERE framed_ipv6_prefix IS NOT NULL;
+CREATE INDEX session_delegated_ipv6_prefix ON session (delegated_ipv6_prefix) WHERE delegated_ipv6_prefix IS NOT NULL;
+CREATE INDEX session_nat_address ON session (nat_address) WHERE nat_address IS NOT NULL;
+
+CREATE TYPE session_end AS ENUM ('stop', 'stale', 'nas_reboot', 'replaced', 'closed_by_staff');
+COMMENT ON TYPE session_end IS 'Who said that the session is over; only stop is the device''s own word for this session.';
+
+CREATE TABLE closed_session (
+    session_key     uuid NOT NULL,
+    ended_at        timestamptz NOT NULL,
+    ended_by        session_end NOT NULL,
+    terminate_cause text,
+    nas_id          bigint NOT NULL,
+    acct_session_id text NOT NULL,
+    username        text COLLATE "C" NOT NULL,
+    account_id      bigint,
+    class_key       uuid,
+    policy_version  bytea CHECK (octet_length(policy_version) = 8),
+    started_at      timestamptz NOT NULL,
+    received_at     timestamptz NOT NULL,
+    session_time_s  bigint NOT NULL CHECK (session_time_s >= 0),
+    octets_in       bigint NOT NULL CHECK (octets_in >= 0),
+    octets_out      bigint NOT NULL CHECK (octets_out >= 0),
+    counter_in      numeric(20) NOT NULL CHECK (counter_in BETWEEN 0 AND 18446744073709551615),
+    counter_out     numeric(20) NOT NULL CHECK (counter_out BETWEEN 0 AND 18446744073709551615),
+    interim_interval_s integer,
+    framed_ipv4     inet CHECK (family(framed_ipv4) = 4),
+    framed_ipv6_address inet CHECK (family(framed_ipv6_address) = 6),
+    framed_ipv6_prefix cidr CHECK (family(framed_ipv6_prefix) = 6),
+    delegated_ipv6_prefix cidr CHECK (family(delegated_ipv6_prefix) = 6),
+    nat_address     inet CHECK (family(nat_address) = 4),
+    nat_first_port  integer,
+    nat_last_port   integer,
+    mac             text NOT NULL CHECK (mac ~ '^([0-9a-f]{12})?$'),
+    line            text NOT NULL,
+    PRIMARY KEY (session_key, ended_at),
+    CONSTRAINT closed_session_nat_block CHECK ((nat_address IS NULL) = (nat_first_port IS NULL) AND (nat_first_port IS NULL) = (nat_last_port IS NULL)
+        AND (nat_first_port IS NULL OR (nat_first_port BETWEEN 0 AND 65535 AND nat_last_port BETWEEN nat_first_port AND 65535)))
+) PARTITION BY RANGE (ended_at);
+COMMENT ON TABLE closed_session IS 'Ended sessions by month of their end. ended_by other than stop: the device never said so, and a word from it reopens the session.';
+CREATE INDEX closed_session_account ON closed_session (account_id, ended_at);
+CREATE INDEX closed_session_by_id ON closed_session (nas_id, acct_session_id);
+
+CREATE TABLE address_history (
+    month           date NOT NULL,
+    address         inet NOT NULL,
+    valid_from      timestamptz NOT NULL,
+    valid_to        timestamptz NOT NULL,
+    first_port      integer NOT NULL DEFAULT 0,
+    last_port       integer NOT NULL DEFAULT 65535,
+    session_key     uuid NOT NULL,
+    nas_id          bigint NOT NULL,
+    account_id      bigint,
+    username        text COLLATE "C" NOT NULL,
+    PRIMARY KEY (address, valid_from, session_key, first_port, month),
+    CONSTRAINT address_history_in_order CHECK (valid_to >= valid_from),
+    CONSTRAINT address_history_ports CHECK (first_port BETWEEN 0 AND 65535 AND last_port BETWEEN first_port AND 65535),
+    -- A row that reaches out of its month would not be found by a look-up, which reads one partition.
+    CONSTRAINT address_history_inside_month CHECK (extract(day FROM month) = 1 AND valid_from AT TIME ZONE 'UTC' >= month
+        AND valid_to AT TIME ZONE 'UTC' <= month + interval '1 month')
+) PARTITION BY RANGE (month);
+COMMENT ON TABLE address_history IS 'Who had an address or prefix and when, kept apart from usage with its own retention and readers. A holding that crosses a month has a row in each (UTC months), so a look-up touches one partition.';
+
+CREATE TABLE usage_hour (
+    account_id bigint NOT NULL,
+    hour       timestamptz NOT NULL,
+    octets_in  bigint NOT NULL CHECK (octets_in >= 0),
+    octets_out bigint NOT NULL CHECK (octets_out >= 0),
+    PRIMARY KEY (account_id, hour),
+    CONSTRAINT usage_hour_begins_one CHECK (extract(epoch FROM hour AT TIME ZONE 'UTC') % 900 = 0)
+) PARTITION BY RANGE (hour);
+COMMENT ON TABLE usage_hour IS 'Octets of an account in each hour of the billing zone, by the instant it begins; some zones are a half or a quarter hour off.';
+
+CREATE TABLE usage_day (
+    account_id bigint NOT NULL,
+    day        date NOT NULL,
+    octets_in  bigint NOT NULL CHECK (octets_in >= 0),
+    octets_out bigint NOT NULL CHECK (octets_out >= 0),
+    PRIMARY KEY (account_id, day)
+) PARTITION BY RANGE (day);
+COMMENT ON TABLE usage_day IS 'Octets of an account in each civil day of the billing zone.';
+
+CREATE TABLE login_attempt (
+    at             timestamptz NOT NULL,
+    attempt_key    bytea NOT NULL CHECK (octet_length(attempt_key) = 16),
+    outcome        text NOT NULL CHECK (outcome IN ('accept', 'reject')),
+    reason         text NOT NULL CHECK (reason ~ '^[a-z_]{1,64}$'),
+    username       text COLLATE "C" NOT NULL,
+    account_id     bigint,
+    nas_id         bigint,
+    source         inet,
+    mac            text NOT NULL DEFAULT '' CHECK (mac ~ '^([0-9a-f]{12})?$'),
+    line           text NOT NULL DEFAULT '',
+    session_key    uuid,
+    policy_version bytea CHECK (octet_length(policy_version) = 8),
+    detail         text NOT NULL DEFAULT '',
+    PRIMARY KEY (at, attempt_key)
+) PARTITION BY RANGE (at);
+COMMENT ON TABLE login_attempt IS 'Every login asked for and what was answered, why. Never holds a password.';
+CREATE INDEX login_attempt_username ON login_attempt (username, at);
+
+CREATE TABLE spool_position (
+    node       text NOT NULL,
+    file       text NOT NULL,
+    octets     bigint NOT NULL CHECK (octets >= 0),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (node, file)
+);
+COMMENT ON TABLE spool_position IS 'How far each spool file has had its effect; written in the transaction of that effect.';
+
+CREATE TABLE spool_node (
+    node       text PRIMARY KEY,
+    read_to    timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE spool_node IS 'Up to which time of receipt each RADIUS node''s accounting has been read: a session is silent only as far as its node has been heard.';
+
+CREATE TABLE unreadable_record (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at      timestamptz NOT NULL DEFAULT now(),
+    node    text NOT NULL,
+    file    text NOT NULL,
+    octet   bigint NOT NULL CHECK (octet >= 0),
+    problem text NOT NULL CHECK (problem <> ''),
+    record  text NOT NULL,
+    CONSTRAINT unreadable_record_once UNIQUE (node, file, octet)
+);
+COMMENT ON TABLE unreadable_record IS 'Spooled records that name no session or NAS; kept for a person, nothing is dropped in silence.';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Change feed: what the edges must look at again
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TYPE change_kind AS ENUM ('nas', 'profile', 'plan', 'contract', 'account', 'session');
+COMMENT ON TYPE change_kind IS 'Whose key a row of the feed holds: nas.id, profile.id, plan.id, contract.id; account and session: subscriber_account.id.';
+
+CREATE TABLE change_feed (
+    xid  xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    id   bigint GENERATED ALWAYS AS IDENTITY,
+    kind change_kind NOT NULL,
+    key  bigint NOT NULL,
+    old_name text,
+    at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (xid, id)
+);
+COMMENT ON TABLE change_feed IS 'Which row changed, in which transaction. An edge reads what became visible between two snapshots, so a slow transaction is never skipped and never waited for.';
+COMMENT ON COLUMN change_feed.old_name IS 'The name under which the policy store knew the row, when it is renamed or deleted: a username or a source prefix.';
+
+CREATE TABLE change_horizon (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    xid      xid8 NOT NULL DEFAULT '0'
+);
+COMMENT ON TABLE change_horizon IS 'The feed has been cleared below this transaction: an edge that stands further back rebuilds its store.';
+INSERT INTO change_horizon DEFAULT VALUES;
+
+CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- Arguments: kind, column that holds the key, column that names the row in the policy store (or none).
+DECLARE
+    named text := CASE WHEN TG_NARGS > 2 THEN format('%I::text', TG_ARGV[2]) ELSE 'NULL' END;
+BEGIN
+    IF TG_OP IN ('UPDATE', 'DELETE') THEN
+        EXECUTE format('INSERT INTO change_feed (kind, key, old_name) SELECT DISTINCT %L::change_kind, %I, %s FROM old_rows', TG_ARGV[0], TG_ARGV[1], named);
+    END IF;
+    IF TG_OP IN ('INSERT', 'UPDATE') THEN
+        EXECUTE format('INSERT INTO change_feed (kind, key) SELECT DISTINCT %L::change_kind, %I FROM new_rows', TG_ARGV[0], TG_ARGV[1]);
+    END IF;
+    NOTIFY corrente_change;
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION note_change() FROM PUBLIC;
+COMMENT ON FUNCTION note_change() IS 'One statement, one set of feed rows: a bulk change of a million rows costs one insert.';
+
+DO $$
+DECLARE
+    watched text[];
+BEGIN
+    FOREACH watched SLICE 1 IN ARRAY ARRAY[
+        ['nas', 'nas', 'id', 'source'], ['profile', 'profile', 'id', ''], ['plan', 'plan', 'id', ''],
+        ['contract', 'contract', 'id', ''], ['restriction', 'contract', 'contract_id', ''], ['relief', 'contract', 'contract_id', ''],
+        ['subscriber_account', 'account', 'id', 'username'], ['account_prefix', 'account', 'account_id', '']] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_change(%L, %L%s)',
+            watched[1] || '_change_insert', watched[1], watched[2], watched[3], CASE WHEN watched[4] = '' THEN '' ELSE format(', %L', watched[4]) END);
+        EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_change(%L, %L%s)',
+            watched[1] || '_change_update', watched[1], watched[2], watched[3], CASE WHEN watched[4] = '' THEN '' ELSE format(', %L', watched[4]) END);
+        EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_change(%L, %L%s)',
+            watched[1] || '_change_delete', watched[1], watched[2], watched[3], CASE WHEN watched[4] = '' THEN '' ELSE format(', %L', watched[4]) END);
+        EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(%L)',
+            watched[1] || '_no_truncate', watched[1], 'TRUNCATE passes by the change feed, and edges would go on answering from what is gone: DELETE.');
+    END LOOP;
+END
+$$;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Audit
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE audit_log (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at      timestamptz NOT NULL DEFAULT now(),
+    actor   text NOT NULL CHECK (actor <> ''),
+    action  text NOT NULL CHECK (action ~ '^[a-z_]+\.[a-z_]+$'),
+    subject text NOT NULL CHECK (subject <> ''),
+    detail  jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(detail) = 'object'),
+    CONSTRAINT audit_log_reveal_has_reason CHECK (action !~ 'reveal' OR coalesce(detail ->> 'reason', '') <> '')
+);
+COMMENT ON COLUMN audit_log.action IS 'noun.verb, such as account.reveal_secret, which needs detail.reason.';
+COMMENT ON TABLE audit_log IS 'Who did what to what: revealing a secret, an import, a look-up of who had an address. Append-only.';
+CREATE INDEX audit_log_subject ON audit_log (subject, at);
+CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_change('The audit log is append-only: write a new row.');
+CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('The audit log is append-only: write a new row.');
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Scheduled jobs of the workers
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE scheduled_job (
+    name       text PRIMARY KEY CHECK (name ~ '^[a-z_]{1,64}$'),
+    next_at    timestamptz NOT NULL DEFAULT now(),
+    done_at    timestamptz,
+    took_s     double precision CHECK (took_s >= 0),
+    result     text NOT NULL DEFAULT '',
+    failed_at  timestamptz,
+    problem    text NOT NULL DEFAULT '',
+    CONSTRAINT scheduled_job_failure_says_why CHECK ((failed_at IS NULL) = (problem = ''))
+);
+COMMENT ON TABLE scheduled_job IS 'One row a job; a worker that runs it holds the row, so any number of workers run it once. failed_at is emptied by the next success.';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Partitions: made ahead and dropped by age, never deleted from
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE FUNCTION make_month(month date) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    first  date := date_trunc('month', month)::date;
+    after  date := (date_trunc('month', month) + interval '1 month')::date;
+    parent record;
+    part   text;
+BEGIN
+    -- Instants are cut at UTC months, dates at civil ones.
+    FOR parent IN SELECT c.relname AS name, a.atttypid = 'timestamptz'::regtype AS instant FROM pg_partitioned_table p
+        JOIN pg_class c ON c.oid = p.partrelid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
+        WHERE c.relnamespace = 'public'::regnamespace ORDER BY c.relname LOOP
+        part := parent.name || to_char(first, '_YYYYMM');
+        CONTINUE WHEN to_regclass(part) IS NOT NULL;
+        -- Two that make the same month wait for each other; readers and writers of the table do not wait for either,
+        -- as they would for CREATE TABLE … PARTITION OF.
+        EXECUTE format('LOCK TABLE %I IN SHARE UPDATE EXCLUSIVE MODE', parent.name);
+        CONTINUE WHEN to_regclass(part) IS NOT NULL;
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part, parent.name);
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent.name, part,
+            first::text || CASE WHEN parent.instant THEN ' 00:00:00+00' ELSE '' END,
+            after::text || CASE WHEN parent.instant THEN ' 00:00:00+00' ELSE '' END);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION make_month(date) IS 'Partitions of all partitioned tables for the month of that date; harmless when they are there.';
+
+CREATE FUNCTION drop_months(parent text, before date) RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    part text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass(parent)) THEN
+        RAISE EXCEPTION '% is not a table with a partition a month', parent USING ERRCODE = 'undefined_table';
+    END IF;
+    FOR part IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = parent::regclass AND c.relname ~ ('^' || parent || '_[0-9]{6}$')
+            AND to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month' <= before ORDER BY c.relname LOOP
+        EXECUTE format('DROP TABLE %I', part);
+        RETURN NEXT part;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION drop_months(text, date) IS 'Drops the partitions of a table whose whole month lies before that date; returns their names. Give it a lock_timeout: it waits for who reads the table.';
+REVOKE EXECUTE ON FUNCTION make_month(date), drop_months(text, date) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION make_month(date) TO corrente_edge, corrente_worker;
+GRANT EXECUTE ON FUNCTION drop_months(text, date) TO corrente_worker;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Grants. The edge writes sessions and usage and no contract. Who had an address is read by corrente_lookup alone, besides
+-- the edge and the worker that write it.
+-- ---------------------------------------------------------------------------------------------------------------
+GRANT SELECT ON nas, site, profile, plan, contract, restriction, relief, subscriber_account, account_prefix, change_feed, change_horizon, schema_migration TO corrente_edge, corrente_worker, corrente_web;
+GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, spool_position, spool_node TO corrente_edge;
+GRANT SELECT, INSERT ON address_history, login_attempt, unreadable_record, change_feed TO corrente_edge;
+-- To change sessions is to hold their NAS first, and a row lock needs the right to update something.
+GRANT UPDATE (booted_at) ON nas TO corrente_edge, corrente_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, change_feed, change_horizon, spool_position, spool_node TO corrente_worker;
+GRANT SELECT, INSERT ON address_history, login_attempt, audit_log TO corrente_worker;
+GRANT SELECT, INSERT, UPDATE ON customer, contract, restriction, relief, subscriber_account TO corrente_worker, corrente_web;
+GRANT INSERT, DELETE ON account_prefix TO corrente_worker, corrente_web;
+GRANT SELECT ON session, closed_session, usage_hour, usage_day, login_attempt, customer TO corrente_web;
+GRANT INSERT ON audit_log TO corrente_web;
+GRANT SELECT ON address_history, schema_migration TO corrente_lookup;
+GRANT SELECT (id, name, source, identifier, vendor, site_id, enabled) ON nas TO corrente_lookup;
+GRANT SELECT (session_key, nas_id, acct_session_id, username, account_id, class_key, started_at, updated_at, received_at, framed_ipv4, framed_ipv6_address,
+    framed_ipv6_prefix, delegated_ipv6_prefix, nat_address, nat_first_port, nat_last_port, addresses_since, mac, line, stale) ON session TO corrente_lookup;
+GRANT INSERT ON audit_log TO corrente_lookup;
+GRANT SELECT, INSERT, UPDATE ON scheduled_job TO corrente_worker;
+GRANT SELECT ON scheduled_job TO corrente_web;
+-- A secret is sealed for its row's number, so that number is taken before the row is written.
+GRANT USAGE ON SEQUENCE subscriber_account_id_seq TO corrente_worker, corrente_web;
