@@ -121,6 +121,7 @@ class SimulatedNas:
             secret=self._secret,
             servers=servers,
             require_signature=self.options.require_signed_replies,
+            window=self.options.max_in_flight,
             statistics=self.statistics,
             faults=self.faults,
             chance=self._chance,

@@ -31,6 +31,7 @@ class DeviceOptions:
     # A modem dials again so long after its session was ended by the network; None: it does not.
     redial_after_s: float | None = None
     line_bps: int = 1_000_000_000
+    # Logins, and records, that are on their way at once; what comes on top waits in line.
     max_in_flight: int = 200
     require_signed_replies: bool = True
     access_retry: RetryPlan | None = None

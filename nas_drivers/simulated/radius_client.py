@@ -1,6 +1,7 @@
 """Sends requests to RADIUS servers and hears their answers: identifiers, resending, the second server. The edge.
 
-One non-blocking UDP socket holds 256 exchanges; more are opened as they are needed. Nothing here is a task: a timer an
+One non-blocking UDP socket holds 256 exchanges; more are opened as they are needed. Of each kind no more than a window is on
+its way at once, as on a real device: a burst would only overflow the server's socket. Nothing here is a task: a timer an
 exchange and a reader a socket, so that thousands at once cost little and a stop leaves nothing behind.
 
 Source: RFC 2865 section 2.5, RFC 2866 section 5.2, RFC 5080 sections 2.1.1 and 2.2.
@@ -90,6 +91,7 @@ class RadiusClient:
         secret: bytes,
         servers: Sequence[RadiusServer],
         require_signature: bool,
+        window: int,
         statistics: Statistics,
         faults: FaultScript,
         chance: random.Random,
@@ -100,20 +102,21 @@ class RadiusClient:
         self._secret = secret
         self._servers = tuple(servers)
         self._require_signature = require_signature
+        self._window = window
         self._statistics = statistics
         self._faults = faults
         self._chance = chance
         self._channels: dict[tuple[Traffic, int], list[_Channel]] = {}
-        self._line: deque[Exchange] = deque()
+        self._lines: dict[Traffic, deque[Exchange]] = {traffic: deque() for traffic in _EXPECTED}
         self._held: dict[Traffic, tuple[_Channel, bytes, asyncio.TimerHandle]] = {}
         self._late: set[asyncio.TimerHandle] = set()
         self._dead_until: dict[tuple[Traffic, int], float] = {}
-        self._in_flight = 0
+        self._in_flight = dict.fromkeys(_EXPECTED, 0)
 
     @property
     def waiting(self) -> int:
         """Exchanges that have no answer yet."""
-        return self._in_flight + len(self._line)
+        return sum(self._in_flight.values()) + sum(len(line) for line in self._lines.values())
 
     def request(
         self,
@@ -146,8 +149,9 @@ class RadiusClient:
         self._channels.clear()
         self._held.clear()
         self._late.clear()
-        self._line.clear()
-        self._in_flight = 0
+        for traffic, line in self._lines.items():
+            line.clear()
+            self._in_flight[traffic] = 0
 
     def _first_alive(self, traffic: Traffic, now: float) -> int:
         for index in range(len(self._servers)):
@@ -157,13 +161,14 @@ class RadiusClient:
 
     def _place(self, exchange: Exchange) -> None:
         """Give the exchange an identifier on a socket to its server and send it, or let it wait for one."""
-        channel = self._channel_for(exchange.traffic, exchange.server)
+        has_room = self._in_flight[exchange.traffic] < self._window
+        channel = self._channel_for(exchange.traffic, exchange.server) if has_room else None
         if channel is None:
-            self._line.append(exchange)
+            self._lines[exchange.traffic].append(exchange)
             return
         exchange.channel, exchange.identifier = channel, channel.free.popleft()
         channel.pending[exchange.identifier] = exchange
-        self._in_flight += 1
+        self._in_flight[exchange.traffic] += 1
         delay_s = asyncio.get_running_loop().time() - exchange.started
         exchange.datagram = exchange.build(exchange.identifier, delay_s)
         self._send(exchange)
@@ -264,7 +269,7 @@ class RadiusClient:
         plan = exchange.plan
         if plan.rounds and exchange.servers_tried >= plan.rounds * len(self._servers):
             exchange.done(None)
-            self._serve_line()
+            self._serve_line(exchange.traffic)
             return
         if len(self._servers) > 1:
             self._statistics.failovers += 1
@@ -277,13 +282,16 @@ class RadiusClient:
         assert exchange.channel is not None
         del exchange.channel.pending[exchange.identifier]
         exchange.channel.free.append(exchange.identifier)
-        self._in_flight -= 1
+        self._in_flight[exchange.traffic] -= 1
 
-    def _serve_line(self) -> None:
-        for _ in range(len(self._line)):
-            exchange = self._line.popleft()
+    def _serve_line(self, traffic: Traffic) -> None:
+        """Send what waited for a place, the first come first."""
+        line = self._lines[traffic]
+        while line and self._in_flight[traffic] < self._window:
+            exchange = line.popleft()
             self._place(exchange)
-            if self._line and self._line[-1] is exchange:
+            if line and line[-1] is exchange:
+                # No identifier is free at its server.
                 return
 
     def _read(self, channel: _Channel, traffic: Traffic) -> None:
@@ -319,8 +327,7 @@ class RadiusClient:
         latencies = self._statistics.login_latency if traffic is Traffic.ACCESS else self._statistics.accounting_latency
         latencies.add(taken_s)
         exchange.done(reply)
-        if self._line:
-            self._serve_line()
+        self._serve_line(traffic)
 
     def _genuine(self, raw: bytes, authenticator: bytes, traffic: Traffic) -> Packet | str:
         """The reply, or why it is thrown away."""

@@ -22,6 +22,7 @@ from nas_drivers.simulated.radius_client import RadiusServer
 from nas_drivers.simulated.retry import RetryPlan
 from nas_drivers.simulated.session import Subscriber
 from nas_drivers.simulated.traffic import Rates
+from nas_drivers.simulated.wire import Status
 
 pytestmark = pytest.mark.radius
 SUBSCRIBERS = 2000
@@ -329,6 +330,90 @@ def test_a_record_can_be_lost_for_good_and_records_can_change_places(server: Pla
 
     assert nas.statistics.records_given_up == {"start": 1}
     assert [record["Acct-Status-Type"][0] for record in server.records()] == ["Stop", "Interim-Update"]
+
+
+def test_a_packet_sent_twice_is_one_record(server: PlainServer) -> None:
+    async def evening() -> None:
+        nas = _nas(server, announce_boot=False)
+        nas.faults.add(Fault(FaultKind.DUPLICATE, on={Traffic.ACCOUNTING}))
+        await nas.start()
+        await nas.dial(_subscribers(5))
+        assert await nas.drain(timeout_s=5)
+        await nas.stop()
+
+    asyncio.run(evening())
+
+    # The server knows it by source, identifier and authenticator.
+    assert len(server.records()) == 5
+
+
+def test_a_late_login_is_a_login_all_the_same(server: PlainServer) -> None:
+    async def evening() -> SimulatedNas:
+        nas = _nas(server)
+        nas.faults.add(Fault(FaultKind.LATE, on={Traffic.ACCESS}, delay_s=0.3))
+        await nas.start()
+        assert await nas.dial(_subscribers(3)) == DialResult(accepted=3)
+        await nas.stop()
+        return nas
+
+    nas = asyncio.run(evening())
+
+    assert nas.statistics.login_latency.percentile(0.01) >= 0.3
+    assert nas.statistics.resends == 0
+
+
+def test_on_a_lossy_network_everybody_gets_in_and_every_record_arrives_at_least_once(server: PlainServer) -> None:
+    plan = RetryPlan(first_s=0.3, factor=1, longest_s=0.3, tries=3, rounds=30, jitter=0)
+
+    async def night() -> None:
+        nas = _nas(server, access_retry=plan, accounting_retry=plan, announce_boot=False)
+        both = {Traffic.ACCESS, Traffic.ACCOUNTING}
+        nas.faults.add(Fault(FaultKind.SILENCE, on=both, probability=0.2))
+        nas.faults.add(Fault(FaultKind.REPLY_LOST, on=both, probability=0.1))
+        nas.faults.add(Fault(FaultKind.REORDER, on=both, probability=0.1, delay_s=0.1))
+        await nas.start()
+        assert await nas.dial(_subscribers(300)) == DialResult(accepted=300)
+        nas.send_interims()
+        await nas.hang_up()
+        assert await nas.drain(timeout_s=60)
+        await nas.stop()
+
+    asyncio.run(night())
+
+    told = {(record["Acct-Session-Id"][0], record["Acct-Status-Type"][0]) for record in server.records()}
+    assert len(told) == 900
+    assert len(server.records()) >= 900
+
+
+def test_no_more_than_the_window_is_on_its_way_at_once() -> None:
+    async def evening() -> int:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            deaf.bind(("127.0.0.1", 0))
+            deaf.setblocking(False)
+            port = deaf.getsockname()[1]
+            nas = SimulatedNas(
+                "127.66.0.1",
+                b"secret",
+                servers=[RadiusServer("127.0.0.1", port, port)],
+                options=DeviceOptions(
+                    coa_port=0, max_in_flight=50, access_retry=PATIENT, accounting_retry=PATIENT, announce_boot=False
+                ),
+            )
+            await nas.start()
+            for _ in range(120):
+                nas.accounting.send_record(Status.ON, b"")
+            assert nas.waiting == 120
+            await nas.stop()
+            heard = 0
+            while True:
+                try:
+                    deaf.recv(4096)
+                except BlockingIOError:
+                    return heard
+                heard += 1
+
+    assert asyncio.run(evening()) == 50
 
 
 def test_a_skewed_clock_shows_in_the_event_timestamp(server: PlainServer) -> None:
