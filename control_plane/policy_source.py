@@ -120,7 +120,12 @@ _JOINED: Final = (
 )
 
 
-def _accounts(join: str) -> str:
+# OFFSET 0 makes it a look-up for each account: for two thousand of them the planner else reads the table of contracts.
+_CONTRACT_LOOKED_UP: Final = "CROSS JOIN LATERAL (SELECT * FROM contract WHERE id = a.contract_id OFFSET 0) c"
+_CONTRACT_JOINED: Final = "JOIN contract c ON c.id = a.contract_id"
+
+
+def _accounts(contract: str, join: str) -> str:
     lists = (
         join.format(table=t, key=key, side=side, items=items, which=which) for t, key, side, items, which in _LISTS
     )
@@ -130,13 +135,15 @@ SELECT a.id, a.contract_id, a.username, a.secret_kind::text, a.sealed_secret, a.
     CASE WHEN a.own_attributes <> '[]' THEN a.own_attributes::text END, a.quota_exhausted_until,
     c.status::text, c.starts_on, c.ends_on, p.profile_id, p.throttle_profile_id, p.walled_profile_id,
     restriction.list, relief.list, account_prefix.list
-FROM subscriber_account a JOIN contract c ON c.id = a.contract_id JOIN plan p ON p.id = c.plan_id
+FROM subscriber_account a {contract} JOIN plan p ON p.id = c.plan_id
 {" ".join(lists)}
 """  # noqa: S608 - made of the constants above
 
 
-_SOME_ACCOUNTS: Final = _accounts(_LOOKED_UP) + "WHERE a.id = ANY (%(ids)s) OR a.username = ANY (%(usernames)s)"
-_ALL_ACCOUNTS: Final = _accounts(_JOINED) + "ORDER BY a.username"
+_SOME_ACCOUNTS: Final = (
+    _accounts(_CONTRACT_LOOKED_UP, _LOOKED_UP) + "WHERE a.id = ANY (%(ids)s) OR a.username = ANY (%(usernames)s)"
+)
+_ALL_ACCOUNTS: Final = _accounts(_CONTRACT_JOINED, _JOINED) + "ORDER BY a.username"
 
 _PROFILES: Final = f"SELECT {', '.join(ProfileRow.__struct_fields__)} FROM profile ORDER BY id"  # noqa: S608 - our names
 _NASES: Final = """

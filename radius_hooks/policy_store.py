@@ -133,6 +133,8 @@ class _Generation:
             lock=True,
             create=writable,
             sync=durable,
+            # One write to the disk a commit, not two: after a power cut the last one may be gone, and its position with it.
+            metasync=False,
             readahead=False,
             mode=_LOCK_MODE,
         )
