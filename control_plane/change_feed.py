@@ -41,17 +41,13 @@ _STANDING: Final = """
 SELECT pg_snapshot_xmin(%(last)s::pg_snapshot) < h.xid, pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(%(last)s::pg_snapshot)
 FROM change_horizon h
 """
-# The old name of an account that still has it says nothing: the number finds it.
 _NEW_ROWS: Final = """
 WITH fresh AS (
     SELECT kind, key, old_name, at FROM change_feed WHERE xid >= %(ended)s::xid8
     UNION ALL
     SELECT kind, key, old_name, at FROM change_feed WHERE xid = ANY (%(running)s::xid8[])
-), looked_at AS (
-    SELECT kind::text, key, CASE WHEN kind = 'account' AND NOT EXISTS
-        (SELECT FROM subscriber_account a WHERE a.id = key AND a.username = old_name) THEN old_name END AS gone, at FROM fresh
 )
-SELECT kind, key, gone, min(at) FROM looked_at GROUP BY kind, key, gone
+SELECT kind::text, key, old_name, min(at) FROM fresh GROUP BY kind, key, old_name
 """
 # A plan stands for its contracts, and those for their accounts: one that joins them later has a row of its own. Asked for
 # apart from the rows, with the keys in hand, so that the planner knows how few they are.
@@ -81,7 +77,7 @@ class Position:
 class Changes:
     """Keys to look at again; eight octets a key, so that a bulk change of a million rows fits easily.
 
-    `usernames` are those that an account no longer has. `devices`: a NAS or a profile changed. `since` is the start of the oldest
+    `usernames` are those that an account no longer had at some moment; it or another may have them again. `devices`: a NAS or a profile changed. `since` is the start of the oldest
     transaction among them.
     """
 
@@ -193,13 +189,13 @@ def _missed_by(last: Position) -> dict[str, object]:
 def _load_new_rows(connection: psycopg.Connection[TupleRow], last: Position) -> Changes:
     changes, contracts, plans = Changes(), array("q"), array("q")
     keys = {"account": changes.accounts, "session": changes.sessions, "contract": contracts, "plan": plans}
-    for kind, key, gone, at in _stream(connection, _NEW_ROWS, _missed_by(last)):
+    for kind, key, old_name, at in _stream(connection, _NEW_ROWS, _missed_by(last)):
         if kind in keys:
             keys[kind].append(key)
         else:
             changes.devices = True
-        if gone is not None:
-            changes.usernames.append(gone)
+        if old_name is not None and kind == "account":
+            changes.usernames.append(old_name)
         changes.since = at if changes.since is None or at < changes.since else changes.since
     for statement, some in ((_OF_CONTRACTS, contracts), (_OF_PLANS, plans)):
         if some:

@@ -43,7 +43,7 @@ def test_insert_update_and_delete_are_fed(world, table, kind, column, key):
 
     world.execute("DELETE FROM change_feed")
     world.execute(f"UPDATE {table} SET {column} = {column} WHERE id = 2")
-    assert _feed(world) == [(kind, key, old), (kind, key, None)]
+    assert _feed(world) == [(kind, key, None)]
 
     world.execute("DELETE FROM change_feed")
     world.execute(f"DELETE FROM {table} WHERE id = 2")
@@ -53,6 +53,20 @@ def test_insert_update_and_delete_are_fed(world, table, kind, column, key):
 def test_a_renamed_account_is_fed_with_the_name_it_had(world):
     world.execute("UPDATE subscriber_account SET username = 'anna.2'")
     assert _feed(world) == [("account", 1, "anna"), ("account", 1, None)]
+
+
+def test_of_many_accounts_only_the_renamed_ones_are_fed_with_the_names_they_had(world):
+    world.execute(insert("subscriber_account"))
+    world.execute("DELETE FROM change_feed")
+    world.execute("UPDATE subscriber_account SET max_sessions = 5, username = replace(username, 'bruno', 'bruna')")
+    assert sorted(_feed(world), key=str) == [("account", 1, None), ("account", 2, "bruno"), ("account", 2, None)]
+
+
+def test_a_prefix_given_to_another_account_is_fed_for_both(world):
+    world.execute(insert("subscriber_account"))
+    world.execute("DELETE FROM change_feed")
+    world.execute("UPDATE account_prefix SET account_id = 2")
+    assert sorted(_feed(world)) == [("account", 1, None), ("account", 2, None)]
 
 
 def test_a_moved_nas_is_fed_with_the_prefix_it_had(world):
