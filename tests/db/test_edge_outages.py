@@ -1,0 +1,151 @@
+"""What the edge does when PostgreSQL is away, comes back, comes back older than it was, and when a part of it dies."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from support.edge_process import ROOT, running_edge, wait_until
+from support.small_isp import make_isp
+from support.store_process import reader_process
+
+from control_plane import db
+from control_plane.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
+
+pytestmark = pytest.mark.db
+
+
+@pytest.fixture
+def own_cluster():
+    """A PostgreSQL of this test alone, to be stopped and put back, with a small ISP in it."""
+    base = Path(tempfile.mkdtemp(prefix="corrente-outage-"))
+    base.chmod(0o755)
+    made = Cluster(data=base / "data", socket_dir=base / "run")
+    make_cluster(made)
+    start_cluster(made, log=base / "postgres.log")
+    try:
+        with db.connect(made.conninfo("postgres"), name="test", autocommit=True) as admin:
+            admin.execute("CREATE DATABASE corrente")
+        with db.connect(made.conninfo("corrente"), name="test") as connection:
+            connection.execute((ROOT / "schema.sql").read_text())
+            make_isp(connection)
+        yield made
+    finally:
+        stop_cluster(made, mode="immediate")
+        shutil.rmtree(base)
+
+
+def set_sessions(cluster, username, count):
+    with db.connect(cluster.conninfo("corrente"), name="test") as connection:
+        connection.execute("UPDATE subscriber_account SET max_sessions = %s WHERE username = %s", (count, username))
+
+
+def test_postgresql_away_is_said_once_the_store_stays_and_what_changed_follows(tmp_path, own_cluster):
+    with running_edge(tmp_path / "edge", own_cluster.conninfo("corrente")) as edge, reader_process(edge.store) as store:
+        edge.wait_for("policy.rebuilt")
+        stop_cluster(own_cluster, mode="immediate")
+        edge.wait_for("policy.database_away")
+        before = store.checked_at()
+        assert store.account("user0001").max_sessions == 1
+
+        start_cluster(own_cluster, log=own_cluster.data.parent / "postgres.log")
+        set_sessions(own_cluster, "user0001", 4)
+        wait_until(lambda: store.account("user0001").max_sessions == 4)
+        assert store.checked_at() > before
+        edge.wait_for("policy.well_again")
+        assert len(edge.said("policy.database_away")) == 1
+        assert len(edge.said("policy.rebuild")) == 1
+
+
+def test_a_database_put_back_to_an_earlier_state_is_noticed_and_the_store_built_anew(tmp_path, own_cluster):
+    log, backup = own_cluster.data.parent / "postgres.log", own_cluster.data.parent / "backup"
+    stop_cluster(own_cluster)
+    subprocess.run(["cp", "-a", str(own_cluster.data), str(backup)], check=True)
+    start_cluster(own_cluster, log=log)
+    with running_edge(tmp_path / "edge", own_cluster.conninfo("corrente")) as edge, reader_process(edge.store) as store:
+        edge.wait_for("policy.rebuilt")
+        for count in range(2, 12):
+            set_sessions(own_cluster, "user0001", count)
+        wait_until(lambda: store.account("user0001").max_sessions == 11)
+
+        stop_cluster(own_cluster)
+        shutil.rmtree(own_cluster.data)
+        shutil.move(backup, own_cluster.data)
+        start_cluster(own_cluster, log=log)
+        edge.wait_for("policy.rebuilt", times=2)
+        assert "it was restored" in edge.said("policy.rebuild")[-1]["reason"]
+        assert store.account("user0001").max_sessions == 1
+
+
+def test_an_edge_without_a_database_keeps_trying_and_builds_when_it_comes(tmp_path, own_cluster):
+    stop_cluster(own_cluster)
+    with running_edge(tmp_path / "edge", own_cluster.conninfo("corrente")) as edge:
+        edge.wait_for("policy.database_away")
+        start_cluster(own_cluster, log=own_cluster.data.parent / "postgres.log")
+        edge.wait_for("policy.rebuilt")
+
+
+# --- both parts of the edge ------------------------------------------------------------------------------------
+
+
+def children(process_id):
+    found = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
+    return [int(child) for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def alive(process_id):
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def whole_edge(tmp_path, database, connection):
+    """`corrente edge` with its shipper, and the process number of the shipper."""
+    make_isp(connection)
+    settings, log = tmp_path / "corrente.toml", tmp_path / "edge.log"
+    settings.write_text(f'[database]\nconninfo = "{database}"\n')
+    for spool in ("accounting", "logins"):
+        (tmp_path / "var" / "spool" / spool).mkdir(parents=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "control_plane", "--settings", str(settings), "edge"],
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
+        )
+    process.log = log
+    try:
+        wait_until(lambda: "policy.rebuilt" in log.read_text())
+        (shipper,) = wait_until(lambda: children(process.pid))
+        yield process, shipper
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_a_shipper_that_dies_ends_the_edge_with_a_failure(whole_edge):
+    edge, shipper = whole_edge
+    os.kill(shipper, signal.SIGKILL)
+    assert edge.wait(timeout=30) == 1
+    assert "the shipper ended by itself with exit code -9" in edge.log.read_text()
+
+
+def test_asked_to_end_the_edge_takes_its_shipper_along_and_ends_well(whole_edge):
+    edge, shipper = whole_edge
+    edge.terminate()
+    assert edge.wait(timeout=30) == 0
+    assert not alive(shipper)
+
+
+def test_an_edge_that_is_killed_does_not_leave_its_shipper_behind(whole_edge):
+    edge, shipper = whole_edge
+    edge.kill()
+    edge.wait(timeout=30)
+    wait_until(lambda: not alive(shipper))
