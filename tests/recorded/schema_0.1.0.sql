@@ -557,10 +557,12 @@ INSERT INTO change_horizon DEFAULT VALUES;
 CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 -- Arguments: kind, column that holds the key, column that names the row in the policy store (or none).
 DECLARE
-    named text := CASE WHEN TG_NARGS > 2 THEN format('%I::text', TG_ARGV[2]) ELSE 'NULL' END;
+    named text := CASE WHEN TG_NARGS > 2 THEN format('%I::text', TG_ARGV[2]) ELSE 'NULL::text' END;
 BEGIN
     IF TG_OP IN ('UPDATE', 'DELETE') THEN
-        EXECUTE format('INSERT INTO change_feed (kind, key, old_name) SELECT DISTINCT %L::change_kind, %I, %s FROM old_rows', TG_ARGV[0], TG_ARGV[1], named);
+        -- Of an update only what is no longer there: a key or a name that stays is in the new rows.
+        EXECUTE format('INSERT INTO change_feed (kind, key, old_name) SELECT %L::change_kind, gone.* FROM (SELECT %I, %s FROM old_rows %s) AS gone', TG_ARGV[0], TG_ARGV[1], named,
+            CASE TG_OP WHEN 'UPDATE' THEN format('EXCEPT SELECT %I, %s FROM new_rows', TG_ARGV[1], named) ELSE 'GROUP BY 1, 2' END);
     END IF;
     IF TG_OP IN ('INSERT', 'UPDATE') THEN
         EXECUTE format('INSERT INTO change_feed (kind, key) SELECT DISTINCT %L::change_kind, %I FROM new_rows', TG_ARGV[0], TG_ARGV[1]);
