@@ -62,7 +62,7 @@ def open_database(settings: Settings, *, autocommit: bool = False, role: str = "
 
 
 # What a person did, for the constraints that a command can run into.
-_CONSTRAINT_WORDS: Final = {
+CONSTRAINT_WORDS: Final = {
     "nas_name_key": "there is a NAS of this name already",
     "nas_name_check": "a NAS name has up to 64 letters, digits, dots, dashes and underscores",
     "nas_source_once": "another NAS has this source already",
@@ -77,6 +77,10 @@ _CONSTRAINT_WORDS: Final = {
     "profile_minimum_below_rate": "a minimum needs a rate and is not above it, in both directions",
     "profile_priority_needs_rate": "a priority needs a rate",
     "profile_address_lists_fit": "the name of an address list has up to 60 characters and no control characters",
+    "profile_burst_time_s_check": "a burst time is 1 s to 1 h",
+    "profile_session_timeout_s_check": "a session timeout is 60 s to 365 d",
+    "profile_idle_timeout_s_check": "an idle timeout is 60 s to 365 d",
+    "profile_interim_interval_s_check": "an interim interval is 60 s to 1 d (RFC 2869 section 5.16)",
     "plan_name_key": "there is a plan of this name already",
     "subscriber_account_username_once": "there is a subscriber account of this username already",
     "subscriber_account_username_fits": "a username has up to 253 bytes and no control characters",
@@ -85,6 +89,9 @@ _CONSTRAINT_WORDS: Final = {
     "restriction_until_after_since": "a restriction ends after it begins",
     "relief_one_at_a_time": "the contract has another relief in that time",
     "relief_is_bounded": "a relief ends after it begins",
+    "subscriber_account_circuit_ids_fit": "a circuit id has up to 253 characters and no control characters",
+    "account_prefix_one_holder": "another account holds this address, all of it or a part",
+    "account_prefix_assigned_once": "this address or prefix is held already",
     "account_prefix_family": "an IPv4 address is one address, an IPv6 one too, and an IPv6 prefix is a /32 to /128",
     "account_prefix_unicast": "this address is no subscriber's: loopback, multicast, link-local or reserved",
 }
@@ -92,9 +99,9 @@ _CONSTRAINT_WORDS: Final = {
 
 def words_for(error: psycopg.errors.IntegrityError) -> str:
     """What the database refused, in a person's words."""
-    name = error.diag.constraint_name or ""
-    said = f"{error.diag.message_primary}" + (f" ({error.diag.message_detail})" if error.diag.message_detail else "")
-    return _CONSTRAINT_WORDS.get(name, f"the database refuses this: {said}")
+    words = CONSTRAINT_WORDS.get(error.diag.constraint_name or "")
+    # Not the detail: it quotes the whole row.
+    return words or f"the database refuses this: {error.diag.message_primary}"
 
 
 def os_user() -> str:

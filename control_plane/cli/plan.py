@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from control_plane import audit
-from control_plane.cli._console import open_database, os_user, print_json, print_table, unknown
+from control_plane.cli._console import Connection, open_database, os_user, print_json, print_table, unknown
+from control_plane.cli._options import confirm
 from control_plane.settings import Settings
+from control_plane.store.changes import save_changes
 from control_plane.store.plan import load_plans, load_profiles, save_new_plan
 
 command = click.Group("plan", help="Plans: what is sold, and the profiles it means in full, throttled and walled.")
@@ -21,10 +23,7 @@ command = click.Group("plan", help="Plans: what is sold, and the profiles it mea
 def add(settings: Settings, name: str, *, profile: str, throttle: str, walled: str) -> None:
     """Add plan NAME from three profiles."""
     with open_database(settings) as connection:
-        ids = {known.name: known.id for known in load_profiles(connection)}
-        for wanted in (profile, throttle, walled):
-            if wanted not in ids:
-                raise unknown("profile", wanted, ids, also="`corrente profile add` makes one")
+        ids = _profile_ids(connection, profile, throttle, walled)
         save_new_plan(
             connection,
             name,
@@ -35,6 +34,51 @@ def add(settings: Settings, name: str, *, profile: str, throttle: str, walled: s
         detail = {"profile": profile, "throttle": throttle, "walled": walled}
         audit.append(connection, actor=os_user(), action="plan.add", subject=name, detail=detail)
     click.echo(f"Added plan {name}: {profile}; throttled {throttle}; walled {walled}.")
+
+
+def _profile_ids(connection: Connection, *wanted: str | None) -> dict[str, int]:
+    """The numbers of all profiles by name; refuses a wanted one that is not there."""
+    ids = {known.name: known.id for known in load_profiles(connection)}
+    for name in wanted:
+        if name is not None and name not in ids:
+            raise unknown("profile", name, ids, also="`corrente profile add` makes one")
+    return ids
+
+
+@command.command("set")
+@click.argument("name")
+@click.option("--name", "new_name", help="Rename it.")
+@click.option("--profile", help="What the plan gives in full.")
+@click.option("--throttle", help="The profile under a throttle, or with the quota used up.")
+@click.option("--walled", help="The profile in the walled garden.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def set_(
+    settings: Settings,
+    name: str,
+    *,
+    new_name: str | None,
+    profile: str | None,
+    throttle: str | None,
+    walled: str | None,
+    yes: bool,
+) -> None:
+    """Change what is given of plan NAME; the rest stays. Every contract of it gets the change."""
+    given = {"profile_id": profile, "throttle_profile_id": throttle, "walled_profile_id": walled}
+    with open_database(settings) as connection:
+        ids = _profile_ids(connection, *given.values())
+        columns: dict[str, object] = {column: ids[wanted] for column, wanted in given.items() if wanted is not None}
+        columns |= {"name": new_name} if new_name is not None else {}
+        if not columns:
+            raise click.UsageError("nothing to change: name at least one option")
+        plans = {plan.name: plan for plan in load_plans(connection)}
+        if name not in plans:
+            raise unknown("plan", name, plans)
+        confirm(f"{plans[name].contracts} contracts in service have plan {name}. Go on?", yes=yes)
+        save_changes(connection, "plan", plans[name].id, columns)
+        detail = {"name": new_name, **given}
+        audit.append(connection, actor=os_user(), action="plan.set", subject=name, detail=detail)
+    click.echo(f"Changed plan {name}: {', '.join(columns)}.")
 
 
 @command.command("list")

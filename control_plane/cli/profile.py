@@ -2,40 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
 from control_plane import audit
-from control_plane.cli._console import open_database, os_user, print_json, print_table
-from control_plane.cli._options import DURATION, OCTETS, RATES
+from control_plane.cli._console import open_database, os_user, print_json, print_table, unknown
+from control_plane.cli._options import DURATION, OCTETS, RATES, confirm
 from control_plane.quantities import Rates, duration_text, octets_text, rates_text
 from control_plane.settings import Settings
-from control_plane.store.plan import Profile, load_profiles, save_new_profile
+from control_plane.store.changes import save_changes
+from control_plane.store.plan import Profile, load_plans, load_profiles, save_new_profile
 
 command = click.Group("profile", help="Profiles: rates, pools, lists, quota and timeouts, in no vendor's words.")
 
 _RATES: Final = ("rate", "burst", "burst_threshold", "minimum")
 
 
+# What `set --leave-out` takes away again, by the name of its option.
+_COLUMNS_OF: Final = {
+    **{name.replace("_", "-"): (f"{name}_down_bps", f"{name}_up_bps") for name in _RATES},
+    "burst-time": ("burst_time_s",),
+    "priority": ("priority",),
+    "ipv4-pool": ("ipv4_pool",),
+    "ipv6-pool": ("ipv6_pool",),
+    "delegated-ipv6-pool": ("delegated_ipv6_pool",),
+    "filter": ("filter",),
+    "quota": ("quota_octets",),
+    "session-timeout": ("session_timeout_s",),
+    "idle-timeout": ("idle_timeout_s",),
+    "interim": ("interim_interval_s",),
+}
+
+
+def _common_options(function: Any) -> Any:
+    """What `add` and `set` share."""
+    for option in reversed(
+        (
+            click.option("--rate", type=RATES, metavar="DOWN/UP", help="Such as 300M/30M: to, from the subscriber."),
+            click.option("--burst", type=RATES, metavar="DOWN/UP", help="Short-term rates above the rate."),
+            click.option(
+                "--burst-threshold", type=RATES, metavar="DOWN/UP", help="Average below which bursts are given."
+            ),
+            click.option(
+                "--burst-time", "burst_time_s", type=DURATION, help="Over which that average is taken, such as 10s."
+            ),
+            click.option(
+                "--minimum", type=RATES, metavar="DOWN/UP", help="Rates kept free also when the line is full."
+            ),
+            click.option("--priority", type=click.IntRange(1, 8), help="1 is served first."),
+            click.option("--address-list", "address_lists", multiple=True, help="Firewall list on the device; repeat."),
+            click.option("--ipv4-pool", help="Name of a pool on the device."),
+            click.option("--ipv6-pool", help="Name of a pool on the device."),
+            click.option("--delegated-ipv6-pool", help="Name of a pool on the device."),
+            click.option("--filter", help="Name of a filter on the device."),
+            click.option("--quota", "quota_octets", type=OCTETS, help="Both ways in a calendar month, such as 500G."),
+            click.option("--session-timeout", "session_timeout_s", type=DURATION, help="Such as 30d."),
+            click.option("--idle-timeout", "idle_timeout_s", type=DURATION, help="Such as 30m."),
+            click.option(
+                "--interim", "interim_interval_s", type=DURATION, help="How often a session reports, such as 10m."
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
 @command.command("add")
 @click.argument("name")
-@click.option("--rate", type=RATES, metavar="DOWN/UP", help="Such as 300M/30M: to the subscriber, from the subscriber.")
-@click.option("--burst", type=RATES, metavar="DOWN/UP", help="Short-term rates above the rate.")
-@click.option("--burst-threshold", type=RATES, metavar="DOWN/UP", help="Average below which a burst is given.")
-@click.option("--burst-time", "burst_time_s", type=DURATION, help="Over which the average is taken, such as 10s.")
-@click.option("--minimum", type=RATES, metavar="DOWN/UP", help="Rates kept free also when the line is full.")
-@click.option("--priority", type=click.IntRange(1, 8), help="1 is served first.")
-@click.option("--address-list", "address_lists", multiple=True, help="Firewall list on the device; repeat for several.")
-@click.option("--ipv4-pool", help="Name of a pool on the device.")
-@click.option("--ipv6-pool", help="Name of a pool on the device.")
-@click.option("--delegated-ipv6-pool", help="Name of a pool on the device.")
-@click.option("--filter", help="Name of a filter on the device.")
-@click.option("--quota", "quota_octets", type=OCTETS, help="Both ways in a calendar month, such as 500G.")
-@click.option("--session-timeout", "session_timeout_s", type=DURATION, help="Such as 30d.")
-@click.option("--idle-timeout", "idle_timeout_s", type=DURATION, help="Such as 30m.")
-@click.option("--interim", "interim_interval_s", type=DURATION, help="How often a session reports; 10m by default.")
-@click.option("--no-interim", is_flag=True, help="Send no interval: the device's own holds.")
+@_common_options
+@click.option("--no-interim", is_flag=True, help="Send no interval: the device's own holds. Else it is 10m.")
 @click.pass_obj
 def add(settings: Settings, /, name: str, *, no_interim: bool, **options: Any) -> None:
     """Add profile NAME. What is left out is left to the device."""
@@ -50,8 +87,47 @@ def add(settings: Settings, /, name: str, *, no_interim: bool, **options: Any) -
     rates: Rates | None = options["rate"]
     said = rates_text(rates.down_bps, rates.up_bps) if rates else "no rate limit"
     click.echo(f"Added profile {name}: {said}.")
+    _point_at_swapped(rates)
+
+
+def _point_at_swapped(rates: Rates | None) -> None:
     if rates is not None and rates.up_bps > rates.down_bps:
         click.echo("Note: up is faster than down here; the first number is down, to the subscriber.", err=True)
+
+
+@command.command("set")
+@click.argument("name")
+@click.option("--name", "new_name", help="Rename it.")
+@_common_options
+@click.option(
+    "--leave-out",
+    "left_out",
+    type=click.Choice([*_COLUMNS_OF, "address-lists"]),
+    multiple=True,
+    help="Leave this to the device.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def set_(
+    settings: Settings, /, name: str, *, new_name: str | None, left_out: Sequence[str], yes: bool, **options: Any
+) -> None:
+    """Change what is given of profile NAME; the rest stays. Every contract of its plans gets it."""
+    columns = profile_columns(options) | ({"name": new_name} if new_name is not None else {})
+    for option in left_out:
+        columns |= {"address_lists": []} if option == "address-lists" else dict.fromkeys(_COLUMNS_OF[option])
+    if not columns:
+        raise click.UsageError("nothing to change: name at least one option")
+    with open_database(settings) as connection:
+        profiles = {profile.name: profile for profile in load_profiles(connection)}
+        if name not in profiles:
+            raise unknown("profile", name, profiles)
+        used_by = profiles[name].plans
+        contracts = sum(plan.contracts for plan in load_plans(connection) if plan.name in used_by)
+        confirm(f"{contracts} contracts in service have a plan with profile {name}. Go on?", yes=yes)
+        save_changes(connection, "profile", profiles[name].id, columns)
+        audit.append(connection, actor=os_user(), action="profile.set", subject=name, detail=columns)
+    click.echo(f"Changed profile {name}: {', '.join(columns)}.")
+    _point_at_swapped(options["rate"])
 
 
 def profile_columns(options: dict[str, Any]) -> dict[str, Any]:

@@ -281,7 +281,7 @@ def test_rates_the_wrong_way_round_are_pointed_at(corrente):
         (("--burst", "10M/10M"), "a burst needs a rate and is not below it"),
         (("--rate", "10M/10M", "--burst", "5M/20M"), "a burst needs a rate and is not below it"),
         (("--burst-time", "10s"), "a burst time needs a burst"),
-        (("--interim", "30s"), "profile_interim_interval_s_check"),
+        (("--interim", "30s"), "an interim interval is 60 s to 1 d"),
         (("--quota", "lots"), "expected octets such as 500G"),
     ],
 )
@@ -314,3 +314,68 @@ def test_a_plan_names_three_profiles_that_exist(corrente):
     ]
     again = corrente("plan", "add", "Home", "--profile", "Home 300", "--throttle", "Slow", "--walled", "Payment")
     assert (again.exit_code, "there is a plan of this name already" in again.output) == (1, True)
+
+
+def _home(corrente):
+    """Plan Home from three profiles, and one contract in service."""
+    corrente(
+        "profile",
+        "add",
+        "Home 300",
+        "--rate",
+        "300M/30M",
+        "--burst",
+        "400M/40M",
+        "--quota",
+        "1T",
+        "--address-list",
+        "a",
+    )
+    for name in ("Slow", "Payment"):
+        corrente("profile", "add", name, "--rate", "2M/1M")
+    corrente("plan", "add", "Home", "--profile", "Home 300", "--throttle", "Slow", "--walled", "Payment")
+    corrente("account", "add", "anna", "--customer", "Anna", "--plan", "Home")
+
+
+def test_a_profile_is_changed_where_it_is_said_and_left_to_the_device_where_that_is_said(corrente, connection):
+    _home(corrente)
+
+    refused = corrente("profile", "set", "Home 300", "--rate", "200M/30M", typed="n\n")
+    assert "1 contracts in service have a plan with profile Home 300" in refused.output
+    done = corrente(
+        *("profile", "set", "Home 300", "--rate", "200M/30M", "--leave-out", "burst", "--leave-out", "address-lists"),
+        *("--name", "Home 200", "--yes"),
+    )
+
+    assert (refused.exit_code, done.exit_code) == (1, 0), done.output
+    row = connection.execute(
+        "SELECT name, rate_down_bps, rate_up_bps, burst_down_bps, burst_up_bps, address_lists, quota_octets FROM profile WHERE id = 1"
+    ).fetchone()
+    assert row == ("Home 200", 200_000_000, 30_000_000, None, None, [], 10**12)
+    assert _audit(connection)[-1][1:3] == ("profile.set", "Home 300")
+
+
+def test_a_plan_is_given_another_profile(corrente, connection):
+    _home(corrente)
+    assert "nothing to change" in corrente("plan", "set", "Home").output
+    assert (
+        "there is no plan 'Hom'; did you mean Home?"
+        in corrente("plan", "set", "Hom", "--profile", "Slow", "--yes").output
+    )
+    assert "there is no profile 'Fast'" in corrente("plan", "set", "Home", "--profile", "Fast", "--yes").output
+
+    done = corrente("plan", "set", "Home", "--profile", "Slow", "--yes")
+
+    assert done.output == "Changed plan Home: profile_id.\n"
+    assert connection.execute("SELECT profile_id, throttle_profile_id, walled_profile_id FROM plan").fetchone() == (
+        2,
+        2,
+        3,
+    )
+
+
+def test_a_change_that_no_device_could_hold_is_refused_and_changes_nothing(corrente, connection):
+    _home(corrente)
+    done = corrente("profile", "set", "Home 300", "--rate", "500M/30M", "--yes")
+    assert (done.exit_code, "a burst needs a rate and is not below it" in done.output) == (1, True)
+    assert connection.execute("SELECT rate_down_bps FROM profile WHERE id = 1").fetchone() == (300_000_000,)
