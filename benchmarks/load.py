@@ -244,7 +244,8 @@ class Generator:
         return sum(self._round(lane, sending=sending) for lane in self._lanes)
 
     def _drain(self) -> None:
-        deadline = time.monotonic_ns() + int(self._plan.timeout_s * self._plan.tries * 1e9) + 10**8
+        patience_s = max(lane.plan.timeout_s * lane.plan.tries for lane in self._lanes)
+        deadline = time.monotonic_ns() + int(patience_s * 1e9) + 10**8
         while any(lane.under_way for lane in self._lanes) and time.monotonic_ns() < deadline:
             for lane in self._lanes:
                 self._round(lane, sending=isinstance(lane, QueueLane))
@@ -254,7 +255,7 @@ class Generator:
 
     def _round(self, lane: Lane, *, sending: bool) -> int:
         got = self._receive(lane) if lane.under_way else 0
-        if sending and lane.under_way < self._plan.window:
+        if sending and lane.under_way < lane.plan.window:
             sent = lane.send_more(time.monotonic_ns())
             self.result.sent += sent
             return got + sent
@@ -291,15 +292,15 @@ class Generator:
         return is_genuine(self._inbox.datagram(index), lane.request(identifier), self._plan.secret)
 
     def _resend(self, now: int) -> None:
-        overdue = now - int(self._plan.timeout_s * 1e9)
         for lane in self._lanes:
             if not lane.under_way:
                 continue
+            overdue = now - int(lane.plan.timeout_s * 1e9)
             for identifier in range(IDENTIFIERS):
                 if not lane.first_sent[identifier] or lane.last_sent[identifier] > overdue:
                     continue
                 lane.doubtful.add(identifier)
-                if lane.sends[identifier] >= self._plan.tries:
+                if lane.sends[identifier] >= lane.plan.tries:
                     lane.give_up(identifier)
                     self.result.lost += 1
                     continue

@@ -134,6 +134,13 @@ def _hand_over(settings: Settings) -> None:
             path.chmod(path.stat().st_mode | (0o070 if path.is_dir() else 0o060))
 
 
+def clear_spools(product: Product) -> None:
+    """Throw away what earlier measurements spooled; FreeRADIUS must not be running."""
+    for directory in (product.settings.accounting_spool_dir, product.settings.login_spool_dir):
+        for path in directory.iterdir():
+            path.unlink()
+
+
 @contextmanager
 def edge(product: Product) -> Iterator[int]:
     """`corrente edge` as long as the block runs; its process id."""

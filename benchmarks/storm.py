@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from benchmarks.contest import Row
@@ -33,6 +33,9 @@ _PORTS: Final = 8
 _WINDOW: Final = 64
 # What a RouterOS device waits for an answer before it sends again.
 _RESEND_S: Final = 1.1
+# A login is tried as often as a PPPoE client waits for; accounting is sent until it is answered (RFC 5080 section 2.2.1).
+_LOGIN_TRIES: Final = 5
+_START_TRIES: Final = 100
 _LONGEST_S: Final = 120.0
 _ARRIVAL_TIMEOUT_S: Final = 120.0
 
@@ -67,11 +70,10 @@ class _Storm:
             window=_WINDOW,
             duration_s=_LONGEST_S,
             timeout_s=_RESEND_S,
+            tries=_LOGIN_TRIES,
             repeat=False,
         )
-        starts = LoadPlan(
-            server.accounting, RADIUS_SECRET, window=_WINDOW, duration_s=_LONGEST_S, timeout_s=_RESEND_S, repeat=False
-        )
+        starts = replace(logins, target=server.accounting, tries=_START_TRIES)
         dealt: list[list[bytes]] = [[] for _ in range(_PORTS)]
         self._who: dict[bytes, Subscriber] = {}
         for number, subscriber in enumerate(subscribers):
