@@ -61,6 +61,22 @@ class Delays:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured. Units: seconds, megabytes."""
+
+    accounts: int
+    bulk: int
+    rate: int
+    built_s: float
+    built_mb: float
+    store_mb: float
+    quiet: Delays
+    bulk_s: float
+    busy: Delays
+    busy_mb: float
+
+
 @contextmanager
 def filled_database(base: Path, accounts: int) -> Iterator[str]:
     """A PostgreSQL with so many accounts; its conninfo."""
@@ -178,13 +194,8 @@ def all_have_macs(reader: PolicyReader, names: list[str]) -> bool:
         return all((record := view.account(name)) is not None and record.macs for name in names)
 
 
-@click.command()
-@click.option("--accounts", default=1_000_000, show_default=True, type=click.IntRange(min=1000))
-@click.option("--bulk", default=300_000, show_default=True, help="Accounts changed by one transaction.")
-@click.option("--rate", default=200, show_default=True, help="Single changes a second.")
-@click.option("--seconds", default=30.0, show_default=True, help="How long single changes are made.")
-def main(accounts: int, bulk: int, rate: int, seconds: float) -> None:
-    """Measure publishing and print a table."""
+def publish_figures(accounts: int, *, bulk: int, rate: int, seconds: float) -> Figures:
+    """Fill a database of its own, start an edge on it and measure; nothing is left behind."""
     base = Path(tempfile.mkdtemp(prefix="corrente-publish-"))
     base.chmod(0o755)
     try:
@@ -196,54 +207,43 @@ def main(accounts: int, bulk: int, rate: int, seconds: float) -> None:
                 [sys.executable, "-m", "control_plane", "--settings", str(settings), "edge", "--publish-only"], cwd=ROOT
             )
             try:
-                report(
-                    edge,
-                    base,
-                    conninfo,
-                    accounts=accounts,
-                    bulk=min(bulk, accounts),
-                    rate=rate,
-                    seconds=seconds,
-                    began=began,
-                )
+                reader = PolicyReader(base / "var" / "policy")
+                wait_for_store(reader, edge)
+                built_s, built_mb = time.monotonic() - began, peak_mb(edge.pid)
+                store_mb = next((base / "var" / "policy").glob("gen-*/data.mdb")).stat().st_size / 1e6
+                quiet, _ = measured(reader, conninfo, accounts=accounts, rate=rate, seconds=seconds)
+                reset_peak(edge.pid)
+                busy, bulk_s = measured(reader, conninfo, accounts=accounts, rate=rate, seconds=0, bulk=bulk)
+                busy_mb = peak_mb(edge.pid)
             finally:
                 edge.terminate()
                 edge.wait()
     finally:
         shutil.rmtree(base)
+    return Figures(accounts, bulk, rate, built_s, built_mb, store_mb, quiet, bulk_s, busy, busy_mb)
 
 
-def report(
-    edge: subprocess.Popen[bytes],
-    base: Path,
-    conninfo: str,
-    *,
-    accounts: int,
-    bulk: int,
-    rate: int,
-    seconds: float,
-    began: float,
-) -> None:
-    """Measure and print."""
-    reader = PolicyReader(base / "var" / "policy")
-    wait_for_store(reader, edge)
-    built_s, built_mb = time.monotonic() - began, peak_mb(edge.pid)
-    store_mb = next((base / "var" / "policy").glob("gen-*/data.mdb")).stat().st_size / 1e6
-    quiet, _ = measured(reader, conninfo, accounts=accounts, rate=rate, seconds=seconds)
-    reset_peak(edge.pid)
-    busy, bulk_s = measured(reader, conninfo, accounts=accounts, rate=rate, seconds=0, bulk=bulk)
+@click.command()
+@click.option("--accounts", default=1_000_000, show_default=True, type=click.IntRange(min=1000))
+@click.option("--bulk", default=300_000, show_default=True, help="Accounts changed by one transaction.")
+@click.option("--rate", default=200, show_default=True, help="Single changes a second.")
+@click.option("--seconds", default=30.0, show_default=True, help="How long single changes are made.")
+def main(accounts: int, bulk: int, rate: int, seconds: float) -> None:
+    """Measure publishing and print a table."""
+    figures = publish_figures(accounts, bulk=min(bulk, accounts), rate=rate, seconds=seconds)
+    quiet, busy = figures.quiet, figures.busy
     lines = [
-        ("accounts published", f"{accounts:,}"),
-        ("full publish, process start included", f"{built_s:.1f} s"),
-        ("policy store on disk", f"{store_mb:.0f} MB"),
-        ("peak memory of the full publish", f"{built_mb:.0f} MB"),
-        (f"committed -> readable at {rate}/s, p50", f"{quiet.quantile(0.5):.3f} s"),
-        (f"committed -> readable at {rate}/s, p99", f"{quiet.quantile(0.99):.3f} s"),
+        ("accounts published", f"{figures.accounts:,}"),
+        ("full publish, process start included", f"{figures.built_s:.1f} s"),
+        ("policy store on disk", f"{figures.store_mb:.0f} MB"),
+        ("peak memory of the full publish", f"{figures.built_mb:.0f} MB"),
+        (f"committed -> readable at {figures.rate}/s, p50", f"{quiet.quantile(0.5):.3f} s"),
+        (f"committed -> readable at {figures.rate}/s, p99", f"{quiet.quantile(0.99):.3f} s"),
         ("changes measured", f"{len(quiet.seen):,}"),
-        (f"one transaction over {bulk:,} accounts, committed -> all readable", f"{bulk_s:.1f} s"),
+        (f"one transaction over {figures.bulk:,} accounts, committed -> all readable", f"{figures.bulk_s:.1f} s"),
         ("single changes meanwhile, p50", f"{busy.quantile(0.5):.3f} s"),
         ("single changes meanwhile, p99", f"{busy.quantile(0.99):.3f} s"),
-        ("peak memory meanwhile", f"{peak_mb(edge.pid):.0f} MB"),
+        ("peak memory meanwhile", f"{figures.busy_mb:.0f} MB"),
     ]
     width = max(len(name) for name, _ in lines)
     click.echo("\n".join(f"{name:<{width}}  {value:>12}" for name, value in lines))

@@ -29,6 +29,7 @@ from benchmarks.load import LoadPlan, LoadResult, run_load
 from benchmarks.packets import Subscriber
 from benchmarks.population import RADIUS_SECRET, postgres, working_directory
 from benchmarks.product import Product, clear_spools, corrente_server, edge, installation
+from benchmarks.publish import publish_figures
 from benchmarks.responder import trivial_responder
 from benchmarks.rivals import RIVAL_DATABASE, files_server, fill_rival_database, sql_server
 from control_plane.private_postgres import Cluster
@@ -48,10 +49,15 @@ class Scale:
     turn_s: float
     storm_logins: int
     storm_rounds: int
+    publish_accounts: int
 
 
-FULL: Final = Scale(accounts=100_000, rounds=9, turn_s=3.0, storm_logins=20_000, storm_rounds=3)
-QUICK: Final = Scale(accounts=10_000, rounds=2, turn_s=1.0, storm_logins=2_000, storm_rounds=1)
+FULL: Final = Scale(
+    accounts=100_000, rounds=9, turn_s=3.0, storm_logins=20_000, storm_rounds=3, publish_accounts=1_000_000
+)
+QUICK: Final = Scale(
+    accounts=10_000, rounds=2, turn_s=1.0, storm_logins=2_000, storm_rounds=1, publish_accounts=100_000
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +152,20 @@ def accounting_rows(bench: Bench) -> list[Row]:
     for server, theirs in zip(servers[1:], rivals, strict=True):
         answered = ratio(ours, theirs)
         beside = f"{server.name}: {told(theirs)}"
-        rows.append(Row("Accounting-Requests answered", told(ours), beside, times(answered), "4x", answered.median >= 4))
+        rows.append(
+            Row("Accounting-Requests answered", told(ours), beside, times(answered), "4x", answered.median >= 4)
+        )
         merged = Spread.of([one / other.rate for one, other in zip(shipped[1:], theirs, strict=True)])
         measured = f"{rate.median:,.0f}/s ({rate.low:,.0f}-{rate.high:,.0f})"
         rows.append(
-            Row("spool to PostgreSQL: sessions, usage, history", measured, beside, times(merged), "5x", merged.median >= 5)
+            Row(
+                "spool to PostgreSQL: sessions, usage, history",
+                measured,
+                beside,
+                times(merged),
+                "5x",
+                merged.median >= 5,
+            )
         )
     return rows
 
@@ -172,10 +187,40 @@ def storm_rows(bench: Bench) -> list[Row]:
     return [storm.storm_row(worst, min(theirs, key=lambda one: one.p99_ms))]
 
 
+def publish_rows(bench: Bench) -> list[Row]:
+    """The policy store at size, on a database of its own."""
+    accounts = bench.scale.publish_accounts
+    figures = publish_figures(accounts, bulk=accounts * 3 // 10, rate=200, seconds=10 * bench.scale.turn_s)
+    share = accounts / 1_000_000
+    p99_s = figures.quiet.quantile(0.99)
+    return [
+        Row(
+            f"policy store of {accounts:,} accounts",
+            f"{figures.store_mb:.0f} MB",
+            at_least=f"{150 * share:.0f} MB",
+            met=figures.store_mb <= 150 * share,
+        ),
+        Row(
+            f"full publish of {accounts:,} accounts from PostgreSQL, process start included",
+            f"{figures.built_s:.1f} s, {figures.built_mb:.0f} MB of memory",
+            at_least=f"{30 * share:.0f} s, 500 MB",
+            met=figures.built_s <= 30 * share and figures.built_mb <= 500,
+        ),
+        Row(
+            f"change committed -> answered differently, {figures.rate} changes a second",
+            f"p50 {figures.quiet.quantile(0.5):.2f} s, p99 {p99_s:.2f} s",
+            f"beside one transaction over {figures.bulk:,} accounts: p99 {figures.busy.quantile(0.99):.2f} s",
+            at_least="p99 0.5 s",
+            met=p99_s <= 0.5,
+        ),
+    ]
+
+
 PARTS: Final[dict[str, Callable[[Bench], list[Row]]]] = {
     "generator": generator_row,
     "access": access_rows,
     "accounting": accounting_rows,
+    "publish": publish_rows,
     "storm": storm_rows,
 }
 
