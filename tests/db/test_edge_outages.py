@@ -149,3 +149,71 @@ def test_an_edge_that_is_killed_does_not_leave_its_shipper_behind(whole_edge):
     edge.kill()
     edge.wait(timeout=30)
     wait_until(lambda: not alive(shipper))
+
+
+# --- a full disk -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(directory):
+    """Take all room that is left; the file that holds it."""
+    ballast = directory / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"\xff" * 65536)
+        except OSError:
+            pass
+        try:
+            while True:
+                file.write(b"\xff")
+        except OSError:
+            pass
+    return ballast
+
+
+@pytest.mark.lab
+def test_a_full_disk_is_said_the_store_stays_and_when_there_is_room_it_goes_on(
+    tmp_path, small_disk, database, connection
+):
+    make_isp(connection, accounts=5000)
+    with running_edge(tmp_path / "edge", database, small_disk) as edge, reader_process(edge.store) as store:
+        edge.wait_for("policy.rebuilt")
+        ballast = fill(small_disk)
+        own = '[{"reply": [["Reply-Message", ":=", "%s"]]}]' % ("x" * 200)
+        connection.execute("UPDATE subscriber_account SET own_attributes = %s", (own,))
+        connection.commit()
+        said = edge.wait_for("policy.disk_full")
+        assert said["store"] == str(edge.store)
+        assert said["free_octets"] < 1 << 20
+        assert store.account("user0001").own == ()
+
+        ballast.unlink()
+        wait_until(lambda: store.account("user0001").own != () and store.account("user5000").own != ())
+        edge.wait_for("policy.well_again")
+        assert len(edge.said("policy.disk_full")) == 1
+        assert len(edge.said("policy.rebuild")) == 1
+
+
+@pytest.mark.lab
+def test_a_store_is_not_begun_where_it_would_fill_the_disk(tmp_path, small_disk, database, connection):
+    make_isp(connection)
+    ballast = fill(small_disk)
+    os.truncate(ballast, ballast.stat().st_size - (8 << 20))
+    with running_edge(tmp_path / "edge", database, small_disk) as edge:
+        said = edge.wait_for("policy.disk_full")
+        assert "a new policy store for 0 accounts needs 16 MiB" in said["problem"]
+        assert not (edge.store / "current").exists()
+        ballast.unlink()
+        edge.wait_for("policy.rebuilt")

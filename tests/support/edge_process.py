@@ -32,12 +32,12 @@ def wait_until(condition: Callable[[], Any], *, seconds: float = 30, what: str =
 class EdgeProcess:
     """A running edge."""
 
-    def __init__(self, directory: Path, conninfo: str) -> None:
+    def __init__(self, directory: Path, conninfo: str, state_dir: Path | None = None) -> None:
         self.directory = directory
-        self.store = directory / "var" / "policy"
+        self.store = (state_dir or directory / "var") / "policy"
         self.log = directory / "edge.log"
         settings = directory / "corrente.toml"
-        settings.write_text(f'[database]\nconninfo = "{conninfo}"\n')
+        settings.write_text(f'[database]\nconninfo = "{conninfo}"\n[paths]\nstate_dir = "{self.store.parent}"\n')
         self.before = len(self.events())
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -96,10 +96,10 @@ class EdgeProcess:
 
 
 @contextmanager
-def running_edge(directory: Path, conninfo: str) -> Iterator[EdgeProcess]:
+def running_edge(directory: Path, conninfo: str, state_dir: Path | None = None) -> Iterator[EdgeProcess]:
     """An edge that is asked to end, and ends well, when the block does (unless the test ended it)."""
     os.makedirs(directory, exist_ok=True)
-    edge = EdgeProcess(directory, conninfo)
+    edge = EdgeProcess(directory, conninfo, state_dir)
     try:
         yield edge
         if edge.process.returncode is None:
