@@ -18,7 +18,9 @@ from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+import psycopg
 from msgspec import Meta
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
@@ -153,9 +155,13 @@ class Settings(_Section, frozen=True):
         return ZoneInfo(self.operator.billing_zone)
 
     def conninfo(self, role: str) -> str:
-        """How to reach the database as `corrente` (its owner), `corrente_edge`, `corrente_worker`, …"""
-        if self.database.conninfo:
-            return self.database.conninfo
+        """How to reach the database as `corrente` (its owner), `corrente_edge`, `corrente_worker`, …
+
+        A conninfo that names a user is taken as it stands, and that one role does everything.
+        """
+        given = self.database.conninfo
+        if given:
+            return given if "user" in conninfo_to_dict(given) else make_conninfo(given, user=role)
         return f"host={self.state_dir / 'run' / 'postgres'} port=5432 dbname=corrente user={role}"
 
 
@@ -183,6 +189,13 @@ def load_settings(path: Path | None = None) -> Settings:
         settings = msgspec.convert({**raw, **place}, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(file, text, str(error))) from error
+    try:
+        conninfo_to_dict(settings.database.conninfo)
+    except psycopg.ProgrammingError as error:
+        line = _line_of(text, ["database", "conninfo"])
+        raise SettingsError(
+            f"{file}:{line}: database.conninfo: expected libpq's words such as host=db.example dbname=corrente ({error})"
+        ) from error
     try:
         ZoneInfo(settings.operator.billing_zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
