@@ -254,8 +254,9 @@ def _ended(folded: Folded, at: int, ended_by: SessionEnd, terminate_cause: str |
         ended_by=ended_by,
         terminate_cause=terminate_cause,
     )
-    # What ends where it began is a row of history only for a session that had no length at all.
-    held = holdings_until(state, at) if at > state.addresses_since or at == state.started_at else ()
+    # A holding of no length is kept where nothing else tells of it: of a session of no length, of a last-moment address.
+    told = at > state.addresses_since or at == state.started_at or folded.holdings
+    held = holdings_until(state, at) if told else ()
     return replace(folded, state=ended, holdings=folded.holdings + held)
 
 

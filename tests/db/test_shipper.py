@@ -1,0 +1,462 @@
+"""Spool files into PostgreSQL: what each fault leaves in the tables."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+from support.accounting_world import NOON, add_network, detail, rows, settings_for, ship, spool
+
+from control_plane import db
+from control_plane.sessions import close_stale_sessions
+from control_plane.shipper import Shipper, run_shipper
+from radius_hooks.login_line import LoginLine, build_login_line
+
+pytestmark = pytest.mark.db
+KEY, OTHER = b"a" * 16, b"b" * 16
+LIVE = "SELECT username, session_time_s, octets_in, octets_out, stale FROM session ORDER BY started_at, username"
+CLOSED = (
+    "SELECT ended_by::text, octets_in, octets_out, session_time_s FROM closed_session ORDER BY started_at, ended_at"
+)
+USED = "SELECT coalesce(sum(octets_in), 0)::bigint, coalesce(sum(octets_out), 0)::bigint FROM usage_{}"
+
+
+@pytest.fixture
+def accounts(connection):
+    return add_network(connection, nases=("127.0.0.1", "127.0.0.2", "127.1.0.0/16", "2001:db8:9::1"))
+
+
+@pytest.fixture
+def world(accounts, database, tmp_path):
+    return settings_for(tmp_path, database)
+
+
+def test_a_session_is_live_then_closed_with_its_usage_and_its_address(world, database, accounts):
+    spool(
+        world,
+        detail("Start", key=KEY, time=0, Framed_IP_Address="10.0.0.1"),
+        detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(10, 100)),
+    )
+    ship(world)
+    live = rows(database, LIVE)
+    spool(world, detail("Stop", key=KEY, at=NOON + 900, time=900, octets=(20, 150)))
+    ship(world)
+
+    assert live == [("anna", 600, 10, 100, False)]
+    assert rows(database, LIVE) == []
+    assert rows(database, CLOSED) == [("stop", 20, 150, 900)]
+    assert rows(database, "SELECT account_id, octets_in, octets_out FROM usage_hour") == [(accounts["anna"], 20, 150)]
+    assert rows(database, "SELECT account_id, day::text, octets_in, octets_out FROM usage_day") == [
+        (accounts["anna"], "2026-11-21", 20, 150)
+    ]
+    noon = datetime.fromtimestamp(NOON, UTC)
+    assert rows(database, "SELECT host(address), valid_from, valid_to, username FROM address_history") == [
+        ("10.0.0.1", noon, noon + timedelta(seconds=900), "anna")
+    ]
+    assert rows(database, "SELECT count(*) FROM change_feed WHERE kind = 'session'") == [(2,)]
+
+
+def test_the_same_file_under_another_name_changes_nothing(world, database):
+    records = [
+        detail("Start", key=KEY, time=0, Framed_IP_Address="10.0.0.1"),
+        detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(10, 100)),
+        detail("Start", session="s2", user="bruno", time=0, at=NOON),
+        detail("Interim-Update", session="s2", user="bruno", at=NOON + 600, time=600, octets=(7, 8)),
+        detail("Stop", key=KEY, at=NOON + 900, time=900, octets=(20, 150)),
+    ]
+    spool(world, *records)
+    ship(world)
+    tables = [LIVE, CLOSED, USED.format("hour"), USED.format("day"), "SELECT * FROM address_history"]
+    once = [rows(database, table) for table in tables]
+    (world.accounting_spool_dir / "detail.node-9.00000000000000000001").write_text("".join(records))
+    ship(world)
+
+    assert [rows(database, table) for table in tables] == once
+    assert once[0] == [("bruno", 600, 7, 8, False)]
+
+
+def test_an_id_that_comes_back_after_a_reboot_is_a_new_session_and_the_old_one_is_replaced(world, database):
+    for session, key, again in (("s1", None, None), ("s2", KEY, OTHER)):
+        spool(
+            world,
+            detail("Interim-Update", session=session, key=key, at=NOON + 600, time=600, octets=(10, 100)),
+            detail("Start", session=session, key=again, at=NOON + 7200, time=0),
+            detail("Interim-Update", session=session, key=again, at=NOON + 7800, time=600, octets=(3, 4)),
+            detail("Stop", session=session, key=again, at=NOON + 7900, time=700, octets=(5, 6)),
+        )
+    ship(world)
+
+    assert rows(database, CLOSED) == [("replaced", 10, 100, 600)] * 2 + [("stop", 5, 6, 700)] * 2
+    assert rows(database, USED.format("day")) == [(30, 212)]
+
+
+def test_a_late_stop_of_a_replaced_session_is_still_its_own(world, database):
+    spool(
+        world,
+        detail("Interim-Update", at=NOON + 600, time=600, octets=(10, 100)),
+        detail("Start", at=NOON + 7200, time=0),
+        detail("Stop", at=NOON + 7300, time=700, octets=(11, 101), Acct_Delay_Time="6600"),
+    )
+    ship(world)
+
+    assert rows(database, CLOSED) == [("stop", 11, 101, 700)]
+    assert rows(database, LIVE) == [("anna", 0, 0, 0, False)]
+
+
+def test_one_id_from_two_nases_and_for_two_users_is_four_sessions(world, database):
+    for source in ("127.0.0.1", "127.0.0.2"):
+        for user, octets in (("anna", (1, 10)), ("bruno", (2, 20))):
+            spool(
+                world,
+                detail(
+                    "Interim-Update", session="50%%", source=source, user=user, at=NOON + 60, time=60, octets=octets
+                ),
+            )
+    ship(world)
+
+    assert rows(database, LIVE) == [("anna", 60, 1, 10, False)] * 2 + [("bruno", 60, 2, 20, False)] * 2
+    assert rows(database, "SELECT DISTINCT acct_session_id FROM session") == [("50%%",)]
+
+
+def test_a_boot_closes_what_began_before_it_and_leaves_the_rest(world, database):
+    spool(
+        world,
+        detail("Start", session="old", user="anna", at=NOON, time=0),
+        detail("Interim-Update", session="old", user="anna", at=NOON + 60, time=60, octets=(1, 2)),
+        detail("Start", session="elsewhere", user="anna", source="127.0.0.2", at=NOON, time=0),
+        detail("Accounting-On", at=NOON + 130, Acct_Delay_Time="10"),
+        detail("Start", session="new", user="bruno", at=NOON + 120, time=0),
+    )
+    ship(world)
+    # A day later the same On comes again, with its true age.
+    spool(world, detail("Accounting-On", at=NOON + 86520, Acct_Delay_Time="86400"))
+    ship(world)
+
+    assert rows(database, "SELECT acct_session_id FROM session ORDER BY 1") == [("elsewhere",), ("new",)]
+    assert rows(database, CLOSED) == [("nas_reboot", 1, 2, 60)]
+    assert rows(database, "SELECT extract(epoch FROM booted_at)::bigint FROM nas WHERE id = 1") == [(NOON + 120,)]
+
+
+def test_a_boot_in_a_group_of_devices_closes_nobody(world, database):
+    spool(
+        world,
+        detail("Start", source="127.1.0.5", at=NOON, time=0),
+        detail("Accounting-On", source="127.1.0.6", at=NOON + 100),
+    )
+    ship(world)
+
+    assert rows(database, LIVE) == [("anna", 0, 0, 0, False)]
+
+
+def test_a_boot_with_many_sessions_is_worked_off_in_batches(world, database, monkeypatch):
+    monkeypatch.setattr("control_plane.sessions.CLOSED_AT_ONCE", 10)
+    spool(world, *(detail("Start", session=f"s{number}", user="anna", at=NOON, time=0) for number in range(35)))
+    spool(world, detail("Accounting-On", at=NOON + 100))
+    ship(world)
+
+    assert rows(database, "SELECT ended_by::text, count(*) FROM closed_session GROUP BY 1") == [("nas_reboot", 35)]
+    assert rows(database, LIVE) == []
+
+
+def test_a_session_that_a_boot_closed_wrongly_goes_on_when_it_speaks(world, database):
+    spool(
+        world,
+        detail("Interim-Update", key=KEY, at=NOON + 60, time=60, octets=(1, 2), Framed_IP_Address="10.0.0.1"),
+        detail("Accounting-On", at=NOON + 100),
+    )
+    ship(world)
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 660, time=660, octets=(5, 9)))
+    ship(world)
+    ship(world)
+
+    assert rows(database, LIVE) == [("anna", 660, 5, 9, False)]
+    assert rows(database, CLOSED) == []
+    assert rows(database, USED.format("day")) == [(5, 9)]
+
+
+def test_a_device_at_an_ipv6_address_is_found(world, database):
+    spool(world, detail("Start", source="2001:db8:9::1", time=0, Delegated_IPv6_Prefix="2001:db8:1::/56"))
+    ship(world)
+
+    assert rows(database, "SELECT nas_id, delegated_ipv6_prefix::text FROM session") == [(4, "2001:db8:1::/56")]
+
+
+def test_swapped_octets_are_put_right(world, database, connection):
+    connection.execute("UPDATE nas SET swap_octets = true WHERE id = 2")
+    connection.commit()
+    spool(world, detail("Interim-Update", source="127.0.0.2", time=60, octets=(1, 10)))
+    ship(world)
+
+    assert rows(database, LIVE) == [("anna", 60, 10, 1, False)]
+
+
+def test_what_has_no_effect_is_kept_with_its_reason_and_stops_nothing(world, database):
+    torn = detail("Stop", session="torn", octets=(1, 2))[:150]
+    spool(
+        world,
+        detail("Start", source="192.0.2.9"),
+        detail("Start", Acct_Session_Id=None),
+        torn,
+        detail("Start", session="good", time=0),
+        torn,
+    )
+    ship(world)
+
+    assert rows(database, "SELECT acct_session_id FROM session") == [("good",)]
+    assert rows(database, "SELECT problem FROM unreadable_record ORDER BY octet") == [
+        ("no NAS is registered at 192.0.2.9",),
+        ("no Acct-Session-Id and no Class of ours: the record names no session",),
+        ("torn record: its end is missing",),
+        ("half-written last record",),
+    ]
+    kept = rows(database, "SELECT record FROM unreadable_record ORDER BY octet")
+    assert kept[0][0].startswith("Sat Nov 21 12:00:00 2026\n\tPacket-Src-IP-Address = 192.0.2.9\n")
+    assert kept[2][0] == kept[3][0] == torn
+
+
+def test_a_record_that_the_database_refuses_is_parked_and_the_others_are_merged(world, database, connection):
+    connection.execute("ALTER TABLE session ADD CONSTRAINT poison CHECK (username <> 'bruno')")
+    connection.commit()
+    spool(world, *(detail("Start", session=f"s{n}", user="bruno" if n == 13 else "anna", time=0) for n in range(40)))
+    ship(world)
+
+    assert rows(database, "SELECT count(*) FROM session") == [(39,)]
+    ((problem, record),) = rows(database, "SELECT problem, record FROM unreadable_record")
+    assert problem.startswith("CheckViolation")
+    assert '"s13"' in record
+
+
+def test_names_with_control_octets_are_stored_escaped_and_are_nobodys(world, database):
+    spool(
+        world,
+        detail("Interim-Update", user=r"anna\000", at=NOON + 60, time=60, octets=(1, 1), NAS_Port_Id=r'"e\001\"\\"'),
+    )
+    ship(world)
+
+    assert rows(database, "SELECT username, account_id, line FROM session") == [(r"anna\000", None, 'e\x01"\\')]
+    assert rows(database, USED.format("day")) == [(0, 0)]
+
+
+def test_usage_older_than_its_retention_is_left_out_and_the_totals_are_kept(world, database):
+    spool(world, detail("Stop", at=NOON, time=60, octets=(5, 5)))
+    long_ago = NOON - 200 * 86400
+    spool(world, detail("Stop", session="s9", at=long_ago, time=60, octets=(7, 7), Framed_IP_Address="10.0.0.9"))
+    ship(world)
+
+    assert rows(database, USED.format("hour")) == [(5, 5)]
+    assert rows(database, USED.format("day")) == [(12, 12)]
+    assert rows(database, "SELECT month::text FROM address_history") == [("2026-05-01",)]
+
+
+def test_a_month_that_has_no_partition_is_made(world, database):
+    ahead = NOON + 800 * 86400
+    spool(world, detail("Stop", at=ahead, time=60, octets=(5, 5), Framed_IP_Address="10.0.0.9"))
+    ship(world)
+
+    assert rows(database, "SELECT tableoid::regclass::text FROM closed_session") == [("closed_session_202901",)]
+
+
+def test_a_partition_that_was_dropped_behind_the_shippers_back_is_made_again(world, database, connection):
+    shipper = Shipper(world)
+    try:
+        spool(world, detail("Stop", session="s1", time=60, octets=(5, 5)))
+        shipper.turn()
+        connection.execute("DROP TABLE closed_session_202611")
+        connection.commit()
+        spool(world, detail("Stop", session="s2", time=60, octets=(5, 5)))
+        shipper.turn()
+    finally:
+        shipper.disconnect()
+
+    assert rows(database, "SELECT acct_session_id FROM closed_session") == [("s2",)]
+    assert rows(database, "SELECT count(*) FROM unreadable_record") == [(0,)]
+
+
+def test_an_account_that_comes_later_gets_the_usage_from_then_on(world, database, connection):
+    spool(world, detail("Interim-Update", user="carla", at=NOON + 60, time=60, octets=(1, 1)))
+    ship(world)
+    connection.execute(
+        "INSERT INTO subscriber_account (contract_id, username, sealed_secret) SELECT id, 'carla', %s FROM contract",
+        (bytes(48),),
+    )
+    connection.commit()
+    spool(world, detail("Interim-Update", user="carla", at=NOON + 120, time=120, octets=(5, 9)))
+    ship(world)
+
+    assert rows(database, LIVE) == [("carla", 120, 5, 9, False)]
+    assert rows(database, USED.format("day")) == [(4, 8)]
+
+
+def test_a_deleted_account_does_not_keep_its_session_from_going_on(world, database, connection):
+    spool(
+        world,
+        detail("Interim-Update", key=KEY, at=NOON + 60, time=60, octets=(1, 1)),
+        detail("Accounting-On", at=NOON + 90),
+    )
+    ship(world)
+    connection.execute("DELETE FROM subscriber_account WHERE username = 'anna'")
+    connection.commit()
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 120, time=120, octets=(5, 9)))
+    ship(world)
+
+    assert rows(database, "SELECT username, account_id, octets_in FROM session") == [("anna", None, 5)]
+
+
+# -------------------------------------------------------------------------------------------------------------------
+# Silence
+# -------------------------------------------------------------------------------------------------------------------
+def heard_to(conninfo, read_to, *, said_at):
+    with db.connect(conninfo, name="test") as connection:
+        connection.execute(
+            "INSERT INTO spool_node (node, read_to, updated_at) VALUES ('node-1', to_timestamp(%s), to_timestamp(%s)) "
+            "ON CONFLICT (node) DO UPDATE SET read_to = EXCLUDED.read_to, updated_at = EXCLUDED.updated_at",
+            (read_to, said_at),
+        )
+
+
+def sweep(settings, conninfo, at, *, read_to=None):
+    heard_to(conninfo, at if read_to is None else read_to, said_at=at)
+    with db.connect(conninfo, name="test", autocommit=True) as connection:
+        return close_stale_sessions(connection, settings, datetime.fromtimestamp(at, UTC))
+
+
+def test_a_silent_session_is_first_marked_and_then_closed_with_its_last_counters(world, database):
+    spool(
+        world,
+        detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(10, 100), Framed_IP_Address="10.0.0.1"),
+    )
+    ship(world)
+    heard = NOON + 600
+
+    # Three intervals of 600 s and a minute of grace; an interval earlier it is marked.
+    assert sweep(world, database, heard + 2 * 600 + 60) == 0
+    assert rows(database, LIVE) == [("anna", 600, 10, 100, False)]
+    assert sweep(world, database, heard + 2 * 600 + 61) == 0
+    assert rows(database, LIVE) == [("anna", 600, 10, 100, True)]
+    assert sweep(world, database, heard + 3 * 600 + 61) == 1
+    assert rows(database, CLOSED) == [("stale", 10, 100, 600)]
+    assert rows(database, "SELECT extract(epoch FROM ended_at)::bigint, terminate_cause FROM closed_session") == [
+        (heard, "Lost-Carrier")
+    ]
+    assert rows(database, "SELECT extract(epoch FROM valid_to)::bigint FROM address_history") == [(heard,)]
+
+
+def test_a_word_takes_the_mark_away_and_reopens_what_was_closed(world, database):
+    for end in (61, 600 + 61):
+        spool(world, detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(10, 100)))
+        ship(world)
+        sweep(world, database, NOON + 600 + 1200 + end)
+    assert rows(database, LIVE) == []
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 6000, time=6000, octets=(90, 900)))
+    ship(world)
+
+    assert rows(database, LIVE) == [("anna", 6000, 90, 900, False)]
+    assert rows(database, CLOSED) == []
+    assert rows(database, USED.format("day")) == [(90, 900)]
+
+
+def test_nobody_is_silent_while_the_spool_itself_is_behind(world, database):
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(10, 100)))
+    ship(world)
+    hours_later = NOON + 20_000
+
+    assert sweep(world, database, hours_later, read_to=NOON + 700) == 0
+    assert rows(database, LIVE) == [("anna", 600, 10, 100, False)]
+
+
+def test_nobody_is_silent_while_no_node_says_how_far_it_has_read(world, database):
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(10, 100)))
+    ship(world)
+    heard_to(database, NOON + 20_000, said_at=NOON + 600)
+    with db.connect(database, name="test", autocommit=True) as connection:
+        closed = close_stale_sessions(connection, world, datetime.fromtimestamp(NOON + 20_000, UTC))
+
+    assert closed == 0
+
+
+def test_a_device_with_a_longer_interval_of_its_own_is_given_that(world, database):
+    spool(
+        world,
+        detail("Interim-Update", key=KEY, at=NOON + 1800, time=1800, octets=(1, 1)),
+        detail("Interim-Update", key=KEY, at=NOON + 3600, time=3600, octets=(2, 2)),
+    )
+    ship(world)
+
+    assert sweep(world, database, NOON + 3600 + 3 * 1800 + 60) == 0
+    assert sweep(world, database, NOON + 3600 + 3 * 1800 + 61) == 1
+
+
+# -------------------------------------------------------------------------------------------------------------------
+# The loop and the login spool
+# -------------------------------------------------------------------------------------------------------------------
+def test_login_attempts_arrive_once_with_their_account(world, database, accounts):
+    line = LoginLine(
+        microseconds=NOON * 1_000_000 + 123456,
+        outcome="reject",
+        reason="wrong_password",
+        source="127.0.0.1",
+        packet_id=7,
+        username=b"anna",
+        mac="aabbcc001122",
+        line="ether1",
+        session_key=b"",
+        policy_version=b"",
+        nas_id=1,
+        detail="the password does not match",
+    )
+    accepted = replace(
+        line, outcome="accept", reason="full", session_key=KEY, policy_version=b"profacct", username=b"a\x00\xff"
+    )
+    text = b"".join(build_login_line(one) for one in (line, accepted))
+    (world.login_spool_dir / "logins").write_bytes(text + b"nonsense\n" + text + b"1 accept fu")
+    ship(world)
+
+    found = rows(
+        database,
+        "SELECT at, outcome, reason, username, account_id, nas_id, host(source), mac, line, session_key, policy_version, detail "
+        "FROM login_attempt ORDER BY outcome DESC",
+    )
+    at = datetime.fromtimestamp(NOON, UTC) + timedelta(microseconds=123456)
+    assert found[0] == (
+        at, "reject", "wrong_password", "anna", accounts["anna"], 1, "127.0.0.1", "aabbcc001122", "ether1", None, None,
+        "the password does not match",
+    )  # fmt: skip
+    assert found[1][:5] == (at, "accept", "full", r"a\x00\\xff", None)
+    assert (found[1][9].bytes, found[1][10]) == (KEY, b"profacct")
+    assert len(found) == 2
+    assert rows(database, "SELECT record FROM unreadable_record ORDER BY octet") == [("nonsense\n",), ("1 accept fu",)]
+
+
+def test_the_shipper_goes_on_when_the_database_comes_back_and_said_so_once(world, database, connection, capsys):
+    name = connection.info.dbname
+    stop = threading.Event()
+    shipper = threading.Thread(target=run_shipper, args=(world, stop))
+    with db.connect(
+        connection.info.dsn.replace(f"dbname={name}", "dbname=postgres"), name="test", autocommit=True
+    ) as admin:
+        connection.close()
+        admin.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        spool(world, detail("Start", time=0))
+        shipper.start()
+        try:
+            wait_for(lambda: "spool.waits" in (seen.append(capsys.readouterr().out) or "".join(seen)), seen := [])
+            time.sleep(1.0)
+            assert (world.accounting_spool_dir / "detail").exists()
+            admin.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+            wait_for(lambda: rows(database, "SELECT count(*) FROM session") == [(1,)])
+        finally:
+            admin.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+            stop.set()
+            shipper.join(10)
+    said = "".join(seen) + capsys.readouterr().out
+    assert said.count("spool.waits") == 1
+    assert said.count("spool.goes_on") == 1
+
+
+def wait_for(condition, *_, deadline_s=20):
+    until = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
