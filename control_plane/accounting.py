@@ -46,6 +46,7 @@ class _Counted(msgspec.Struct, frozen=True, gc=False):
     used_out: int
     counter_in: int
     counter_out: int
+    believed: bool = True
 
 
 def fold(state: SessionState, record: AccountingRecord) -> Folded:
@@ -53,7 +54,9 @@ def fold(state: SessionState, record: AccountingRecord) -> Folded:
     time_s = _session_time(state, record)
     ahead = _counters_ahead(state, record)
     stop = record.kind is RecordKind.STOP
-    news = time_s > state.session_time_s or (ahead and (stop or time_s == state.session_time_s))
+    # Where nothing was counted yet, nothing can be counted twice.
+    first = not state.counter_in and not state.counter_out
+    news = time_s > state.session_time_s or (ahead and (stop or first or time_s == state.session_time_s))
     if state.ended_at is not None:
         if state.ended_by is SessionEnd.STOP:
             return _after_stop(state, record, time_s) if news else Folded(state)
@@ -143,9 +146,9 @@ def _count(state: SessionState, record: AccountingRecord, elapsed_s: int) -> _Co
     known_in, known_out = state.counter_in, state.counter_out
     now_in = known_in if record.counter_in is None else record.counter_in
     now_out = known_out if record.counter_out is None else record.counter_out
-    unchanged = _Counted(0, 0, known_in, known_out)
+    unchanged = _Counted(0, 0, known_in, known_out, believed=False)
     if not now_in and not now_out:
-        return unchanged
+        return replace(unchanged, believed=not known_in and not known_out)
     if record.wide:
         used_in = now_in - known_in if now_in >= known_in else now_in
         used_out = now_out - known_out if now_out >= known_out else now_out
@@ -177,7 +180,8 @@ def _advance(state: SessionState, record: AccountingRecord, time_s: int) -> Fold
         class_key=state.class_key or record.class_key,
         updated_at=until,
         received_at=max(state.received_at, record.received_at),
-        session_time_s=max(time_s, state.session_time_s),
+        # How far the counters are known: a record before a Stop that left them out may still come and counts then.
+        session_time_s=max(time_s, state.session_time_s) if counted.believed else state.session_time_s,
         octets_in=min(state.octets_in + counted.used_in, _OCTETS_MAX),
         octets_out=min(state.octets_out + counted.used_out, _OCTETS_MAX),
         counter_in=counted.counter_in,

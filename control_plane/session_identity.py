@@ -21,6 +21,11 @@ START_TOLERANCE_S: Final = 300
 _AFTER_STOP_S: Final = 10
 
 
+def is_sure(record: AccountingRecord, state: SessionState) -> bool:
+    """Whether the session's start says that the record is of it, so that no other session could fit better."""
+    return abs(record.event_at - (record.session_time_s or 0) - state.started_at) <= START_TOLERANCE_S
+
+
 def belonging(
     record: AccountingRecord, candidates: Iterable[SessionState], *, booted_at: int | None
 ) -> SessionState | None:
@@ -59,7 +64,9 @@ def _rank(state: SessionState, record: AccountingRecord, started_at: int) -> tup
         return None
     if distance_s <= START_TOLERANCE_S:
         return (0, distance_s)
-    grew = record.kind is not RecordKind.START and (record.session_time_s or 0) > state.session_time_s
+    # Only of a record that comes at once: one that was held back and is of an older session has grown as well.
+    prompt = record.received_at - record.event_at <= START_TOLERANCE_S
+    grew = prompt and record.kind is not RecordKind.START and (record.session_time_s or 0) > state.session_time_s
     going_on = state.live or state.ended_by is SessionEnd.STALE
     if (
         going_on

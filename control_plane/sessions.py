@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from control_plane.accounting import Folded, end_session, fold, open_session
 from control_plane.accounting_record import AccountingRecord, RecordKind
-from control_plane.session_identity import belonging
+from control_plane.session_identity import belonging, is_sure
 from control_plane.session_state import Holding, SessionEnd, SessionState, key_by_class
 from control_plane.settings import Settings
 from control_plane.store import session_reads, session_writes, silence
@@ -94,7 +94,7 @@ class SessionMerger:
             else:
                 batch.take(one)
         self._save(connection, batch, horizons_at(self._settings, now))
-        merged.booted = set(batch.booted)
+        merged.booted = batch.outlived() | batch.booted.keys()
         return merged
 
     def close(
@@ -231,7 +231,8 @@ class _Batch:
         for state in session_reads.load_live_by_id(connection, {one.id for one in sessions}):
             self.know_live(state)
         found = [(one, self.find(one)) for one in sessions]
-        unknown = [one for one, state in found if state is None]
+        # A closed session may fit better than a live one that is only a guess.
+        unknown = [one for one, state in found if state is None or not (one.class_name or is_sure(one.record, state))]
         if unknown:
             since = min(one.record.event_at - (one.record.session_time_s or 0) for one in unknown) - _CLOCK_STEP_S
             closed = session_reads.load_closed_by_id(connection, {one.id for one in unknown}, ended_since=since)
@@ -285,15 +286,22 @@ class _Batch:
         record = one.record
         state = self.find(one)
         if state is not None and state.account_id is not None:
-            self.apply(fold(state, record))
+            self._go_on(state, record)
             return
         account_id = self._accounts.get(record.username) if record.username_plain else None
         if state is not None:
-            self.apply(fold(state if account_id is None else replace(state, account_id=account_id), record))
+            self._go_on(state if account_id is None else replace(state, account_id=account_id), record)
             return
         folded = open_session(record, nas_id=one.nas.nas_id, account_id=account_id)
         self._replace_others(folded)
-        self.apply(self._unless_past(folded))
+        self.apply(self._unless_past(folded, spoke_at=folded.state.started_at + 1))
+
+    def _go_on(self, state: SessionState, record: AccountingRecord) -> None:
+        folded = fold(state, record)
+        if folded.state.live and not state.live:
+            # A late word from before its id was given away again brings octets, not the session.
+            folded = self._unless_past(folded, spoke_at=folded.state.updated_at)
+        self.apply(folded)
 
     def apply(self, folded: Folded) -> None:
         """Take over what a record did."""
@@ -335,13 +343,22 @@ class _Batch:
             if other.started_at <= opened.state.started_at:
                 self.apply(end_session(other, ended_by=SessionEnd.REPLACED, terminate_cause="Lost-Carrier"))
 
-    def _unless_past(self, opened: Folded) -> Folded:
-        """A session first heard of by a late record, while its id is already in use again, is over as well."""
-        state = opened.state
-        if not state.live or not any(other.started_at > state.started_at for other in self._others(state)):
-            return opened
+    def _unless_past(self, folded: Folded, *, spoke_at: int) -> Folded:
+        """A session that comes up by a late record, while its id is already in use again, is over."""
+        state = folded.state
+        if not state.live or not any(other.started_at >= spoke_at for other in self._others(state)):
+            return folded
         ended = end_session(state, ended_by=SessionEnd.REPLACED, terminate_cause="Lost-Carrier")
-        return replace(opened, state=ended.state, holdings=opened.holdings + ended.holdings)
+        return replace(folded, state=ended.state, holdings=folded.holdings + ended.holdings)
+
+    def outlived(self) -> set[int]:
+        """NASes of sessions that are live after a late record though they ended with a boot that is known."""
+        states = (self.states[key] for key in self.changed)
+        return {
+            state.nas_id
+            for state in states
+            if state.live and max(state.started_at, state.updated_at) < (self._boots.get(state.nas_id) or 0)
+        }
 
     def touched_accounts(self) -> set[int]:
         """The accounts whose live sessions are others than before, or look otherwise to a login."""

@@ -175,6 +175,28 @@ def test_a_session_that_a_boot_closed_wrongly_goes_on_when_it_speaks(world, data
     assert rows(database, USED.format("day")) == [(5, 9)]
 
 
+def test_a_late_word_from_before_a_boot_or_a_new_use_of_the_id_brings_octets_and_no_session(world, database):
+    spool(
+        world,
+        detail("Interim-Update", session="s1", key=KEY, at=NOON + 60, time=60, octets=(1, 2)),
+        detail("Interim-Update", session="s2", key=KEY, at=NOON + 60, time=60, octets=(1, 2)),
+        detail("Start", session="s2", key=OTHER, at=NOON + 200, time=0),
+    )
+    ship(world)
+    spool(world, detail("Accounting-On", source="127.0.0.1", at=NOON + 190))
+    ship(world)
+    spool(
+        world,
+        detail("Interim-Update", session="s1", key=KEY, at=NOON + 300, Acct_Delay_Time="180", time=120, octets=(3, 4)),
+        detail("Interim-Update", session="s2", key=KEY, at=NOON + 300, Acct_Delay_Time="180", time=120, octets=(3, 4)),
+    )
+    ship(world)
+
+    assert rows(database, LIVE) == [("anna", 0, 0, 0, False)]
+    assert sorted(rows(database, CLOSED)) == [("nas_reboot", 3, 4, 120), ("replaced", 3, 4, 120)]
+    assert rows(database, USED.format("day")) == [(6, 8)]
+
+
 def test_a_device_at_an_ipv6_address_is_found(world, database):
     spool(world, detail("Start", source="2001:db8:9::1", time=0, Delegated_IPv6_Prefix="2001:db8:1::/56"))
     ship(world)

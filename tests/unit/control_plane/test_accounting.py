@@ -101,6 +101,15 @@ def test_a_stop_without_its_counters_keeps_those_of_the_interims():
         assert (state.ended_at, state.octets_out) == (NOON + 900, 100)
 
 
+def test_an_interim_that_comes_after_a_stop_without_counters_still_counts():
+    state, used, _ = run(
+        start(), interim(600, (10, 100)), stop(1300, (0, 0)), interim(1200, (20, 200)), interim(600, (10, 100))
+    )
+
+    assert (used, state.ended_at) == ((20, 200), NOON + 1300)
+    assert run(start(), stop(1300, (0, 0)), interim(1200, (20, 200)))[1] == (20, 200)
+
+
 def test_a_counter_that_goes_back_is_a_new_segment():
     state, used, _ = run(start(), interim(600, (1000, 5000)), interim(1200, (30, 70)), interim(1800, (40, 90)))
 
