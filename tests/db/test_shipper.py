@@ -260,15 +260,21 @@ def test_names_with_control_octets_are_stored_escaped_and_are_nobodys(world, dat
     assert rows(database, USED.format("day")) == [(0, 0)]
 
 
-def test_usage_older_than_its_retention_is_left_out_and_the_totals_are_kept(world, database):
-    spool(world, detail("Stop", at=NOON, time=60, octets=(5, 5)))
-    long_ago = NOON - 200 * 86400
-    spool(world, detail("Stop", session="s9", at=long_ago, time=60, octets=(7, 7), Framed_IP_Address="10.0.0.9"))
+def test_what_is_older_than_its_retention_is_left_out(accounts, database, tmp_path):
+    kept = {"usage_hour_days": 90, "usage_day_days": 365, "address_history_days": 90, "closed_session_days": 90}
+    world = settings_for(tmp_path, database, retention=kept)
+    now = int(time.time())
+    address = {"Framed_IP_Address": "10.0.0.9"}
+    spool(world, detail("Stop", session="s1", at=now, time=60, octets=(5, 5), **address))
+    spool(world, detail("Stop", session="s2", at=now - 200 * 86400, time=60, octets=(7, 7), **address))
+    spool(world, detail("Stop", session="s3", at=now - 500 * 86400, time=60, octets=(9, 9), **address))
     ship(world)
 
     assert rows(database, USED.format("hour")) == [(5, 5)]
     assert rows(database, USED.format("day")) == [(12, 12)]
-    assert rows(database, "SELECT month::text FROM address_history") == [("2026-05-01",)]
+    assert rows(database, "SELECT acct_session_id FROM closed_session") == [("s1",)]
+    assert rows(database, "SELECT count(*) FROM address_history") == [(1,)]
+    assert rows(database, "SELECT count(*) FROM unreadable_record") == [(0,)]
 
 
 def test_a_month_that_has_no_partition_is_made(world, database):

@@ -14,6 +14,7 @@ from control_plane.shipper import Shipper
 from radius_hooks.packet import class_value
 
 NOON = int(datetime(2026, 11, 21, 12, 0, tzinfo=UTC).timestamp())
+_RETENTION = ("address_history_days", "closed_session_days", "login_attempt_days", "usage_hour_days", "usage_day_days")
 
 
 def settings_for(base, conninfo, *, zone="Europe/Rome", **sections):
@@ -22,6 +23,8 @@ def settings_for(base, conninfo, *, zone="Europe/Rome", **sections):
         "base_dir": str(base),
         "operator": {"billing_zone": zone},
         "database": {"conninfo": conninfo},
+        # The records are of a fixed day, the clock goes on.
+        "retention": dict.fromkeys(_RETENTION, 36500) | sections.pop("retention", {}),
         "edge": {"spool_grace_s": 0.05, "spool_interval_s": 0.02, **sections.pop("edge", {})},
         **sections,
     }
