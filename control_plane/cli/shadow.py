@@ -18,7 +18,7 @@ from control_plane.cli._console import Connection, Refused, open_database, os_us
 from control_plane.settings import Settings, SettingsError, secret_keys
 from control_plane.takeover import store
 from control_plane.takeover.access_packet import WireAttribute
-from control_plane.takeover.apply_wanted import longest_source
+from control_plane.takeover.apply_wanted import Sources
 from control_plane.takeover.shadow import compare_replies, encode_attribute
 from control_plane.takeover.shadow_asking import Asked, Question, Server, ask_both
 from nas_drivers.dictionaries.reader import Dictionary, DictionaryError, load_dictionary
@@ -164,7 +164,7 @@ def _ours(
         return Server(*address, _secret(secret_file), timeout_s)
     nases = {nas.source: nas for nas in store.load_nases(connection)}
     try:
-        source = longest_source(address[0], list(nases))
+        source = Sources(nases).holding(address[0])
     except ValueError:
         source = None
     if source is None:

@@ -6,7 +6,7 @@ The dry run goes the same way up to the writing, so what it says is what would h
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
@@ -18,6 +18,7 @@ from control_plane import audit
 from control_plane.session_state import key_by_start
 from control_plane.takeover import store
 from control_plane.takeover.compare import Held, compare, own_json, profile_columns
+from control_plane.takeover.conflicts import prefix_order
 from control_plane.takeover.store import Connection
 from control_plane.takeover.wanted import Finding, Verdict, Wanted, WantedAccount, WantedProfile, WantedSession
 from radius_hooks.sealing import Sealer, SealError, account_row, nas_row
@@ -121,13 +122,13 @@ def _resolve_sessions(connection: Connection, left: Wanted, wanted: Wanted) -> t
     """Sessions whose NAS and account are there or to be made, and that are not known yet."""
     findings: list[Finding] = []
     known_nases = {nas.source: nas.id for nas in store.load_nases(connection)}
-    sources = [*known_nases, *(nas.source for nas in left.nases)]
+    sources = Sources([*known_nases, *(nas.source for nas in left.nases)])
     there = store.load_account_ids(connection, [session.username for session in wanted.sessions])
     to_come = {account.username for account in left.accounts}
     open_ids = store.load_session_ids(connection)
     kept: list[WantedSession] = []
     for session in wanted.sessions:
-        source = longest_source(session.nas_address, sources)
+        source = sources.holding(session.nas_address)
         if source is None:
             findings.append(Finding(Verdict.REFUSED, session.where, f"no NAS has the address {session.nas_address}"))
         elif session.username not in there and session.username not in to_come:
@@ -139,11 +140,19 @@ def _resolve_sessions(connection: Connection, left: Wanted, wanted: Wanted) -> t
     return replace(left, sessions=tuple(kept)), findings
 
 
-def longest_source(address: str, sources: Sequence[str]) -> str | None:
-    """The source prefix that holds an address, the longest one of several."""
-    host = ip_address(address)
-    holding = [network for network in map(ip_network, sources) if host in network]
-    return str(max(holding, key=lambda network: network.prefixlen)) if holding else None
+class Sources:
+    """The source prefixes of all devices: which one holds an address, the longest of several."""
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._networks = sorted(map(ip_network, sources), key=lambda network: -network.prefixlen)
+        self._found: dict[str, str | None] = {}
+
+    def holding(self, address: str) -> str | None:
+        """The source prefix that holds an address. Raises: ValueError for what is no address."""
+        if address not in self._found:
+            host = ip_address(address)
+            self._found[address] = next((str(one) for one in self._networks if host in one), None)
+        return self._found[address]
 
 
 def _write(connection: Connection, left: Wanted, sealer: Sealer, progress: Progress) -> None:
@@ -223,16 +232,7 @@ def _write_accounts(
         for number, contract, account in zip(ids, contracts, accounts, strict=True)
     )
     store.copy_rows(connection, "subscriber_account", columns, _counted(rows, len(accounts), progress))
-    store.copy_rows(
-        connection,
-        "account_prefix",
-        ("account_id", "kind", "prefix", "metric"),
-        (
-            (number, prefix.kind, prefix.prefix, prefix.metric)
-            for number, account in zip(ids, accounts, strict=True)
-            for prefix in account.prefixes
-        ),
-    )
+    _write_prefixes(connection, accounts, ids)
     store.copy_rows(
         connection,
         "restriction",
@@ -244,6 +244,17 @@ def _write_accounts(
         ),
     )
     progress("writing", len(accounts), len(accounts))
+
+
+def _write_prefixes(connection: Connection, accounts: Sequence[WantedAccount], ids: Sequence[int]) -> None:
+    """In order of the addresses: in order of the accounts the index of the exclusion constraint takes five times as long."""
+    rows = [
+        (number, prefix.kind, prefix.prefix, prefix.metric)
+        for number, account in zip(ids, accounts, strict=True)
+        for prefix in account.prefixes
+    ]
+    rows.sort(key=lambda row: prefix_order(row[2]))
+    store.copy_rows(connection, "account_prefix", ("account_id", "kind", "prefix", "metric"), rows)
 
 
 def _account_values(number: int, contract: int, account: WantedAccount, sealer: Sealer) -> tuple[Any, ...]:
@@ -295,10 +306,11 @@ def _write_sessions(connection: Connection, sessions: Sequence[WantedSession]) -
         return
     nases = {nas.source: nas.id for nas in store.load_nases(connection)}
     accounts = store.load_account_ids(connection, [session.username for session in sessions])
+    sources = Sources(nases)
     now = datetime.now(UTC)
     rows = []
     for session in sessions:
-        source = longest_source(session.nas_address, list(nases))
+        source = sources.holding(session.nas_address)
         assert source is not None, "sessions without a NAS were refused before"
         rows.append(_session_values(session, nases[source], accounts[session.username], now))
     store.copy_rows(connection, "session", _SESSION_COLUMNS, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, NamedTuple
@@ -10,7 +11,8 @@ from control_plane.takeover.wanted import Finding, Verdict, WantedAccount
 
 # The ranges that account_prefix refuses: devices take them as an order to pick from a pool, or as none (RFC 2865 5.8).
 _NOBODYS: Final = tuple(
-    ip_network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/8", "fe80::/10", "ff00::/8")
+    (network.version, int(network.network_address), int(network.broadcast_address))
+    for network in map(ip_network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/8", "fe80::/10", "ff00::/8"))
 )
 # The shortest prefix that account_prefix takes of each kind, for IPv4 and IPv6.
 _SHORTEST: Final = {
@@ -25,11 +27,10 @@ _SHORTEST: Final = {
 def is_assignable(network: IPv4Network | IPv6Network, kind: str) -> bool:
     """Whether the table account_prefix takes it as that kind."""
     shortest = _SHORTEST[kind].get(network.version)
-    return (
-        shortest is not None
-        and network.prefixlen >= shortest
-        and not any(network.version == other.version and network.overlaps(other) for other in _NOBODYS)
-    )
+    if shortest is None or network.prefixlen < shortest:
+        return False
+    first, last = int(network.network_address), int(network.broadcast_address)
+    return all(last < low or first > high for version, low, high in _NOBODYS if version == network.version)
 
 
 class _Held(NamedTuple):
@@ -65,7 +66,7 @@ def overlapping(holdings: Iterable[tuple[str, int, str]]) -> dict[str, tuple[str
     """
     found: dict[str, tuple[str, str, str]] = {}
     stack: list[_Held] = []
-    for held in sorted(_placed(holding) for holding in holdings):
+    for held in sorted(_Held(*prefix_order(holding[0]), holding[1], holding[0], holding[2]) for holding in holdings):
         while stack and not _encloses(stack[-1], held):
             stack.pop()
         for outer in stack:
@@ -76,10 +77,12 @@ def overlapping(holdings: Iterable[tuple[str, int, str]]) -> dict[str, tuple[str
     return found
 
 
-def _placed(holding: tuple[str, int, str]) -> _Held:
-    prefix, order, holder = holding
-    network = ip_network(prefix)
-    return _Held(network.version, int(network.network_address), network.prefixlen, order, prefix, holder)
+def prefix_order(prefix: str) -> tuple[int, int, int]:
+    """Family, first address and length, which sort a prefix before those that it holds."""
+    # A quarter of the time of the class in ipaddress, which a hundred thousand accounts feel.
+    text, _, length = prefix.partition("/")
+    version, family = (6, socket.AF_INET6) if ":" in text else (4, socket.AF_INET)
+    return version, int.from_bytes(socket.inet_pton(family, text), "big"), int(length)
 
 
 def _encloses(outer: _Held, inner: _Held) -> bool:

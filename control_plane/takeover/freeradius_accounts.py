@@ -39,6 +39,7 @@ _ADDRESS_KINDS: Final = {
     "Framed-IPv6-Prefix": "framed_ipv6_prefix",
     "Delegated-IPv6-Prefix": "delegated_ipv6_prefix",
 }
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HEADERS: Final = {"clear": "clear", "cleartext": "clear", "nt": "nt", "nthash": "nt", "x-nthash": "nt"}
 # Rendered as `prefix gateway metric`, the gateway of zero being the user's own address (RFC 2865 section 5.22).
 _ROUTES: Final = {"Framed-Route": "0.0.0.0", "Framed-IPv6-Route": "::"}  # noqa: S104 - gateways
@@ -111,7 +112,7 @@ def _account(username: str, answer: Answer, network: Network, plans: Plans) -> W
 def _check_username(username: str, where: str) -> None:
     if not 1 <= len(username.encode()) <= MAX_OWNED_NAMES:
         raise _RefusedError(where, f"a username has 1 to {MAX_OWNED_NAMES} octets")
-    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in username):
+    if _CONTROL.search(username):
         raise _RefusedError(where, "the username holds a control character")
 
 

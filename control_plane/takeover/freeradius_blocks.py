@@ -24,11 +24,15 @@ SAFE_CHARACTERS: Final = frozenset("@abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ
 
 def asked_name(name: str) -> str:
     """How FreeRADIUS writes a user or group name into its queries (its setting safe_characters as delivered)."""
+    if SAFE_CHARACTERS.issuperset(name):
+        return name
     return "".join(c if c in SAFE_CHARACTERS or ord(c) > 127 else f"={ord(c):02X}" for c in name)
 
 
 def real_name(stored: str) -> str | None:
     """The name that FreeRADIUS asks for as `stored`, or None when it never asks for that."""
+    if SAFE_CHARACTERS.issuperset(stored):
+        return stored
     parts = stored.split("=")
     name = parts[0]
     for part in parts[1:]:
@@ -100,7 +104,7 @@ def build_answer(user: Block, groups: Sequence[Block]) -> Answer:
         # A group that compares nothing always matches, so without Fall-Through nothing behind it is ever reached.
         if not group.check and group.fall_through is not True:
             break
-    folded = (user, *always)
+    folded = (user, *always) if always else (user,)
     return Answer(
         user=user,
         always=tuple(always),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_interface, ip_network
 from typing import Any, Final
 
 from control_plane.takeover.freeradius_blocks import real_name
@@ -101,7 +101,7 @@ def _session(where: str, row: Mapping[str, Any]) -> WantedSession | Finding:
     return WantedSession(
         where=where,
         username=username,
-        nas_address=str(ip_interface(str(row["nasipaddress"])).ip),
+        nas_address=str(_host(row["nasipaddress"])),
         acct_session_id=row["acctsessionid"],
         started_at=started_at,
         updated_at=updated_at,
@@ -118,9 +118,17 @@ def _session(where: str, row: Mapping[str, Any]) -> WantedSession | Finding:
     )
 
 
+def _host(value: object) -> IPv4Address | IPv6Address:
+    """The address of an `inet`, which arrives as an address or, with a length, as an interface or network."""
+    return value if type(value) in (IPv4Address, IPv6Address) else ip_interface(str(value)).ip  # type: ignore[return-value]
+
+
 def _address(value: object, version: int) -> str | None:
-    text = "" if value is None else str(ip_interface(str(value)).ip)
-    return text if text and text not in _NOBODYS and ip_address(text).version == version else None
+    if value is None:
+        return None
+    host = _host(value)
+    text = str(host)
+    return text if host.version == version and text not in _NOBODYS else None
 
 
 def _prefix(value: object) -> str | None:

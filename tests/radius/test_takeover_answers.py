@@ -4,6 +4,7 @@ The stock schema is filled by hand and by chance, FreeRADIUS 3.2.1 runs on it wi
 import makes accounts of it, and ours runs on what the import made. What is not the same must have been refused by name.
 """
 
+import base64
 import itertools
 import os
 from contextlib import ExitStack
@@ -12,11 +13,14 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
+from click.testing import CliRunner
+from support.command_line import write_settings
 from support.freeradius_world import PASSWORD, FreeRadiusDatabase, hard_cases, random_users
-from support.radius_server import SEALER, radius_server
+from support.radius_server import KEY, SEALER, radius_server
 from support.rlm_sql_server import STOCK_SCHEMA, rlm_sql_server
 
 from control_plane import db
+from control_plane.cli.main import corrente
 from control_plane.faults import Faults
 from control_plane.policy_source import stream_accounts
 from control_plane.store_content import ContentSource, put_devices
@@ -53,6 +57,7 @@ class Moved:
     theirs: Server
     ours: Server
     before: str
+    after: str
     accounts: dict
     findings: tuple
     faults: Faults
@@ -102,6 +107,7 @@ def moved(cluster):
             theirs=Server("127.0.0.1", before.port, before.secret),
             ours=Server("127.0.0.1", server.authentication[1], before.secret),
             before=cluster.conninfo(names[0]),
+            after=cluster.conninfo(names[1]),
             accounts=records,
             findings=findings,
             faults=faults,
@@ -218,3 +224,67 @@ def test_no_password_is_in_what_the_import_says(moved):
     said = "\n".join(f"{one.where} {one.text}" for one in moved.findings)
     assert PASSWORD not in said
     assert "stock-secret" not in said
+
+
+@pytest.fixture
+def shadow(moved, tmp_path):
+    """`corrente shadow` against both running servers, as an operator types it."""
+    (tmp_path / "secret").write_text("stock-secret\n")
+    settings = write_settings(tmp_path, moved.after)
+    environment = {"CORRENTE_SECRETS_KEY": base64.b64encode(KEY).decode(), "SUDO_USER": "maria"}
+
+    def command(*arguments, typed=None):
+        servers = ["--server", f"127.0.0.1:{moved.theirs.port}", "--ours", f"127.0.0.1:{moved.ours.port}"]
+        command = [
+            "--settings",
+            str(settings),
+            "shadow",
+            *servers,
+            "--secret-file",
+            str(tmp_path / "secret"),
+            *arguments,
+        ]
+        return CliRunner().invoke(corrente, command, input=typed, env=environment)
+
+    return command
+
+
+def test_shadow_finds_no_difference_on_all_accounts_with_a_clear_password(shadow):
+    # The line of the logins before: a login on another one would count beside them for a moment.
+    done = shadow("--all", "--nas", "bras-1", "--rate", "2000", "--attribute", "NAS-Port-Id=line")
+    assert done.exit_code == 0, done.output
+    last = done.output.splitlines()[-1]
+    assert " asked for, 0 answered differently; " in last
+    assert int(last.split()[0]) > RANDOM_USERS
+    assert PASSWORD not in done.output
+
+
+def test_shadow_lists_a_difference_and_says_so_with_its_exit_code(shadow, moved):
+    change = "UPDATE radgroupreply SET value = %s WHERE groupname = 'g-through.b' AND attribute = 'Framed-Pool'"
+    with db.connect(moved.before, name="test", autocommit=True) as connection:
+        connection.execute(change, ["other"])
+        done = shadow("--users", "-", "--attribute", "NAS-Port=17", typed="g-through\ng-plain\n")
+        connection.execute(change, ["b"])
+    assert done.exit_code == 1
+    assert done.output.splitlines() == [
+        "g-through: Framed-Pool: there other, here b",
+        "2 asked for, 1 answered differently",
+    ]
+
+
+def test_shadow_says_what_it_is_not_told_right(shadow):
+    for arguments, problem in (
+        (["--all", "--sample", "3"], "say whom to ask for"),
+        (["--users", "-"], "no subscriber account 'nobody'"),
+        (["--all", "--nas", "bras"], "there is no NAS 'bras'; did you mean bras-1?"),
+        (["--all", "--attribute", "No-Such=1"], "No-Such: no attribute"),
+    ):
+        done = shadow(*arguments, typed="nobody\n")
+        assert done.exit_code != 0
+        assert problem in done.output
+
+
+def test_shadow_tells_a_server_that_does_not_answer(shadow, moved):
+    done = shadow("--server", "127.0.0.1:9", "--sample", "1", "--timeout-s", "0.3")
+    assert done.exit_code == 1
+    assert "answer: there no answer (" in done.output
