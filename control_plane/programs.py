@@ -46,6 +46,9 @@ def programs_for(settings: Settings, state: StateDir, users: Users, *, is_root: 
             (*freeradius.command(state.freeradius), "-l", "stdout"),
             priority=30,
             umask=_SHARING_UMASK,
+            # FreeRADIUS 3.2.1 can turn for ever at its end when requests are still queued (request_dequeue, threads.c);
+            # what it answered is on disk by then, so it is killed.
+            stop_wait_s=5,
         ),
         Program("worker", (*python, "worker"), priority=40, user=ours),
         Program("web", (*python, "web"), priority=50, user=ours),

@@ -46,14 +46,16 @@ class LoginSpool:
 
     def _look(self, now: float) -> None:
         """Follow the name: another file, or none, stands there after the shipper's rename."""
-        self._look_at = now + _LOOK_INTERVAL_S
         try:
             found = os.stat(self._path)
             same = (found.st_dev, found.st_ino) == self._identity
         except FileNotFoundError:
             same = False
-        if same and self._descriptor >= 0:
-            return
+        if not same or self._descriptor < 0:
+            self._open()
+        self._look_at = now + _LOOK_INTERVAL_S
+
+    def _open(self) -> None:
         self.close()
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
         opened = os.fstat(self._descriptor)
