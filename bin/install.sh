@@ -91,7 +91,8 @@ run_apt() { # text, apt-get arguments
 
 explain_apt() {
     grep -E '^(E|W|Err)' "$log" | tail -8 >&2 || tail -8 "$log" >&2
-    fail "$1 Try it by hand: apt-get install ${*:2}"
+    fail "$1 Try it by hand: apt-get install ${*:2}
+The whole log: $log"
 }
 
 install_packages() { # package names
@@ -110,6 +111,8 @@ You are not root and there is no sudo. As root, run: apt-get install ${missing[*
     is_installed freeradius || had_freeradius=no
     trap remove_policies EXIT
     place_policies
+    # What an interrupted installation left half done would stop this one; otherwise this does nothing.
+    as_root env DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a </dev/null >>"$log" 2>&1 || true
     # A list that fails to load matters only if the packages then can't be found.
     run_apt "reading package lists" update || say "  some package lists could not be read; going on"
     run_apt "installing" install --no-install-recommends "${missing[@]}" || explain_apt "apt-get failed." "${missing[@]}"
