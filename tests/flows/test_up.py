@@ -33,6 +33,7 @@ def test_the_demo_runs_survives_the_death_of_each_process_and_keeps_its_data(hom
         wait_until(
             lambda name=name, killed=killed: home.pid_of(name) not in {None, killed}, seconds=60, what=f"{name} again"
         )
+        wait_until(lambda: not home.orphans(), seconds=30, what=f"the end of what {name} left behind")
     # The devices booted anew; what was online before is closed, and everybody dials again.
     seen = wait_until(lambda: max(home.count("login_attempt"), 0), seconds=60, what="the database")
     wait_until(lambda: home.count("login_attempt") > seen + 20, seconds=90, what="logins after all that")

@@ -90,6 +90,15 @@ class Home:
                     found[int(entry.name)] = [word.decode(errors="replace") for word in words]
         return found
 
+    def orphans(self) -> dict[int, list[str]]:
+        """Processes whose parent is none of ours: what a killed one left behind."""
+        found = self.processes()
+        return {
+            pid: words
+            for pid, words in found.items()
+            if _parent(pid) not in {*found, os.getpid(), None} and "supervisor.supervisord" not in words
+        }
+
     def pid_of(self, name: str) -> int | None:
         """The process of that name that supervisord started; None when there is none."""
         supervisor = next((pid for pid, words in self.processes().items() if "supervisor.supervisord" in words), None)
