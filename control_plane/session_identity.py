@@ -60,6 +60,8 @@ def _rank(state: SessionState, record: AccountingRecord, started_at: int) -> tup
         if state.ended_at is not None and record.event_at - state.ended_at > _AFTER_STOP_S:
             return None
         return (0 if state.live else 1, distance_s) if record.event_at >= state.started_at else None
+    if _says_the_same(state, record):
+        return (1, distance_s)
     if stopped and state.ended_at is not None and started_at > state.ended_at + _AFTER_STOP_S:
         return None
     if distance_s <= START_TOLERANCE_S:
@@ -76,3 +78,10 @@ def _rank(state: SessionState, record: AccountingRecord, started_at: int) -> tup
     ):
         return (1, distance_s)
     return None
+
+
+def _says_the_same(state: SessionState, record: AccountingRecord) -> bool:
+    """Whether time and octets are to the last one those that the session had: a resend, however late it comes."""
+    counted = (record.session_time_s, record.counter_in, record.counter_out)
+    known = (state.session_time_s, state.counter_in, state.counter_out)
+    return counted == known and all(counted)

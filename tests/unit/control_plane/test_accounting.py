@@ -288,6 +288,13 @@ def test_a_session_that_began_after_a_stop_is_another_one():
     assert belonging(without_class("Start", at=NOON + 61, Acct_Delay_Time="61"), [ended], booted_at=None) is ended
 
 
+def test_a_stop_resent_for_an_hour_without_saying_so_is_still_the_same_stop():
+    ended = opened("Stop", at=NOON + 60, time=60, octets=(1, 2))
+
+    assert belonging(without_class("Stop", at=NOON + 3660, time=60, octets=(1, 2)), [ended], booted_at=None) is ended
+    assert belonging(without_class("Stop", at=NOON + 3660, time=60, octets=(1, 3)), [ended], booted_at=None) is None
+
+
 def test_a_session_that_began_after_a_boot_is_another_one_however_close():
     before = opened("Start", at=NOON)
 
