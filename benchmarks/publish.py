@@ -48,6 +48,10 @@ INSERT INTO account_prefix (account_id, kind, prefix)
 """
 
 
+# How many different values a measurement writes; an account takes a thousand.
+_VALUES: Final = 450
+
+
 @dataclass(slots=True)
 class Delays:
     """What was committed and when it could be read."""
@@ -135,16 +139,26 @@ def look(reader: PolicyReader, delays: Delays, stop: threading.Event) -> None:
 
 
 def write(
-    connection: psycopg.Connection, delays: Delays, *, accounts: int, rate: int, seconds: float, until: threading.Event
+    connection: psycopg.Connection,
+    delays: Delays,
+    *,
+    accounts: int,
+    rate: int,
+    seconds: float,
+    until: threading.Event,
+    lowest: int,
 ) -> None:
-    """Commit `rate` changes a second for `seconds`, and on until the event is set."""
-    chance = random.Random(1)
+    """Commit `rate` changes a second for `seconds`, and on until the event is set.
+
+    The values written begin at `lowest`, so that what an earlier measurement wrote is never taken for this one's.
+    """
+    chance = random.Random(lowest)
     began = time.monotonic()
     number = 0
     while time.monotonic() - began < seconds or not until.is_set():
         username = f"subscriber{chance.randrange(accounts):07d}"
         if username not in delays.waiting:
-            wanted = 10 + number % 900
+            wanted = lowest + number % _VALUES
             connection.execute(
                 "UPDATE subscriber_account SET max_sessions = %s WHERE username = %s", (wanted, username)
             )
@@ -168,7 +182,13 @@ def measured(
         writing = threading.Thread(
             target=write,
             args=(writer, delays),
-            kwargs={"accounts": accounts, "rate": rate, "seconds": seconds, "until": bulk_done},
+            kwargs={
+                "accounts": accounts,
+                "rate": rate,
+                "seconds": seconds,
+                "until": bulk_done,
+                "lowest": 10 + _VALUES * bool(bulk),
+            },
         )
         looking.start()
         writing.start()

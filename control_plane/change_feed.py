@@ -47,7 +47,7 @@ WITH fresh AS (
     UNION ALL
     SELECT kind, key, old_name, at FROM change_feed WHERE xid = ANY (%(running)s::xid8[])
 )
-SELECT kind::text, key, old_name, min(at) FROM fresh GROUP BY kind, key, old_name
+SELECT kind::text, key, old_name, at FROM fresh
 """
 # A plan stands for its contracts, and those for their accounts: one that joins them later has a row of its own. Asked for
 # apart from the rows, with the keys in hand, so that the planner knows how few they are.
@@ -61,8 +61,6 @@ SELECT a.id FROM subscriber_account a JOIN contract c ON c.id = a.contract_id WH
 _IN_ORDER: Final = """
 SELECT wanted FROM unnest(%s::bigint[]) AS wanted LEFT JOIN subscriber_account a ON a.id = wanted ORDER BY a.username
 """
-# Fewer than this are not worth sorting.
-_ORDER_FROM: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +198,13 @@ def _load_new_rows(connection: psycopg.Connection[TupleRow], last: Position) -> 
     for statement, some in ((_OF_CONTRACTS, contracts), (_OF_PLANS, plans)):
         if some:
             changes.accounts.extend(row[0] for row in _stream(connection, statement, [list(some)]))
-    if len(changes.accounts) >= _ORDER_FROM:
-        wanted = list(set(changes.accounts))
-        changes.accounts = array("q", (row[0] for row in _stream(connection, _IN_ORDER, [wanted])))
     return changes
+
+
+def load_in_order(conninfo: str, accounts: array[int]) -> array[int]:
+    """The same accounts, each once, in order of their usernames; over a connection of its own, for another thread."""
+    with open_feed(conninfo) as connection:
+        return array("q", (row[0] for row in _stream(connection, _IN_ORDER, [list(set(accounts))])))
 
 
 def _stream(

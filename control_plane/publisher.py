@@ -17,10 +17,11 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Final, assert_never
+from typing import Final
 
 import lmdb
 import psycopg
@@ -28,12 +29,13 @@ from msgspec.structs import replace
 from psycopg.rows import TupleRow
 
 from control_plane import telemetry
+from control_plane.backlog import Backlog
 from control_plane.change_feed import (
     Behind,
     Changes,
     Position,
-    Read,
     load_changes,
+    load_in_order,
     load_position,
     open_feed,
     wait_for_change,
@@ -155,28 +157,35 @@ class _Publisher:
 
     def _follow(self, connection: psycopg.Connection[TupleRow]) -> None:
         """Follow the feed until asked to stop."""
+        conninfo = self._settings.conninfo("corrente_edge")
         meta = self._meta or self._rebuild(connection, "there is no store of this format")
-        last, backlog = Position(meta.system, meta.position), Changes()
-        while not self._stop.is_set():
-            checked_at, gather_until = time.time(), time.monotonic() + GATHER_S
-            match load_changes(connection, last):
-                case Behind(reason):
-                    meta = self._rebuild(connection, reason)
-                    last, backlog = Position(meta.system, meta.position), Changes()
-                    continue
-                case Read(work, last):
-                    pass
-                case other:
-                    assert_never(other)
-            if len(work) > PART_KEYS:
-                backlog.add(work)
-                work = Changes()
-            work.add(backlog.take(PART_KEYS))
-            self._publish(connection, work, position=None if len(backlog) else last, checked_at=checked_at)
-            self._out_of_trouble()
-            if not len(backlog):
-                wait_for_change(connection, self._settings.edge.poll_interval_s)
-                self._stop.wait(max(0.0, gather_until - time.monotonic()))
+        last = Position(meta.system, meta.position)
+        with closing(Backlog(partial(load_in_order, conninfo))) as backlog:
+            while not self._stop.is_set():
+                read = self._turn(connection, last, backlog)
+                if isinstance(read, Behind):
+                    self._rebuild(connection, read.reason)
+                    # With a new store there is no backlog either: begin again from it.
+                    return
+                last = read
+
+    def _turn(self, connection: psycopg.Connection[TupleRow], last: Position, backlog: Backlog) -> Position | Behind:
+        """One look at the feed, what it tells published, a part of the backlog with it; then wait, if there is time."""
+        checked_at, gather_until = time.time(), time.monotonic() + GATHER_S
+        read = load_changes(connection, last)
+        if isinstance(read, Behind):
+            return read
+        work = read.changes
+        if len(work) > PART_KEYS:
+            backlog.add(work)
+            work = Changes()
+        work.add(backlog.take(PART_KEYS))
+        self._publish(connection, work, position=None if backlog else read.position, checked_at=checked_at)
+        self._out_of_trouble()
+        if not backlog.ready:
+            wait_for_change(connection, self._settings.edge.poll_interval_s)
+            self._stop.wait(max(0.0, gather_until - time.monotonic()))
+        return read.position
 
     def _publish(
         self, connection: psycopg.Connection[TupleRow], work: Changes, *, position: Position | None, checked_at: float
