@@ -47,7 +47,7 @@ from nas_drivers.dictionaries.reader import load_dictionary
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
 
 # Keys worked off at once: some tens of milliseconds, which is what a small change waits for behind a bulk one.
-PART_KEYS: Final = 2000
+PART_KEYS: Final = 1000
 # Changes that come one by one are gathered this long, so that hundreds a second cost tens of commits.
 GATHER_S: Final = 0.03
 # How stale `checked_at` may get while nothing happens.
