@@ -52,7 +52,7 @@ def fill_database(conninfo: str, subscribers: Iterable[Subscriber], sealer: Seal
         )
         connection.execute(
             "INSERT INTO nas (id, name, source, vendor, sealed_secret) OVERRIDING SYSTEM VALUE "
-            "VALUES (%s, 'bras-1', '127.0.0.0/8', 'mikrotik', %s)",
+            "VALUES (%s, 'bras-1', '127.0.0.1/32', 'mikrotik', %s)",
             (_NAS_ID, sealer.seal(RADIUS_SECRET, row=nas_row(_NAS_ID))),
         )
         for number, plan in enumerate(PLANS, start=_FIRST_ID):

@@ -35,6 +35,7 @@ from benchmarks.rivals import RIVAL_DATABASE, files_server, fill_rival_database,
 from control_plane.private_postgres import Cluster
 
 THREADS: Final = 4
+_TABLE_MARK: Final = "<!-- table -->"
 # Sessions made ready for a turn, of five records each: more than will be answered in it.
 _OUR_SESSIONS_A_SECOND: Final = 9_000
 _RIVAL_SESSIONS_A_SECOND: Final = 3_000
@@ -265,11 +266,20 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def keep(text: str) -> None:
+    """Put machine and table into README.md, where the last ones were."""
+    readme = Path(__file__).with_name("README.md")
+    before, _, rest = readme.read_text().partition(_TABLE_MARK)
+    _, next_heading, after = rest.partition("\n## ")
+    readme.write_text(f"{before}{_TABLE_MARK}\n{text}\n{next_heading}{after}")
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a short run at a tenth of the size; its ratios are rough")
     parser.add_argument("--only", default=",".join(PARTS), help=f"parts, by comma: {', '.join(PARTS)}")
+    parser.add_argument("--keep", action="store_true", help="put the table into benchmarks/README.md")
     asked = parser.parse_args()
     wanted = asked.only.split(",")
     if set(wanted) - set(PARTS):
@@ -285,9 +295,10 @@ def main() -> None:
             for name in wanted:
                 print(f"… {name}", file=sys.stderr, flush=True)
                 rows += PARTS[name](bench)
-    print(measured_on)
-    print()
-    print(table(rows))
+    text = f"{measured_on}\n\n{table(rows)}"
+    print(text)
+    if asked.keep:
+        keep(text)
 
 
 if __name__ == "__main__":
