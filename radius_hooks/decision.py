@@ -251,7 +251,13 @@ def _within_sessions(
 
 
 def _same_line(request: AccessRequest, nas: NasRecord | None, session: LiveSession) -> bool:
-    """One access line carries one subscriber: the same MAC, or the same port or circuit of the same NAS."""
+    """One access line carries one subscriber: the same MAC, or the same circuit of the same NAS.
+
+    A port without a circuit id is often an interface that many subscribers share (RouterOS sends its name), so it says
+    nothing about two MACs that differ: one password in two homes would pass for one line.
+    """
     if request.mac and request.mac == session.mac:
         return True
-    return bool(nas and nas.nas_id == session.nas_id and request.line and request.line == session.line)
+    if nas is None or nas.nas_id != session.nas_id or not request.line or request.line != session.line:
+        return False
+    return bool(request.circuit_id) or not (request.mac and session.mac)

@@ -80,6 +80,8 @@ def accounts(now):
         "broken": {"steps": (step(BROKEN_PROFILE),)},
         "single": {"max_sessions": 1},
         "same-line": {"max_sessions": 1},
+        "same-port": {"max_sessions": 1},
+        "same-circuit": {"max_sessions": 1},
         "stale": {"max_sessions": 1},
         "racer": {"max_sessions": 1},
         "redialer": {"max_sessions": 1},
@@ -102,6 +104,8 @@ def fill(batch):
     batch.put_account("anna@other.example", account_record(201))
     batch.put_sessions(ids["single"], (live_session(mac="aabbcc000001", line="port 1"),))
     batch.put_sessions(ids["same-line"], (live_session(mac="aabbcc000001", line="port 1"),))
+    batch.put_sessions(ids["same-port"], (live_session(mac="aabbcc000001", line="port 1"),))
+    batch.put_sessions(ids["same-circuit"], (live_session(mac="aabbcc000001", line="olt-1 eth 0/1/2:100"),))
     batch.put_sessions(ids["stale"], (live_session(mac="aabbcc000001", line="port 1", stale=True),))
     batch.put_nas("127.0.0.2/32", nas_record(2, realms=("home.example",)))
     items = (("Mikrotik-Rate-Limit", "10M/10M", "string"), ("Framed-Pool", "pool-a", "string"))
@@ -139,6 +143,7 @@ def login(server, name, *extra, source="127.0.0.1", password="secret", timeout_s
         ("checked", (), "check_item"),
         ("single", (OTHER_MAC,), "too_many_sessions"),
         ("single", (), "too_many_sessions"),
+        ("single", (attribute(NAS_PORT_ID, "port 1"), OTHER_MAC), "too_many_sessions"),
     ],
 )
 def test_a_refusal_is_an_access_reject_with_its_reason_in_the_line(server, name, extra, reason):
@@ -184,7 +189,8 @@ def test_own_attributes_that_restrict_nothing_are_sent_in_the_walled_garden_too(
         ("bound-circuit", CIRCUIT),
         ("checked", attribute(6, 2)),
         ("same-line", MAC),
-        ("same-line", attribute(NAS_PORT_ID, "port 1") + OTHER_MAC),
+        ("same-port", attribute(NAS_PORT_ID, "port 1")),
+        ("same-circuit", CIRCUIT + OTHER_MAC),
         ("stale", OTHER_MAC),
     ],
 )

@@ -142,3 +142,20 @@ def test_the_step_in_force_changes_at_its_minute_and_the_last_one_stays():
     assert step_at((first, last), 99.9) is first
     assert step_at((first, last), 100) is last
     assert step_at((first, last), 500) is last
+
+
+@pytest.mark.parametrize(
+    ("asking", "online", "same"),
+    [
+        # RouterOS names the interface in NAS-Port-Id: all subscribers behind it come with the same word.
+        ({"circuit_id": "", "line": "ether2"}, session(mac="aabbcc000002", line="ether2"), False),
+        ({"circuit_id": "", "line": "ether2"}, session(mac="", line="ether2"), True),
+        ({"circuit_id": "", "line": "ether2", "mac": ""}, session(mac="aabbcc000002", line="ether2"), True),
+        # A new router on the same circuit is the subscriber's own.
+        ({"circuit_id": "olt1/3/7", "line": "olt1/3/7"}, session(mac="aabbcc000002", line="olt1/3/7"), True),
+        ({"circuit_id": "olt1/3/7", "line": "olt1/3/7"}, session(mac="aabbcc000002", line="olt1/3/8"), False),
+    ],
+)
+def test_a_shared_port_makes_no_two_homes_one_line_but_a_circuit_does(asking, online, same):
+    decision = decided(request=asking, account={"max_sessions": 1}, context={"sessions": (online,)})
+    assert isinstance(decision, Accept) is same
