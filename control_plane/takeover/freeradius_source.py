@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
 from control_plane import db
@@ -20,24 +21,25 @@ from control_plane.takeover.freeradius_values import SqlRow, Table
 
 Progress = Callable[[str, int, int], None]
 _REQUIRED: Final = ("radcheck", "radreply", "radusergroup", "radgroupcheck", "radgroupreply")
-_SESSION_COLUMNS: Final = (
-    "radacctid",
-    "acctsessionid",
-    "username",
-    "nasipaddress",
-    "nasportid",
-    "acctstarttime",
-    "acctupdatetime",
-    "acctinterval",
-    "acctsessiontime",
-    "acctinputoctets",
-    "acctoutputoctets",
-    "callingstationid",
-    "framedipaddress",
-    "framedipv6address",
-    "framedipv6prefix",
-    "delegatedipv6prefix",
-)
+# Each with the type that we count on: older and home-made schemas keep addresses as text and times without a zone.
+_SESSION_COLUMNS: Final = {
+    "radacctid": "text",
+    "acctsessionid": "text",
+    "username": "text",
+    "nasipaddress": "inet",
+    "nasportid": "text",
+    "acctstarttime": "timestamptz",
+    "acctupdatetime": "timestamptz",
+    "acctinterval": "bigint",
+    "acctsessiontime": "bigint",
+    "acctinputoctets": "bigint",
+    "acctoutputoctets": "bigint",
+    "callingstationid": "text",
+    "framedipaddress": "inet",
+    "framedipv6address": "inet",
+    "framedipv6prefix": "inet",
+    "delegatedipv6prefix": "inet",
+}
 
 
 class SourceError(Exception):
@@ -73,11 +75,14 @@ class Source:
 def load_source(conninfo: str, progress: Progress) -> Source:
     """Everything to take over. Raises: SourceError."""
     try:
-        with db.connect(conninfo, name="import") as connection:
+        # A database without an encoding would otherwise give octets instead of text.
+        with db.connect(make_conninfo(conninfo, client_encoding="UTF8"), name="import") as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             return _load(connection, progress)
     except psycopg.Error as error:
         raise SourceError(f"the FreeRADIUS database can't be read: {str(error).strip()}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"the FreeRADIUS database holds text that is no UTF-8: {error.object!r}") from error
 
 
 def _load(connection: psycopg.Connection[TupleRow], progress: Progress) -> Source:
@@ -149,8 +154,10 @@ def _nases(connection: psycopg.Connection[TupleRow], columns: set[str]) -> tuple
 
 def _sessions(connection: psycopg.Connection[TupleRow], columns: set[str]) -> tuple[dict[str, Any], ...]:
     wanted = [
-        sql.Identifier(name) if name in columns else sql.SQL("NULL::text AS {}").format(sql.Identifier(name))
-        for name in _SESSION_COLUMNS
+        sql.SQL("nullif({}::text, '')::{} AS {}").format(
+            sql.Identifier(name) if name in columns else sql.NULL, sql.SQL(kind), sql.Identifier(name)
+        )
+        for name, kind in _SESSION_COLUMNS.items()
     ]
     query = sql.SQL("SELECT {} FROM radacct WHERE acctstoptime IS NULL ORDER BY acctstarttime, radacctid").format(
         sql.SQL(", ").join(wanted)

@@ -264,6 +264,15 @@ def test_an_older_schema_without_ids_and_ipv6_columns_is_read(corrente, connecti
     assert _all(connection, "SELECT delegated_ipv6_prefix, interim_interval_s FROM session") == [(None, None)]
 
 
+def test_addresses_as_text_and_times_without_a_zone_are_read(corrente, connection, before):
+    _change(before, "ALTER TABLE radacct ALTER nasipaddress TYPE text USING host(nasipaddress), ALTER framedipv6address TYPE text, "
+        "ALTER acctstarttime TYPE timestamp USING acctstarttime AT TIME ZONE 'UTC'; UPDATE radacct SET framedipv6address = ''")  # fmt: skip
+    assert corrente("--apply").exit_code == 0
+    assert _all(connection, "SELECT started_at, framed_ipv6_address FROM session") == [
+        (datetime(2026, 11, 21, 11, tzinfo=UTC), None)
+    ]
+
+
 @pytest.mark.parametrize(
     ("row", "problem"),
     [

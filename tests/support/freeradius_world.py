@@ -302,6 +302,11 @@ def _words_of_ours(world: FreeRadiusDatabase) -> None:
         ("night", "Mikrotik-Rate-Limit", ":=", "1M/1M"), ("night", "Mikrotik-Address-List", ":=", "three"), ("night", "Session-Timeout", "=", "600")],
         group_check=[("night", "NAS-Port-Type", "==", "Virtual")])  # fmt: skip
 
+    # The plan's timeout gets jitter; what a later group takes away must still be the plan's very value.
+    world.user("plan-late-timeout", groups=(("plan", 1), ("night", 2)), group_reply=[("plan", "Session-Timeout", "=", "86400"),
+        ("plan", "Fall-Through", "=", "Yes"), ("night", "Session-Timeout", "-=", "86400")],
+        group_check=[("night", "NAS-Port-Type", "==", "Virtual")])  # fmt: skip
+
 
 def random_users(world: FreeRadiusDatabase, *, seed: int, count: int) -> None:
     """Users and shared groups drawn by chance, with every operator that FreeRADIUS reads."""
