@@ -3,10 +3,11 @@
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from support.radius_packets import ACCT_SESSION_ID, USER_NAME, attribute
-from support.radius_server import RadiusServer, account_record, give_to_freeradius, radius_server
+from support.radius_server import RadiusServer, account_record, radius_server, server_directory
 
 pytestmark = pytest.mark.radius
 
@@ -96,38 +97,44 @@ def test_without_its_spool_directory_nothing_is_answered_and_everything_after_it
 
 
 @pytest.mark.lab
-def test_a_full_disk_leaves_records_unanswered_and_logins_answered(tmp_path):
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o055)
-    spool = tmp_path / "server" / "var" / "spool"
-    spool.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(spool)], check=True)
-    server = None
-    try:
-        server = RadiusServer(tmp_path / "server", fill).start()
-        give_to_freeradius(spool)
-        with server.device(accounting=True) as nas, server.device() as login:
-            answered = fill_up(server, nas)
-
-            assert login.login("anna", "secret") is not None
-            assert 20 < len(answered) < 400
-            text = server.accounting_spool.read_text()
-            for session in answered:
-                assert whole_record(text, session), session
-
-            # Room again, in the moment when the file goes that FreeRADIUS still holds open.
-            server.accounting_spool.unlink()
-            server.login_spool.unlink(missing_ok=True)
-            # The first word finds the old file still held by the hook, which lets go of it; devices send again.
-            assert any(nas.account(1, "after", timeout_s=5) is not None for _ in range(2))
-            assert whole_record(server.accounting_spool.read_text(), "after")
-        assert server.is_alive()
-    finally:
-        if server is not None:
+def test_a_full_disk_leaves_records_unanswered_and_logins_answered():
+    with server_directory() as base, small_disk(base / "var" / "spool"):
+        server = RadiusServer(base, fill)
+        try:
+            use_it_up(server.start())
+            assert server.is_alive()
+        finally:
             server.stop()
             server.store.close()
-        subprocess.run(["umount", "-l", str(spool)], check=True)
+
+
+@contextmanager
+def small_disk(directory):
+    """A file system of 64 KiB there."""
+    directory.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(directory)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+def use_it_up(server):
+    with server.device(accounting=True) as nas, server.device() as login:
+        answered = fill_up(server, nas)
+
+        assert login.login("anna", "secret") is not None
+        assert 20 < len(answered) < 400
+        text = server.accounting_spool.read_text()
+        for session in answered:
+            assert whole_record(text, session), session
+
+        # Room again, in the moment when the file goes that FreeRADIUS still holds open.
+        server.accounting_spool.unlink()
+        server.login_spool.unlink(missing_ok=True)
+        # The first word finds the old file still held by the hook, which lets go of it; devices send again.
+        assert any(nas.account(1, "after", timeout_s=5) is not None for _ in range(2))
+        assert whole_record(server.accounting_spool.read_text(), "after")
 
 
 def fill_up(server, nas):

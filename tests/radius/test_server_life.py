@@ -6,11 +6,10 @@ import signal
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from support.radius_packets import ACCESS_ACCEPT, ACCESS_REJECT
-from support.radius_server import RadiusServer, account_record, build_store, radius_server
+from support.radius_server import account_record, build_store, prepared_server, radius_server
 
 from control_plane import freeradius
 from radius_hooks.policy_store import PolicyWriter
@@ -159,35 +158,26 @@ def test_a_wrong_key_is_silence_and_says_which_secret_does_not_open():
         (lambda server: edit(server, 'policy_dir = "', 'policy_path = "'), "policy_dir"),
     ],
 )
-def test_a_hook_that_can_not_work_stops_the_start_and_the_check(tmp_path, spoil, said):
-    open_to_all(tmp_path)
-    server = RadiusServer(tmp_path, fill)
-    try:
+def test_a_hook_that_can_not_work_stops_the_start_and_the_check(spoil, said):
+    with prepared_server(fill) as server:
         spoil(server)
         done = check(server)
         with pytest.raises(AssertionError, match="FreeRADIUS does not answer"):
             server.start()
-    finally:
-        server.store.close()
 
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
 
 
-def test_a_key_in_the_environment_needs_no_file(tmp_path, monkeypatch):
-    open_to_all(tmp_path)
-    server = RadiusServer(tmp_path, fill)
-    key_file = server.settings.state_dir / "secrets.key"
-    monkeypatch.setenv("CORRENTE_SECRETS_KEY", key_file.read_text())
-    key_file.unlink()
-    freeradius.render(server.settings, server.config_dir)
-    try:
+def test_a_key_in_the_environment_needs_no_file(monkeypatch):
+    with prepared_server(fill) as server:
+        key_file = server.settings.state_dir / "secrets.key"
+        monkeypatch.setenv("CORRENTE_SECRETS_KEY", key_file.read_text())
+        key_file.unlink()
+        freeradius.render(server.settings, server.config_dir)
         server.start()
         with server.device() as nas:
             assert nas.login("user1", "secret").code == ACCESS_ACCEPT
-    finally:
-        server.stop()
-        server.store.close()
 
 
 def test_the_configuration_is_readable_by_freeradius_and_not_by_everyone():
@@ -202,10 +192,3 @@ def edit(server, old, new):
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
-
-
-def open_to_all(directory: Path):
-    """pytest's directories are closed to FreeRADIUS's user."""
-    for path in (directory, *directory.parents[:3]):
-        if path != Path("/tmp"):
-            path.chmod(path.stat().st_mode | 0o055)

@@ -307,14 +307,30 @@ class RadiusServer:
 
 
 @contextmanager
-def radius_server(fill=lambda _: None, **radius):
-    """A started server in a directory of its own; stopped and removed when the block ends."""
+def server_directory():
+    """A directory of its own that FreeRADIUS's user can enter, gone when the block ends."""
     base = Path(tempfile.mkdtemp(prefix=f"corrente-radius-{secrets.token_hex(2)}-"))
     base.chmod(0o755)
-    server = RadiusServer(base, fill, **radius)
     try:
-        yield server.start()
+        yield base
     finally:
-        server.stop()
-        server.store.close()
         shutil.rmtree(base)
+
+
+@contextmanager
+def prepared_server(fill=lambda _: None, **radius):
+    """A server ready to start; stopped if it runs when the block ends."""
+    with server_directory() as base:
+        server = RadiusServer(base, fill, **radius)
+        try:
+            yield server
+        finally:
+            server.stop()
+            server.store.close()
+
+
+@contextmanager
+def radius_server(fill=lambda _: None, **radius):
+    """A started server in a directory of its own; stopped and removed when the block ends."""
+    with prepared_server(fill, **radius) as server:
+        yield server.start()
