@@ -2,15 +2,17 @@
 
 import json
 import re
+import threading
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import pytest
 from support.accounting_world import NOON, add_network, detail, rows, settings_for, ship, spool
 from support.command_line import run, write_settings
+from support.edge_process import wait_until
 
 from control_plane import db
-from control_plane.store.address_history import explain_holders
+from control_plane.store.address_history import explain_holders, load_holders
 
 pytestmark = pytest.mark.db
 
@@ -115,6 +117,34 @@ def test_the_role_of_look_ups_can_look_up_and_nothing_else(command, database):
         assert explain_holders(connection, ip_address("10.0.0.1"), at=datetime.fromtimestamp(NOON, UTC), port=None)
         with pytest.raises(Exception, match="permission denied"):
             connection.execute("SELECT * FROM subscriber_account")
+
+
+def test_a_session_that_ends_while_it_is_looked_up_is_found(command, database):
+    """Its row leaves one table for the other: whoever reads both at two moments may see it in neither."""
+    found = []
+
+    def look_up():
+        with db.connect(database, name="look-up") as connection:
+            found.extend(
+                load_holders(connection, ip_address("10.0.0.2"), at=datetime.fromtimestamp(NOON + 700, UTC), port=None)
+            )
+
+    asking = threading.Thread(target=look_up)
+    with db.connect(database, name="ending") as ending:
+        ending.execute("LOCK TABLE session IN ACCESS EXCLUSIVE MODE")
+        asking.start()
+        waits = "SELECT 1 FROM pg_locks WHERE relation = 'session'::regclass AND NOT granted"
+        assert wait_until(lambda: rows(database, waits))
+        ending.execute(
+            "INSERT INTO address_history (month, address, valid_from, valid_to, session_key, nas_id, username) "
+            "SELECT '2026-11-01', framed_ipv4, started_at, started_at + interval '5 minutes', session_key, nas_id, username "
+            "FROM session WHERE username = 'bruno'"
+        )
+        ending.execute("DELETE FROM session WHERE username = 'bruno'")
+        ending.commit()
+    asking.join(timeout=30)
+
+    assert [one.username for one in found] == ["bruno"]
 
 
 @pytest.mark.slow
