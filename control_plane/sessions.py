@@ -175,8 +175,7 @@ def close_stale_sessions(connection: Connection, settings: Settings, now: dateti
         grace_s=rules.stale_grace_s,
         default_interval_s=rules.default_interim_interval_s,
     )
-    with connection.transaction():
-        session_writes.note_sessions_changed(connection, silence.mark_stale(connection, horizon, limits))
+    _mark_stale_sessions(connection, horizon, limits)
     merger = SessionMerger(settings)
     session_writes.prepare(connection)
     closed = 0
@@ -190,6 +189,18 @@ def close_stale_sessions(connection: Connection, settings: Settings, now: dateti
                 closed += len(states)
         if sum(map(len, silent.values())) < CLOSED_AT_ONCE:
             return closed
+
+
+def _mark_stale_sessions(connection: Connection, horizon: datetime, limits: silence.SilenceLimits) -> None:
+    while True:
+        falling = silence.load_falling_silent(connection, horizon, limits, at_once=CLOSED_AT_ONCE)
+        for nas_id, heard_at in falling.items():
+            with connection.transaction():
+                session_reads.lock_nases(connection, [nas_id])
+                marked = silence.mark_stale(connection, nas_id, heard_at)
+                session_writes.note_sessions_changed(connection, marked)
+        if sum(map(len, falling.values())) < CLOSED_AT_ONCE:
+            return
 
 
 class _Named(msgspec.Struct, frozen=True, gc=False):

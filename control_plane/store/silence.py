@@ -5,6 +5,7 @@ The caller owns the transaction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -29,6 +30,8 @@ _SILENT: Final = (
     "WHERE s.received_at < %(horizon)s - make_interval(secs => %(grace)s + %(intervals)s * 60) "
     f"AND s.received_at < %(horizon)s - make_interval(secs => %(grace)s + %(intervals)s * {_INTERVAL})"
 )
+# In the words of session_reads.py, so that a session taken over with a fraction of a second is the same to both.
+_HEARD_AT: Final = "date_part('epoch', s.received_at)::bigint"
 
 
 def load_read_horizon(connection: Connection, now: datetime) -> datetime | None:
@@ -45,30 +48,43 @@ def load_read_horizon(connection: Connection, now: datetime) -> datetime | None:
     return horizon
 
 
-def mark_stale(connection: Connection, horizon: datetime, limits: SilenceLimits) -> set[int]:
-    """Mark sessions that will be closed in one interval unless they speak; returns their accounts."""
-    rows = connection.execute(
-        "UPDATE session SET stale = true FROM (SELECT s.session_key, s.received_at "
-        f"{_SILENT} AND NOT s.stale) AS silent "
-        "WHERE session.session_key = silent.session_key AND session.received_at = silent.received_at "
-        "RETURNING session.account_id",
-        _silence(horizon, limits, intervals=limits.intervals - 1),
-    )
-    return {account_id for (account_id,) in rows if account_id is not None}
+def load_falling_silent(
+    connection: Connection, horizon: datetime, limits: SilenceLimits, *, at_once: int
+) -> dict[int, dict[bytes, int]]:
+    """Sessions that will be closed in one interval unless they speak and are not marked yet, as `load_silent`."""
+    wanted = _silence(horizon, limits, intervals=limits.intervals - 1)
+    return _load(connection, f"{_SILENT} AND NOT s.stale", wanted, at_once)
 
 
 def load_silent(
     connection: Connection, horizon: datetime, limits: SilenceLimits, *, at_once: int
 ) -> dict[int, dict[bytes, int]]:
     """Sessions that have been silent for too long, by NAS, with when they were last heard."""
+    return _load(connection, _SILENT, _silence(horizon, limits, intervals=limits.intervals), at_once)
+
+
+def mark_stale(connection: Connection, nas_id: int, heard_at: Mapping[bytes, int]) -> set[int]:
+    """Mark those sessions of a NAS that have said nothing since they were last heard; returns their accounts.
+
+    The caller holds the NAS: a shipper that has read a session and writes it back must not find it marked in between.
+    """
     rows = connection.execute(
-        f"SELECT s.nas_id, uuid_send(s.session_key), extract(epoch FROM s.received_at)::bigint {_SILENT} LIMIT %(at_once)s",
-        {**_silence(horizon, limits, intervals=limits.intervals), "at_once": at_once},
+        "UPDATE session s SET stale = true FROM unnest(%s::uuid[], %s::bigint[]) AS w (key, heard) "
+        f"WHERE s.session_key = w.key AND s.nas_id = %s AND {_HEARD_AT} = w.heard RETURNING s.account_id",
+        ([key.hex() for key in heard_at], list(heard_at.values()), nas_id),
     )
-    silent: dict[int, dict[bytes, int]] = {}
-    for nas_id, key, received_at in rows:
-        silent.setdefault(nas_id, {})[key] = received_at
-    return silent
+    return {account_id for (account_id,) in rows if account_id is not None}
+
+
+def _load(connection: Connection, silent: str, wanted: dict[str, object], at_once: int) -> dict[int, dict[bytes, int]]:
+    rows = connection.execute(
+        f"SELECT s.nas_id, uuid_send(s.session_key), {_HEARD_AT} {silent} LIMIT %(at_once)s",
+        {**wanted, "at_once": at_once},
+    )
+    found: dict[int, dict[bytes, int]] = {}
+    for nas_id, key, heard_at in rows:
+        found.setdefault(nas_id, {})[key] = heard_at
+    return found
 
 
 def _silence(horizon: datetime, limits: SilenceLimits, *, intervals: int) -> dict[str, object]:

@@ -11,6 +11,7 @@ from support.accounting_world import NOON, add_network, detail, rows, settings_f
 from control_plane import db
 from control_plane.sessions import close_stale_sessions
 from control_plane.shipper import Shipper, run_shipper
+from control_plane.store import session_reads, session_writes
 from radius_hooks.login_line import LoginLine, build_login_line
 
 pytestmark = pytest.mark.db
@@ -382,6 +383,30 @@ def test_a_word_takes_the_mark_away_and_reopens_what_was_closed(world, database)
     assert rows(database, LIVE) == [("anna", 6000, 90, 900, False)]
     assert rows(database, CLOSED) == []
     assert rows(database, USED.format("day")) == [(90, 900)]
+
+
+def test_a_session_that_speaks_while_the_sweep_looks_is_not_marked(world, database):
+    """The mark would stay for a whole interval, and a second login could take the session over."""
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(10, 100)))
+    ship(world)
+
+    with db.connect(database, name="shipper") as shipper:
+        session_writes.prepare(shipper)
+        nas_id = shipper.execute("SELECT id FROM nas").fetchone()[0]
+        session_reads.lock_nases(shipper, [nas_id])
+        [state] = session_reads.load_live_by_id(shipper, [(nas_id, "s1")])
+        sweeping = threading.Thread(target=sweep, args=(world, database, NOON + 600 + 1261))
+        sweeping.start()
+        waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        wait_for(lambda: rows(database, waits) or not sweeping.is_alive())
+        spoke = replace(state, session_time_s=1860, updated_at=NOON + 1860, received_at=NOON + 1860)
+        session_writes.save_sessions(
+            shipper, [spoke], were_live={state.session_key: state}, were_closed={}, closed_since=0
+        )
+        shipper.commit()
+    sweeping.join(timeout=30)
+
+    assert rows(database, LIVE) == [("anna", 1860, 10, 100, False)]
 
 
 def test_nobody_is_silent_while_the_spool_itself_is_behind(world, database):
