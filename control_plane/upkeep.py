@@ -27,10 +27,14 @@ MONTHS_AHEAD: Final = 2
 # Dropping a partition waits for who reads the table, and everybody else then waits behind it.
 _DROP_WAIT: Final = "3s"
 
-# The horizon is never above the oldest running transaction: an edge that reads regularly stands above that.
-_FEED_HORIZON: Final = """
-SELECT least(pg_snapshot_xmin(pg_current_snapshot()),
-    coalesce((SELECT xid FROM change_feed WHERE at >= %s ORDER BY xid LIMIT 1), pg_snapshot_xmin(pg_current_snapshot())))
+# Up to the first row that is kept, and never beyond the oldest running transaction: what it writes is still to come.
+_CLEAR_FEED: Final = """
+WITH cleared AS (
+    DELETE FROM change_feed WHERE xid < least(pg_snapshot_xmin(pg_current_snapshot()),
+        coalesce((SELECT xid FROM change_feed WHERE at >= %s ORDER BY xid LIMIT 1), pg_snapshot_xmin(pg_current_snapshot())))
+    RETURNING xid
+)
+SELECT count(*), (max(xid)::text::numeric + 1)::text::xid8 FROM cleared
 """
 _COUNT_QUOTAS: Final = """
 WITH limited AS (
@@ -132,12 +136,15 @@ def clear_feed(connection: Connection, settings: Settings, now: datetime) -> str
     """
     oldest = now - timedelta(hours=settings.retention.change_feed_hours)
     with connection.transaction():
-        horizon = connection.execute(_FEED_HORIZON, (oldest,)).fetchone()
-        assert horizon is not None
-        # Taking the row first makes a second worker wait, and read what this one has left.
-        connection.execute("UPDATE change_horizon SET xid = %s WHERE xid < %s", (horizon[0], horizon[0]))
-        cleared = connection.execute("DELETE FROM change_feed WHERE xid < %s", (horizon[0],)).rowcount
-    return f"cleared {cleared} rows"
+        # Taking the row first makes a second worker wait, and clear what this one has left.
+        connection.execute("SELECT FROM change_horizon FOR UPDATE")
+        row = connection.execute(_CLEAR_FEED, (oldest,)).fetchone()
+        assert row is not None, "an aggregate has one row"
+        count, horizon = row
+        # Only as far as rows were cleared: on a quiet network an edge that reads all the time stands below any newer one.
+        if count:
+            connection.execute("UPDATE change_horizon SET xid = %s", (horizon,))
+    return f"cleared {count} rows"
 
 
 def count_quotas(connection: Connection, settings: Settings, now: datetime) -> str:

@@ -186,6 +186,24 @@ def test_the_feed_is_cleared_by_age_and_who_stands_below_is_told(worker, setting
         assert set(read.changes.accounts) == {isp.accounts[1]}
 
 
+def test_an_edge_on_a_quiet_network_is_not_left_behind(worker, settings, database, connection):
+    """Nothing has changed for longer than the feed is kept, but heartbeats and interims go on."""
+    make_isp(connection)
+    age_feed(connection)
+    with open_feed(database) as feed:
+        with feed.transaction():
+            position = load_position(feed)
+        for _ in range(3):
+            connection.execute("SELECT pg_current_xact_id()")
+            connection.commit()
+
+        assert clear_feed(worker, settings, datetime.now(UTC)) != "cleared 0 rows"
+        assert isinstance(load_changes(feed, position), Read)
+        assert clear_feed(worker, settings, datetime.now(UTC)) == "cleared 0 rows"
+        assert isinstance(load_changes(feed, position), Read)
+    assert feed_keys(connection) == []
+
+
 def test_clearing_never_passes_a_transaction_that_still_runs(worker, settings, database, connection):
     isp = make_isp(connection)
     with db.connect(database, name="slow") as slow, open_feed(database) as feed:
