@@ -126,6 +126,9 @@ def _resolve_sessions(connection: Connection, left: Wanted, wanted: Wanted) -> t
     there = store.load_account_ids(connection, [session.username for session in wanted.sessions])
     to_come = {account.username for account in left.accounts}
     open_ids = store.load_session_ids(connection)
+    nas_of = {session: known_nases.get(sources.holding(session.nas_address) or "") for session in wanted.sessions}
+    keys = {session: _session_key(nas_id, session) for session, nas_id in nas_of.items() if nas_id is not None}
+    ended = store.load_ended(connection, list(keys.values()))
     kept: list[WantedSession] = []
     for session in wanted.sessions:
         source = sources.holding(session.nas_address)
@@ -133,8 +136,10 @@ def _resolve_sessions(connection: Connection, left: Wanted, wanted: Wanted) -> t
             findings.append(Finding(Verdict.REFUSED, session.where, f"no NAS has the address {session.nas_address}"))
         elif session.username not in there and session.username not in to_come:
             findings.append(Finding(Verdict.REFUSED, session.where, "its account is neither there nor to be made"))
-        elif (known_nases.get(source), session.acct_session_id, session.username) in open_ids:
+        elif (nas_of[session], session.acct_session_id, session.username) in open_ids:
             findings.append(Finding(Verdict.UNCHANGED, session.where, "is there already"))
+        elif keys.get(session) in ended:
+            findings.append(Finding(Verdict.UNCHANGED, session.where, "has ended here since"))
         else:
             kept.append(session)
     return replace(left, sessions=tuple(kept)), findings
@@ -325,9 +330,8 @@ _SESSION_COLUMNS: Final = (
 
 
 def _session_values(session: WantedSession, nas_id: int, account_id: int, now: datetime) -> tuple[Any, ...]:
-    key = key_by_start(nas_id, session.acct_session_id, session.username, int(session.started_at.timestamp()))
     return (
-        key.hex(),
+        _session_key(nas_id, session).hex(),
         nas_id,
         session.acct_session_id,
         session.username,
@@ -349,6 +353,10 @@ def _session_values(session: WantedSession, nas_id: int, account_id: int, now: d
         session.mac,
         session.line,
     )
+
+
+def _session_key(nas_id: int, session: WantedSession) -> bytes:
+    return key_by_start(nas_id, session.acct_session_id, session.username, int(session.started_at.timestamp()))
 
 
 def _note(connection: Connection, intent: Intent, findings: Sequence[Finding]) -> None:

@@ -43,8 +43,9 @@ class _Held(NamedTuple):
 
 
 def shared_prefix_findings(accounts: Sequence[WantedAccount]) -> tuple[frozenset[str], list[Finding]]:
-    """The accounts whose prefix lies in, or holds, one of an earlier account, and a finding for each."""
+    """The accounts that name a prefix twice, or one that lies in or holds one of an earlier account; a finding for each."""
     by_name = {account.username: account for account in accounts}
+    twice = {account.username: prefix for account in accounts if (prefix := _named_twice(account)) is not None}
     holdings = [
         (prefix.prefix, order, account.username)
         for order, account in enumerate(accounts)
@@ -55,7 +56,22 @@ def shared_prefix_findings(accounts: Sequence[WantedAccount]) -> tuple[frozenset
         Finding(Verdict.REFUSED, by_name[name].where, f"{prefix} overlaps {other_prefix} of {other}: one holder each")
         for name, (prefix, other, other_prefix) in sorted(clashes.items())
     ]
-    return frozenset(clashes), findings
+    findings += [
+        Finding(Verdict.REFUSED, by_name[name].where, f"{prefix} stands there twice")
+        for name, prefix in sorted(twice.items())
+    ]
+    return frozenset(clashes.keys() | twice.keys()), findings
+
+
+def _named_twice(account: WantedAccount) -> str | None:
+    """A prefix that the account names twice. As a route beside an address it is no repetition."""
+    seen: set[tuple[bool, str]] = set()
+    for prefix in account.prefixes:
+        named = (prefix.kind == "route", prefix.prefix)
+        if named in seen:
+            return prefix.prefix
+        seen.add(named)
+    return None
 
 
 def overlapping(holdings: Iterable[tuple[str, int, str]]) -> dict[str, tuple[str, str, str]]:

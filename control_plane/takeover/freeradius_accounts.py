@@ -209,7 +209,9 @@ def _prefixes(answer: Answer) -> tuple[tuple[WantedPrefix, ...], dict[str, tuple
         if name not in own:
             continue
         prefixes = _routes(name, values) if name in _ROUTES else _addresses(name, values)
-        if prefixes:
+        # A prefix is assigned once; what names it again stays as the account's own attribute.
+        assigned = {one.prefix for one in found if one.kind != "route"}
+        if prefixes and (name in _ROUTES or prefixes[0].prefix not in assigned):
             found.extend(prefixes)
             given[name] = values
     return tuple(found), given
@@ -242,7 +244,7 @@ def _routes(name: str, values: tuple[str, ...]) -> tuple[WantedPrefix, ...]:
         found.append(WantedPrefix("route", prefix, int(metric)))
     # The database keeps a set and the order of rendering is its own.
     ordered = sorted(found, key=lambda route: (route.metric or 0, ip_network(route.prefix).network_address.packed))
-    return tuple(found) if found == ordered and len(set(found)) == len(found) else ()
+    return tuple(found) if found == ordered and len({route.prefix for route in found}) == len(found) else ()
 
 
 def _own_reply(answer: Answer, given: Mapping[str, tuple[str, ...]]) -> tuple[OwnItem, ...]:

@@ -102,7 +102,7 @@ def _session(where: str, row: Mapping[str, Any]) -> WantedSession | Finding:
         where=where,
         username=username,
         nas_address=str(_host(row["nasipaddress"])),
-        acct_session_id=row["acctsessionid"],
+        acct_session_id=_said(row["acctsessionid"]),
         started_at=started_at,
         updated_at=updated_at,
         session_time_s=max(0, row["acctsessiontime"] or int((updated_at - started_at).total_seconds())),
@@ -114,8 +114,13 @@ def _session(where: str, row: Mapping[str, Any]) -> WantedSession | Finding:
         framed_ipv6_prefix=_prefix(row["framedipv6prefix"]),
         delegated_ipv6_prefix=_prefix(row["delegatedipv6prefix"]),
         mac=_mac(row["callingstationid"] or ""),
-        line=(row["nasportid"] or "")[:253],
+        line=_said(row["nasportid"] or "")[:253],
     )
+
+
+def _said(stored: str) -> str:
+    """What the device said: FreeRADIUS writes `=25` for a percent sign, and the next record has it as it is."""
+    return real_name(stored) or stored
 
 
 def _host(value: object) -> IPv4Address | IPv6Address:

@@ -158,6 +158,15 @@ def load_session_ids(connection: Connection) -> set[tuple[int, str, str]]:
     }
 
 
+def load_ended(connection: Connection, session_keys: Sequence[bytes]) -> set[bytes]:
+    """Those of these sessions that have ended here."""
+    rows = connection.execute(
+        "SELECT uuid_send(session_key) FROM closed_session WHERE session_key = ANY (%s::uuid[])",
+        [[key.hex() for key in session_keys]],
+    )
+    return {key for (key,) in rows}
+
+
 def draw_ids(connection: Connection, table: str, count: int) -> list[int]:
     """`count` new numbers for rows of a table."""
     rows = connection.execute(
