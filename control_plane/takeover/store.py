@@ -73,9 +73,14 @@ class HeldNas:
 
 
 def begin(connection: Connection) -> None:
-    """One snapshot for all that follows, and no second import beside it."""
+    """One snapshot for all that follows, and no second import beside it.
+
+    The lock is waited for before the transaction begins, whose snapshot else would not hold what the other import made.
+    """
+    connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK_KEY])
+    connection.commit()
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_KEY])
+    connection.execute("SELECT pg_advisory_xact_lock(%(key)s), pg_advisory_unlock(%(key)s)", {"key": _LOCK_KEY})
 
 
 def load_nases(connection: Connection) -> list[HeldNas]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
 from support.accounting_world import NOON, detail, rows, settings_for, ship, spool
 from support.command_line import KEY, run, write_settings
+from support.edge_process import wait_until
 
 from control_plane import db
+from control_plane.takeover import store
 from control_plane.takeover.apply_wanted import Intent, run_import
 from control_plane.takeover.wanted import (
     Verdict,
@@ -54,6 +57,31 @@ def test_a_session_that_has_ended_here_is_not_opened_again(database, tmp_path):
     assert [finding.verdict for finding in again if finding.where == "radacct 1"] == [Verdict.UNCHANGED]
     assert rows(database, "SELECT * FROM session") == []
     assert rows(database, "SELECT octets_in, octets_out FROM closed_session") == [(6000, 9000)]
+
+
+def test_a_second_import_at_the_same_time_waits_and_then_finds_everything_there(database):
+    found = []
+
+    def import_too():
+        found.extend(apply(database, WANTED))
+
+    with db.connect(database, name="first") as first:
+        store.begin(first)
+        second = threading.Thread(target=import_too)
+        second.start()
+        waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        assert wait_until(lambda: rows(database, waits))
+        first.execute("INSERT INTO customer (name) VALUES ('anna')")
+        first.execute("INSERT INTO profile (name, interim_interval_s) VALUES ('Home', NULL)")
+        first.execute(
+            "INSERT INTO plan (name, profile_id, throttle_profile_id, walled_profile_id) SELECT 'Home', id, id, id FROM profile"
+        )
+        first.commit()
+    second.join(timeout=30)
+
+    assert [finding.text for finding in found if finding.where.startswith("radgroupreply")] == [
+        "is there already, just so"
+    ]
 
 
 @pytest.mark.parametrize(
