@@ -32,6 +32,10 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming_progress (
     session_key uuid, updated_at bigint, received_at bigint, session_time_s bigint, octets_in bigint, octets_out bigint,
     counter_in numeric, counter_out numeric, interim_interval_s integer
 ) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_holding (
+    month date, address inet, valid_from bigint, valid_to bigint, first_port integer, last_port integer, session_key uuid,
+    nas_id bigint, account_id bigint, username text
+) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_usage (
     account_id bigint, hour bigint, day date, octets_in bigint, octets_out bigint
 ) ON COMMIT DELETE ROWS;
@@ -76,6 +80,11 @@ _SAVE_PROGRESS: Final = (
 )
 
 
+_ADD_HOLDINGS: Final = (
+    "INSERT INTO address_history (month, address, valid_from, valid_to, first_port, last_port, session_key, nas_id, account_id, "
+    "username) SELECT month, address, to_timestamp(valid_from), to_timestamp(valid_to), first_port, last_port, session_key, "
+    "nas_id, account_id, username FROM incoming_holding ON CONFLICT DO NOTHING"
+)
 # In the order of their keys: two shippers that bring usage of the same accounts never wait for each other in a circle.
 _ADD_HOURS: Final = (
     "INSERT INTO usage_hour (account_id, hour, octets_in, octets_out) "
@@ -241,32 +250,15 @@ def add_usage(
 def add_holdings(connection: Connection, holdings: Iterable[Holding], *, since: int) -> None:
     """Add ended holdings to the history, a row in each UTC month, as far back as history is kept."""
     rows = [
-        (
-            first,
-            h.address,
-            begin,
-            end,
-            h.first_port,
-            h.last_port,
-            h.session_key.hex(),
-            h.nas_id,
-            h.account_id,
-            h.username,
-        )
+        f"{first}\t{h.address}\t{begin}\t{end}\t{h.first_port}\t{h.last_port}\t{h.session_key.hex()}\t{h.nas_id}\t"
+        f"{_or_null(h.account_id)}\t{_text(h.username)}\n"
         for h in holdings
         if h.until >= since
         for first, begin, end in months_between(max(h.since, since), h.until)
     ]
-    if not rows:
-        return
-    connection.execute(
-        "INSERT INTO address_history (month, address, valid_from, valid_to, first_port, last_port, session_key, nas_id, "
-        "account_id, username) SELECT month, address, to_timestamp(a), to_timestamp(b), low, high, key, nas, account, name "
-        "FROM unnest(%s::date[], %s::inet[], %s::bigint[], %s::bigint[], %s::integer[], %s::integer[], %s::uuid[], "
-        "%s::bigint[], %s::bigint[], %s::text[]) AS w (month, address, a, b, low, high, key, nas, account, name) "
-        "ON CONFLICT DO NOTHING",
-        tuple(list(column) for column in zip(*rows, strict=True)),
-    )
+    if rows:
+        _copy(connection, "incoming_holding", rows)
+        connection.execute(_ADD_HOLDINGS)
 
 
 def raise_boot(connection: Connection, nas_id: int, booted_at: int) -> None:

@@ -440,6 +440,31 @@ def test_a_device_with_a_longer_interval_of_its_own_is_given_that(world, databas
     assert sweep(world, database, NOON + 3600 + 3 * 1800 + 61) == 1
 
 
+def test_the_edge_and_the_worker_need_no_more_rights_than_their_roles_have(accounts, connection, database, tmp_path):
+    connection.execute("ALTER ROLE corrente_edge LOGIN; ALTER ROLE corrente_worker LOGIN")
+    connection.commit()
+    edge, worker = (database.replace("user=corrente ", f"user=corrente_{role} ") for role in ("edge", "worker"))
+    world = settings_for(tmp_path, edge)
+    spool(
+        world,
+        detail("Start", key=KEY, time=0, Framed_IP_Address="10.0.0.1"),
+        detail("Stop", key=KEY, at=NOON + 60, time=60, octets=(1, 1)),
+        detail("Stop", key=KEY, at=NOON + 70, time=70, octets=(2, 2)),
+        detail("Interim-Update", session="s2", at=NOON + 60, time=60, octets=(1, 1), Framed_IP_Address="10.0.0.2"),
+        detail("Accounting-On", at=NOON + 90),
+        detail("Interim-Update", session="s3", source="127.0.0.2", at=NOON + 800 * 86400, time=60, octets=(1, 1)),
+        detail("Start", source="192.0.2.9"),
+    )
+    ship(world)
+    heard_to(database, NOON + 900 * 86400, said_at=NOON + 900 * 86400)
+    with db.connect(worker, name="test", autocommit=True) as own:
+        closed = close_stale_sessions(own, world, datetime.fromtimestamp(NOON + 900 * 86400, UTC))
+
+    assert closed == 1
+    assert sorted(end for end, *_ in rows(database, CLOSED)) == ["nas_reboot", "stale", "stop"]
+    assert rows(database, "SELECT count(*) FROM unreadable_record") == [(1,)]
+
+
 # -------------------------------------------------------------------------------------------------------------------
 # The loop and the login spool
 # -------------------------------------------------------------------------------------------------------------------
