@@ -61,6 +61,8 @@ def auth_type(attributes: Attributes, kind: SecretKind) -> str:
 
 def secret_pair(kind: SecretKind, secret: bytes) -> Pair:
     """The control attribute from which FreeRADIUS's modules take the known good secret."""
+    if kind is SecretKind.CLEAR:
+        return ("Cleartext-Password", ":=", quoted(secret))
     if kind in _TEXT_KINDS:
         return (kind.value, ":=", quoted(secret))
     if kind is SecretKind.NT and (digits := _NT_HEX.fullmatch(secret)) is not None:

@@ -22,7 +22,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -76,6 +75,8 @@ MAP_SIZE_BYTES: Final = 16 << 30
 MAX_READERS: Final = 126
 _DATABASES: Final = (b"account", b"profile", b"nas", b"session", b"meta")
 _META_KEY: Final = b"meta"
+# How many source addresses' records a reader keeps until the store changes.
+_MAX_KEPT_NASES: Final = 4096
 # How often a reader looks again for the generation in use when it is replaced under its eyes.
 _SWITCH_ATTEMPTS: Final = 5
 # The edge and FreeRADIUS are two users with one group: new files inherit the group of the directory (setgid), readers
@@ -93,10 +94,9 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_account = msgspec.msgpack.Decoder(AccountRecord).decode
 _decode_profile = msgspec.msgpack.Decoder(ProfileRecord).decode
 decode_profile = _decode_profile
-# Records are immutable and the same octets come again and again: keyed by content, a stale answer is impossible.
-_decode_nas = lru_cache(maxsize=4096)(msgspec.msgpack.Decoder(NasRecord).decode)
+_decode_nas = msgspec.msgpack.Decoder(NasRecord).decode
 _decode_sessions = msgspec.msgpack.Decoder(tuple[LiveSession, ...]).decode
-_decode_meta = lru_cache(maxsize=4)(msgspec.msgpack.Decoder(StoreMeta).decode)
+_decode_meta = msgspec.msgpack.Decoder(StoreMeta).decode
 
 
 def account_key(username: str) -> bytes:
@@ -151,6 +151,21 @@ class _Generation:
         self.env.close()
 
 
+class _State:
+    """What was read of one state of the store that every login needs: NASes, profiles, what the store says of itself.
+
+    LMDB numbers its states: as long as the number is the same, so is the content. The edge writes about once a second.
+    """
+
+    __slots__ = ("meta", "nas", "number", "profiles")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.meta: StoreMeta | None = None
+        self.nas: dict[str, NasRecord] = {}
+        self.profiles: dict[bytes, bytes] = {}
+
+
 class PolicyReader:
     """Look-ups in the store, always in the generation in use.
 
@@ -162,6 +177,7 @@ class PolicyReader:
         self._directory = directory
         self._target = ""
         self._generation: _Generation | None = None
+        self._state = _State(0)
 
     def _open(self, target: str) -> None:
         path = self._directory / target
@@ -182,7 +198,7 @@ class PolicyReader:
                 f"policy store {path} has format {found}, this program reads {FORMAT}; the edge rebuilds it"
             )
         self.close()
-        self._generation, self._target = generation, target
+        self._generation, self._target, self._state = generation, target, _State(0)
 
     def reading(self) -> Snapshot:
         """One consistent view for one decision, as a context. Kept short: an open one stops the writer reusing pages."""
@@ -191,7 +207,11 @@ class PolicyReader:
             self._follow(target)
         generation = self._generation
         assert generation is not None
-        return Snapshot(generation.env.begin(), generation)
+        txn = generation.env.begin()
+        number = txn.id()
+        if number != self._state.number:
+            self._state = _State(number)
+        return Snapshot(txn, generation, self._state)
 
     def _follow(self, target: str) -> None:
         """Open the generation in use, which may be switched while we look."""
@@ -224,11 +244,12 @@ class PolicyReader:
 class Snapshot:
     """The look-ups of one decision; a context that lets go of its view of the store."""
 
-    __slots__ = ("_generation", "_txn")
+    __slots__ = ("_generation", "_state", "_txn")
 
-    def __init__(self, txn: lmdb.Transaction[bytes], generation: _Generation) -> None:
+    def __init__(self, txn: lmdb.Transaction[bytes], generation: _Generation, state: _State) -> None:
         self._txn = txn
         self._generation = generation
+        self._state = state
 
     def __enter__(self) -> Snapshot:  # noqa: D105 - Python's own protocol
         return self
@@ -248,7 +269,13 @@ class Snapshot:
 
     def profile_octets(self, profile_id: int, vendor: str) -> bytes | None:
         """The profile as it is stored: the hook keeps what it made of these octets. `decode_profile` reads them."""
-        return self._txn.get(profile_key(profile_id, vendor), db=self._generation.profile)
+        key = profile_key(profile_id, vendor)
+        octets = self._state.profiles.get(key)
+        if octets is None:
+            octets = self._txn.get(key, db=self._generation.profile)
+            if octets is not None:
+                self._state.profiles[key] = octets
+        return octets
 
     def sessions(self, account_id: int) -> tuple[LiveSession, ...]:
         """The account's live sessions as far as accounting has told."""
@@ -257,6 +284,15 @@ class Snapshot:
 
     def nas(self, source: str) -> NasRecord | None:
         """The NAS that sends from `source`: the longest prefix that holds it."""
+        record = self._state.nas.get(source)
+        if record is None:
+            record = self._look_up_nas(source)
+            # With a wide prefix every address of it could come, forged or not.
+            if record is not None and len(self._state.nas) < _MAX_KEPT_NASES:
+                self._state.nas[source] = record
+        return record
+
+    def _look_up_nas(self, source: str) -> NasRecord | None:
         # A source address arrives in canonical text, so one look-up finds a host without parsing it.
         raw = self._txn.get(f"{source}{'/128' if ':' in source else '/32'}".encode(), db=self._generation.nas)
         if raw is None:
@@ -274,9 +310,12 @@ class Snapshot:
 
     def meta(self) -> StoreMeta:
         """What the store says of itself."""
-        raw = self._txn.get(_META_KEY, db=self._generation.meta)
-        assert raw is not None, "a generation without meta is never opened"
-        return _decode_meta(raw)
+        meta = self._state.meta
+        if meta is None:
+            raw = self._txn.get(_META_KEY, db=self._generation.meta)
+            assert raw is not None, "a generation without meta is never opened"
+            meta = self._state.meta = _decode_meta(raw)
+        return meta
 
     def checked_at(self) -> float:
         """When the edge last compared the store with the database."""

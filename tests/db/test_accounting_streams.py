@@ -3,18 +3,14 @@
 And the same streams while the shipper and PostgreSQL are killed at random: each record is counted once.
 """
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import msgspec
 import psycopg
 import pytest
 from support.accounting_world import NOON, add_network, detail, rows, settings_for, ship
+from support.shipper_process import ShipperProcess
 
 from control_plane import db
 from control_plane.private_postgres import Cluster, PostgresError, make_cluster, start_cluster, stop_cluster
@@ -158,27 +154,6 @@ def test_every_record_counts_once_whatever_order_and_however_often_it_came(datab
     write(settings, sessions.text, name="detail.node-1.00000000000000000001")
     ship(settings)
     check(database, sessions)
-
-
-class ShipperProcess:
-    """A shipper to be killed and started again."""
-
-    def __init__(self, settings):
-        self.command = [
-            sys.executable,
-            str(ROOT / "tests/support/shipper_process.py"),
-            msgspec.json.encode(settings).decode(),
-        ]
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(
-            self.command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL
-        )
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
 
 
 def wait_until_read(settings, *, deadline_s=60):

@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 
+import msgspec
 import pytest
 from support.store_process import reader_process
 
@@ -13,9 +14,11 @@ from radius_hooks.policy_store import (
     PolicyReader,
     PolicyStep,
     PolicyWriter,
+    ProfileRecord,
     SecretKind,
     StoreError,
     StoreMeta,
+    decode_profile,
 )
 
 META = StoreMeta(format=FORMAT, built_at=1.0, checked_at=2.0, position="", system="s", nas_prefix_lengths=(64, 24))
@@ -262,3 +265,68 @@ def test_a_generation_replaced_between_finding_and_opening_it_is_looked_for_agai
         assert view.account("anna") == account(100)
     with pytest.raises(StoreError, match="can't be opened"), SwitchedUnderItsEyes(tmp_path, 50).reading():
         pass
+
+
+def profile(revision: bytes) -> ProfileRecord:
+    return ProfileRecord(
+        profile_id=1,
+        name="home",
+        revision=revision,
+        session_timeout_s=0,
+        idle_timeout_s=0,
+        interim_interval_s=600,
+        reply=(),
+    )
+
+
+def test_what_a_reader_keeps_of_a_store_is_gone_with_its_next_change(tmp_path):
+    writer = PolicyWriter(tmp_path)
+    with writer.rebuild() as rebuild, rebuild.batch() as batch:
+        batch.put_nas("10.0.0.0/24", nas(1))
+        batch.put_profile(1, "generic", profile(b"old!"))
+        batch.put_meta(META)
+
+    with reader_process(tmp_path) as store:
+        for _ in range(2):
+            assert store.nas("10.0.0.7").nas_id == 1
+            assert decode_profile(store.profile_octets(1, "generic")).revision == b"old!"
+            assert store.checked_at() == 2.0
+
+        with writer.batch() as batch:
+            batch.put_nas("10.0.0.7/32", nas(2))
+            batch.put_profile(1, "generic", profile(b"new!"))
+            batch.put_meta(msgspec.structs.replace(META, checked_at=3.0))
+        assert store.nas("10.0.0.7").nas_id == 2
+        assert store.nas("10.0.0.8").nas_id == 1
+        assert decode_profile(store.profile_octets(1, "generic")).revision == b"new!"
+        assert store.checked_at() == 3.0
+
+        with writer.batch() as batch:
+            batch.put_nas("10.0.0.7/32", None)
+            batch.put_nas("10.0.0.0/24", None)
+            batch.put_profile(1, "generic", None)
+        assert store.nas("10.0.0.7") is None
+        assert store.profile_octets(1, "generic") is None
+
+        with writer.rebuild() as rebuild, rebuild.batch() as batch:
+            batch.put_nas("10.0.0.7/32", nas(3))
+            batch.put_meta(META)
+        assert store.nas("10.0.0.7").nas_id == 3
+        assert store.checked_at() == 2.0
+
+
+def test_nothing_kept_of_a_generation_is_told_of_the_next_though_both_have_the_same_number_of_changes(tmp_path):
+    writer = PolicyWriter(tmp_path)
+
+    def rebuild_with(number):
+        with writer.rebuild() as rebuild, rebuild.batch() as batch:
+            batch.put_nas("10.0.0.7/32", nas(number))
+            batch.put_meta(META)
+
+    rebuild_with(1)
+    with reader_process(tmp_path) as store:
+        assert store.nas("10.0.0.7").nas_id == 1
+
+        rebuild_with(2)
+
+        assert store.nas("10.0.0.7").nas_id == 2
