@@ -527,7 +527,8 @@ CREATE TABLE unreadable_record (
     record  text NOT NULL,
     CONSTRAINT unreadable_record_once UNIQUE (node, file, octet)
 );
-COMMENT ON TABLE unreadable_record IS 'Spooled records that name no session or NAS; kept for a person, nothing is dropped in silence.';
+COMMENT ON TABLE unreadable_record IS 'Spooled records that name no session or NAS; kept for a person for a time, nothing is dropped in silence.';
+CREATE INDEX unreadable_record_at ON unreadable_record (at);
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Change feed: what the edges must look at again
@@ -687,6 +688,7 @@ GRANT SELECT, INSERT ON address_history, login_attempt, unreadable_record, chang
 GRANT UPDATE (booted_at) ON nas TO corrente_edge, corrente_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, change_feed, change_horizon, spool_position, spool_node TO corrente_worker;
 GRANT SELECT, INSERT ON address_history, login_attempt, audit_log TO corrente_worker;
+GRANT SELECT, DELETE ON unreadable_record TO corrente_worker;
 GRANT SELECT, INSERT, UPDATE ON customer, contract, restriction, relief, subscriber_account TO corrente_worker, corrente_web;
 GRANT INSERT, DELETE ON account_prefix TO corrente_worker, corrente_web;
 GRANT SELECT ON session, closed_session, usage_hour, usage_day, login_attempt, customer TO corrente_web;

@@ -50,6 +50,7 @@ JOBS: Final = (
     Job("make_months", 3600, upkeep.make_months),
     Job("drop_months", 3600, upkeep.drop_months),
     Job("clear_feed", 300, upkeep.clear_feed),
+    Job("clear_unreadable", 3600, upkeep.clear_unreadable),
     Job("count_quotas", 60, upkeep.count_quotas),
     Job("close_stale_sessions", 30, _close_stale),
 )

@@ -103,6 +103,7 @@ class RetentionSettings(_Section, frozen=True):
     login_attempt_days: Days = 90
     usage_hour_days: Days = 90
     usage_day_days: Days = 1095
+    unreadable_record_days: Days = 30
     change_feed_hours: Annotated[int, Meta(ge=1)] = 24
 
 

@@ -1,4 +1,4 @@
-"""The database's upkeep: partitions made ahead and dropped by age, the change feed cleared, quotas counted.
+"""The database's upkeep: partitions made ahead and dropped by age, the feed and old records cleared, quotas counted.
 
 Each function is one job's work: it opens its own transactions on a connection in autocommit, says in one line what it did,
 and does nothing when there is nothing to do, so running it twice, or twice at once, is harmless.
@@ -145,6 +145,13 @@ def clear_feed(connection: Connection, settings: Settings, now: datetime) -> str
         if count:
             connection.execute("UPDATE change_horizon SET xid = %s", (horizon,))
     return f"cleared {count} rows"
+
+
+def clear_unreadable(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Delete the records without effect that nobody has looked after within their retention."""
+    oldest = now - timedelta(days=settings.retention.unreadable_record_days)
+    cleared = connection.execute("DELETE FROM unreadable_record WHERE at < %s", (oldest,)).rowcount
+    return f"cleared {cleared} records"
 
 
 def count_quotas(connection: Connection, settings: Settings, now: datetime) -> str:

@@ -25,6 +25,7 @@ ALLOWED = [
     ("corrente_worker", "UPDATE subscriber_account SET quota_exhausted_until = now()"),
     ("corrente_worker", "DELETE FROM change_feed"),
     ("corrente_worker", "UPDATE change_horizon SET xid = '9'"),
+    ("corrente_worker", "DELETE FROM unreadable_record"),
     ("corrente_worker", insert("scheduled_job")),
     ("corrente_worker", "SELECT make_month('2026-01-01')"),
     ("corrente_worker", "SELECT drop_months('login_attempt', '2000-01-01')"),

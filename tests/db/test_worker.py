@@ -12,7 +12,7 @@ from control_plane import db
 from control_plane.change_feed import Behind, Read, load_changes, load_position, open_feed
 from control_plane.scheduler import JOBS, Job, prepare, run_all_once, run_next, run_worker
 from control_plane.settings import DatabaseSettings, RetentionSettings, Settings
-from control_plane.upkeep import clear_feed, count_quotas, drop_months, make_months
+from control_plane.upkeep import clear_feed, clear_unreadable, count_quotas, drop_months, make_months
 
 pytestmark = pytest.mark.db
 
@@ -145,6 +145,19 @@ def test_a_table_in_use_is_left_for_the_next_time_and_the_others_are_dropped(wor
     assert partitions(connection, "login_attempt")[0] == "202610"
     drop_months(worker, settings, later)
     assert partitions(connection, "address_history")[0] == "202612"
+
+
+def test_a_record_without_effect_is_kept_for_its_retention_and_no_longer(worker, settings, connection):
+    now = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    for octet, at in enumerate((datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 11, 59, tzinfo=UTC))):
+        connection.execute(
+            "INSERT INTO unreadable_record (at, node, file, octet, problem, record) VALUES (%s, 'n', 'f', %s, 'no NAS', 'x')",
+            (at, octet),
+        )
+    connection.commit()
+
+    assert clear_unreadable(worker, settings, now) == "cleared 1 records"
+    assert one(connection, "SELECT array_agg(octet) FROM unreadable_record") == [0]
 
 
 # --- the change feed -------------------------------------------------------------------------------------------
