@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -214,7 +216,9 @@ def set_(settings: Settings, /, username: str, *, yes: bool, **options: Any) -> 
         if options["plan"] is not None:
             contract["plan_id"] = _plan_id(connection, options["plan"])
         columns = {**_columns(connection, settings, options), **_taken_away(options)}
-        _ask_before_loss(account, contract, has_new_secret=bool(secret or made), yes=yes)
+        losses = list(_losses(contract, columns, zone=settings.zone, has_new_secret=bool(secret or made)))
+        if losses:
+            confirm(f"{username} {', '.join(losses)}. Go on?", yes=yes)
         save_changes(connection, "contract", account.contract_id, contract)
         save_changes(connection, "subscriber_account", account.id, columns)
         new = secret or made
@@ -265,11 +269,24 @@ def _drop_addresses(connection: Connection, account: Account, options: dict[str,
     return dropped
 
 
-def _ask_before_loss(account: Account, contract: dict[str, Any], *, has_new_secret: bool, yes: bool) -> None:
+def _losses(
+    contract: dict[str, Any], columns: dict[str, Any], *, zone: ZoneInfo, has_new_secret: bool
+) -> Iterator[str]:
+    """What of a change takes service away at once, in words that follow the username."""
+    now = datetime.now(UTC)
+    today = now.astimezone(zone).date()
     if contract.get("status") in ("draft", "proposal", "pending", "ended", "cancelled"):
-        confirm(f"{account.username} gets no service while its contract is {contract['status']}. Go on?", yes=yes)
+        yield f"gets no service while its contract is {contract['status']}"
+    if contract.get("ends_on", date.max) <= today:
+        yield f"gets no service any more: its contract ended on {contract['ends_on']}"
+    if contract.get("starts_on", date.min) > today:
+        yield f"gets no service before {contract['starts_on']}"
+    if (columns.get("expires_at") or now) < now:
+        yield "gets no service any more: the account has expired"
+    if "username" in columns:
+        yield f"can't log in until its router has the new username {columns['username']}"
     if has_new_secret:
-        confirm(f"{account.username} can't log in until its router has the new password. Go on?", yes=yes)
+        yield "can't log in until its router has the new password"
 
 
 @command.command("show")

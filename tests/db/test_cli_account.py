@@ -150,6 +150,32 @@ def test_what_makes_no_sense_is_refused_and_leaves_nothing(corrente, connection,
     ).fetchone() == (1, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("change", "column", "table"),
+    [
+        (("--ends-on", "2026-01-01"), "ends_on", "contract"),
+        (("--starts-on", "2999-01-01"), "starts_on", "contract"),
+        (("--expires-at", "2026-01-01 00:00"), "expires_at", "subscriber_account"),
+        (("--username", "bruno"), "username", "subscriber_account"),
+    ],
+)
+def test_whatever_ends_service_now_is_asked_before(corrente, connection, change, column, table):
+    _add(corrente, "anna")
+    before = _row(connection, "anna", table)[column]
+
+    assert corrente("account", "set", "anna", *change, typed="n\n").exit_code == 1
+    assert _row(connection, "anna", table)[column] == before
+    assert corrente("account", "set", "anna", *change, "--yes").exit_code == 0
+
+
+def test_an_end_to_come_is_not_asked_about(corrente):
+    _add(corrente, "anna")
+
+    done = corrente("account", "set", "anna", "--ends-on", "2999-01-01", "--expires-at", "2999-01-01 00:00")
+
+    assert done.exit_code == 0, done.output
+
+
 def test_set_changes_what_is_given_and_nothing_else(corrente, connection):
     _add(corrente, "anna", "--mac", "02:00:5e:10:00:01", "--ipv4", "198.18.0.7", "--route", "203.0.113.0/29")
     before, password = _row(connection, "anna"), _password(connection, "anna")
@@ -174,7 +200,7 @@ def test_set_changes_what_is_given_and_nothing_else(corrente, connection):
 def test_a_renamed_account_keeps_its_secret(corrente, connection):
     _add(corrente, "anna")
     password = _password(connection, "anna")
-    assert corrente("account", "set", "anna", "--username", "anna.rossi").exit_code == 0
+    assert corrente("account", "set", "anna", "--username", "anna.rossi", "--yes").exit_code == 0
     assert _password(connection, "anna.rossi") == password
 
 
