@@ -24,6 +24,8 @@ DEVICES: Final = "devices"
 STOP_ORDER: Final = ((DEVICES,), (FREERADIUS, "web", "worker"), ("edge",), (POSTGRES,))
 # They share the policy store and the spools with FreeRADIUS through their group.
 _SHARING_UMASK: Final = "007"
+# Only the hook inside FreeRADIUS opens secrets while it runs.
+_NO_KEY: Final = ("CORRENTE_SECRETS_KEY",)
 
 
 def programs_for(settings: Settings, state: StateDir, users: Users, *, is_root: bool) -> tuple[Program, ...]:
@@ -37,9 +39,10 @@ def programs_for(settings: Settings, state: StateDir, users: Users, *, is_root: 
         user=users.postgres if is_root else "",
         stop_signal="INT",  # fast: it ends the connections that are left and writes a checkpoint
         stop_wait_s=60,
+        without=_NO_KEY,
     )
     others = (
-        Program("edge", (*python, "edge"), priority=20, user=ours, umask=_SHARING_UMASK),
+        Program("edge", (*python, "edge"), priority=20, user=ours, umask=_SHARING_UMASK, without=_NO_KEY),
         # Started as root it gives that up by itself, after it has read its configuration.
         Program(
             FREERADIUS,
@@ -50,9 +53,9 @@ def programs_for(settings: Settings, state: StateDir, users: Users, *, is_root: 
             # what it answered is on disk by then, so it is killed.
             stop_wait_s=5,
         ),
-        Program("worker", (*python, "worker"), priority=40, user=ours),
-        Program("web", (*python, "web"), priority=50, user=ours),
-        Program(DEVICES, (*python, "demo-network"), priority=60, user=ours),
+        Program("worker", (*python, "worker"), priority=40, user=ours, without=_NO_KEY),
+        Program("web", (*python, "web"), priority=50, user=ours, without=_NO_KEY),
+        Program(DEVICES, (*python, "demo-network"), priority=60, user=ours, without=_NO_KEY),
     )
     return others if settings.database.conninfo else (postgres, *others)
 
@@ -60,7 +63,7 @@ def programs_for(settings: Settings, state: StateDir, users: Users, *, is_root: 
 def environment_for(
     settings: Settings, state: StateDir, *, code_dir: Path, inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """What every process finds in its environment: no more of the caller's than Corrente's own settings."""
+    """What supervisord and its processes find in their environment: of the caller's, Corrente's own settings alone."""
     own = {key: value for key, value in inherited.items() if key.startswith("CORRENTE_")}
     found = {
         **own,

@@ -16,7 +16,7 @@ import sys
 import time
 import xmlrpc.client
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +38,9 @@ class SupervisionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process to keep alive. `user` is empty when it runs as the caller. Units: seconds."""
+    """One process to keep alive. `user` is empty when it runs as the caller; `without` names the variables of
+    supervisord's environment that are emptied for it. Units: seconds.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -47,7 +49,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_wait_s: int = 15
     umask: str = "022"
-    environment: Mapping[str, str] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,11 @@ class ProcessState:
     problem: str
 
 
-def configuration(
-    programs: tuple[Program, ...], *, run_dir: Path, log_dir: Path, directory: Path, environment: Mapping[str, str]
-) -> str:
-    """supervisord's configuration for `programs`, none of which starts before it is asked to."""
+def configuration(programs: tuple[Program, ...], *, run_dir: Path, log_dir: Path, directory: Path) -> str:
+    """supervisord's configuration for `programs`, none of which starts before it is asked to.
+
+    Their environment is supervisord's own and never written down: the secrets key may be in it.
+    """
     sections: list[dict[str, dict[str, object]]] = [
         {
             "unix_http_server": {"file": run_dir / "supervisor.sock", "chmod": "0700"},
@@ -84,9 +87,7 @@ def configuration(
             },
         }
     ]
-    sections += [
-        {f"program:{program.name}": _section(program, log_dir, directory, environment)} for program in programs
-    ]
+    sections += [{f"program:{program.name}": _section(program, log_dir, directory)} for program in programs]
     lines = []
     for section in sections:
         for name, values in section.items():
@@ -94,13 +95,12 @@ def configuration(
     return "\n".join(lines)
 
 
-def _section(program: Program, log_dir: Path, directory: Path, environment: Mapping[str, str]) -> dict[str, object]:
-    merged = {**environment, **program.environment}
+def _section(program: Program, log_dir: Path, directory: Path) -> dict[str, object]:
     return {
         "command": shlex.join(program.command),
         "priority": program.priority,
         "directory": directory,
-        "environment": ",".join(f'{key}="{_quote(value)}"' for key, value in merged.items()),
+        "environment": ",".join(f'{name}=""' for name in program.without),
         "umask": program.umask,
         "autostart": "false",
         "autorestart": "true",
@@ -122,10 +122,6 @@ def _escape(value: str) -> str:
     if "\n" in value or " ;" in value:
         raise SupervisionError(f"{value!r} can't stand in supervisord's configuration; use another path")
     return value.replace("%", "%%")
-
-
-def _quote(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
 class Supervisor:

@@ -178,7 +178,6 @@ class _Machine:
             run_dir=self._state.run,
             log_dir=self._state.log,
             directory=Path(self._settings.base_dir).resolve(),
-            environment=environment,
         )
         self._supervisor.start(config, environment=environment)
         self._wanted = tuple(program.name for program in programs if program.name != DEVICES)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 from support.up_process import Up, temporary_home, wait_until
@@ -94,6 +95,21 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing_running(home):
     again = Up(home, "--empty")
     again.wait_for("Ready: RADIUS")
     assert again.stop() == 0
+
+
+def test_a_secrets_key_in_the_environment_is_given_to_freeradius_alone_and_written_nowhere(home):
+    key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    up = Up(home, "--empty", CORRENTE_SECRETS_KEY=key)
+    up.wait_for("Ready: RADIUS")
+    knowing = {name for name in PROCESSES if (pid := home.pid_of(name)) and key in environment_of(pid)}
+    files = [path for path in home.state.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
+    assert up.stop() == 0
+    assert knowing == {"freeradius"}
+    assert files == []
+
+
+def environment_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_text(errors="replace")
 
 
 def test_a_wrong_setting_stops_the_start_with_its_line(home):

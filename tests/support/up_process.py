@@ -119,13 +119,14 @@ def _parent(pid: int) -> int | None:
 class Up:
     """One running `corrente up`."""
 
-    def __init__(self, home: Home, *options: str) -> None:
+    def __init__(self, home: Home, *options: str, **environment: str) -> None:
         self.home = home
         self.log = home.directory / f"up-{time.monotonic_ns()}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "control_plane", "--settings", str(home.settings), "up", *options],
                 cwd=ROOT,
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

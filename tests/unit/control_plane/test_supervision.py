@@ -13,14 +13,12 @@ PROGRAM = Program(
     user="corrente",
     stop_signal="INT",
     umask="007",
-    environment={"A": 'say "100%"'},
+    without=("A_KEY",),
 )
 
 
 def read(*programs: Program, directory: str = "/srv/isp") -> configparser.RawConfigParser:
-    text = configuration(
-        programs, run_dir=Path("/s/run"), log_dir=Path("/s/log"), directory=Path(directory), environment={"B": "2"}
-    )
+    text = configuration(programs, run_dir=Path("/s/run"), log_dir=Path("/s/log"), directory=Path(directory))
     parser = configparser.RawConfigParser(inline_comment_prefixes=(";",))
     parser.read_string(text)
     return parser
@@ -38,9 +36,13 @@ def test_nothing_starts_before_it_is_asked_to_and_everything_comes_back():
     assert (section["autostart"], section["autorestart"]) == ("false", "true")
 
 
-def test_a_percent_sign_or_quote_in_the_environment_survives_supervisords_expansion():
-    # supervisord replaces %% by % and reads the values with quotes as a shell would.
-    assert (read(PROGRAM)["program:edge"]["environment"] % {}) == 'B="2",A="say \\"100%\\""'
+def test_a_percent_sign_in_a_path_survives_supervisords_expansion():
+    # supervisord replaces %% by %.
+    assert read(PROGRAM, directory="/srv/100%")["program:edge"]["directory"] % {} == "/srv/100%"
+
+
+def test_a_variable_that_a_program_has_no_use_for_is_emptied():
+    assert read(PROGRAM)["program:edge"]["environment"] == 'A_KEY=""'
 
 
 def test_a_program_of_the_caller_names_no_user():
