@@ -8,7 +8,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 place=$root
 python=$root/.venv/bin/python
-log=$(mktemp "${TMPDIR:-/tmp}/corrente-install.XXXXXX")
+log=/dev/null
 
 # FreeRADIUS and PostgreSQL are real parts, never imitated. git is here for bin/test alone: some tests read the tree.
 packages_run=(python3 python3-venv freeradius freeradius-python3 postgresql-15 iproute2 procps)
@@ -68,13 +68,23 @@ place_policies() {
     as_root chmod 755 "$services_policy"
 }
 
-is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+# One question for all of them, because it is asked at every start.
+missing_of() { # package names
+    local installed package
+    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
+    for package in "$@"; do
+        grep -qx "installed $package" <<<"$installed" || printf '%s\n' "$package"
+    done
+}
 
 run_apt() { # text, apt-get arguments
     local text=$1 kind percent what code=0
     shift
-    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -q -y -o APT::Status-Fd=1 -o Dpkg::Use-Pty=0 \
-        -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=120 "$@" </dev/null 2>>"$log" |
+    # apt closes its status descriptor for dpkg. Were that 1, package scripts would have no output to write to, and the
+    # first one that writes would fail. sudo passes 0 to 2 only: so 3 is made behind it, and 1 goes where 2 goes.
+    as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 sh -c 'exec 3>&1 1>&2; exec apt-get "$@"' apt-get \
+        -q -y -o APT::Status-Fd=3 -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=120 \
+        "$@" </dev/null 2>>"$log" |
         while IFS= read -r line; do
             case $line in
                 dlstatus:* | pmstatus:*)
@@ -90,14 +100,14 @@ run_apt() { # text, apt-get arguments
 }
 
 explain_apt() {
-    grep -E '^(E|W|Err)' "$log" | tail -8 >&2 || tail -8 "$log" >&2
+    grep -E -A1 '^(E:|W:|Err:|dpkg: error)' "$log" | grep -v '^--$' | tail -8 >&2 || tail -8 "$log" >&2
     fail "$1 Try it by hand: apt-get install ${*:2}
 The whole log: $log"
 }
 
 install_packages() { # package names
-    local missing=() package had_freeradius=yes
-    for package in "$@"; do is_installed "$package" || missing+=("$package"); done
+    local missing had_freeradius=yes
+    mapfile -t missing < <(missing_of "$@")
     [ "${#missing[@]}" -gt 0 ] || return 0
     command -v apt-get >/dev/null || fail "These Debian packages are missing, and there is no apt-get here: ${missing[*]}"
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
@@ -108,7 +118,7 @@ You are not root and there is no sudo. As root, run: apt-get install ${missing[*
     if [ "$(id -u)" != 0 ] && [ ! -t 0 ] && ! sudo -n true 2>/dev/null; then
         fail "sudo asks for a password and there is no terminal to give it. As root, run: apt-get install ${missing[*]}"
     fi
-    is_installed freeradius || had_freeradius=no
+    [ -z "$(missing_of freeradius)" ] || had_freeradius=no
     trap remove_policies EXIT
     place_policies
     # What an interrupted installation left half done would stop this one; otherwise this does nothing.
@@ -143,28 +153,44 @@ link_into() { # name in the checkout, target
 
 # A checkout in a closed directory (such as root's home): a copy of the code, the environment and the state go to a
 # place that the service users can enter, and the checkout gets links to them.
-choose_place() {
+choose_place() { # run | test
     others_can_read && return 0
     local home
     home=/var/lib/corrente/$(printf %s "$root" | sha256sum | cut -c1-12)
-    mkdir -p "$home/code"
-    chmod 755 /var/lib/corrente "$home" "$home/code"
+    mkdir -p "$home"
+    chmod 755 /var/lib/corrente "$home"
     printf '%s\n' "$root" >"$home/checkout"
     link_into .venv "$home/venv"
     link_into var "$home/state"
     mkdir -p "$home/state"
-    ln -sfn ../venv "$home/code/.venv"
-    ln -sfn ../state "$home/code/var"
     place=$home/code
     python=$place/.venv/bin/python
-    copy_code
+    copy_code "$1"
 }
 
-copy_code() {
-    find "$place" -mindepth 1 -maxdepth 1 ! -name .venv ! -name var -exec rm -rf {} +
+# Names, sizes and times of all files: one line that tells whether anything changed.
+tree_stamp() {
+    (cd "$root" && find . \( -name .git -o -name .venv -o -name var -o -name __pycache__ -o -name '.*_cache' \) -prune \
+        -o -type f -printf '%P %s %T@ %m\n') | LC_ALL=C sort | sha256sum
+}
+
+# Made beside the old copy and then put in its place: what starts from there never finds half of it.
+copy_code() { # run | test
+    local stamp
+    stamp=$(tree_stamp)
+    # Tests read what git knows too, which the stamp does not cover.
+    if [ "$1" = run ] && [ "$stamp" = "$(cat "$place/.copied" 2>/dev/null)" ]; then return 0; fi
+    rm -rf "$place.new" "$place.old"
+    mkdir "$place.new"
     tar -C "$root" --exclude=./.venv --exclude=./var --exclude=__pycache__ --exclude='./.*_cache' -cf - . |
-        tar -C "$place" --no-same-owner -xf -
-    chmod -R u=rwX,go=rX "$place"
+        tar -C "$place.new" --no-same-owner -xf -
+    ln -s ../venv "$place.new/.venv"
+    ln -s ../state "$place.new/var"
+    printf '%s\n' "$stamp" >"$place.new/.copied"
+    chmod -R u=rwX,go=rX "$place.new"
+    [ ! -e "$place" ] || mv "$place" "$place.old"
+    mv "$place.new" "$place"
+    rm -rf "$place.old"
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -218,6 +244,7 @@ install_python() { # runtime | test
 # All of it. Two at once wait for each other.
 install_for() { # run | test
     local waiting
+    log=$(mktemp "${TMPDIR:-/tmp}/corrente-install.XXXXXX")
     exec {waiting}<"$root/requirements"
     flock -n "$waiting" || { say "Another bin/run or bin/test is installing; waiting for it"; flock "$waiting"; }
     case $1 in
@@ -226,7 +253,7 @@ install_for() { # run | test
     esac
     # Every setting with its default, each commented out: a file to edit, which changes nothing.
     [ -e "$root/corrente.toml" ] || install -m 644 "$root/corrente.toml.example" "$root/corrente.toml"
-    choose_place
+    choose_place "$1"
     case $1 in
         run) install_python runtime ;;
         test) install_python test ;;

@@ -63,7 +63,7 @@ def draw(picture: Picture, *, zone: tzinfo, height: int = 40) -> RenderableType:
     )
 
 
-def _figures(picture: Picture) -> Table:
+def _figures(picture: Picture) -> Group:
     table = Table.grid(padding=(0, 3), expand=True)
     network = picture.network
     headings = ("subscribers online", "logins/s", "refused/s", "accounting records/s", "drift")
@@ -78,8 +78,7 @@ def _figures(picture: Picture) -> Table:
         table.add_column(justify="left")
     table.add_row(*(Text(heading, style="dim") for heading in headings))
     table.add_row(*values)
-    table.add_row(Text(_below(picture), style="dim"))
-    return table
+    return Group(table, Text(_below(picture), style="dim"))
 
 
 def _below(picture: Picture) -> str:

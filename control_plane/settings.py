@@ -177,7 +177,12 @@ def load_settings(path: Path | None = None) -> Settings:
         if named is not None:
             raise SettingsError(f"{file}: there is no such file; copy corrente.toml.example there")
         return Settings(base_dir=str(Path.cwd()))
-    text = file.read_text(encoding="utf-8", errors="strict")
+    try:
+        text = file.read_text(encoding="utf-8", errors="strict")
+    except OSError as error:
+        raise SettingsError(f"{file}: the settings can't be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: this is not TOML: byte {error.start} is not UTF-8; save it as UTF-8") from error
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -340,12 +340,13 @@ class _Machine:
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(one, signal.SIG_IGN)
         started = time.monotonic()
-        with suppress(SupervisionError):
-            if self._supervisor.is_alive():
-                for together in STOP_ORDER:
-                    self._supervisor.stop_programs(together, timeout_s=_STOP_TIMEOUT_S)
-        in_time = self._supervisor.stop(timeout_s=_STOP_TIMEOUT_S)
-        left = stop_leftovers(self._state.root)
+        with self._display.step("Stopping"):
+            with suppress(SupervisionError):
+                if self._supervisor.is_alive():
+                    for together in STOP_ORDER:
+                        self._supervisor.stop_programs(together, timeout_s=_STOP_TIMEOUT_S)
+            in_time = self._supervisor.stop(timeout_s=_STOP_TIMEOUT_S)
+            left = stop_leftovers(self._state.root)
         with suppress(OSError):
             forget_ports(self._state.run)
         if not in_time or left:

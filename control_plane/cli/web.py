@@ -10,6 +10,7 @@ from control_plane.ports import settings_in_force
 from control_plane.settings import Settings
 
 _THREADS = 8
+_STOP_TIMEOUT_S = 2
 
 
 @click.command("web")
@@ -28,4 +29,6 @@ def command(settings: Settings) -> None:
         blocking_threads=_THREADS,
         log_access=False,
         respawn_failed_workers=False,
+        # A worker that was told to stop before it listened to signals would be waited for for ever.
+        workers_kill_timeout=_STOP_TIMEOUT_S,
     ).serve()
