@@ -135,12 +135,15 @@ def duration_text(seconds: int) -> str:
 
 
 def read_instant(text: str, *, zone: ZoneInfo, now: datetime) -> datetime:
-    """`2026-01-31`, `2026-01-31 18:40` in the zone, an ISO time with its offset, or `+2d` from now; in UTC.
+    """`2026-01-31`, `2026-01-31 18:40` in the zone, an ISO time with its offset, `now`, or `+2d` or `-2h` from now; in UTC.
 
     Raises: QuantityError, also for a local time that does not exist or happens twice.
     """
-    if text.startswith("+"):
-        return now + timedelta(seconds=read_duration_s(text[1:]))
+    if text == "now":
+        return now
+    if text.startswith(("+", "-")):
+        distance = timedelta(seconds=read_duration_s(text[1:]))
+        return now + distance if text[0] == "+" else now - distance
     try:
         read = datetime.fromisoformat(text)
         if read.tzinfo is not None:
@@ -148,7 +151,9 @@ def read_instant(text: str, *, zone: ZoneInfo, now: datetime) -> datetime:
         early, late = read.replace(tzinfo=zone, fold=0), read.replace(tzinfo=zone, fold=1)
         first, second = early.astimezone(UTC), late.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise QuantityError(f"{text!r}: expected a time such as 2026-01-31 18:40, 2026-01-31T17:40Z or +2d") from error
+        raise QuantityError(
+            f"{text!r}: expected a time such as 2026-01-31 18:40, 2026-01-31T17:40Z, now, -2h or +2d"
+        ) from error
     if first.astimezone(zone).replace(tzinfo=None) != read:
         raise QuantityError(f"{text!r}: the clocks of {zone.key} skip this time; give its offset, such as +01:00")
     if first != second:

@@ -14,7 +14,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -177,16 +177,7 @@ def load_settings(path: Path | None = None) -> Settings:
         if named is not None:
             raise SettingsError(f"{file}: there is no such file; copy corrente.toml.example there")
         return Settings(base_dir=str(Path.cwd()))
-    try:
-        text = file.read_text(encoding="utf-8", errors="strict")
-    except OSError as error:
-        raise SettingsError(f"{file}: the settings can't be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{file}: this is not TOML: byte {error.start} is not UTF-8; save it as UTF-8") from error
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file}: this is not TOML: {error}") from error
+    text, raw = _read_toml(file)
     for own in ("base_dir", "source_file"):
         if own in raw:
             raise SettingsError(f"{file}:{_line_of(text, [own])}: unknown key `{own}`")
@@ -210,6 +201,18 @@ def load_settings(path: Path | None = None) -> Settings:
             f"{file}:{line}: operator.billing_zone: expected a zone name such as Europe/Rome"
         ) from error
     return settings
+
+
+def _read_toml(file: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = file.read_text(encoding="utf-8", errors="strict")
+        return text, tomllib.loads(text)
+    except OSError as error:
+        raise SettingsError(f"{file}: the settings can't be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: this is not TOML: byte {error.start} is not UTF-8; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: this is not TOML: {error}") from error
 
 
 def _explain(file: Path, text: str, message: str) -> str:
