@@ -49,7 +49,7 @@ class _Explanation:
 @click.command()
 @click.argument("username")
 @click.option("--nas", "nas_name", help="As if this NAS asked; else the one of its session or last login.")
-@click.option("--mac", type=MAC, help="As if from this MAC address; else a bound one.")
+@click.option("--mac", type=MAC, help="As if from this MAC address; else its session's or a bound one.")
 @click.option("--circuit", help="As if from this circuit; else a bound one.")
 @click.option("--at", metavar="TIME", help="As if at a time to come, such as 2026-02-02 18:41 or +2d.")
 @click.option(
@@ -81,7 +81,7 @@ def command(
         asked = Asked(
             username=username,
             source=str(nas.source.network_address),
-            mac=mac or next(iter(account.macs), ""),
+            mac=mac or _usual_mac(page),
             circuit_id=circuit or next(iter(account.circuit_ids), ""),
             password=clear_password(rendered, settings),
             attributes=extra,
@@ -112,6 +112,13 @@ def _pair(text: str) -> tuple[str, str]:
     if not separator or not name:
         raise click.UsageError(f"--attribute {text!r}: expected NAME=VALUE such as NAS-Port-Id=ether1")
     return name, value
+
+
+def _usual_mac(page: AccountPage) -> str:
+    """The subscriber's own device, as far as it is known: asked about by name, a customer is meant at home."""
+    bound = tuple(page.account.macs)
+    online = [session.mac for session in page.sessions if session.mac and (not bound or session.mac in bound)]
+    return next(iter((*online, *bound)), "")
 
 
 def _nas_for(connection: Connection, page: AccountPage, wanted: str | None) -> tuple[Nas, str]:

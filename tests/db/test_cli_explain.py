@@ -140,6 +140,20 @@ def test_a_session_on_another_line_fills_the_limit_and_one_on_the_same_line_is_t
     assert "(its session is there)" in page
 
 
+def test_a_subscriber_online_is_asked_about_from_its_own_device(corrente, connection):
+    connection.execute(
+        "INSERT INTO session (session_key, nas_id, acct_session_id, username, account_id, started_at, updated_at,"
+        " received_at, session_time_s, octets_in, octets_out, counter_in, counter_out, addresses_since, mac)"
+        " VALUES (gen_random_uuid(), 1, '81', 'anna@isp.example', 1, now(), now(), now(), 0, 0, 0, 0, 0, now(), '02005e1000ff')"
+    )
+    connection.commit()
+    assert corrente("account", "set", "anna@isp.example", "--any-mac").exit_code == 0
+    page = corrente("explain", "anna@isp.example").output
+    assert "MAC 02005e1000ff" in page.splitlines()[0]
+    assert "accept full" in page
+    assert "reject too_many_sessions" in corrente("explain", "anna@isp.example", "--mac", "02005e100001").output
+
+
 def test_own_attributes_are_told_and_their_checks_see_what_is_asked(corrente, connection):
     own = [
         {

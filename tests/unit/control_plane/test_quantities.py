@@ -159,6 +159,8 @@ def test_a_duration_is_shown_by_its_two_largest_units():
         ("2026-01-31T18:40Z", datetime(2026, 1, 31, 18, 40, tzinfo=UTC)),
         ("2026-01-31T18:40+05:30", datetime(2026, 1, 31, 13, 10, tzinfo=UTC)),
         ("+2d", datetime(2026, 1, 12, 12, 0, tzinfo=UTC)),
+        ("now", datetime(2026, 1, 10, 12, 0, tzinfo=UTC)),
+        ("-2h", datetime(2026, 1, 10, 10, 0, tzinfo=UTC)),
         ("2026-10-25 02:30+01:00", datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),
     ],
 )

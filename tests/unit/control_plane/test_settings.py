@@ -45,6 +45,15 @@ def test_what_is_wrong_is_named_by_file_line_and_key(read, text, complaint):
         read(text)
 
 
+def test_a_file_that_is_no_text_or_no_file_is_named(tmp_path):
+    file = tmp_path / "corrente.toml"
+    file.write_bytes(b"[operator]\nname = '\xe8'\n")
+    with pytest.raises(SettingsError, match=r"corrente.toml: .*byte 19 is not UTF-8"):
+        load_settings(file)
+    with pytest.raises(SettingsError, match=r"can't be read \(Is a directory\)"):
+        load_settings(tmp_path)
+
+
 def test_a_file_that_is_not_there_is_an_error_only_when_it_was_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CORRENTE_SETTINGS", raising=False)
