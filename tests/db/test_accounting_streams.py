@@ -4,6 +4,8 @@ And the same streams while the shipper and PostgreSQL are killed at random: each
 """
 
 import random
+import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -232,12 +234,12 @@ def test_two_shippers_with_records_of_the_same_sessions_do_not_disturb_each_othe
 @pytest.mark.slow
 def test_a_database_that_is_killed_at_any_moment_loses_and_repeats_nothing(tmp_path):
     """With durability as in production: the shipper commits without waiting for the disk, and its files stay till it has."""
-    cluster = Cluster(data=tmp_path / "data", socket_dir=tmp_path / "run")
-    own = [one for one in tmp_path.parents if one.name.startswith(("pytest-", "popen-"))]
-    for directory in (tmp_path, *own):
-        directory.chmod(0o755)
+    # Not below pytest's own folder: every pytest that starts closes that again for PostgreSQL's user.
+    base = Path(tempfile.mkdtemp(prefix="corrente-pg-"))
+    base.chmod(0o755)
+    cluster = Cluster(data=base / "data", socket_dir=base / "run")
     make_cluster(cluster)
-    start_cluster(cluster, log=tmp_path / "postgres.log")
+    start_cluster(cluster, log=cluster.data.parent / "postgres.log")
     try:
         with db.connect(cluster.conninfo("postgres"), name="test", autocommit=True) as admin:
             admin.execute("CREATE DATABASE corrente")
@@ -251,7 +253,7 @@ def test_a_database_that_is_killed_at_any_moment_loses_and_repeats_nothing(tmp_p
         shipper = ShipperProcess(settings)
         shipper.start()
         try:
-            _kill_often(cluster, settings, sessions, tmp_path)
+            _kill_often(cluster, settings, sessions)
             wait_until_read(settings)
         finally:
             shipper.kill()
@@ -261,9 +263,10 @@ def test_a_database_that_is_killed_at_any_moment_loses_and_repeats_nothing(tmp_p
             stop_cluster(cluster, mode="immediate")
         except PostgresError:
             assert not (cluster.data / "postmaster.pid").exists()
+        shutil.rmtree(base)
 
 
-def _kill_often(cluster, settings, sessions, tmp_path):
+def _kill_often(cluster, settings, sessions):
     texts = list(sessions.text)
     for _ in range(6):
         some = len(texts) // 3 + 1
@@ -272,7 +275,7 @@ def _kill_often(cluster, settings, sessions, tmp_path):
         time.sleep(sessions.random.uniform(0.1, 0.8))
         stop_cluster(cluster, mode="immediate")
         time.sleep(sessions.random.uniform(0.0, 0.3))
-        start_cluster(cluster, log=tmp_path / "postgres.log")
+        start_cluster(cluster, log=cluster.data.parent / "postgres.log")
         _wait_for(cluster.conninfo("corrente"))
     write(settings, texts)
 
