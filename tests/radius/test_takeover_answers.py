@@ -40,13 +40,14 @@ ZONE = ZoneInfo(os.environ.get("TZ", "UTC"))
 DICTIONARY = load_dictionary("/usr/share/freeradius/dictionary")
 JITTER_PERCENT = 10
 RANDOM_USERS = 400
-# What the lines of a network may hold: each account is asked for with all of them.
+# What the lines of a network may hold: each account is asked for with all of them. The circuit is one, so that an account
+# with one session at once is at home on each: rlm_sql would count sessions from radacct alone, which is empty here.
 LINES = (
     (("NAS-Identifier", "nas-1"), ("NAS-Port", "17"), ("NAS-Port-Type", "Virtual"), ("Service-Type", "Framed-User"),
-     ("Calling-Station-Id", "AA:BB:CC:00:11:22"), ("NAS-Port-Id", "line")),
+     ("Calling-Station-Id", "AA:BB:CC:00:11:22"), ("NAS-Port-Id", "line"), ("ADSL-Agent-Circuit-Id", "line")),
     (("NAS-Identifier", "nas-2"), ("NAS-Port", "40"), ("NAS-Port-Type", "Ethernet"), ("Calling-Station-Id", "AA:BB:CC:00:11:33"),
-     ("NAS-IP-Address", "10.0.0.1"), ("Framed-IPv6-Prefix", "2001:db8::/64"), ("NAS-Port-Id", "line")),
-    (("NAS-Port", "3"), ("NAS-Port-Id", "line"), ("Called-Station-Id", "x")),
+     ("NAS-IP-Address", "10.0.0.1"), ("Framed-IPv6-Prefix", "2001:db8::/64"), ("NAS-Port-Id", "line"), ("ADSL-Agent-Circuit-Id", "line")),
+    (("NAS-Port", "3"), ("NAS-Port-Id", "line"), ("ADSL-Agent-Circuit-Id", "line"), ("Called-Station-Id", "x")),
 )  # fmt: skip
 
 
