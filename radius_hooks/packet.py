@@ -63,6 +63,8 @@ def read_request(pairs: tuple[tuple[str, str], ...]) -> Incoming:
     username: str | None = attributes.get("User-Name", "")
     if "Corrente-Raw-User-Name" in attributes:
         octets, username = _restore_text(attributes)
+        # What an account's own check items look at is found under its name as in any other request.
+        pairs = tuple(attributes.items())
     else:
         octets = username.encode() if username else b""
     if not username or _CONTROL.search(username):
@@ -185,9 +187,12 @@ def _restore_text(attributes: dict[str, str]) -> tuple[bytes, str | None]:
 
     What is no text is replaced in the others: good enough to name a line by.
     """
-    for name in ("Calling-Station-Id", "NAS-Port-Id"):
+    for name in ("Calling-Station-Id", "NAS-Port-Id", "NAS-Identifier", "Called-Station-Id"):
         octets = bytes.fromhex(attributes.pop(f"Corrente-Raw-{name}", "0x")[2:])
         if octets:
             attributes[name] = octets.decode(errors="backslashreplace")
     octets = bytes.fromhex(attributes["Corrente-Raw-User-Name"][2:])
-    return octets, _text(octets)
+    text = _text(octets)
+    if text:
+        attributes["User-Name"] = text
+    return octets, text

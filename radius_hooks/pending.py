@@ -47,7 +47,10 @@ class PendingSessions:
         if reservations is None:
             return ()
         return tuple(
-            session for until, session in reservations if until > now and not any(_same(session, s) for s in known)
+            session
+            for until, session in reservations
+            # An end further off than any was ever set: the clock was put back, and nobody waits until it is there again.
+            if now < until <= now + PENDING_S and not any(_same(session, s) for s in known)
         )
 
     def _forget(self, until: float, account_id: int) -> None:
@@ -60,9 +63,14 @@ class PendingSessions:
 
 
 def _same(pending: LiveSession, known: LiveSession) -> bool:
-    """Whether accounting speaks of the pending session. Its key is the device's echo of Class, which is optional."""
+    """Whether accounting speaks of the pending session. Its key is the device's echo of Class, which is optional.
+
+    A line says so only where the MAC addresses do not say otherwise: many subscribers may share a port.
+    """
     if pending.session_key == known.session_key:
         return True
     if pending.nas_id != known.nas_id or known.stale:
         return False
-    return bool(pending.mac and pending.mac == known.mac) or bool(pending.line and pending.line == known.line)
+    if pending.mac and known.mac:
+        return pending.mac == known.mac
+    return bool(pending.line) and pending.line == known.line

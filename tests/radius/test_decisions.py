@@ -84,6 +84,7 @@ def accounts(now):
         "same-circuit": {"max_sessions": 1},
         "stale": {"max_sessions": 1},
         "racer": {"max_sessions": 1},
+        "two-homes": {"max_sessions": 2},
         "redialer": {"max_sessions": 1},
         "promised": {
             "steps": (
@@ -260,6 +261,14 @@ def test_two_logins_in_the_same_second_do_not_share_one_place(server):
     assert (first.code, second.code) == (ACCESS_ACCEPT, ACCESS_REJECT)
     line = server.last_login()
     assert (line.reason, line.detail) == ("too_many_sessions", "1 online, 1 allowed")
+
+
+def test_homes_that_share_a_port_take_a_place_each_in_the_same_second(server):
+    port = attribute(NAS_PORT_ID, "ether1")
+    with server.device() as nas:
+        codes = [nas.login("two-homes", "secret", mac, port).code for mac in (MAC, OTHER_MAC, THIRD_MAC)]
+
+    assert codes == [ACCESS_ACCEPT, ACCESS_ACCEPT, ACCESS_REJECT]
 
 
 def test_a_wrong_password_takes_no_place_and_the_same_line_may_redial(server):

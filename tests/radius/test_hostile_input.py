@@ -21,6 +21,7 @@ from support.radius_packets import (
     CHAP_CHALLENGE,
     CHAP_PASSWORD,
     NAS_IDENTIFIER,
+    NAS_IP_ADDRESS,
     NAS_PORT_ID,
     PROXY_STATE,
     STATE,
@@ -38,7 +39,7 @@ from support.radius_packets import (
 from support.radius_server import NAS_SECRET, account_record, nas_record, radius_server
 
 from radius_hooks.login_line import read_login_line
-from radius_hooks.policy_records import SecretKind
+from radius_hooks.policy_records import OwnBlock, ReplyItem, SecretKind
 
 pytestmark = pytest.mark.radius
 
@@ -57,6 +58,23 @@ NAMES = (
 LATIN = "Torre Não".encode("latin-1")
 GOOD = pap("secret", NAS_SECRET)
 
+# The own check item of each account, and what a device sends that fulfils it.
+CHECKED = {
+    "by-service": ("Service-Type", "==", "Framed-User", "integer"),
+    "by-protocol": ("Framed-Protocol", "==", "PPP", "integer"),
+    "by-port-type": ("NAS-Port-Type", "==", "Ethernet", "integer"),
+    "by-nas": ("NAS-Identifier", "==", "bras-7", "string"),
+    "by-nas-address": ("NAS-IP-Address", "==", "10.9.8.7", "ipaddr"),
+    "by-mac": ("Calling-Station-Id", "=~", "^AA:BB", "string"),
+    "by-service-name": ("Called-Station-Id", "==", "pppoe-1", "string"),
+    "by-own-name": ("User-Name", "=~", "^by-", "string"),
+}
+FULFILLING = (
+    attribute(6, 2), attribute(7, 1), attribute(61, 15), attribute(NAS_IDENTIFIER, "bras-7"),
+    attribute(NAS_IP_ADDRESS, bytes((10, 9, 8, 7))), attribute(CALLING_STATION_ID, "AA:BB:CC:00:00:01"),
+    attribute(CALLED_STATION_ID, "pppoe-1"),
+)  # fmt: skip
+
 
 def fill(batch):
     for number, name in enumerate(NAMES, start=1):
@@ -64,6 +82,9 @@ def fill(batch):
     batch.put_account("discreet", account_record(52, "hunter-two-hunter"))
     batch.put_account("bound", account_record(50, circuit_ids=("ff00fe",)))
     batch.put_account("mac", account_record(51, macs=("aabbcc000001",)))
+    for number, (name, item) in enumerate(CHECKED.items(), start=60):
+        own = (OwnBlock((ReplyItem(*item),), (), (), False),)
+        batch.put_account(name, account_record(number, own=own))
     batch.put_nas("127.0.2.1/32", nas_record(7, require=False))
 
 
@@ -173,6 +194,16 @@ def test_a_wrong_password_beside_octets_that_are_no_text_is_still_wrong(server):
     assert reply.code == ACCESS_REJECT
     line = server.last_login()
     assert (line.reason, line.line) == ("wrong_password", "Torre N\\xe3o")
+
+
+@pytest.mark.parametrize("odd", [b"", attribute(NAS_PORT_ID, b"caf\xe9")])
+@pytest.mark.parametrize("name", CHECKED)
+def test_an_own_check_item_holds_beside_octets_that_are_no_text_as_it_does_without(server, name, odd):
+    user = attribute(USER_NAME, name)
+
+    assert ask(server, user, GOOD, *FULFILLING, odd).code == ACCESS_ACCEPT
+    if name != "by-own-name":
+        assert ask(server, user, GOOD, odd).code == ACCESS_REJECT
 
 
 def test_a_circuit_id_of_any_octets_is_compared_as_hex(server):
@@ -335,7 +366,7 @@ def test_fuzzed_packets_do_no_harm(server):
     # The seeds hold right passwords, so what spoils neither name nor password is let in; nobody else is.
     lines = [read_login_line(line) for line in server.logins()]
     assert {line.username for line in lines if line.outcome == "accept"} <= {
-        name.encode() for name in (*NAMES, "bound", "mac")
+        name.encode() for name in (*NAMES, *CHECKED, "bound", "mac")
     }
     assert accepted > 0
 

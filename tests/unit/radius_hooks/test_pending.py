@@ -43,3 +43,19 @@ def test_memory_has_an_end():
 
     assert pending.of(0, (), now=100.0) == ()
     assert len(pending.of(MAX_PENDING + 9, (), now=100.0)) == 1
+
+
+def test_homes_that_share_a_port_are_not_one_line():
+    pending = PendingSessions()
+    for number, mac in enumerate(("aa", "bb", "cc")):
+        pending.reserve(1, session(number, mac=mac, line="ether1"), now=100.0)
+
+    assert len(pending.of(1, (), now=100.0)) == 3
+    assert len(pending.of(1, (session(9, mac="aa", line="ether1"),), now=100.0)) == 2
+
+
+def test_a_clock_that_was_put_back_leaves_no_place_taken():
+    pending = PendingSessions()
+    pending.reserve(1, session(1), now=3700.0)
+
+    assert pending.of(1, (), now=100.0) == ()
