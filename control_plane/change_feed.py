@@ -31,19 +31,21 @@ _STREAM_ROWS: Final = 5000
 _SNAPSHOT: Final = re.compile(r"[0-9]+:[0-9]+:(?:[0-9]+(?:,[0-9]+)*)?")
 
 # The system is a database as it is now: a restored or promoted one has another identifier or timeline, one loaded into
-# a new database has another number.
+# a new database has another number. A dump loaded into this one makes the triggers of the feed anew, after all the rows.
 _STATE: Final = """
 SELECT pg_current_snapshot()::text,
     (SELECT system_identifier::text FROM pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
         || '/' || (SELECT oid::text FROM pg_database WHERE datname = current_database())
+        || '/' || (SELECT max(oid)::text FROM pg_trigger WHERE tgfoid = 'note_change'::regproc)
 """
+# A loaded dump brings numbers of the server it was made on. Those above any of this one say nothing here.
 _STANDING: Final = """
-SELECT pg_snapshot_xmin(%(last)s::pg_snapshot) < h.xid, pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(%(last)s::pg_snapshot)
+SELECT pg_snapshot_xmin(%(last)s::pg_snapshot) < h.xid AND h.xid <= pg_snapshot_xmax(pg_current_snapshot()), pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(%(last)s::pg_snapshot)
 FROM change_horizon h
 """
 _NEW_ROWS: Final = """
 WITH fresh AS (
-    SELECT kind, key, old_name, at FROM change_feed WHERE xid >= %(ended)s::xid8
+    SELECT kind, key, old_name, at FROM change_feed WHERE xid >= %(ended)s::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
     UNION ALL
     SELECT kind, key, old_name, at FROM change_feed WHERE xid = ANY (%(running)s::xid8[])
 )
@@ -153,7 +155,19 @@ def load_position(connection: psycopg.Connection[TupleRow]) -> Position:
     """Where the connection's snapshot stands; the caller's transaction is REPEATABLE READ and reads all else in it."""
     row = connection.execute(_STATE).fetchone()
     assert row is not None
+    if row[1] is None:
+        raise _being_loaded()
     return Position(system=row[1], snapshot=row[0])
+
+
+def check_tables(connection: psycopg.Connection[TupleRow]) -> None:
+    """Raises psycopg.Error when the tables were replaced since the transaction's snapshot: to it they look empty."""
+    if connection.execute("SELECT FROM change_horizon").fetchone() is None:
+        raise _being_loaded()
+
+
+def _being_loaded() -> psycopg.Error:
+    return psycopg.errors.ObjectNotInPrerequisiteState("the tables are being replaced: a dump is loaded")
 
 
 def load_changes(connection: psycopg.Connection[TupleRow], last: Position) -> Read | Behind:
@@ -168,7 +182,8 @@ def load_changes(connection: psycopg.Connection[TupleRow], last: Position) -> Re
         if position.system != last.system:
             return Behind(f"the store was made from database {last.system}, this is {position.system}")
         row = connection.execute(_STANDING, {"last": last.snapshot}).fetchone()
-        assert row is not None, "change_horizon has one row"
+        if row is None:
+            raise _being_loaded()
         pruned, restored = row
         if restored:
             return Behind("the database stands at an earlier transaction than the store: it was restored")

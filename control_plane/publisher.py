@@ -34,6 +34,7 @@ from control_plane.change_feed import (
     Behind,
     Changes,
     Position,
+    check_tables,
     load_changes,
     load_in_order,
     load_position,
@@ -228,6 +229,7 @@ class _Publisher:
             self._need_room(connection)
             with self._writer.rebuild() as rebuild:
                 devices = self._source.fill(connection, rebuild, self._stop)
+                check_tables(connection)
                 with rebuild.batch() as batch:
                     meta = StoreMeta(
                         format=FORMAT,

@@ -2,11 +2,21 @@
 
 from dataclasses import replace
 
+import psycopg
 import pytest
 from support.small_isp import SEALED, make_isp, one
 
 from control_plane import db
-from control_plane.change_feed import _NEW_ROWS, Behind, Read, _missed_by, load_changes, load_position, open_feed
+from control_plane.change_feed import (
+    _NEW_ROWS,
+    Behind,
+    Read,
+    _missed_by,
+    check_tables,
+    load_changes,
+    load_position,
+    open_feed,
+)
 
 pytestmark = pytest.mark.db
 
@@ -122,15 +132,39 @@ def test_a_feed_cleared_below_the_reader_is_said(connection, feed):
     assert isinstance(load_changes(feed, here(feed)), Read)
 
 
+def test_tables_replaced_behind_a_snapshot_are_never_taken_for_empty_ones(connection, feed):
+    make_isp(connection)
+    with pytest.raises(psycopg.Error, match="being replaced"), feed.transaction():
+        load_position(feed)
+        connection.execute(
+            "CREATE TABLE other AS TABLE change_horizon; DROP TABLE change_horizon; ALTER TABLE other RENAME TO change_horizon"
+        )
+        connection.commit()
+        check_tables(feed)
+
+
+def test_numbers_of_another_server_neither_loop_nor_come_again(connection, feed):
+    isp = make_isp(connection)
+    connection.execute("UPDATE change_horizon SET xid = '5000000'")
+    connection.execute("INSERT INTO change_feed (xid, kind, key) VALUES ('5000001', 'account', 1)")
+    connection.commit()
+    start = here(feed)
+    touch(connection, isp.accounts[0])
+    connection.commit()
+
+    assert list(read(feed, start).changes.accounts) == [isp.accounts[0]]
+
+
 def test_another_database_another_timeline_and_an_earlier_state_are_said(connection, feed):
     make_isp(connection)
     start = here(feed)
-    system, timeline, database_number = start.system.split("/")
+    system, timeline, database_number, trigger = start.system.split("/")
 
     for other in (
-        f"1{system}/{timeline}/{database_number}",
-        f"{system}/0000000F/{database_number}",
-        f"{system}/{timeline}/1",
+        f"1{system}/{timeline}/{database_number}/{trigger}",
+        f"{system}/0000000F/{database_number}/{trigger}",
+        f"{system}/{timeline}/1/{trigger}",
+        f"{system}/{timeline}/{database_number}/1",
     ):
         found = load_changes(feed, replace(start, system=other))
         assert isinstance(found, Behind)

@@ -81,6 +81,53 @@ def test_a_database_put_back_to_an_earlier_state_is_noticed_and_the_store_built_
         assert store.account("user0001").max_sessions == 1
 
 
+def test_a_dump_restored_into_the_running_database_is_published_once_and_whole(tmp_path, own_cluster):
+    """The dump comes from a server that was busier: its transaction numbers are still to come in this one."""
+    conninfo = own_cluster.conninfo("corrente")
+    with db.connect(conninfo, name="test") as connection:
+        connection.execute("UPDATE change_horizon SET xid = '5000000'")
+        connection.execute(
+            "INSERT INTO change_feed (xid, kind, key) SELECT '5000001', 'account', max(id) FROM subscriber_account"
+        )
+    dump = tmp_path / "corrente.dump"
+    subprocess.run(["pg_dump", "-Fc", "-f", str(dump), conninfo], check=True)
+    with running_edge(tmp_path / "edge", conninfo) as edge, reader_process(edge.store) as store:
+        edge.wait_for("policy.rebuilt")
+        set_sessions(own_cluster, "user0001", 7)
+        wait_until(lambda: store.account("user0001").max_sessions == 7)
+
+        subprocess.run(
+            ["pg_restore", "--single-transaction", "--clean", "--if-exists", "-d", conninfo, str(dump)], check=True
+        )
+        wait_until(lambda: (found := store.account("user0001")) and found.max_sessions == 1)
+        set_sessions(own_cluster, "user0002", 5)
+        wait_until(lambda: store.account("user0002").max_sessions == 5)
+        edge.wait_until_following()
+        rebuilt, read = len(edge.said("policy.rebuilt")), store.checked_at()
+        wait_until(lambda: store.checked_at() > read + 2)
+        assert len(edge.said("policy.rebuilt")) == rebuilt < 5
+
+
+def test_half_a_restored_database_is_never_published(tmp_path, own_cluster):
+    conninfo = own_cluster.conninfo("corrente")
+    dump = tmp_path / "corrente.dump"
+    subprocess.run(["pg_dump", "-Fc", "-f", str(dump), conninfo], check=True)
+    with running_edge(tmp_path / "edge", conninfo) as edge, reader_process(edge.store) as store:
+        edge.wait_for("policy.rebuilt")
+        restore = ["pg_restore", "-d", conninfo, str(dump)]
+        with db.connect(conninfo, name="test") as connection:
+            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        subprocess.run([*restore, "--section=pre-data"], check=True)
+        edge.wait_for("policy.database_away")
+        assert store.account("user0001").max_sessions == 1
+
+        subprocess.run([*restore, "--section=data"], check=True)
+        subprocess.run([*restore, "--section=post-data"], check=True)
+        set_sessions(own_cluster, "user0001", 3)
+        wait_until(lambda: store.account("user0001").max_sessions == 3)
+        assert all(line["accounts"] == 3 for line in edge.said("policy.rebuilt"))
+
+
 def test_an_edge_without_a_database_keeps_trying_and_builds_when_it_comes(tmp_path, own_cluster):
     stop_cluster(own_cluster)
     with running_edge(tmp_path / "edge", own_cluster.conninfo("corrente")) as edge:
