@@ -134,13 +134,14 @@ def test_a_feed_cleared_below_the_reader_is_said(connection, feed):
 
 def test_tables_replaced_behind_a_snapshot_are_never_taken_for_empty_ones(connection, feed):
     make_isp(connection)
-    with pytest.raises(psycopg.Error, match="being replaced"), feed.transaction():
+    with feed.transaction():
         load_position(feed)
         connection.execute(
             "CREATE TABLE other AS TABLE change_horizon; DROP TABLE change_horizon; ALTER TABLE other RENAME TO change_horizon"
         )
         connection.commit()
-        check_tables(feed)
+        with pytest.raises(psycopg.Error, match="being replaced"):
+            check_tables(feed)
 
 
 def test_numbers_of_another_server_neither_loop_nor_come_again(connection, feed):
