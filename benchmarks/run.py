@@ -129,6 +129,7 @@ def accounting_rows(bench: Bench) -> list[Row]:
     numbers = itertools.count()
     shipped: list[float] = []
     settings = bench.product.settings
+    clear_spools(bench.product)
 
     def measure(server: Running) -> LoadResult:
         ours = server.name == "corrente"
