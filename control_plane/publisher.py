@@ -43,6 +43,7 @@ from control_plane.change_feed import (
 )
 from control_plane.faults import Faults
 from control_plane.settings import Settings
+from control_plane.store.silence import load_read_to
 from control_plane.store_content import ContentSource, Part, StoppedError
 from nas_drivers.dictionaries.reader import load_dictionary
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
@@ -198,7 +199,7 @@ class _Publisher:
         if recent and not len(work):
             return
         part = self._source.load_part(connection, work) if len(work) else Part((), (), None)
-        meta = replace(self._meta, checked_at=checked_at)
+        meta = replace(self._meta, checked_at=checked_at, accounting_read_to=load_read_to(connection))
         if position is not None:
             meta = replace(meta, position=position.snapshot)
         if part.devices is not None:
@@ -239,6 +240,7 @@ class _Publisher:
                         system=position.system,
                         nas_prefix_lengths=devices.prefix_lengths,
                         accounts=batch.accounts(),
+                        accounting_read_to=load_read_to(connection),
                     )
                     batch.put_meta(meta)
         self._meta = meta

@@ -96,12 +96,14 @@ class AccessContext(msgspec.Struct, frozen=True, gc=False):
     """What is known when the request is decided.
 
     `pending` are accepts of the last seconds that accounting does not know yet: they count however old the store is.
+    Units: `checked_at` and `sessions_at`, as of when the policies and the live sessions are known, in epoch seconds.
     """
 
     nas: NasRecord | None
     account: AccountRecord | None
     sessions: tuple[LiveSession, ...]
     checked_at: float
+    sessions_at: float
     own_check_matches: bool
     rules: AccessRules
     pending: tuple[LiveSession, ...] = ()
@@ -240,7 +242,7 @@ def _within_sessions(
     long. What accounting last said no longer counts at all once the list is older than `sessions_max_age_s`.
     """
     ghosts = tuple(s.session_key for s in context.sessions if s.stale or _same_line(request, context.nas, s))
-    current = now - context.checked_at <= context.rules.sessions_max_age_s
+    current = now - context.sessions_at <= context.rules.sessions_max_age_s
     others = len(context.sessions) - len(ghosts) if current else 0
     others += sum(not _same_line(request, context.nas, s) for s in context.pending)
     if 0 < account.max_sessions <= others:

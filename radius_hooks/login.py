@@ -78,11 +78,12 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Login(msgspec.Struct, frozen=True, gc=False):
-    """One login being answered."""
+    """One login being answered. `known_at` is as of when its policies and its live sessions are known."""
 
     incoming: Incoming
     nas: NasRecord | None
     now: float
+    known_at: tuple[float, float] = (0.0, 0.0)
     account: AccountRecord | None = None
     sessions: tuple[LiveSession, ...] = ()
     password: PasswordCheck = PasswordCheck.ABSENT
@@ -128,8 +129,8 @@ class Logins:
             nas = store.nas(incoming.source)
             account = None if username is None else store.account(username)
             sessions = () if account is None else store.sessions(account.account_id)
-            login = self._login(incoming, nas, account, sessions, now=now)
-            decision = self._decide(login, checked_at=store.checked_at())
+            login = self._login(incoming, nas, account, sessions, store.known_at(), now=now)
+            decision = self._decide(login)
             if type(decision) is not Accept:
                 return _refusal(login, decision)
             assert nas is not None, "decide() never accepts for an unknown NAS"
@@ -145,7 +146,7 @@ class Logins:
         Two of them may have been decided before either had its place.
         """
         later = self._later.pop(key)
-        again = self._decide(msgspec.structs.replace(later.login, now=now), checked_at=now)
+        again = self._decide(msgspec.structs.replace(later.login, now=now))
         if isinstance(again, Reject):
             return msgspec.structs.replace(_refusal(later.login, again), control=(_TOLD,))
         return Answer(later.accept, line=self._take_place(later.login, later.accept, later.session, later.version))
@@ -182,19 +183,20 @@ class Logins:
         nas: NasRecord | None,
         account: AccountRecord | None,
         sessions: tuple[LiveSession, ...],
+        known_at: tuple[float, float],
         *,
         now: float,
     ) -> _Login:
         if account is None:
-            return _Login(incoming, nas, now)
+            return _Login(incoming, nas, now, known_at)
         secret = account.sealed_secret
         if secret:
             secret = self._sealer.open(secret, row=account_row(account.account_id))
         password = check_password(incoming.attributes, account.secret_kind, secret)
         own = evaluate(account.own, _with_source(incoming)) if account.own else _NO_OWN
-        return _Login(incoming, nas, now, account, sessions, password, secret, own)
+        return _Login(incoming, nas, now, known_at, account, sessions, password, secret, own)
 
-    def _decide(self, login: _Login, *, checked_at: float) -> Decision:
+    def _decide(self, login: _Login) -> Decision:
         incoming, account, now = login.incoming, login.account, login.now
         if incoming.username is None and login.nas is not None:
             what = "holds control characters or is no text" if incoming.username_octets else "is empty or missing"
@@ -204,7 +206,7 @@ class Logins:
         )
         pending = () if account is None else self._pending.of(account.account_id, login.sessions, now=now)
         rules = self._settings.rules
-        context = AccessContext(login.nas, account, login.sessions, checked_at, login.own.matches, rules, pending)
+        context = AccessContext(login.nas, account, login.sessions, *login.known_at, login.own.matches, rules, pending)
         return decide(request, context, now=now)
 
     def _accept(self, login: _Login, accept: Accept, nas: NasRecord, profile: _Profile) -> Answer:

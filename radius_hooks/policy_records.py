@@ -138,7 +138,10 @@ class LiveSession(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class StoreMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
-    """What a store says of itself. `position` is where in the change feed it stands; `checked_at` when it last asked."""
+    """What a store says of itself. `position` is where in the change feed it stands; `checked_at` when it last asked.
+
+    `accounting_read_to` is up to when the access devices' records have been read; 0 when no node has said so.
+    """
 
     format: int
     built_at: float
@@ -147,3 +150,4 @@ class StoreMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
     system: str
     nas_prefix_lengths: tuple[int, ...] = ()
     accounts: int = 0
+    accounting_read_to: float = 0.0

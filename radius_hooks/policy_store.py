@@ -321,6 +321,11 @@ class Snapshot:
         """When the edge last compared the store with the database."""
         return self.meta().checked_at
 
+    def known_at(self) -> tuple[float, float]:
+        """As of when the policies and the live sessions are known: these no later than their accounting was read."""
+        meta = self.meta()
+        return meta.checked_at, min(meta.checked_at, meta.accounting_read_to or meta.checked_at)
+
 
 class PolicyBatch:
     """The writes of one transaction. A record of None removes what is under its key."""

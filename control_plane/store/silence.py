@@ -64,6 +64,16 @@ def load_silent(
     return _load(connection, _SILENT, _silence(horizon, limits, intervals=limits.intervals), at_once)
 
 
+def load_read_to(connection: Connection) -> float:
+    """Up to when accounting has been read, in epoch seconds: when no node has said so lately, as of then; 0 for never."""
+    row = connection.execute(
+        "SELECT extract(epoch FROM coalesce(min(read_to) FILTER (WHERE updated_at > now() - interval '5 minutes'), "
+        "max(read_to)))::float8 FROM spool_node"
+    ).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return row[0] or 0.0
+
+
 def mark_stale(connection: Connection, nas_id: int, heard_at: Mapping[bytes, int]) -> set[int]:
     """Mark those sessions of a NAS that have said nothing since they were last heard; returns their accounts.
 

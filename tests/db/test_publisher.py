@@ -233,6 +233,25 @@ def test_the_store_says_about_every_second_that_it_was_compared(store):
     wait_until(lambda: store.checked_at() > second, seconds=10)
 
 
+def test_the_store_says_up_to_when_accounting_has_been_read_by_the_slowest_node_that_lives(store, connection):
+    def say(node, read_to, updated_at):
+        connection.execute(
+            "INSERT INTO spool_node (node, read_to, updated_at) VALUES (%s, to_timestamp(%s), now() - %s * interval '1 minute')",
+            (node, read_to, updated_at),
+        )
+        connection.commit()
+
+    def told(read_to):
+        wait_until(lambda: store.meta().accounting_read_to == read_to)
+
+    told(0)
+    say("gone", 1000, 60)
+    told(1000)
+    say("behind", 2000, 0)
+    say("prompt", 3000, 0)
+    told(2000)
+
+
 def test_a_second_edge_on_the_same_store_is_refused_and_told_who_has_it(edge, conninfo):
     second = EdgeProcess(edge.directory, conninfo)
     assert second.process.wait(timeout=30) == 1

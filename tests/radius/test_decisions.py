@@ -24,6 +24,7 @@ from support.radius_packets import (
 )
 from support.radius_server import (
     FULL_PROFILE,
+    SEALER,
     THROTTLE_PROFILE,
     WALLED_PROFILE,
     account_record,
@@ -35,7 +36,8 @@ from support.radius_server import (
     step,
 )
 
-from radius_hooks.policy_records import Level, OwnBlock, ReplyItem
+from radius_hooks.policy_records import Level, OwnBlock, ReplyItem, SecretKind
+from radius_hooks.sealing import account_row
 
 pytestmark = pytest.mark.radius
 
@@ -304,15 +306,22 @@ def test_a_store_that_nobody_checked_for_longer_than_allowed_is_silent():
         assert nas.login("plain", "secret").code == ACCESS_ACCEPT
 
 
-def test_old_knowledge_of_sessions_never_locks_a_subscriber_out_but_the_last_seconds_still_count():
+@pytest.mark.parametrize("late", ["checked_at", "accounting_read_to"])
+def test_old_knowledge_of_sessions_never_locks_a_subscriber_out_but_the_last_seconds_still_count(late):
+    nt_hash = bytes.fromhex("878D8014606CDA29677A44EFA1353FC7")
+    hashed = {"secret_kind": SecretKind.NT, "sealed_secret": SEALER.seal(nt_hash, row=account_row(2))}
+
     def old(batch):
         batch.put_account("single", account_record(1, max_sessions=1))
-        batch.put_sessions(1, (live_session(mac="aabbcc000009"),))
-        batch.put_meta(meta(checked_at=time.time() - 1000))
+        batch.put_account("hashed", account_record(2, max_sessions=1, **hashed))
+        for number in (1, 2):
+            batch.put_sessions(number, (live_session(mac="aabbcc000009"),))
+        batch.put_meta(meta(**{late: time.time() - 1000}))
 
     with radius_server(old) as server, server.device() as nas:
-        assert nas.login("single", "secret", MAC).code == ACCESS_ACCEPT
-        assert nas.login("single", "secret", OTHER_MAC).code == ACCESS_REJECT
+        for name in ("single", "hashed"):
+            assert nas.login(name, "secret", MAC).code == ACCESS_ACCEPT
+            assert nas.login(name, "secret", OTHER_MAC).code == ACCESS_REJECT
 
 
 def test_a_change_in_the_store_is_answered_at_the_next_login(server):

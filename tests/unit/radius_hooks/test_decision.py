@@ -23,7 +23,7 @@ ACCOUNT = AccountRecord(
     7, 7, SecretKind.CLEAR, b"x", (PolicyStep(0, Level.FULL, "full", 1),), 0, 0, (), (), (), (), (), b"acct"
 )
 REQUEST = AccessRequest("anna", "aabbcc000001", "circuit", "port 1", PasswordCheck.RIGHT)
-CONTEXT = AccessContext(NAS, ACCOUNT, (), NOW, True, AccessRules())
+CONTEXT = AccessContext(NAS, ACCOUNT, (), NOW, NOW, True, AccessRules())
 
 
 def session(*, mac="", line="", nas_id=1, stale=False, key=b"k" * 16):
@@ -118,7 +118,7 @@ def test_nothing_known_of_the_line_never_makes_two_sessions_one():
 
 
 def test_an_old_list_of_sessions_does_not_count_but_the_accepts_of_the_last_seconds_do():
-    old = {"checked_at": NOW - 301}
+    old = {"sessions_at": NOW - 301}
     assert isinstance(decided(account={"max_sessions": 1}, context=old | {"sessions": (session(),)}), Accept)
     assert isinstance(decided(account={"max_sessions": 1}, context=old | {"pending": (session(),)}), Reject)
 
