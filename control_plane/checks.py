@@ -25,7 +25,7 @@ from control_plane import db, freeradius, migrate
 from control_plane.policy_source import load_profiles
 from control_plane.ports import PortError, can_bind, choose_ports, read_ports
 from control_plane.rendering import session_policy
-from control_plane.settings import Settings, SettingsError, secret_keys
+from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
 from nas_drivers.driver import UnknownVendorError, driver_for
 from radius_hooks.policy_store import FORMAT, PolicyReader, StoreError
 from radius_hooks.sealing import Sealer, SealError, account_row, nas_row
@@ -98,7 +98,9 @@ def check_key(settings: Settings) -> tuple[Sealer | None, Finding]:
     try:
         sealer = Sealer(secret_keys(settings))
     except (SettingsError, SealError) as error:
-        return None, _fail("secrets key", str(error), "start `corrente up` once, or put the key of your backup there")
+        strange = isinstance(error.__cause__, PermissionError)
+        advice = NOT_YOURS if strange else "start `corrente up` once, or put the key of your backup there"
+        return None, _fail("secrets key", str(error), advice)
     named = freeradius.secrets_key_file(settings)
     if named and Path(named).stat().st_mode & stat.S_IRWXO:
         return sealer, _warn("secrets key", f"{named} can be read by everyone on this machine", f"chmod o= {named}")
@@ -112,7 +114,9 @@ def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Findi
         yield _fail(
             "database",
             " ".join(str(error).split()),
-            "start `corrente up`, or correct [database] conninfo in corrente.toml",
+            NOT_YOURS
+            if "Peer authentication" in str(error)
+            else "start `corrente up`, or correct [database] conninfo in corrente.toml",
         )
         return
     with connection:

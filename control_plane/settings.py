@@ -26,6 +26,8 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[int, Meta(ge=0)]
 Days = Annotated[int, Meta(ge=1)]
+# What to do for somebody else than the user whose state directory it is.
+NOT_YOURS: Final = "run this as the user who started Corrente, or as root (sudo)"
 DEFAULT_FILE: Final = "corrente.toml"
 
 
@@ -253,6 +255,8 @@ def secret_keys(settings: Settings) -> tuple[bytes, ...]:
         file = Path(os.environ.get("CORRENTE_SECRETS_KEY_FILE", settings.state_dir / "secrets.key"))
         try:
             source, text = str(file), file.read_text()
+        except PermissionError as error:
+            raise SettingsError(f"{file}: the secrets key is not for you to read; {NOT_YOURS}") from error
         except OSError as error:
             raise SettingsError(
                 f"{file}: the secrets key can't be read ({error.strerror}); `corrente up` makes one"

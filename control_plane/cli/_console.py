@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from control_plane import db
-from control_plane.settings import Settings, SettingsError, secret_keys
+from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
 from control_plane.store.account import Account, load_account, load_similar_usernames
 from radius_hooks.sealing import Sealer, SealError
 
@@ -44,7 +44,11 @@ def open_database(settings: Settings, *, autocommit: bool = False, role: str = "
         place = " ".join(f"{key}={value}" for key, value in where.items())
         raise Refused(
             f"can't reach the database ({place}): {str(error).strip()}\n"
-            "Start it with `corrente up`, or set [database] conninfo in corrente.toml"
+            + (
+                f"The database is not for every user of this machine: {NOT_YOURS}"
+                if "Peer authentication" in str(error)
+                else "Start it with `corrente up`, or set [database] conninfo in corrente.toml"
+            )
         ) from error
     with connection:
         try:
