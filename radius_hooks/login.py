@@ -38,13 +38,14 @@ from radius_hooks.packet import (
     Incoming,
     check_items,
     class_value,
+    instead_of_pools,
     merge_own,
     read_request,
     timeouts,
     within_expiry,
 )
 from radius_hooks.pending import PendingSessions
-from radius_hooks.policy_records import AccountRecord, LiveSession, NasRecord, ProfileRecord, ReplyItem
+from radius_hooks.policy_records import AccountRecord, Level, LiveSession, NasRecord, ProfileRecord, ReplyItem
 from radius_hooks.policy_store import PolicyReader, decode_profile
 from radius_hooks.sealing import Sealer, account_row, nas_row
 from radius_hooks.values import Pair, quoted
@@ -101,11 +102,12 @@ class _Later(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Profile(msgspec.Struct, frozen=True, gc=False):
-    """A profile as it was read and checked."""
+    """A profile as it was read and checked. `around` are the attributes that lead around its pools."""
 
     record: ProfileRecord
     items: CheckedItems
     names: frozenset[str]
+    around: frozenset[str]
 
 
 class Logins:
@@ -247,15 +249,18 @@ class Logins:
     ) -> tuple[CheckedItems, list[Pair]]:
         """The checked items of profile, account and its own attributes, and the pairs to send with the timeouts."""
         times = timeouts(profile.record, key, jitter_percent=self._settings.timeout_jitter_percent)
-        account = accept.account
+        static, protected = accept.account.reply, profile.names
+        if accept.step.level is Level.WALLED and profile.around:
+            static = tuple(item for item in static if item.name not in profile.around)
+            protected |= profile.around
         if not login.own.merges:
-            if not account.reply:
+            if not static:
                 return profile.items, [*profile.items.pairs, *times]
-            items = _static(profile.items, account.reply)
+            items = _static(profile.items, static)
             return items, [*items.pairs, *times]
-        base = [*profile.record.reply, *account.reply]
+        base = [*profile.record.reply, *static]
         base += [ReplyItem(name, op, value, "integer") for name, op, value in times]
-        merged = merge_own(base, login.own, level=accept.step.level, protected=profile.names)
+        merged = merge_own(base, login.own, level=accept.step.level, protected=protected)
         items = check_items(merged, limiting=profile.names)
         # Their operators have had their effect on each other: each is added as it is.
         return items, [(name, "+=", value) for name, _, value in items.pairs]
@@ -303,7 +308,7 @@ def _profile(octets: bytes) -> _Profile:
     """What was stored, read and checked once: the key is the content, so it can't be stale."""
     record = decode_profile(octets)
     names = frozenset(item.name.partition(":")[0] for item in record.reply)
-    return _Profile(record, check_items(record.reply, limiting=names), names)
+    return _Profile(record, check_items(record.reply, limiting=names), names, instead_of_pools(names))
 
 
 def _static(profile: CheckedItems, reply: tuple[ReplyItem, ...]) -> CheckedItems:

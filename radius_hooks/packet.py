@@ -32,6 +32,15 @@ _PARTS: Final = struct.Struct("!HH")
 _WHOLE: Final = 65535 * 100
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+# What an access device takes rather than an address of the pool, or lets through beside it.
+_INSTEAD_OF_POOL: Final = {
+    "Framed-Pool": ("Framed-IP-Address", "Framed-Route"),
+    "Framed-IPv6-Pool": ("Framed-IPv6-Prefix", "Framed-IPv6-Route"),
+    "Stateful-IPv6-Address-Pool": ("Framed-IPv6-Address", "Framed-IPv6-Route"),
+    "Delegated-IPv6-Prefix-Pool": ("Delegated-IPv6-Prefix", "Framed-IPv6-Route"),
+    "Mikrotik-Delegated-IPv6-Pool": ("Delegated-IPv6-Prefix", "Framed-IPv6-Route"),
+}
+
 Attributes = Mapping[str, str]
 
 
@@ -124,6 +133,11 @@ def check_items(items: Iterable[ReplyItem], *, limiting: Collection[str] = ()) -
     refused = tuple(item for item, pair in answers if pair is None)
     broken = next((item.name for item in refused if item.name in limiting or limits(item.name)), "")
     return CheckedItems(tuple(pair for _, pair in answers if pair is not None), refused, broken)
+
+
+def instead_of_pools(names: Iterable[str]) -> frozenset[str]:
+    """The attributes by which a subscriber would get around the pools among `names`: a pool may be the walled garden."""
+    return frozenset(other for name in names for other in _INSTEAD_OF_POOL.get(name, ()))
 
 
 def timeouts(profile: ProfileRecord, session_key: bytes, *, jitter_percent: int) -> list[Pair]:

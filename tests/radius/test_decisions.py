@@ -48,6 +48,12 @@ OTHER_MAC = attribute(CALLING_STATION_ID, "AA:BB:CC:00:00:02")
 THIRD_MAC = attribute(CALLING_STATION_ID, "AA:BB:CC:00:00:03")
 CIRCUIT = vendor(ADSL_FORUM, 1, b"olt-1 eth 0/1/2:100")
 
+STATIC = (
+    ReplyItem("Framed-IP-Address", ":=", "192.0.2.77", "ipaddr"),
+    ReplyItem("Framed-Route", "+=", "198.51.100.0/24 0.0.0.0 1", "string"),
+)
+OWN_ADDRESS = [("Framed-IP-Address", ":=", "192.0.2.99", "ipaddr")]
+
 
 def one_step(profile_id, level, reason):
     return (step(profile_id, level, reason),)
@@ -78,6 +84,19 @@ def accounts(now):
         "static": {"reply": (ReplyItem("Framed-IP-Address", ":=", "192.0.2.77", "ipaddr"),)},
         "bad-static": {"reply": (ReplyItem("Framed-IP-Address", ":=", "999.0.2.77", "ipaddr"),)},
         "long": {"steps": (step(LONG_PROFILE),)},
+        "own-address": {"own": own(reply=OWN_ADDRESS), "reply": STATIC, "steps": (step(LONG_PROFILE),)},
+        "own-address-slow": {
+            "own": own(reply=OWN_ADDRESS),
+            "reply": STATIC,
+            "steps": one_step(LONG_PROFILE, Level.THROTTLE, "dunning"),
+        },
+        "own-address-walled": {
+            "own": own(reply=OWN_ADDRESS),
+            "reply": STATIC,
+            "steps": one_step(LONG_PROFILE, Level.WALLED, "dunning"),
+        },
+        "static-walled": {"reply": STATIC, "steps": one_step(LONG_PROFILE, Level.WALLED, "dunning")},
+        "static-listed": {"reply": STATIC, "steps": one_step(WALLED_PROFILE, Level.WALLED, "dunning")},
         "no-profile": {"steps": (step(MISSING_PROFILE),)},
         "broken": {"steps": (step(BROKEN_PROFILE),)},
         "single": {"max_sessions": 1},
@@ -242,6 +261,24 @@ def test_a_static_address_is_sent_and_a_broken_one_is_left_out(server):
     assert login(server, "static").one(FRAMED_IP_ADDRESS) == bytes([192, 0, 2, 77])
     assert login(server, "bad-static").one(FRAMED_IP_ADDRESS) is None
     assert "Framed-IP-Address := '999.0.2.77' is no valid ipaddr" in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "pool", "routes"),
+    [
+        ("own-address", bytes((192, 0, 2, 99)), b"pool-a", 1),
+        ("own-address-slow", bytes((192, 0, 2, 99)), b"pool-a", 1),
+        ("own-address-walled", None, b"pool-a", 0),
+        ("static-walled", None, b"pool-a", 0),
+        ("static-listed", bytes((192, 0, 2, 77)), None, 1),
+    ],
+)
+def test_no_address_leads_around_the_pool_of_the_walled_garden(server, name, address, pool, routes):
+    reply = login(server, name)
+
+    assert reply.one(FRAMED_IP_ADDRESS) == address
+    assert reply.one(FRAMED_POOL) == pool
+    assert len(reply.all(22)) == routes
 
 
 @pytest.mark.parametrize(
