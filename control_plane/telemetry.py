@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from structlog.typing import FilteringBoundLogger
 
 ACCOUNTING_RECORDS: Final = Counter(
@@ -78,8 +81,19 @@ def _serialise(event: dict[str, Any], **_: object) -> str:
 def machine_registry(directory: Path) -> CollectorRegistry:
     """The counters of all processes of this machine that share `directory`, added up."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(directory))  # type: ignore[no-untyped-call]
+    registry.register(_Counters(directory))
     return registry
+
+
+class _Counters(Collector):
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[Metric]:
+        # A file that a process has made and not begun to fill (its disk may be full) would end every look at the others.
+        files = [str(file) for file in self._directory.glob("*.db") if file.stat().st_size]
+        found: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return found
 
 
 def counter_value(registry: CollectorRegistry, name: str) -> float:

@@ -56,3 +56,10 @@ def test_the_counters_of_two_processes_are_added_up(tmp_path):
 
 def test_a_counter_that_nobody_used_is_zero(tmp_path):
     assert counter_value(machine_registry(tmp_path), "corrente_accounting_records_total") == 0
+
+
+def test_the_file_of_a_process_that_has_only_just_begun_it_counts_nothing_and_stops_nobody(tmp_path):
+    count = "from control_plane.telemetry import ACCOUNTING_RECORDS as c\nc.labels(status='start').inc(2)"
+    run(count, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    (tmp_path / "counter_1.db").touch()
+    assert counter_value(machine_registry(tmp_path), "corrente_accounting_records_total") == 2
