@@ -22,8 +22,10 @@ from typing import Any, Final
 import psycopg
 
 from control_plane import db, freeradius, migrate
+from control_plane.live_figures import OLD_STORE_S
 from control_plane.policy_source import load_profiles
 from control_plane.ports import PortError, can_bind, choose_ports, read_ports
+from control_plane.private_postgres import ROLES
 from control_plane.rendering import session_policy
 from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
 from nas_drivers.driver import UnknownVendorError, driver_for
@@ -31,9 +33,8 @@ from radius_hooks.policy_store import FORMAT, PolicyReader, StoreError
 from radius_hooks.sealing import Sealer, SealError, account_row, nas_row
 
 _OLDEST_POSTGRES: Final = 15
-_ROLES: Final = ("corrente_edge", "corrente_worker", "corrente_web", "corrente_lookup")
-# The edge writes the time about every second.
-_STORE_AGE_WARN_S: Final = 30.0
+# Those of the processes; the owner of the operator's own database may have another name.
+_ROLES: Final = ROLES[1:]
 _STORE_AGE_FAIL_S: Final = 600.0
 _DISK_FAIL_BYTES: Final = 500 << 20
 _DISK_WARN_BYTES: Final = 5 << 30
@@ -249,7 +250,7 @@ def check_store(settings: Settings, *, now: float) -> Finding:
     text = f"format {FORMAT}, {generation}, {meta.accounts:,} accounts, compared with the database {age_s:.0f} s ago"
     if age_s > _STORE_AGE_FAIL_S:
         return _fail("policy store", text, advice)
-    return _warn("policy store", text, advice) if age_s > _STORE_AGE_WARN_S else _ok("policy store", text)
+    return _warn("policy store", text, advice) if age_s > OLD_STORE_S else _ok("policy store", text)
 
 
 def check_freeradius(settings: Settings) -> Iterator[Finding]:
@@ -295,7 +296,8 @@ def _check_configuration(settings: Settings) -> Finding:
 def check_ports(settings: Settings) -> Iterator[Finding]:
     """The ports are ours, or free."""
     running = read_ports(settings.state_dir / "run")
-    if running is not None:
+    # A start that was killed leaves its ports written down.
+    if running is not None and not can_bind(running.radius_address, running.authentication, "udp"):
         moved = running.authentication != settings.radius.authentication_port
         text = f"RADIUS on {running.authentication} and {running.accounting}, web on {running.web}"
         advice = "free the ports of the settings and start again, or name others in corrente.toml"

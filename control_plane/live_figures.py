@@ -23,6 +23,8 @@ RATE_WINDOW_S: Final = 10
 # Attempts reach the database through a spool, so the last moments are not complete yet.
 _SHIPPING_S: Final = 2
 _DECISIONS: Final = 12
+# The edge writes the time of its last comparison about every second; this long without it is no hiccup any more.
+OLD_STORE_S: Final = 30.0
 # detail writes `Timestamp = <epoch seconds>` into each record, the hook begins a line with epoch microseconds.
 _RECORD_TIME: Final = re.compile(rb"\tTimestamp = ([0-9]+)|\A([0-9]{10})[0-9]{6}\t")
 _HEAD_BYTES: Final = 8192
@@ -140,6 +142,18 @@ def desired_version(store: Snapshot, session: LiveSessionRow, *, now: float) -> 
         return None
     profile = store.profile(step.profile_id, session.vendor)
     return None if profile is None else profile.revision + account.revision
+
+
+def store_age_s(policy_dir: Path, *, now: float) -> float | None:
+    """Since the edge last compared the policy store with the database; None without a store. Units: `now` epoch seconds."""
+    reader = PolicyReader(policy_dir)
+    try:
+        with reader.reading() as store:
+            return max(now - store.checked_at(), 0.0)
+    except StoreError:
+        return None
+    finally:
+        reader.close()
 
 
 def spool_octets(directory: Path) -> int:

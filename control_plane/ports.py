@@ -106,7 +106,7 @@ def write_ports(run_dir: Path, ports: Ports) -> None:
 
 
 def read_ports(run_dir: Path) -> Ports | None:
-    """The ports of the running start; None when nothing runs."""
+    """The ports of the running start, or of one that was killed; None after an orderly stop."""
     try:
         return Ports(**json.loads((run_dir / _FILE).read_text()))
     except FileNotFoundError:

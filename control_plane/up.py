@@ -27,7 +27,7 @@ from control_plane import db, freeradius, migrate
 from control_plane.demo import DemoOutcome, is_demo, load_demo
 from control_plane.display import Display
 from control_plane.leftovers import end_orphans, stop_leftovers
-from control_plane.live_figures import spool_octets
+from control_plane.live_figures import spool_octets, store_age_s
 from control_plane.ports import Ports, can_bind, choose_ports, forget_ports, with_ports, write_ports
 from control_plane.private_postgres import ROLES, make_cluster
 from control_plane.programs import DEVICES, FREERADIUS, POSTGRES, STOP_ORDER, environment_for, programs_for
@@ -327,7 +327,7 @@ class _Machine:
             network=watcher.look(),
             records_per_s=watcher.records_per_s(),
             drift=watcher.drift,
-            store_age_s=watcher.store_age_s(),
+            store_age_s=store_age_s(settings.policy_dir, now=time.time()),
             waiting_octets=spool_octets(settings.accounting_spool_dir),
             processes=process_lines(self._states, now=time.time()),
             messages=tuple(self._display.messages),

@@ -25,7 +25,6 @@ from control_plane.live_figures import (
 from control_plane.screen import ProcessLine
 from control_plane.supervision import ProcessState
 from control_plane.telemetry import counter_value, machine_registry
-from radius_hooks.policy_store import PolicyReader, StoreError
 
 # A slow database must not stop the screen, nor the screen load a slow database.
 _STATEMENT_TIMEOUT: Final = "2s"
@@ -126,17 +125,6 @@ class Watcher:
         """Accounting records that reached the database a second."""
         count = counter_value(machine_registry(self._metrics_dir), "corrente_accounting_records_total")
         return self._records.rate(count, now=time.monotonic())
-
-    def store_age_s(self) -> float | None:
-        """Seconds since the edge last compared the policy store with the database."""
-        reader = PolicyReader(self._policy_dir)
-        try:
-            with reader.reading() as store:
-                return max(time.time() - store.checked_at(), 0.0)
-        except StoreError:
-            return None
-        finally:
-            reader.close()
 
     def close(self) -> None:
         """Let go of the database."""

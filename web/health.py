@@ -21,13 +21,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from control_plane import db
-from control_plane.live_figures import drift_of, load_live_sessions, spool_age_s, spool_octets
+from control_plane.live_figures import OLD_STORE_S, drift_of, load_live_sessions, spool_age_s, spool_octets, store_age_s
 from control_plane.settings import Settings
 from control_plane.telemetry import machine_registry
-from radius_hooks.policy_store import PolicyReader, StoreError
 
-# The edge writes the time about every second; this long without it is no hiccup any more.
-READY_STORE_AGE_S: Final = 30.0
 _STATEMENT_TIMEOUT_MS: Final = 5000
 
 
@@ -58,10 +55,10 @@ def problems_of(settings: Settings, *, now: float) -> Iterator[str]:
             connection.execute("SELECT FROM schema_migration LIMIT 1")
     except psycopg.Error as error:
         yield f"the database does not answer: {str(error).strip().splitlines()[0]}"
-    age_s = _store_age_s(settings.policy_dir, now=now)
+    age_s = store_age_s(settings.policy_dir, now=now)
     if age_s is None:
         yield f"there is no policy store at {settings.policy_dir}"
-    elif age_s > READY_STORE_AGE_S:
+    elif age_s > OLD_STORE_S:
         yield f"the policy store was last compared with the database {age_s:.0f} s ago"
 
 
@@ -69,17 +66,6 @@ def _database(settings: Settings) -> psycopg.Connection[tuple[object, ...]]:
     connection = db.connect(settings.conninfo("corrente_web"), name="web", autocommit=True)
     connection.execute("SELECT set_config('statement_timeout', %s, false)", (str(_STATEMENT_TIMEOUT_MS),))
     return connection
-
-
-def _store_age_s(policy_dir: Path, *, now: float) -> float | None:
-    reader = PolicyReader(policy_dir)
-    try:
-        with reader.reading() as store:
-            return max(now - store.checked_at(), 0.0)
-    except StoreError:
-        return None
-    finally:
-        reader.close()
 
 
 def _metrics_text(settings: Settings) -> bytes:
@@ -98,7 +84,7 @@ class _Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         now = time.time()
         yield from self._of_spools(now)
-        age_s = _store_age_s(self._settings.policy_dir, now=now)
+        age_s = store_age_s(self._settings.policy_dir, now=now)
         if age_s is not None:
             yield _gauge("corrente_policy_store_age_seconds", "Since the store was compared with the database", age_s)
         try:

@@ -1,8 +1,10 @@
 """What `corrente check` says of a database, a key and a policy store that are well, and of ones that are not."""
 
 import shutil
+import socket
 import tempfile
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from control_plane.checks import (
     check_freeradius,
     check_key,
     check_months,
+    check_ports,
     check_profiles,
     check_roles,
     check_sample,
@@ -25,6 +28,7 @@ from control_plane.checks import (
 )
 from control_plane.cli.main import corrente
 from control_plane.demo import load_demo
+from control_plane.ports import can_bind, choose_ports, with_ports, write_ports
 from control_plane.settings import Settings
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
 from radius_hooks.sealing import Sealer
@@ -151,6 +155,23 @@ def test_freeradius_takes_the_configuration_and_names_what_it_does_not_take(open
     assert [finding.verdict for finding in check_freeradius(good)] == [Verdict.OK, Verdict.OK]
     odd = Settings(base_dir=str(open_folder / 'a"b'))
     assert [finding.verdict for finding in check_freeradius(odd)] == [Verdict.OK, Verdict.FAIL]
+
+
+def test_ports_that_a_killed_start_left_written_down_are_not_taken_for_those_of_a_running_one(tmp_path):
+    free = choose_ports(Settings(), can_bind)
+    settings = with_ports(Settings(base_dir=str(tmp_path)), free)
+    run_dir = settings.state_dir / "run"
+    run_dir.mkdir(parents=True)
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        write_ports(run_dir, replace(free, authentication=port))
+        (running,) = check_ports(settings)
+    (left,) = check_ports(settings)
+    assert running.verdict is Verdict.WARN
+    assert f"RADIUS on {port}" in running.text
+    assert left.verdict is Verdict.OK
+    assert f"RADIUS {free.authentication} and {free.accounting} are free" in left.text
 
 
 def test_free_disk_is_measured_where_the_state_will_be(tmp_path):
