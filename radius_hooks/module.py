@@ -39,7 +39,6 @@ _STOP_THE_START: Final = -1
 # What the sites put last into the request to say which call is meant.
 _LOOKUP_NAS: Final = ("Corrente-Lookup", "nas")
 _REFUSED: Final = ("Corrente-Lookup", "refused")
-_L_INFO: Final = 3
 _L_ERR: Final = 4
 _L_WARN: Final = 5
 # One line a second for each thing that is wrong, however many requests meet it.

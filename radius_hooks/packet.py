@@ -108,12 +108,6 @@ def normal_circuit_id(value: str) -> str:
     return text if text is not None and text.isprintable() else value[2:].lower()
 
 
-def line_of(attributes: Attributes) -> str:
-    """Which access line of a NAS: circuit id, else NAS-Port-Id, else NAS-Port. The same for logins and accounting."""
-    circuit_id = normal_circuit_id(attributes.get("ADSL-Agent-Circuit-Id", ""))
-    return circuit_id or attributes.get("NAS-Port-Id") or attributes.get("NAS-Port", "")
-
-
 def class_value(session_key: bytes, policy_version: bytes) -> str:
     """The Class attribute that the access device repeats in accounting: prefix, session key, policy version."""
     return "0x" + (CLASS_PREFIX + session_key + policy_version).hex()

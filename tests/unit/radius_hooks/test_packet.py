@@ -4,7 +4,6 @@ from radius_hooks.own_attributes import evaluate
 from radius_hooks.packet import (
     check_items,
     class_value,
-    line_of,
     merge_own,
     normal_circuit_id,
     normal_mac,
@@ -53,7 +52,6 @@ def test_the_line_is_the_circuit_then_the_port_name_then_the_port():
     assert read(port, name).line == "ether1"
     assert read(port).line == "7"
     assert read().line == ""
-    assert line_of(dict([port, name, circuit])) == "olt"
 
 
 def test_of_a_repeated_attribute_the_first_counts():
