@@ -36,6 +36,10 @@ class SupervisionError(Exception):
     """supervisord did not start or does not answer; the message names its log."""
 
 
+class NotStartableError(SupervisionError):
+    """A program's file is not there or can't be run, as for the moments of a package upgrade."""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """One process to keep alive. `user` is empty when it runs as the caller; `without` names the variables of
@@ -131,6 +135,7 @@ class Supervisor:
         self._run_dir = run_dir
         self._log_dir = log_dir
         self._daemon: subprocess.Popen[bytes] | None = None
+        self._transport: Any = None
         self._calls: Any = None
 
     @property
@@ -141,16 +146,17 @@ class Supervisor:
         """Start supervisord and wait until it answers. Raises: SupervisionError."""
         self._config.write_text(config)
         (self._run_dir / "supervisor.sock").unlink(missing_ok=True)
-        self._daemon = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)],
-            cwd="/",
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self._log_dir / "supervisor.err").open("wb"),
-            # A Ctrl-C is for `corrente up` alone, which stops the others in their order.
-            start_new_session=True,
-        )
+        with (self._log_dir / "supervisor.err").open("wb") as said:
+            self._daemon = subprocess.Popen(
+                [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._config)],
+                cwd="/",
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                # A Ctrl-C is for `corrente up` alone, which stops the others in their order.
+                start_new_session=True,
+            )
         deadline = time.monotonic() + _DAEMON_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._daemon.poll() is not None:
@@ -166,14 +172,17 @@ class Supervisor:
     def _answers(self) -> bool:
         if not (self._run_dir / "supervisor.sock").exists():
             return False
-        socket = f"unix://{self._run_dir / 'supervisor.sock'}"
-        self._calls = xmlrpc.client.ServerProxy(
-            "http://localhost", transport=SupervisorTransport(None, None, socket)
-        ).supervisor
+        self._hang_up()
+        self._transport = SupervisorTransport(None, None, f"unix://{self._run_dir / 'supervisor.sock'}")
+        self._calls = xmlrpc.client.ServerProxy("http://localhost", transport=self._transport).supervisor
         try:
             return bool(self._calls.getState()["statename"] == "RUNNING")
         except (OSError, HTTPException, xmlrpc.client.Error):
             return False
+
+    def _hang_up(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
     def is_alive(self) -> bool:
         """Whether supervisord itself is there."""
@@ -198,13 +207,13 @@ class Supervisor:
         return {name: how for name, how in _EXIT.findall(text)}
 
     def start_program(self, name: str) -> None:
-        """Ask for a process to be started; it is not waited for."""
+        """Ask for a process to be started; it is not waited for. Raises: SupervisionError, NotStartableError."""
         try:
             self._calls.startProcess(name, False)
         except xmlrpc.client.Fault as fault:
             # Already started, or it can't be: the states tell.
             if "ALREADY_STARTED" not in fault.faultString and "SPAWN_ERROR" not in fault.faultString:
-                raise SupervisionError(f"{name} can't be started: {fault.faultString}") from fault
+                raise NotStartableError(f"{name} can't be started: {fault.faultString}") from fault
         except (OSError, HTTPException) as error:
             raise SupervisionError(f"supervisord does not answer: {error}") from error
 
@@ -227,6 +236,7 @@ class Supervisor:
         """Stop every process, the last one started first, and supervisord; says whether all went in time."""
         if self._daemon is None:
             return True
+        self._hang_up()
         if self._daemon.poll() is None:
             self._daemon.terminate()
         try:

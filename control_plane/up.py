@@ -34,7 +34,7 @@ from control_plane.programs import DEVICES, FREERADIUS, POSTGRES, STOP_ORDER, en
 from control_plane.screen import Picture
 from control_plane.settings import Settings, secret_keys
 from control_plane.state_dir import StateDir, Users, ensure_system_user, prepare, users_for
-from control_plane.supervision import ProcessState, SupervisionError, Supervisor, configuration
+from control_plane.supervision import NotStartableError, ProcessState, SupervisionError, Supervisor, configuration
 from control_plane.watching import Watcher, process_lines, said_of_processes
 from radius_hooks.sealing import Sealer
 
@@ -278,18 +278,18 @@ class _Machine:
         try:
             while True:
                 started = time.monotonic()
-                self._look_after_processes()
+                try:
+                    self._look_after_processes()
+                except SupervisionError:
+                    self._start_again()
                 self._display.show(self._picture(watcher, ports))
                 time.sleep(max(_LOOK_INTERVAL_S - (time.monotonic() - started), 0.1))
         finally:
             watcher.close()
 
     def _look_after_processes(self) -> None:
-        try:
-            states = tuple(one for one in self._supervisor.states() if one.name in self._wanted)
-        except SupervisionError:
-            self._start_again()
-            return
+        """Say what happened to them, and start what gave up. Raises: SupervisionError when supervisord itself is gone."""
+        states = tuple(one for one in self._supervisor.states() if one.name in self._wanted)
         exits = self._supervisor.last_exits() if any(self._differs(one) for one in states) else {}
         if exits:
             # A process that was killed may leave children of its own, which would go on beside the new one.
@@ -301,7 +301,8 @@ class _Machine:
         for one in states:
             if one.state == "FATAL" and now - self._gave_up.get(one.name, 0.0) > _RETRY_AFTER_S:
                 self._gave_up[one.name] = now
-                self._start_program(one.name)
+                with suppress(NotStartableError):  # said when it gave up
+                    self._start_program(one.name)
         self._states = states
 
     def _differs(self, now: ProcessState) -> bool:
