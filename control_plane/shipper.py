@@ -187,6 +187,10 @@ class Shipper:
                 connection.execute("SET enable_hashjoin = off")
                 connection.execute("SET enable_mergejoin = off")
                 session_writes.prepare(connection)
+                if not spool_positions.holds_name(connection, self._node):
+                    # Each would say for both up to when accounting has been read, and sessions would seem silent.
+                    hint = "give each RADIUS node a name of its own: [edge] node"
+                    logger().warning("spool.name_in_use", node=self._node, doing=hint)
                 self._positions = spool_positions.load_positions(connection, self._node)
                 self._accounting.booted |= session_reads.load_rebooted_nases(connection)
             except psycopg.Error:

@@ -9,6 +9,14 @@ from control_plane.spool import Refused
 from control_plane.store.session_reads import Connection
 
 
+def holds_name(connection: Connection, node: str) -> bool:
+    """Whether this connection is the only one that ships for a node of that name, as long as it lasts."""
+    row = connection.execute(
+        "SELECT pg_try_advisory_lock(hashtextextended('corrente shipper ' || %s, 0))", (node,)
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def load_positions(connection: Connection, node: str) -> dict[str, int]:
     """How many octets of each file of a node have had their effect."""
     return dict(connection.execute("SELECT file, octets FROM spool_position WHERE node = %s", (node,)).fetchall())

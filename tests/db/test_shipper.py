@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 from support.accounting_world import NOON, add_network, detail, rows, settings_for, ship, spool
 
 from control_plane import db
@@ -538,3 +539,17 @@ def wait_for(condition, *_, deadline_s=20):
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_two_nodes_of_one_name_are_told_to_take_two(world):
+    first, second = Shipper(world), Shipper(world)
+    try:
+        with capture_logs() as log:
+            first.turn()
+        assert log == []
+        with capture_logs() as log:
+            second.turn()
+        assert [(line["event"], line["node"]) for line in log] == [("spool.name_in_use", "node-1")]
+    finally:
+        first.disconnect()
+        second.disconnect()
