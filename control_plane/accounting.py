@@ -181,7 +181,7 @@ def _advance(state: SessionState, record: AccountingRecord, time_s: int) -> Fold
         updated_at=until,
         received_at=max(state.received_at, record.received_at),
         # How far the counters are known: a record before a Stop that left them out may still come and counts then.
-        session_time_s=max(time_s, state.session_time_s) if counted.believed else state.session_time_s,
+        session_time_s=_time_counted(state, counted, time_s),
         octets_in=min(state.octets_in + counted.used_in, _OCTETS_MAX),
         octets_out=min(state.octets_out + counted.used_out, _OCTETS_MAX),
         counter_in=counted.counter_in,
@@ -192,6 +192,17 @@ def _advance(state: SessionState, record: AccountingRecord, time_s: int) -> Fold
         stale=False,
     )
     return Folded(new, counted.used_in, counted.used_out, since, until, holdings)
+
+
+def _time_counted(state: SessionState, counted: _Counted, time_s: int) -> int:
+    """The session time at which the counters were read, which says what is news.
+
+    The first octets set it back if need be: a Stop without counters may have come before the interims that it ends.
+    """
+    if not counted.believed:
+        return state.session_time_s
+    first = not state.counter_in and not state.counter_out and (counted.used_in or counted.used_out)
+    return time_s if first else max(time_s, state.session_time_s)
 
 
 def _with_addresses(state: SessionState, record: AccountingRecord, at: int) -> tuple[SessionState, tuple[Holding, ...]]:

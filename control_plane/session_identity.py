@@ -19,6 +19,8 @@ from control_plane.session_state import SessionEnd, SessionState
 START_TOLERANCE_S: Final = 300
 # A record whose session began this long after another's Stop is of a new session.
 _AFTER_STOP_S: Final = 10
+# An interim interval that is not known yet is hardly longer.
+_LONG_INTERVAL_S: Final = 3600
 
 
 def is_sure(record: AccountingRecord, state: SessionState) -> bool:
@@ -32,8 +34,8 @@ def belonging(
     """The session that a record is of, out of those with the same NAS and Acct-Session-Id.
 
     The user must be the same, and the start of the session, as the record computes it, the same within
-    START_TOLERANCE_S. A session time and counters that only grew also make it the same one, so that a step of the
-    server's clock does not begin all sessions anew.
+    START_TOLERANCE_S. Session time and counters that only grew also make it the same one, so that a step of the server's
+    clock does not begin all sessions anew, unless the record is of a time when that session was not on.
     """
     started_at = record.event_at - (record.session_time_s or 0)
     best: SessionState | None = None
@@ -66,18 +68,38 @@ def _rank(state: SessionState, record: AccountingRecord, started_at: int) -> tup
         return None
     if distance_s <= START_TOLERANCE_S:
         return (0, distance_s)
-    # Only of a record that comes at once: one that was held back and is of an older session has grown as well.
-    prompt = record.received_at - record.event_at <= START_TOLERANCE_S
-    grew = prompt and record.kind is not RecordKind.START and (record.session_time_s or 0) > state.session_time_s
-    going_on = state.live or state.ended_by is SessionEnd.STALE
-    if (
-        going_on
-        and grew
-        and (record.counter_in or 0) >= state.counter_in
-        and (record.counter_out or 0) >= state.counter_out
-    ):
+    if _grew(state, record) and (_overlaps(state, record, started_at) or _next_word(state, record)):
         return (1, distance_s)
     return None
+
+
+def _overlaps(state: SessionState, record: AccountingRecord, started_at: int) -> bool:
+    """Whether the time that the record speaks of and what is known of the session have a moment in common.
+
+    Two sessions with one id on one device follow each other: what began after the last word of the one is of the other.
+    """
+    return started_at <= state.updated_at and record.event_at >= state.started_at
+
+
+def _next_word(state: SessionState, record: AccountingRecord) -> bool:
+    """Whether a record looks like the next interim of the session although the clock says another time.
+
+    The server's clock was set ahead: the device counted no more than an interval since, and kept the address.
+    """
+    passed_s = (record.session_time_s or 0) - state.session_time_s
+    return passed_s <= (state.interim_interval_s or _LONG_INTERVAL_S) and record.framed_ipv4 == state.framed_ipv4
+
+
+def _grew(state: SessionState, record: AccountingRecord) -> bool:
+    """Whether time and counters only went on, of a session that may still be on.
+
+    Only of a record that comes at once: one that was held back and is of an older session has grown as well.
+    """
+    prompt = record.received_at - record.event_at <= START_TOLERANCE_S
+    going_on = state.live or state.ended_by is SessionEnd.STALE
+    time_grew = record.kind is not RecordKind.START and (record.session_time_s or 0) > state.session_time_s
+    counters_grew = (record.counter_in or 0) >= state.counter_in and (record.counter_out or 0) >= state.counter_out
+    return going_on and prompt and time_grew and counters_grew
 
 
 def _says_the_same(state: SessionState, record: AccountingRecord) -> bool:

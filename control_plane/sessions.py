@@ -346,16 +346,16 @@ class _Batch:
     def _others(self, state: SessionState) -> list[SessionState]:
         same_id = self._by_id.get((state.nas_id, state.acct_session_id), {})
         others = (self.states[key] for key in same_id if key != state.session_key)
-        return [other for other in others if other.live and other.username == state.username]
+        return [other for other in others if other.username == state.username]
 
     def _replace_others(self, opened: Folded) -> None:
         """An id comes back for the same user on the same NAS: the session that had it before is over."""
         for other in self._others(opened.state):
-            if other.started_at <= opened.state.started_at:
+            if other.live and other.started_at <= opened.state.started_at:
                 self.apply(end_session(other, ended_by=SessionEnd.REPLACED, terminate_cause="Lost-Carrier"))
 
     def _unless_past(self, folded: Folded, *, spoke_at: int) -> Folded:
-        """A session that comes up by a late record, while its id is already in use again, is over."""
+        """A session that comes up by a late record, when its id has already been given away again, is over."""
         state = folded.state
         if not state.live or not any(other.started_at >= spoke_at for other in self._others(state)):
             return folded

@@ -158,6 +158,24 @@ def test_every_record_counts_once_whatever_order_and_however_often_it_came(datab
     check(database, sessions)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_two_nodes_of_which_one_lags_by_hours_count_every_record_once(database, connection, tmp_path, seed):
+    """Each node has every second record, and their spools are read at very different speeds."""
+    add_network(connection, nases=NASES, usernames=USERS)
+    sessions = Sessions(7 + seed % 2, lives=10)
+    pick = random.Random(seed)
+    nodes = [settings_for(tmp_path / name, database, edge={"node": name}) for name in ("one", "two")]
+    waiting = [sessions.text[0::2], sessions.text[1::2]]
+    share = pick.random()
+    while any(waiting):
+        node = 0 if waiting[0] and (pick.random() < share or not waiting[1]) else 1
+        some = pick.randint(1, 60)
+        write(nodes[node], waiting[node][:some])
+        del waiting[node][:some]
+        ship(nodes[node])
+    check(database, sessions)
+
+
 def wait_until_read(settings, *, deadline_s=60):
     until = time.monotonic() + deadline_s
     while any(settings.accounting_spool_dir.iterdir()):

@@ -170,6 +170,15 @@ def test_a_device_that_never_tells_the_time_is_followed_by_the_clock():
     assert (used, state.session_time_s, state.ended_at) == ((20, 150), 900, NOON + 900)
 
 
+def test_a_stop_without_counters_that_overtook_the_interims_hides_none_of_them():
+    late = [interim(300, (10, 100)), interim(600, (20, 200)), interim(300, (10, 100)), interim(600, (20, 200))]
+
+    state, used, _ = run(start(), stop(900, (0, 0)), *late, stop(900, (0, 0)))
+
+    assert used == (20, 200)
+    assert (state.live, state.ended_at) == (False, NOON + 900)
+
+
 def test_a_late_record_raises_the_totals_of_a_stopped_session_and_does_not_reopen_it():
     state, used, holdings = run(
         start(Framed_IP_Address="10.0.0.1"), stop(900, (20, 150)), stop(900, (25, 160)), interim(960, (30, 170))
@@ -279,6 +288,21 @@ def test_a_step_of_the_servers_clock_does_not_make_a_new_session():
     hour_ahead = without_class("Interim-Update", at=NOON + 1200 + 3600, time=1200, octets=(20, 200))
 
     assert belonging(hour_ahead, [state], booted_at=None) is state
+
+
+def test_a_later_session_with_the_same_id_is_another_one_although_it_counted_more():
+    """The first lost its power without a word, and the Start of the second is still on its way from another node."""
+    first = opened(at=NOON + 600, time=600, octets=(10, 100), Framed_IP_Address="10.0.0.1")
+    second = without_class("Interim-Update", at=NOON + 5400, time=1200, octets=(20, 200), Framed_IP_Address="10.0.0.2")
+
+    assert belonging(second, [first], booted_at=None) is None
+
+
+def test_an_earlier_session_with_the_same_id_is_another_one_although_it_counted_more():
+    second = opened(at=NOON + 5400, time=600, octets=(10, 100), Framed_IP_Address="10.0.0.2")
+    first = without_class("Interim-Update", at=NOON + 4200, time=1200, octets=(20, 200), Framed_IP_Address="10.0.0.1")
+
+    assert belonging(first, [second], booted_at=None) is None
 
 
 def test_a_session_that_began_after_a_stop_is_another_one():
