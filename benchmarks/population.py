@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.packets import Subscriber
-from control_plane.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
+from control_plane.machine.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
 
 RADIUS_SECRET: Final = b"a-secret-of-24-octets-ok"
 SERVICE_USER: Final = "freerad"

@@ -21,7 +21,7 @@ from benchmarks.freeradius import Running, free_port_pair, running
 from benchmarks.packets import Subscriber
 from benchmarks.population import PLANS, RADIUS_SECRET, SERVICE_USER, plan_of
 from control_plane import db, freeradius
-from control_plane.private_postgres import Cluster
+from control_plane.machine.private_postgres import Cluster
 from control_plane.settings import Settings, load_settings
 from radius_hooks.sealing import Sealer, account_row, nas_row
 

@@ -26,7 +26,7 @@ import click
 import psycopg
 
 from control_plane import db
-from control_plane.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
+from control_plane.machine.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
 from radius_hooks.policy_store import PolicyReader, StoreError
 
 ROOT: Final = Path(__file__).resolve().parent.parent

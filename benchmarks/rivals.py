@@ -22,7 +22,7 @@ from benchmarks.freeradius import BINARY, Running, ServerError, free_port_pair, 
 from benchmarks.packets import Subscriber
 from benchmarks.population import PLANS, RADIUS_SECRET, SERVICE_USER, STOCK_CONFIG, plan_of
 from control_plane import db
-from control_plane.private_postgres import Cluster
+from control_plane.machine.private_postgres import Cluster
 
 RIVAL_DATABASE: Final = "radius"
 

@@ -32,7 +32,7 @@ from benchmarks.product import Product, clear_spools, corrente_server, edge, ins
 from benchmarks.publish import publish_figures
 from benchmarks.responder import trivial_responder
 from benchmarks.rivals import RIVAL_DATABASE, files_server, fill_rival_database, sql_server
-from control_plane.private_postgres import Cluster
+from control_plane.machine.private_postgres import Cluster
 
 THREADS: Final = 4
 _TABLE_MARK: Final = "<!-- table -->"

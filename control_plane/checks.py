@@ -22,10 +22,10 @@ from typing import Any, Final
 import psycopg
 
 from control_plane import db, freeradius, migrate
-from control_plane.live_figures import OLD_STORE_S
+from control_plane.machine.live_figures import OLD_STORE_S
+from control_plane.machine.ports import PortError, can_bind, choose_ports, read_ports
+from control_plane.machine.private_postgres import ROLES
 from control_plane.policy_source import load_profiles
-from control_plane.ports import PortError, can_bind, choose_ports, read_ports
-from control_plane.private_postgres import ROLES
 from control_plane.rendering import session_policy
 from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
 from nas_drivers.driver import UnknownVendorError, driver_for

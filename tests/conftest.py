@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from control_plane import db
-from control_plane.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
+from control_plane.machine.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 _numbers = itertools.count(1)

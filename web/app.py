@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from control_plane.ports import settings_in_force
+from control_plane.machine.ports import settings_in_force
 from control_plane.settings import Settings, load_settings
 from control_plane.telemetry import start_logging
 from web.health import health_pages

@@ -21,7 +21,14 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from control_plane import db
-from control_plane.live_figures import OLD_STORE_S, drift_of, load_live_sessions, spool_age_s, spool_octets, store_age_s
+from control_plane.machine.live_figures import (
+    OLD_STORE_S,
+    drift_of,
+    load_live_sessions,
+    spool_age_s,
+    spool_octets,
+    store_age_s,
+)
 from control_plane.settings import Settings
 from control_plane.telemetry import machine_registry
 

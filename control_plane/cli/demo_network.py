@@ -7,8 +7,8 @@ import signal
 
 import click
 
-from control_plane.demo_network import run_devices
-from control_plane.ports import settings_in_force
+from control_plane.machine.demo_network import run_devices
+from control_plane.machine.ports import settings_in_force
 from control_plane.settings import Settings
 from control_plane.telemetry import start_logging
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from control_plane.display import display_for
 from control_plane.freeradius import FreeradiusError
+from control_plane.machine.display import display_for
+from control_plane.machine.ports import PortError
+from control_plane.machine.private_postgres import PostgresError
+from control_plane.machine.state_dir import StateError
+from control_plane.machine.supervision import SupervisionError
+from control_plane.machine.up import UpError, run_up
 from control_plane.migrate import MigrationError
-from control_plane.ports import PortError
-from control_plane.private_postgres import PostgresError
 from control_plane.settings import Settings, SettingsError
-from control_plane.state_dir import StateError
-from control_plane.supervision import SupervisionError
-from control_plane.up import UpError, run_up
 
 _EXPECTED = (
     FreeradiusError,

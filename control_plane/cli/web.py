@@ -6,7 +6,7 @@ import click
 from granian import Granian
 from granian.constants import Interfaces
 
-from control_plane.ports import settings_in_force
+from control_plane.machine.ports import settings_in_force
 from control_plane.settings import Settings
 
 _THREADS = 8

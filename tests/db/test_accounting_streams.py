@@ -15,7 +15,7 @@ from support.accounting_world import NOON, add_network, detail, rows, settings_f
 from support.shipper_process import ShipperProcess
 
 from control_plane import db
-from control_plane.private_postgres import Cluster, PostgresError, make_cluster, start_cluster, stop_cluster
+from control_plane.machine.private_postgres import Cluster, PostgresError, make_cluster, start_cluster, stop_cluster
 
 pytestmark = pytest.mark.db
 ROOT = Path(__file__).resolve().parents[2]

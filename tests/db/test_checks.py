@@ -27,8 +27,8 @@ from control_plane.checks import (
     check_store,
 )
 from control_plane.cli.main import corrente
-from control_plane.demo import load_demo
-from control_plane.ports import can_bind, choose_ports, with_ports, write_ports
+from control_plane.machine.demo import load_demo
+from control_plane.machine.ports import can_bind, choose_ports, with_ports, write_ports
 from control_plane.settings import Settings
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
 from radius_hooks.sealing import Sealer

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from control_plane import db
-from control_plane.demo import DemoOutcome, is_demo, load_demo
-from control_plane.demo_isp import CUSTOMERS, NASES
+from control_plane.machine.demo import DemoOutcome, is_demo, load_demo
+from control_plane.machine.demo_isp import CUSTOMERS, NASES
 from radius_hooks.sealing import Sealer, account_row, nas_row
 
 pytestmark = pytest.mark.db

@@ -14,7 +14,7 @@ from support.small_isp import make_isp
 from support.store_process import reader_process
 
 from control_plane import db
-from control_plane.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
+from control_plane.machine.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
 
 pytestmark = pytest.mark.db
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.up_process import wait_until
 
-from control_plane.supervision import NotStartableError, Program, Supervisor, configuration
+from control_plane.machine.supervision import NotStartableError, Program, Supervisor, configuration
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
-from control_plane.private_postgres import BINARIES
+from control_plane.machine.private_postgres import BINARIES
 
 # Partitions come and go with the months; which migrations a database holds is what the comparison leaves open.
 _LEFT_OUT = ("--exclude-table=*_[0-9][0-9][0-9][0-9][0-9][0-9]", "--exclude-table-data=schema_migration")

@@ -24,18 +24,24 @@ import psycopg
 from psycopg import sql
 
 from control_plane import db, freeradius, migrate
-from control_plane.demo import DemoOutcome, is_demo, load_demo
-from control_plane.display import Display
-from control_plane.leftovers import end_orphans, stop_leftovers
-from control_plane.live_figures import spool_octets, store_age_s
-from control_plane.ports import Ports, can_bind, choose_ports, forget_ports, with_ports, write_ports
-from control_plane.private_postgres import ROLES, make_cluster
-from control_plane.programs import DEVICES, FREERADIUS, POSTGRES, STOP_ORDER, environment_for, programs_for
-from control_plane.screen import Picture
+from control_plane.machine.demo import DemoOutcome, is_demo, load_demo
+from control_plane.machine.display import Display
+from control_plane.machine.leftovers import end_orphans, stop_leftovers
+from control_plane.machine.live_figures import spool_octets, store_age_s
+from control_plane.machine.ports import Ports, can_bind, choose_ports, forget_ports, with_ports, write_ports
+from control_plane.machine.private_postgres import ROLES, make_cluster
+from control_plane.machine.programs import DEVICES, FREERADIUS, POSTGRES, STOP_ORDER, environment_for, programs_for
+from control_plane.machine.screen import Picture
+from control_plane.machine.state_dir import StateDir, Users, ensure_system_user, prepare, users_for
+from control_plane.machine.supervision import (
+    NotStartableError,
+    ProcessState,
+    SupervisionError,
+    Supervisor,
+    configuration,
+)
+from control_plane.machine.watching import Watcher, process_lines, said_of_processes
 from control_plane.settings import Settings, secret_keys
-from control_plane.state_dir import StateDir, Users, ensure_system_user, prepare, users_for
-from control_plane.supervision import NotStartableError, ProcessState, SupervisionError, Supervisor, configuration
-from control_plane.watching import Watcher, process_lines, said_of_processes
 from radius_hooks.sealing import Sealer
 
 _DATABASE_TIMEOUT_S: Final = 300  # recovery after a crash may replay a lot of log
@@ -171,7 +177,7 @@ class _Machine:
     def _start_supervisor(self) -> None:
         programs = programs_for(self._settings, self._state, self._users, is_root=os.geteuid() == 0)
         environment = environment_for(
-            self._settings, self._state, code_dir=Path(__file__).resolve().parent.parent, inherited=os.environ
+            self._settings, self._state, code_dir=Path(__file__).resolve().parents[2], inherited=os.environ
         )
         config = configuration(
             programs,

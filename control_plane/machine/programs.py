@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from control_plane import freeradius
-from control_plane.ports import UP_VARIABLE
-from control_plane.private_postgres import BINARIES
+from control_plane.machine.ports import UP_VARIABLE
+from control_plane.machine.private_postgres import BINARIES
+from control_plane.machine.state_dir import StateDir, Users
+from control_plane.machine.supervision import Program
 from control_plane.settings import Settings
-from control_plane.state_dir import StateDir, Users
-from control_plane.supervision import Program
 
 POSTGRES: Final = "postgres"
 FREERADIUS: Final = "freeradius"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.supervision import Program, SupervisionError, configuration
+from control_plane.machine.supervision import Program, SupervisionError, configuration
 
 PROGRAM = Program(
     "edge",

@@ -15,8 +15,8 @@ from typing import Final, Protocol
 from rich.console import Console
 from rich.live import Live
 
-from control_plane.live_figures import LoginDecision
-from control_plane.screen import Picture, decision_line, draw, plain_line, printable
+from control_plane.machine.live_figures import LoginDecision
+from control_plane.machine.screen import Picture, decision_line, draw, plain_line, printable
 
 PLAIN_INTERVAL_S: Final = 5.0
 _PLAIN_DECISIONS: Final = 3

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from control_plane.demo import DemoSubscriber, demo_subscribers
-from control_plane.demo_isp import NASES, DemoNas
-from control_plane.ports import can_bind
+from control_plane.machine.demo import DemoSubscriber, demo_subscribers
+from control_plane.machine.demo_isp import NASES, DemoNas
+from control_plane.machine.ports import can_bind
 from control_plane.settings import Settings
 from control_plane.telemetry import logger
 from nas_drivers.simulated.credentials import Method

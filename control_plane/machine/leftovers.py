@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from control_plane.ports import UP_VARIABLE
+from control_plane.machine.ports import UP_VARIABLE
 
 _PROC: Final = Path("/proc")
 # How long each may take to end by itself before it is killed. PostgreSQL writes a checkpoint first.

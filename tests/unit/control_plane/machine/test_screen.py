@@ -4,8 +4,8 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from control_plane.live_figures import Drift, LoginDecision, NetworkFigures
-from control_plane.screen import Picture, ProcessLine, decision_line, draw, plain_line
+from control_plane.machine.live_figures import Drift, LoginDecision, NetworkFigures
+from control_plane.machine.screen import Picture, ProcessLine, decision_line, draw, plain_line
 
 AT = datetime(2026, 11, 21, 18, 5, 9, tzinfo=UTC)
 REFUSED = LoginDecision(

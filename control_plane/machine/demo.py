@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import psycopg
 
-from control_plane.demo_isp import NASES, PLANS, PROFILES, SITES, DemoLine, demo_lines
+from control_plane.machine.demo_isp import NASES, PLANS, PROFILES, SITES, DemoLine, demo_lines
 from radius_hooks.sealing import Sealer, account_row, nas_coa_row, nas_row
 
 # A key of our own for pg_advisory_xact_lock: two loaders wait for each other.

@@ -1,7 +1,7 @@
 from collections import Counter
 from datetime import date
 
-from control_plane.demo_isp import CUSTOMERS, NASES, PROFILES, demo_lines
+from control_plane.machine.demo_isp import CUSTOMERS, NASES, PROFILES, demo_lines
 
 TODAY = date(2026, 11, 21)
 LINES = demo_lines(TODAY)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import psycopg
 
 from control_plane import db
-from control_plane.live_figures import (
+from control_plane.machine.live_figures import (
     RATE_WINDOW_S,
     Drift,
     NetworkFigures,
@@ -22,8 +22,8 @@ from control_plane.live_figures import (
     load_live_sessions,
     load_network_figures,
 )
-from control_plane.screen import ProcessLine
-from control_plane.supervision import ProcessState
+from control_plane.machine.screen import ProcessLine
+from control_plane.machine.supervision import ProcessState
 from control_plane.telemetry import counter_value, machine_registry
 
 # A slow database must not stop the screen, nor the screen load a slow database.

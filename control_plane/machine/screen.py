@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from control_plane.live_figures import Drift, LoginDecision, NetworkFigures
+from control_plane.machine.live_figures import Drift, LoginDecision, NetworkFigures
 
 _GOOD: Final = "green"
 _BAD: Final = "bold red"

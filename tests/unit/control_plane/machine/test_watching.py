@@ -1,8 +1,8 @@
 import itertools
 
-from control_plane.screen import ProcessLine
-from control_plane.supervision import ProcessState
-from control_plane.watching import RateMeter, process_lines, said_of_processes
+from control_plane.machine.screen import ProcessLine
+from control_plane.machine.supervision import ProcessState
+from control_plane.machine.watching import RateMeter, process_lines, said_of_processes
 
 
 def state(name: str, pid: int, word: str = "RUNNING", problem: str = "") -> ProcessState:

@@ -2,7 +2,15 @@ import json
 
 import pytest
 
-from control_plane.ports import PortError, Ports, choose_ports, forget_ports, read_ports, with_ports, write_ports
+from control_plane.machine.ports import (
+    PortError,
+    Ports,
+    choose_ports,
+    forget_ports,
+    read_ports,
+    with_ports,
+    write_ports,
+)
 from control_plane.settings import Settings
 
 STANDARD = Ports("127.0.0.1", 1812, 1813, 18121, "127.0.0.1", 8000)

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from control_plane.programs import DEVICES, FREERADIUS, POSTGRES, STOP_ORDER, environment_for, programs_for
+from control_plane.machine.programs import DEVICES, FREERADIUS, POSTGRES, STOP_ORDER, environment_for, programs_for
+from control_plane.machine.state_dir import StateDir, Users
 from control_plane.settings import DatabaseSettings, Settings
-from control_plane.state_dir import StateDir, Users
 
 STATE = StateDir(Path("/srv/isp/var"))
 ROOT = Users(ours="corrente", radius="freerad", postgres="postgres", shared_group="freerad")

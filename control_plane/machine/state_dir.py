@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from control_plane.private_postgres import Cluster, service_user
+from control_plane.machine.private_postgres import Cluster, service_user
 from control_plane.settings import Settings
 from radius_hooks.sealing import KEY_BYTES
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from control_plane.live_figures import Drift, LiveSessionRow, drift_of, spool_age_s, spool_octets
+from control_plane.machine.live_figures import Drift, LiveSessionRow, drift_of, spool_age_s, spool_octets
 from radius_hooks.policy_store import (
     FORMAT,
     AccountRecord,

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from control_plane.display import LiveDisplay, PlainDisplay, display_for
-from control_plane.live_figures import LoginDecision, NetworkFigures
-from control_plane.screen import Picture, ProcessLine
+from control_plane.machine.display import LiveDisplay, PlainDisplay, display_for
+from control_plane.machine.live_figures import LoginDecision, NetworkFigures
+from control_plane.machine.screen import Picture, ProcessLine
 
 FIRST = LoginDecision(datetime(2026, 11, 21, 18, 5, 9, tzinfo=UTC), "accept", "full", "anna", "tower", "")
 SECOND = replace(FIRST, at=datetime(2026, 11, 21, 18, 5, 12, tzinfo=UTC), username="[red]eva[/red]\x1b[2J")

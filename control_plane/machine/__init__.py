@@ -1,0 +1,1 @@
+"""All of Corrente on one machine, as `corrente up` runs it: processes, private PostgreSQL, screen and demo ISP."""
