@@ -34,6 +34,16 @@ def test_each_kind_of_record_is_answered_and_written_with_its_source(server):
         assert "\tPacket-Src-IP-Address = 127.0.0.1\n" in record
 
 
+def test_a_password_that_a_device_repeats_in_accounting_is_not_written(server):
+    password = attribute(2, bytes(range(16))) + attribute(3, bytes(range(17)))
+
+    with server.device(accounting=True) as nas:
+        assert nas.account(1, "talkative", attribute(USER_NAME, "anna") + password) is not None
+
+    record = next(one for one in server.accounting_spool.read_text().split("\n\n") if '"talkative"' in one)
+    assert "Password" not in record
+
+
 def test_records_of_many_senders_never_tear_each_other(server):
     senders, each = 8, 100
 
