@@ -128,6 +128,7 @@ def _words(settings: Settings, target_dir: Path) -> dict[str, str]:
         "status_port": radius.status_port,
         "nas_lifetime_s": radius.nas_lifetime_s,
         "reject_delay_s": radius.reject_delay_s,
+        "threads": radius.threads,
         "store_max_age_s": access.store_max_age_s,
         "sessions_max_age_s": access.sessions_max_age_s,
         "timeout_jitter_percent": access.timeout_jitter_percent,

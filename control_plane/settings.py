@@ -67,6 +67,7 @@ class RadiusSettings(_Section, frozen=True):
     status_port: Port = 18121
     nas_lifetime_s: Annotated[int, Meta(ge=1, le=86400)] = 30
     reject_delay_s: Annotated[int, Meta(ge=0, le=5)] = 1
+    threads: Annotated[int, Meta(ge=1, le=32)] = 1
     freeradius_dictionary: str = "/usr/share/freeradius/dictionary"
 
 
