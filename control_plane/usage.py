@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 
 # Every offset in use is a multiple of a quarter of an hour, so a quarter lies in one hour and one day.
 QUARTER_S: Final = 900
-_HOUR_S: Final = 3600
 # About three months of quarters; when more are asked for, all are worked out again.
 _CACHE_MAX: Final = 10_000
 

@@ -58,7 +58,7 @@ SILENT: Final[tuple[Pair, ...]] = (
 )
 # Says that the line of this refusal is written.
 _TOLD: Final[Pair] = ("Corrente-Refusal", ":=", "told")
-# How many logins may wait for the answer of FreeRADIUS's password modules at once; it has four threads.
+# How many logins may wait for the answer of FreeRADIUS's password modules at once; its threads are fewer.
 _MAX_LATER: Final = 1024
 _KEY_RANDOM_OCTETS: Final = 10
 _NO_OWN: Final = OwnOutcome(True, "", (), (), ())

@@ -71,7 +71,7 @@ __all__ = [
 
 # Sparse, so it costs address space only. One million accounts take about 100 MB of it.
 MAP_SIZE_BYTES: Final = 16 << 30
-# FreeRADIUS runs four threads; readers of the command line and of a second process come on top.
+# FreeRADIUS runs one thread or a few (radius.threads, 32 at most); readers of the command line and of a second process come on top.
 MAX_READERS: Final = 126
 _DATABASES: Final = (b"account", b"profile", b"nas", b"session", b"meta")
 _META_KEY: Final = b"meta"

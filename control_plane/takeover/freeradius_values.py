@@ -23,7 +23,6 @@ from radius_hooks.own_attributes import INTEGER_KINDS
 from radius_hooks.own_regex import regex_problem
 
 OPERATORS: Final = frozenset({":=", "=", "+=", "-=", "==", "!=", ">", "<", ">=", "<=", "=~", "!~", "=*", "!*"})
-_COMPARING: Final = frozenset({"==", "!=", ">", "<", ">=", "<=", "=~", "!~", "=*", "!*"})
 _ORDERING: Final = frozenset({">", "<", ">=", "<="})
 _REPLY_WITHOUT_EFFECT: Final = frozenset({"!=", "<", ">", "=~", "!~", "=*"})
 _ESCAPE: Final = re.compile(rb"\\([rnt\\\"]|[0-7]{3})")
