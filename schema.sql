@@ -525,9 +525,13 @@ CREATE TABLE unreadable_record (
     octet   bigint NOT NULL CHECK (octet >= 0),
     problem text NOT NULL CHECK (problem <> ''),
     record  text NOT NULL,
+    kind    text NOT NULL DEFAULT 'unreadable' CONSTRAINT unreadable_record_kind CHECK (kind IN ('unreadable', 'refused', 'our_fault')),
+    tried_at timestamptz,
     CONSTRAINT unreadable_record_once UNIQUE (node, file, octet)
 );
-COMMENT ON TABLE unreadable_record IS 'Spooled records that name no session or NAS; kept for a person for a time, nothing is dropped in silence.';
+COMMENT ON TABLE unreadable_record IS 'Spooled records without effect, kept until their retention or until `corrente unreadable retry` merges them; nothing is dropped in silence.';
+COMMENT ON COLUMN unreadable_record.kind IS 'unreadable: the record''s fault; refused: the database refused it; our_fault: a bug of ours, the record may be as good as any.';
+COMMENT ON COLUMN unreadable_record.tried_at IS 'When it was last tried again in vain; problem is what stood against it then.';
 CREATE INDEX unreadable_record_at ON unreadable_record (at);
 
 -- ---------------------------------------------------------------------------------------------------------------

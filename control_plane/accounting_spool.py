@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from control_plane.accounting_record import AccountingRecord, Unusable, read_accounting_record
+from control_plane.blame import our_fault
 from control_plane.sessions import SessionMerger
 from control_plane.settings import Settings
-from control_plane.spool import DetailRecord, Refused, read_detail
+from control_plane.spool import DetailRecord, Parked, Refused, read_detail
 from control_plane.store import session_reads
 from control_plane.store.session_reads import Connection, NasTable
 from control_plane.telemetry import ACCOUNTING_RECORDS
@@ -83,4 +84,6 @@ def _read(record: DetailRecord | Refused) -> AccountingRecord | Refused:
         read = read_accounting_record(record)
     except ValueError as error:
         return Refused(record.octet, record.end, f"a value can't be read: {error}")
+    except Exception as error:  # noqa: BLE001 - parked by name; one record must not end the shipper for ever
+        return Refused(record.octet, record.end, our_fault(error), Parked.OUR_FAULT)
     return Refused(record.octet, record.end, read.problem) if isinstance(read, Unusable) else read

@@ -15,8 +15,9 @@ from typing import Final
 
 import msgspec
 
+from control_plane.blame import our_fault
 from control_plane.settings import Settings
-from control_plane.spool import RECORD_MAX_OCTETS, Refused
+from control_plane.spool import RECORD_MAX_OCTETS, Parked, Refused
 from control_plane.store import session_writes
 from control_plane.store.session_reads import Connection
 from control_plane.telemetry import LOGIN_RECORDS
@@ -115,9 +116,15 @@ class LoginSpool:
 
 def _read(raw: bytes, octet: int, end: int) -> LoginEntry | Refused:
     try:
-        line = read_login_line(raw)
+        return _entry(raw, octet, end)
     except LoginLineError as error:
         return Refused(octet, end, str(error))
+    except Exception as error:  # noqa: BLE001 - parked by name; one line must not end the shipper for ever
+        return Refused(octet, end, our_fault(error), Parked.OUR_FAULT)
+
+
+def _entry(raw: bytes, octet: int, end: int) -> LoginEntry:
+    line = read_login_line(raw)
     try:
         username = line.username.decode()
         plain = username.isprintable() and bool(username)

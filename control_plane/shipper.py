@@ -6,7 +6,8 @@ time, because a FreeRADIUS thread may still hold it, and then deleted. What is k
 was not committed is read again, and one that was changes nothing when it is read again.
 
 With the database away the spool grows and the shipper waits. A record that the database refuses is parked in
-`unreadable_record`; the others of its batch are merged without it.
+`unreadable_record`, as is one over which our own code fails (blame.py says which is which); the others of its batch are
+merged without it, and `corrente unreadable retry` merges it when the cause is gone.
 
 Next: spool.py
 """
@@ -26,10 +27,11 @@ import psycopg
 
 from control_plane import db
 from control_plane.accounting_spool import AccountingSpool
+from control_plane.blame import OUR_FAULT_ADVICE, Fault, fault_of
 from control_plane.login_spool import LoginSpool
 from control_plane.sessions import close_outlived
 from control_plane.settings import Settings
-from control_plane.spool import Refused, SpoolError, kept, read_file, take_live_file, taken_files
+from control_plane.spool import Parked, Refused, SpoolError, kept, read_file, take_live_file, taken_files
 from control_plane.store import session_reads, session_writes
 from control_plane.store import spool as spool_positions
 from control_plane.store.session_reads import Connection
@@ -42,16 +44,6 @@ _READ_MIN_OCTETS: Final = 1 << 18
 _BATCHES_A_TURN: Final = 16
 _BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _HEARTBEAT_S: Final = 5.0
-# What a record itself can be to blame for. Everything else that the database says is an outage, waited out.
-_BLAMED: Final = (
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    AttributeError,
-)
 
 
 class StopEvent(Protocol):
@@ -276,14 +268,19 @@ class Shipper:
         """One batch in one transaction; when some record is to blame for a failure, the batch is halved to find it."""
         try:
             self._merge_once(connection, spool, part)
-        except _BLAMED:
+        except Exception as first:
+            if fault_of(first) is None:
+                raise
             spool.forget()
             try:
                 self._merge_once(connection, spool, part)
-            except _BLAMED as error:
-                self._merge_without_culprit(connection, spool, part, f"{type(error).__name__}: {str(error).strip()}")
+            except Exception as error:
+                fault = fault_of(error)
+                if fault is None:
+                    raise
+                self._merge_without_culprit(connection, spool, part, fault)
 
-    def _merge_without_culprit(self, connection: Connection, spool: Spool, part: _Part, problem: str) -> None:
+    def _merge_without_culprit(self, connection: Connection, spool: Spool, part: _Part, fault: Fault) -> None:
         entries = part.entries
         if len(entries) > 1:
             middle = len(entries) // 2
@@ -291,7 +288,7 @@ class Shipper:
             self._merge(connection, spool, _Part(part.path, entries[middle:], part.end))
             return
         with connection.transaction():
-            self._park(connection, part.path, [Refused(entry.octet, entry.end, problem) for entry in entries])
+            self._park(connection, part.path, [fault.of(entry.octet, entry.end) for entry in entries])
             spool_positions.save_position(connection, self._node, part.path.name, part.end)
 
     def _merge_once(self, connection: Connection, spool: Spool, part: _Part) -> None:
@@ -309,10 +306,12 @@ class Shipper:
         for entry in refused:
             text = kept(read_file(path, start=entry.octet, octets=entry.end - entry.octet))
             spool_positions.park(connection, self._node, path.name, entry, text)
-            UNREADABLE_RECORDS.inc()
-            logger().warning(
-                "spool.unreadable", file=path.name, octet=entry.octet, problem=entry.problem, doing="kept aside"
-            )
+            UNREADABLE_RECORDS.labels(entry.kind.value).inc()
+            # A bug of ours is for us to mend, so it is an error; the record waits, the others go on.
+            ours = entry.kind is Parked.OUR_FAULT
+            say, doing = (logger().error, OUR_FAULT_ADVICE) if ours else (logger().warning, "kept aside")
+            event = "spool.our_fault" if ours else "spool.unreadable"
+            say(event, file=path.name, octet=entry.octet, problem=entry.problem, doing=doing)
 
     def _beat(self, connection: Connection, read_to: float) -> None:
         """Say up to which time of receipt this node's accounting has been read."""

@@ -25,6 +25,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -32,8 +33,8 @@ import msgspec
 
 # One RADIUS packet is at most 4,096 octets; printed with escapes and names it stays well below this.
 RECORD_MAX_OCTETS: Final = 65_536
-# A text kept for a person to look at is cut here.
-KEPT_TEXT_MAX: Final = 16_384
+# A text kept for a person to look at, and to be merged again, is cut here: a whole record never is.
+KEPT_TEXT_MAX: Final = RECORD_MAX_OCTETS
 # The header is ctime()'s form, in the C locale whatever the machine speaks.
 _HEADER: Final = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-9]\d \d\d:\d\d:\d\d \d{4}\n"
@@ -59,12 +60,21 @@ class DetailRecord(msgspec.Struct, frozen=True, gc=False):
     repeats: tuple[tuple[str, str], ...] = ()
 
 
+class Parked(Enum):
+    """Whose fault it is that a record had no effect; `corrente unreadable` shows it."""
+
+    UNREADABLE = "unreadable"  # the record says too little, or nothing we know
+    REFUSED = "refused"  # the database refused what it says
+    OUR_FAULT = "our_fault"  # our own code failed over it: a bug, and the record may be as good as any
+
+
 class Refused(msgspec.Struct, frozen=True, gc=False):
     """A place in a file that could have no effect, and why: no whole record, or one that names no session or NAS."""
 
     octet: int
     end: int
     problem: str
+    kind: Parked = Parked.UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ ACCOUNTING_BATCHES: Final = Histogram(
     "Time to merge one batch of accounting records",
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10),
 )
-UNREADABLE_RECORDS: Final = Counter("corrente_unreadable_records", "Spooled records kept aside for a person")
+UNREADABLE_RECORDS: Final = Counter("corrente_unreadable_records", "Spooled records kept aside for a person", ["kind"])
 LOGIN_RECORDS: Final = Counter("corrente_login_records", "Login attempts brought into the database", ["outcome"])
 POLICY_CHANGES: Final = Counter("corrente_policy_changes", "Records published to the policy store", ["kind"])
 POLICY_FAULTS: Final = Counter(

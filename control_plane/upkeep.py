@@ -148,9 +148,17 @@ def clear_feed(connection: Connection, settings: Settings, now: datetime) -> str
 
 
 def clear_unreadable(connection: Connection, settings: Settings, now: datetime) -> str:
-    """Delete the records without effect that nobody has looked after within their retention."""
-    oldest = now - timedelta(days=settings.retention.unreadable_record_days)
-    cleared = connection.execute("DELETE FROM unreadable_record WHERE at < %s", (oldest,)).rowcount
+    """Delete the records without effect that nobody has looked after within their retention.
+
+    One over which our own code failed is kept as long as the session that it should have become.
+    """
+    kept = settings.retention
+    oldest = now - timedelta(days=kept.unreadable_record_days)
+    oldest_of_ours = now - timedelta(days=max(kept.unreadable_record_days, kept.closed_session_days))
+    cleared = connection.execute(
+        "DELETE FROM unreadable_record WHERE at < CASE kind WHEN 'our_fault' THEN %s ELSE %s END",
+        (oldest_of_ours, oldest),
+    ).rowcount
     return f"cleared {cleared} records"
 
 

@@ -48,7 +48,7 @@ def save_read_to(connection: Connection, node: str, read_to: float) -> None:
 def park(connection: Connection, node: str, file: str, entry: Refused, text: str) -> None:
     """Keep a record for a person; the same one read again is kept once."""
     connection.execute(
-        "INSERT INTO unreadable_record (node, file, octet, problem, record) VALUES (%s, %s, %s, %s, %s) "
+        "INSERT INTO unreadable_record (node, file, octet, kind, problem, record) VALUES (%s, %s, %s, %s, %s, %s) "
         "ON CONFLICT (node, file, octet) DO NOTHING",
-        (node, file, entry.octet, entry.problem[:1000].replace("\0", "\\000"), text),
+        (node, file, entry.octet, entry.kind.value, entry.problem[:1000].replace("\0", "\\000"), text),
     )

@@ -1,5 +1,6 @@
 """Spool files into PostgreSQL: what each fault leaves in the tables."""
 
+import importlib
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -246,9 +247,45 @@ def test_a_record_that_the_database_refuses_is_parked_and_the_others_are_merged(
     ship(world)
 
     assert rows(database, "SELECT count(*) FROM session") == [(39,)]
-    ((problem, record),) = rows(database, "SELECT problem, record FROM unreadable_record")
-    assert problem.startswith("CheckViolation")
+    ((kind, problem, record),) = rows(database, "SELECT kind, problem, record FROM unreadable_record")
+    assert (kind, problem.split(":")[0]) == ("refused", "CheckViolation")
     assert '"s13"' in record
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("control_plane.accounting_spool.read_accounting_record", KeyError("Acct-Session-Id")),
+        ("control_plane.sessions._named", TypeError("unhashable type: 'list'")),
+    ],
+    ids=["reading", "merging"],
+)
+def test_a_bug_of_ours_is_said_as_an_error_and_parked_as_one_and_the_other_records_are_merged(
+    world, database, monkeypatch, place, error
+):
+    module, _, name = place.rpartition(".")
+    right = getattr(importlib.import_module(module), name)
+
+    def wrong(*given):
+        if "s13" in repr(given[-1]):
+            raise error
+        return right(*given)
+
+    monkeypatch.setattr(place, wrong)
+    spool(world, *(detail("Start", session=f"s{n}", time=0) for n in range(40)))
+    with capture_logs() as log:
+        ship(world)
+
+    assert rows(database, "SELECT count(*) FROM session") == [(39,)]
+    ((kind, problem, record),) = rows(database, "SELECT kind, problem, record FROM unreadable_record")
+    assert kind == "our_fault"
+    # What it was, and where in our code.
+    assert problem.startswith(type(error).__name__)
+    assert "test_shipper.py" in problem
+    assert '"s13"' in record
+    assert [(line["event"], line["log_level"]) for line in log if line["log_level"] != "debug"] == [
+        ("spool.our_fault", "error")
+    ]
 
 
 def test_names_with_control_octets_are_stored_escaped_and_are_nobodys(world, database):

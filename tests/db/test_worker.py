@@ -160,6 +160,23 @@ def test_a_record_without_effect_is_kept_for_its_retention_and_no_longer(worker,
     assert one(connection, "SELECT array_agg(octet) FROM unreadable_record") == [0]
 
 
+def test_a_record_over_which_our_code_failed_is_kept_as_long_as_the_session_it_should_have_become(
+    worker, settings, connection
+):
+    now = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    # closed_session_days is 365.
+    for octet, at in enumerate((datetime(2025, 3, 31, 12, tzinfo=UTC), datetime(2025, 3, 31, 11, 59, tzinfo=UTC))):
+        connection.execute(
+            "INSERT INTO unreadable_record (at, node, file, octet, kind, problem, record) "
+            "VALUES (%s, 'n', 'f', %s, 'our_fault', 'TypeError', 'x')",
+            (at, octet),
+        )
+    connection.commit()
+
+    assert clear_unreadable(worker, settings, now) == "cleared 1 records"
+    assert one(connection, "SELECT array_agg(octet) FROM unreadable_record") == [0]
+
+
 # --- the change feed -------------------------------------------------------------------------------------------
 
 

@@ -397,6 +397,8 @@ def _history() -> Iterator[Case]:
     yield _case("spool_position_octets_check", "spool_position", {"octets": "-1"})
     yield _case("unreadable_record_octet_check", "unreadable_record", {"octet": "-1"})
     yield _case("unreadable_record_problem_check", "unreadable_record", {"problem": "''"})
+    for kind in ("refused", "our_fault"):
+        yield _case("unreadable_record_kind", "unreadable_record", {"kind": "'bad'"}, {"kind": f"'{kind}'"})
 
 
 def _audit() -> Iterator[Case]:
