@@ -517,6 +517,16 @@ CREATE TABLE spool_node (
 );
 COMMENT ON TABLE spool_node IS 'Up to which time of receipt each RADIUS node''s accounting has been read: a session is silent only as far as its node has been heard.';
 
+CREATE TABLE node_holder (
+    node         text PRIMARY KEY CHECK (node ~ '^[A-Za-z0-9._-]{1,64}$'),
+    installation text NOT NULL CHECK (installation ~ '^[0-9a-f]{32}$'),
+    host         text NOT NULL CHECK (host <> ''),
+    since        timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE node_holder IS 'Which installation each node name belongs to: two edges of one name would each speak for both. The first to ship has it, until `corrente node release`.';
+COMMENT ON COLUMN node_holder.installation IS 'The number in the spool directory''s file `installation`.';
+COMMENT ON COLUMN node_holder.host IS 'What the machine called itself, for a person.';
+
 CREATE TABLE unreadable_record (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at      timestamptz NOT NULL DEFAULT now(),
@@ -688,6 +698,8 @@ GRANT EXECUTE ON FUNCTION drop_months(text, date) TO corrente_worker;
 GRANT SELECT ON nas, site, profile, plan, contract, restriction, relief, subscriber_account, account_prefix, change_feed, change_horizon, schema_migration TO corrente_edge, corrente_worker, corrente_web;
 GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, spool_position, spool_node TO corrente_edge;
 GRANT SELECT, INSERT ON address_history, login_attempt, unreadable_record, change_feed TO corrente_edge;
+-- An edge takes a name that nobody has, and never another's.
+GRANT SELECT, INSERT ON node_holder TO corrente_edge;
 -- To change sessions is to hold their NAS first, and a row lock needs the right to update something.
 GRANT UPDATE (booted_at) ON nas TO corrente_edge, corrente_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, change_feed, change_horizon, spool_position, spool_node TO corrente_worker;

@@ -22,12 +22,17 @@ from typing import Any, Final
 import psycopg
 
 from control_plane import db, freeradius, migrate
+from control_plane.blame import OUR_FAULT_ADVICE
+from control_plane.installation import load_installation, taken_advice, taken_text
 from control_plane.machine.live_figures import OLD_STORE_S
 from control_plane.machine.ports import PortError, can_bind, choose_ports, read_ports
 from control_plane.machine.private_postgres import ROLES
 from control_plane.policy_source import load_profiles
 from control_plane.rendering import session_policy
 from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
+from control_plane.spool import Parked, SpoolError
+from control_plane.store.node import load_holder
+from control_plane.store.parked import load_parked_counts
 from nas_drivers.driver import UnknownVendorError, driver_for
 from radius_hooks.policy_store import FORMAT, PolicyReader, StoreError
 from radius_hooks.sealing import Sealer, SealError, account_row, nas_row
@@ -131,6 +136,8 @@ def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Findi
         yield from check_profiles(connection)
         if sealer is not None:
             yield check_sample(connection, sealer)
+        yield check_node(connection, settings)
+        yield check_parked(connection)
 
 
 def check_server(connection: Connection) -> Finding:
@@ -206,6 +213,38 @@ def check_sample(connection: Connection, sealer: Sealer) -> Finding:
         except SealError as error:
             return _fail("sealed secrets", str(error), "put the key of that time beside the new one: a line each")
     return _ok("sealed secrets", f"{len(sealed)} looked at, all open" if sealed else "none yet")
+
+
+def check_node(connection: Connection, settings: Settings) -> Finding:
+    """The name of this RADIUS node is not another installation's: its edge would refuse to start."""
+    try:
+        ours = load_installation(settings)
+    except SpoolError as error:
+        return _fail("node", str(error), "correct what it names")
+    holder = load_holder(connection, settings.edge.node)
+    if holder is None:
+        return _ok("node", f"{settings.edge.node}: nobody's yet, the first edge to start has it")
+    if holder.installation == ours:
+        return _ok("node", f"{settings.edge.node}: this installation's since {holder.since:%Y-%m-%d}")
+    advice = taken_advice(settings, holder)
+    if not settings.accounting_spool_dir.exists():
+        return _warn("node", f"no edge has run here yet, and {taken_text(holder)}", advice)
+    return _fail("node", f"{taken_text(holder)}: an edge refuses to start here", advice)
+
+
+def check_parked(connection: Connection) -> Finding:
+    """No spooled record waits for a person; one over which our own code failed is a bug."""
+    counts = load_parked_counts(connection)
+    if not counts:
+        return _ok("records without effect", "none")
+    text = ", ".join(f"{count:,} {kind.value}" for kind, count in counts.items())
+    if Parked.OUR_FAULT in counts:
+        return _fail("records without effect", text, f"a bug of Corrente's own: {OUR_FAULT_ADVICE}")
+    return _warn(
+        "records without effect",
+        text,
+        "`corrente unreadable list` says why; `retry` merges them when the cause is gone",
+    )
 
 
 def check_profiles(connection: Connection) -> Iterator[Finding]:

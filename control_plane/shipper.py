@@ -28,6 +28,7 @@ import psycopg
 from control_plane import db
 from control_plane.accounting_spool import AccountingSpool
 from control_plane.blame import OUR_FAULT_ADVICE, Fault, fault_of
+from control_plane.installation import NodeNameTakenError, claim_node_name, installation_file
 from control_plane.login_spool import LoginSpool
 from control_plane.sessions import close_outlived
 from control_plane.settings import Settings
@@ -106,7 +107,10 @@ class _Part:
 
 
 def run_shipper(settings: Settings, stop_event: StopEvent) -> None:
-    """Ship both spools until told to stop. The database may come and go."""
+    """Ship both spools until told to stop. The database may come and go.
+
+    Raises: NodeNameTakenError when another installation ships under this node's name.
+    """
     log = logger()
     shipper = Shipper(settings)
     failures = 0
@@ -179,13 +183,14 @@ class Shipper:
                 connection.execute("SET enable_hashjoin = off")
                 connection.execute("SET enable_mergejoin = off")
                 session_writes.prepare(connection)
+                claim_node_name(connection, self._settings)
                 if not spool_positions.holds_name(connection, self._node):
-                    # Each would say for both up to when accounting has been read, and sessions would seem silent.
-                    hint = "give each RADIUS node a name of its own: [edge] node"
+                    # Our own connection of a moment ago, which the server has not missed yet; or a copy of this machine.
+                    hint = f"if this machine is a copy of another: [edge] node, and delete {installation_file(self._settings)}"
                     logger().warning("spool.name_in_use", node=self._node, doing=hint)
                 self._positions = spool_positions.load_positions(connection, self._node)
                 self._accounting.booted |= session_reads.load_rebooted_nases(connection)
-            except psycopg.Error:
+            except (psycopg.Error, SpoolError, NodeNameTakenError):
                 connection.close()
                 raise
             self._files.clear()

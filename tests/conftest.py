@@ -13,6 +13,7 @@ import pytest
 
 from control_plane import db
 from control_plane.machine.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
+from control_plane.migrate import load_migrations
 
 ROOT = Path(__file__).resolve().parent.parent
 _numbers = itertools.count(1)
@@ -33,6 +34,8 @@ def cluster() -> Iterator[Cluster]:
             connection.execute("CREATE DATABASE corrente_template")
         with db.connect(made.conninfo("corrente_template"), name="test") as connection:
             connection.execute((ROOT / "schema.sql").read_text())
+            for migration in load_migrations():
+                connection.execute("INSERT INTO schema_migration (name) VALUES (%s)", (migration.name,))
             connection.execute(
                 "SELECT make_month((date '2026-01-01' + make_interval(months => m))::date) FROM generate_series(-1, 14) m"
             )

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import threading
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Final
 
 import click
+import psycopg
 
-from control_plane import telemetry
+from control_plane import db, telemetry
+from control_plane.installation import NodeNameTakenError, claim_node_name
 from control_plane.publisher import EdgeError, run_publisher
 from control_plane.settings import Settings
 from control_plane.shipper import run_shipper
+from control_plane.spool import SpoolError
 from nas_drivers.dictionaries.reader import DictionaryError
 
 # What the shipper may take to finish its batch when asked to stop; nothing is lost if it does not.
@@ -32,6 +36,8 @@ def command(settings: Settings, publish_only: bool) -> None:
     """
     log = telemetry.start_logging("edge")
     stop = _stop_by_signal()
+    if not publish_only:
+        _refuse_anothers_name(settings)
     shipper = None if publish_only else _start_shipper(settings, stop)
     try:
         run_publisher(settings, stop)
@@ -46,6 +52,20 @@ def command(settings: Settings, publish_only: bool) -> None:
     if shipper is not None and shipper_failed:
         raise click.ClickException(f"the shipper ended by itself with exit code {shipper.exitcode}; its log says why")
     log.info("edge.stopped")
+
+
+def _refuse_anothers_name(settings: Settings) -> None:
+    """Say in one line that the node's name is another installation's, where that can be known now.
+
+    With the database away the shipper asks when it is back; logins are answered meanwhile.
+    """
+    try:
+        with db.connect(settings.conninfo("corrente_edge"), name="edge", autocommit=True) as connection:
+            claim_node_name(connection, settings)
+    except NodeNameTakenError as error:
+        raise click.ClickException(str(error)) from error
+    except (psycopg.Error, SpoolError) as error:
+        telemetry.logger().info("edge.name_not_checked", reason=str(error).strip())
 
 
 def _stop_by_signal() -> threading.Event:
@@ -80,7 +100,11 @@ def _ship(settings: Settings) -> None:
         stop.set()
 
     threading.Thread(target=watch, name="watch edge", daemon=True).start()
-    run_shipper(settings, stop)
+    try:
+        run_shipper(settings, stop)
+    except NodeNameTakenError as error:
+        telemetry.logger().error("spool.name_taken", node=settings.edge.node, problem=str(error))
+        sys.exit(1)
 
 
 def _end(process: BaseProcess) -> None:

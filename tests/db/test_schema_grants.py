@@ -18,6 +18,7 @@ ALLOWED = [
     ("corrente_edge", insert("address_history")),
     ("corrente_edge", insert("login_attempt")),
     ("corrente_edge", insert("unreadable_record")),
+    ("corrente_edge", insert("node_holder")),
     ("corrente_edge", insert("change_feed", kind="'session'")),
     ("corrente_edge", "UPDATE usage_day SET octets_in = octets_in + 1"),
     ("corrente_edge", "SELECT make_month('2026-01-01')"),

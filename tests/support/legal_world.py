@@ -116,6 +116,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     },
     "spool_position": {"node": "'node-1'", "file": "'detail.2'", "octets": "0"},
     "spool_node": {"node": "'node-2'", "read_to": DURING_JANUARY},
+    "node_holder": {"node": "'node-2'", "installation": "repeat('0a', 16)", "host": "'radius-2'"},
     "scheduled_job": {"name": "'sweep_stale'", "took_s": "0.5"},
     "unreadable_record": {
         "node": "'node-1'",
@@ -147,6 +148,7 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     "login_attempt": {"attempt_key": "decode(repeat('01', 16), 'hex')"},
     "spool_position": {"file": "'detail.1'"},
     "spool_node": {"node": "'node-1'"},
+    "node_holder": {"node": "'node-1'"},
     "scheduled_job": {"name": "'make_months'"},
     "unreadable_record": {"octet": "100"},
 }

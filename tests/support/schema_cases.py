@@ -50,6 +50,7 @@ def _keys() -> Iterator[Case]:
     yield _case("login_attempt_pkey", "login_attempt", {"attempt_key": "decode(repeat('01', 16), 'hex')"})
     yield _case("spool_position_pkey", "spool_position", {"file": "'detail.1'"}, {"node": "'node-2'"})
     yield _case("spool_node_pkey", "spool_node", {"node": "'node-1'"})
+    yield _case("node_holder_pkey", "node_holder", {"node": "'node-1'"})
     yield Case(
         "change_feed_pkey",
         "INSERT INTO change_feed (xid, id, kind, key) OVERRIDING SYSTEM VALUE SELECT xid, id, kind, key FROM change_feed",
@@ -394,6 +395,9 @@ def _history() -> Iterator[Case]:
     failed = {"failed_at": DURING_JANUARY, "problem": "'no room'"}
     for column, value in failed.items():
         yield _case("scheduled_job_failure_says_why", "scheduled_job", {column: value}, failed)
+    yield _case("node_holder_node_check", "node_holder", {"node": "'node 3'"}, {"node": "'node.3'"})
+    yield _case("node_holder_installation_check", "node_holder", {"installation": "'0a'"})
+    yield _case("node_holder_host_check", "node_holder", {"host": "''"})
     yield _case("spool_position_octets_check", "spool_position", {"octets": "-1"})
     yield _case("unreadable_record_octet_check", "unreadable_record", {"octet": "-1"})
     yield _case("unreadable_record_problem_check", "unreadable_record", {"problem": "''"})
