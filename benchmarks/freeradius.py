@@ -1,4 +1,6 @@
-"""One FreeRADIUS process under test: started as a daemon's main process, watched until it answers, stopped by its id."""
+"""A FreeRADIUS under test, in one process or two: started as a daemon's main process, watched until it answers, stopped by
+its id.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from typing import Final
 
 from benchmarks.packets import Subscriber, access_request, is_genuine
 from benchmarks.population import RADIUS_SECRET, SERVICE_USER
+from control_plane.machine.ports import can_bind
 
 BINARY: Final = "/usr/sbin/freeradius"
 _START_TIMEOUT_S: Final = 60.0
@@ -30,19 +33,18 @@ class Running:
     """A FreeRADIUS that answers."""
 
     name: str
-    process_id: int
+    process_ids: tuple[int, ...]
     authentication: tuple[str, int]
     accounting: tuple[str, int]
 
     def cpu_s(self) -> float:
-        """Processor time it has used so far, user and system, all threads. Units: seconds."""
-        fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time it has used so far, user and system, all processes and threads. Units: seconds."""
+        return sum(map(_cpu_s, self.process_ids))
 
-    def resident_mb(self) -> float:
-        """Memory in use. Units: megabytes."""
-        pages = int(Path(f"/proc/{self.process_id}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+def _cpu_s(process_id: int) -> float:
+    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port_pair() -> tuple[int, int]:
@@ -58,9 +60,14 @@ def free_port_pair() -> tuple[int, int]:
 
 @contextmanager
 def running(
-    name: str, command: list[str], *, ports: tuple[int, int], log: Path, environment: dict[str, str] | None = None
+    name: str,
+    commands: list[list[str]],
+    *,
+    ports: tuple[int, int],
+    log: Path,
+    environment: dict[str, str] | None = None,
 ) -> Iterator[Running]:
-    """The server that `command` starts in the foreground, once it answers; stopped when the block ends.
+    """The server whose processes `commands` start in the foreground, once it answers; stopped when the block ends.
 
     Raises: ServerError with the end of its log.
     """
@@ -68,31 +75,48 @@ def running(
     if os.geteuid() == 0:
         shutil.chown(log, SERVICE_USER, SERVICE_USER)
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})}
-        )
+        processes = [
+            subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **(environment or {})},
+            )
+            for command in commands
+        ]
     try:
-        _wait_until_it_answers(process, ports[0], log)
-        yield Running(name, process.pid, ("127.0.0.1", ports[0]), ("127.0.0.1", ports[1]))
+        _wait_until_it_answers(processes, ports, log)
+        ids = tuple(process.pid for process in processes)
+        yield Running(name, ids, ("127.0.0.1", ports[0]), ("127.0.0.1", ports[1]))
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            _wait_for_its_end(process)
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """A login of the first subscriber must be answered with a genuine packet."""
+def _wait_for_its_end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_it_answers(processes: list[subprocess.Popen[bytes]], ports: tuple[int, int], log: Path) -> None:
+    """A login of the first subscriber must be answered with a genuine packet, and the accounting port be taken."""
     deadline = time.monotonic() + _START_TIMEOUT_S
     request = access_request(Subscriber(0), identifier=1, secret=RADIUS_SECRET)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
-        opened.connect(("127.0.0.1", port))
+        opened.connect(("127.0.0.1", ports[0]))
         opened.settimeout(0.2)
         while time.monotonic() < deadline:
-            if process.poll() is not None:
+            if any(process.poll() is not None for process in processes):
                 break
+            if can_bind("127.0.0.1", ports[1], "udp"):
+                time.sleep(0.1)
+                continue
             try:
                 opened.send(request)
                 if is_genuine(opened.recv(4096), request, RADIUS_SECRET):
@@ -101,4 +125,4 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Pat
                 continue
             except ConnectionRefusedError:
                 time.sleep(0.1)
-    raise ServerError(f"{BINARY} does not answer on port {port}:\n{log.read_text(errors='replace')[-3000:]}")
+    raise ServerError(f"{BINARY} does not answer on port {ports[0]}:\n{log.read_text(errors='replace')[-3000:]}")

@@ -103,12 +103,13 @@ def installation(base: Path, cluster: Cluster, subscribers: Iterable[Subscriber]
 
 def _write_settings(home: Path, conninfo: str) -> Settings:
     authentication, accounting = free_port_pair()
-    status, _ = free_port_pair()
+    status, accounting_status = free_port_pair()
     home.mkdir()
     file = home / "corrente.toml"
     file.write_text(
         f'[database]\nconninfo = "{conninfo}"\n\n[paths]\nstate_dir = "var"\n\n'
         f"[radius]\nauthentication_port = {authentication}\naccounting_port = {accounting}\nstatus_port = {status}\n"
+        f"accounting_status_port = {accounting_status}\n"
         "reject_delay_s = 0\n"
     )
     settings = load_settings(file)
@@ -170,10 +171,11 @@ def _wait(done: Callable[[], bool], otherwise: str, *, timeout_s: float = _EDGE_
 
 @contextmanager
 def corrente_server(product: Product) -> Iterator[Running]:
-    """The product's own FreeRADIUS, rendered from freeradius-config as it stands."""
+    """The product's own two FreeRADIUS processes, rendered from freeradius-config as it stands."""
     settings = product.settings
     directory = freeradius.render(settings, product.settings_file.parent / "freeradius")
     ports = (settings.radius.authentication_port, settings.radius.accounting_port)
     log = freeradius.log_dir(settings) / "stdout.log"
-    with running("corrente", freeradius.command(directory), ports=ports, log=log) as server:
+    commands = [freeradius.command(directory, server) for server in freeradius.SERVERS]
+    with running("corrente", commands, ports=ports, log=log) as server:
         yield server

@@ -253,7 +253,7 @@ def _server(name: str, directory: Path, *, modules: str, site: str, threads: int
     checked = subprocess.run([*command, "-C"], capture_output=True, text=True, check=False)
     if checked.returncode != 0:
         raise ServerError(f"{name}: the configuration is refused:\n{(checked.stdout + checked.stderr)[-3000:]}")
-    with running(name, command, ports=ports, log=directory / "radius.log") as server:
+    with running(name, [command], ports=ports, log=directory / "radius.log") as server:
         yield server
 
 

@@ -1,9 +1,9 @@
-"""The FreeRADIUS of this product: its configuration rendered from freeradius-config/, and how it is started.
+"""The FreeRADIUS of this product: its configuration rendered from freeradius-config/, and how its two servers are started.
 
-`corrente up`, `corrente check`, the tests and an operator's own FreeRADIUS use the same files, so what is tested is what
+One process answers logins and one takes accounting, so that neither waits for the other. `corrente up`, `corrente check`, the tests and an operator's own FreeRADIUS use the same files, so what is tested is what
 runs. Nothing is written but the rendered files; the directories of the spools and logs are made by who starts it.
 
-Next: ../freeradius-config/sites-enabled/corrente
+Next: ../freeradius-config/sites-enabled/corrente-authentication
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import string
+import subprocess
 import sysconfig
 from pathlib import Path
 from typing import Final
@@ -20,9 +21,14 @@ from typing import Final
 from control_plane.settings import Settings
 
 BINARY: Final = Path("/usr/sbin/freeradius")
+# The two servers, each a process: FreeRADIUS reads NAME.conf when it is started with `-n NAME`.
+AUTHENTICATION: Final = "authentication"
+ACCOUNTING: Final = "accounting"
+SERVERS: Final = (AUTHENTICATION, ACCOUNTING)
 # Debian's package makes this user; started by root, FreeRADIUS gives up being root for it.
 SERVICE_USER: Final = "freerad"
 STATUS_SECRET_FILE: Final = "status.secret"  # noqa: S105 - the name of a file
+_CHECK_TIMEOUT_S: Final = 60
 _PLACEHOLDER_LEFT: Final = re.compile(r"@\{")
 # Values stand in double quotes, where these have a meaning of their own.
 _UNQUOTABLE: Final = re.compile(r"[\"\\$%\x00-\x1f\x7f]")
@@ -69,28 +75,44 @@ def render(settings: Settings, target_dir: Path) -> Path:
     return target_dir
 
 
-def command(config_dir: Path, *, check_only: bool = False) -> list[str]:
-    """How to start the rendered server in daemon mode without leaving the terminal, or only to check its configuration.
+def command(config_dir: Path, server: str, *, check_only: bool = False) -> list[str]:
+    """How to start one of the rendered SERVERS in daemon mode without leaving the terminal, or only to check it.
 
     `-f` keeps it in the foreground for a supervisor; `-X` would change what rlm_python3 does, so it is never used.
     """
     if check_only:
-        return [str(BINARY), "-C", "-d", str(config_dir), "-n", "radiusd", "-l", "stdout"]
-    return [str(BINARY), "-f", "-d", str(config_dir), "-n", "radiusd"]
+        return [str(BINARY), "-C", "-d", str(config_dir), "-n", server, "-l", "stdout"]
+    return [str(BINARY), "-f", "-d", str(config_dir), "-n", server]
+
+
+def refusal(config_dir: Path) -> str:
+    """What FreeRADIUS itself says against the rendered configuration of either server; empty when it accepts both."""
+    for server in SERVERS:
+        done = subprocess.run(
+            command(config_dir, server, check_only=True),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_CHECK_TIMEOUT_S,
+        )
+        if done.returncode != 0:
+            return (done.stdout + done.stderr).strip() or "it gives no reason"
+    return ""
 
 
 def status_secret(config_dir: Path) -> bytes:
-    """The shared secret of the status port, made when the configuration was first rendered."""
+    """The shared secret of the two status ports, made when the configuration was first rendered."""
     return (config_dir / STATUS_SECRET_FILE).read_bytes()
 
 
 def log_dir(settings: Settings) -> Path:
-    """Where FreeRADIUS writes radius.log."""
+    """Where each server writes NAME.log."""
     return settings.state_dir / "log" / "freeradius"
 
 
 def run_dir(settings: Settings) -> Path:
-    """Where FreeRADIUS keeps its pid file."""
+    """Where each server keeps its pid file."""
     return settings.state_dir / "run" / "freeradius"
 
 
@@ -126,6 +148,7 @@ def _words(settings: Settings, target_dir: Path) -> dict[str, str]:
         "authentication_port": radius.authentication_port,
         "accounting_port": radius.accounting_port,
         "status_port": radius.status_port,
+        "accounting_status_port": radius.accounting_status_port,
         "nas_lifetime_s": radius.nas_lifetime_s,
         "reject_delay_s": radius.reject_delay_s,
         "threads": radius.threads,

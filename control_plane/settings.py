@@ -59,12 +59,13 @@ class PathSettings(_Section, frozen=True):
 
 
 class RadiusSettings(_Section, frozen=True):
-    """The FreeRADIUS that `corrente up` starts."""
+    """The two FreeRADIUS servers that `corrente up` starts."""
 
     listen_address: str = "127.0.0.1"
     authentication_port: Port = 1812
     accounting_port: Port = 1813
     status_port: Port = 18121
+    accounting_status_port: Port = 18122
     nas_lifetime_s: Annotated[int, Meta(ge=1, le=86400)] = 30
     reject_delay_s: Annotated[int, Meta(ge=0, le=5)] = 1
     threads: Annotated[int, Meta(ge=1, le=32)] = 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import click
@@ -19,7 +18,8 @@ from control_plane.settings import Settings
 def command(settings: Settings, directory: Path, check: bool) -> None:
     """Write FreeRADIUS's configuration into DIRECTORY, which must be empty or ours.
 
-    `corrente up` does this by itself. For a FreeRADIUS that runs already see freeradius-config/README.md.
+    FreeRADIUS started with `-n authentication` answers logins, with `-n accounting` it takes accounting. `corrente up`
+    writes and starts both by itself. For a FreeRADIUS that runs already see freeradius-config/README.md.
     """
     try:
         target = freeradius.render(settings, directory)
@@ -27,7 +27,6 @@ def command(settings: Settings, directory: Path, check: bool) -> None:
         raise click.ClickException(str(error)) from error
     click.echo(f"{target}: written")
     if check:
-        done = subprocess.run(freeradius.command(target, check_only=True), capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise click.ClickException(f"FreeRADIUS refuses it:\n{(done.stdout + done.stderr).strip()[-2000:]}")
+        if said := freeradius.refusal(target):
+            raise click.ClickException(f"FreeRADIUS refuses it:\n{said[-2000:]}")
         click.echo("FreeRADIUS accepts it")

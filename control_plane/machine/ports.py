@@ -36,6 +36,7 @@ class Ports:
     authentication: int
     accounting: int
     status: int
+    accounting_status: int
     web_address: str
     web: int
 
@@ -67,11 +68,14 @@ def choose_ports(settings: Settings, is_free: Callable[[str, int, str], bool]) -
     authentication, accounting = radius.authentication_port + step, radius.accounting_port + step
     taken |= {authentication, accounting}
     status = _next_free(radius.status_port, lambda port: free(port, "udp", "127.0.0.1"))
+    taken.add(status)
+    accounting_status = _next_free(radius.accounting_status_port, lambda port: free(port, "udp", "127.0.0.1"))
     return Ports(
         radius_address=address,
         authentication=authentication,
         accounting=accounting,
         status=status,
+        accounting_status=accounting_status,
         web_address=web.address,
         web=_next_free(web.port, lambda port: free(port, "tcp", web.address)),
     )
@@ -125,6 +129,7 @@ def with_ports(settings: Settings, ports: Ports) -> Settings:
         authentication_port=ports.authentication,
         accounting_port=ports.accounting,
         status_port=ports.status,
+        accounting_status_port=ports.accounting_status,
     )
     return replace(settings, radius=radius, web=replace(settings.web, port=ports.web))
 

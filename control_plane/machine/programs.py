@@ -18,10 +18,9 @@ from control_plane.machine.supervision import Program
 from control_plane.settings import Settings
 
 POSTGRES: Final = "postgres"
-FREERADIUS: Final = "freeradius"
 DEVICES: Final = "devices"
 # Who dials first, who needs the database last but for the database itself. What FreeRADIUS answered waits in the spool.
-STOP_ORDER: Final = ((DEVICES,), (FREERADIUS, "web", "worker"), ("edge",), (POSTGRES,))
+STOP_ORDER: Final = ((DEVICES,), (*freeradius.SERVERS, "web", "worker"), ("edge",), (POSTGRES,))
 # They share the policy store and the spools with FreeRADIUS through their group.
 _SHARING_UMASK: Final = "007"
 # Only the hook inside FreeRADIUS opens secrets while it runs.
@@ -43,21 +42,26 @@ def programs_for(settings: Settings, state: StateDir, users: Users, *, is_root: 
     )
     others = (
         Program("edge", (*python, "edge"), priority=20, user=ours, umask=_SHARING_UMASK, without=_NO_KEY),
-        # Started as root it gives that up by itself, after it has read its configuration.
-        Program(
-            FREERADIUS,
-            (*freeradius.command(state.freeradius), "-l", "stdout"),
-            priority=30,
-            umask=_SHARING_UMASK,
-            # FreeRADIUS 3.2.1 can turn for ever at its end when requests are still queued (request_dequeue, threads.c);
-            # what it answered is on disk by then, so it is killed.
-            stop_wait_s=5,
-        ),
+        *(_freeradius(server, state) for server in freeradius.SERVERS),
         Program("worker", (*python, "worker"), priority=40, user=ours, without=_NO_KEY),
         Program("web", (*python, "web"), priority=50, user=ours, without=_NO_KEY),
         Program(DEVICES, (*python, "demo-network"), priority=60, user=ours, without=_NO_KEY),
     )
     return others if settings.database.conninfo else (postgres, *others)
+
+
+def _freeradius(server: str, state: StateDir) -> Program:
+    return Program(
+        server,
+        (*freeradius.command(state.freeradius, server), "-l", "stdout"),
+        priority=30,
+        # Started as root it gives that up by itself, after it has read its configuration.
+        user="",
+        umask=_SHARING_UMASK,
+        # FreeRADIUS 3.2.1 can turn for ever at its end when requests are still queued (request_dequeue, threads.c);
+        # what it answered is on disk by then, so it is killed.
+        stop_wait_s=5,
+    )
 
 
 def environment_for(

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -30,7 +31,7 @@ from control_plane.machine.leftovers import end_orphans, stop_leftovers
 from control_plane.machine.live_figures import spool_octets, store_age_s
 from control_plane.machine.ports import Ports, can_bind, choose_ports, forget_ports, with_ports, write_ports
 from control_plane.machine.private_postgres import ROLES, make_cluster
-from control_plane.machine.programs import DEVICES, FREERADIUS, POSTGRES, STOP_ORDER, environment_for, programs_for
+from control_plane.machine.programs import DEVICES, POSTGRES, STOP_ORDER, environment_for, programs_for
 from control_plane.machine.screen import Picture
 from control_plane.machine.state_dir import StateDir, Users, ensure_system_user, prepare, users_for
 from control_plane.machine.supervision import (
@@ -115,6 +116,10 @@ def run_up(settings: Settings, display: Display, *, with_demo: bool) -> None:
         finally:
             display.leave()
             machine.stop()
+
+
+def _is_taken(address: str, port: int) -> bool:
+    return not can_bind(address, port, "udp")
 
 
 class _Machine:
@@ -246,18 +251,25 @@ class _Machine:
     def _start_services(self, *, with_devices: bool) -> None:
         with self._display.step("Starting the edge, FreeRADIUS, the worker and the web process"):
             for name in self._wanted:
-                if name not in {POSTGRES, FREERADIUS}:
+                if name not in {POSTGRES, *freeradius.SERVERS}:
                     self._start_program(name)
             self._wait((self._settings.policy_dir / "current").is_symlink, _STORE_TIMEOUT_S, "edge",
                        "it has published no policies")  # fmt: skip
-            self._start_program(FREERADIUS)
-            radius = self._settings.radius
-            self._wait(lambda: not can_bind(radius.listen_address, radius.authentication_port, "udp"), _PORT_TIMEOUT_S,
-                       FREERADIUS, f"it does not listen on port {radius.authentication_port}")  # fmt: skip
+            self._start_freeradius()
         if with_devices:
             self._start_program(DEVICES)
             self._wanted = (*self._wanted, DEVICES)
         self._states = self._supervisor.states()
+
+    def _start_freeradius(self) -> None:
+        """Both servers, until each has its port."""
+        radius = self._settings.radius
+        ports = {freeradius.AUTHENTICATION: radius.authentication_port, freeradius.ACCOUNTING: radius.accounting_port}
+        for server in ports:
+            self._start_program(server)
+        for server, port in ports.items():
+            self._wait(partial(_is_taken, radius.listen_address, port), _PORT_TIMEOUT_S, server,
+                       f"it does not listen on port {port}")  # fmt: skip
 
     def _wait(self, holds: Callable[[], bool], timeout_s: float, name: str, problem: str) -> None:
         """Poll until it holds; when it does not, say so and go on: the processes are tried again for ever."""

@@ -10,7 +10,7 @@ import pytest
 from support.up_process import Up, temporary_home, wait_until
 
 pytestmark = [pytest.mark.radius, pytest.mark.db, pytest.mark.slow]
-PROCESSES = ("postgres", "freeradius", "edge", "worker", "web", "devices")
+PROCESSES = ("postgres", "authentication", "accounting", "edge", "worker", "web", "devices")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_what_a_killed_start_left_behind_does_not_stop_the_next_one(home):
     supervisor = int((home.state / "run" / "supervisord.pid").read_text())
     os.kill(supervisor, signal.SIGKILL)
     second.wait_for("The supervisor died: starting everything again")
-    wait_until(lambda: home.pid_of("freeradius"), seconds=60, what="FreeRADIUS again")
+    wait_until(lambda: home.pid_of("authentication"), seconds=60, what="FreeRADIUS again")
     wait_until(lambda: home.count("customer") == 0, seconds=60, what="the database again")
 
     assert second.stop() == 0
@@ -104,7 +104,7 @@ def test_a_secrets_key_in_the_environment_is_given_to_freeradius_alone_and_writt
     knowing = {name for name in PROCESSES if (pid := home.pid_of(name)) and key in environment_of(pid)}
     files = [path for path in home.state.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
     assert up.stop() == 0
-    assert knowing == {"freeradius"}
+    assert knowing == {"authentication", "accounting"}
     assert files == []
 
 

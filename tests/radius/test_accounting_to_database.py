@@ -86,8 +86,7 @@ def test_every_answered_record_counts_once_though_freeradius_and_the_shipper_are
         while any(device.is_alive() for device in devices):
             time.sleep(pick.uniform(0.1, 0.4))
             if kills < 4:
-                server.process.kill()
-                server.process.wait()
+                server.kill()
                 shipper.kill()
                 server.start()
                 shipper.start()

@@ -25,7 +25,7 @@ def records_of(lane):
 
 
 def test_no_answered_record_is_torn_by_another_thread():
-    with radius_server() as server:
+    with radius_server(threads=4) as server:
         plan = LoadPlan(server.accounting, NAS_SECRET, window=32, duration_s=120, repeat=False, sample_every=1)
 
         result = run_load(plan, [records_of(lane) for lane in range(LANES)])

@@ -42,7 +42,8 @@ def settings_file(server):
     """The server's settings as a file, for the command line."""
     radius = server.settings.radius
     ports = "".join(
-        f"{key} = {getattr(radius, key)}\n" for key in ("authentication_port", "accounting_port", "status_port")
+        f"{key} = {getattr(radius, key)}\n"
+        for key in ("authentication_port", "accounting_port", "status_port", "accounting_status_port")
     )
     file = server.base / "corrente.toml"
     file.write_text(f"[radius]\nnas_lifetime_s = 1\n{ports}")
@@ -70,11 +71,12 @@ def test_the_steps_of_the_readme_make_a_distributions_freeradius_answer_for_us()
         if os.geteuid() == 0:
             subprocess.run(["chown", "-R", "-h", f":{freeradius.SERVICE_USER}", str(raddb)], check=True)
         checked = subprocess.run(
-            freeradius.command(raddb, check_only=True), capture_output=True, text=True, check=False
+            freeradius.command(raddb, "radiusd", check_only=True), capture_output=True, text=True, check=False
         )
         assert checked.returncode == 0, checked.stdout[-2000:]
         shutil.copy(raddb / "corrente" / freeradius.STATUS_SECRET_FILE, raddb)
-        server.config_dir = raddb
+        # The distribution runs one process for both.
+        server.config_dir, server.servers = raddb, ("radiusd",)
         server.start()
         with server.device() as nas, server.device(accounting=True) as accounting:
             assert nas.login("anna", "secret").code == ACCESS_ACCEPT

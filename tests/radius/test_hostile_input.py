@@ -96,11 +96,11 @@ def started():
 
 @pytest.fixture
 def server(started):
-    """The server, the same process after the test as before and answering logins."""
-    pid = started.process.pid
+    """The server, the same processes after the test as before, alive and answering logins."""
+    pids = started.pids()
     yield started
-    assert started.process.poll() is None, started.log.read_text()[-3000:]
-    assert started.process.pid == pid
+    assert started.is_alive(), started.log.read_text()[-3000:]
+    assert started.pids() == pids
     with started.device() as nas:
         assert nas.login("ok", "secret", timeout_s=10).code == ACCESS_ACCEPT
 

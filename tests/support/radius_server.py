@@ -1,4 +1,4 @@
-"""A real FreeRADIUS with the product's own configuration and a policy store of the test's making.
+"""The real FreeRADIUS, both its processes, with the product's own configuration and a policy store of the test's making.
 
 with radius_server(fill) as server, server.device() as nas:
     reply = nas.login("anna", "secret", attribute(CALLING_STATION_ID, "AA-BB-CC-00-00-01"))
@@ -148,7 +148,7 @@ def free_ports(count):
 
 def make_settings(base, *, access=None, **radius):
     """Settings with free ports and a short life for clients; `radius` and `access` are fields of those sections."""
-    authentication, accounting, status = free_ports(3)
+    authentication, accounting, status, accounting_status = free_ports(4)
     raw = {
         "base_dir": str(base),
         "access": access or {},
@@ -156,6 +156,7 @@ def make_settings(base, *, access=None, **radius):
             "authentication_port": authentication,
             "accounting_port": accounting,
             "status_port": status,
+            "accounting_status_port": accounting_status,
             "nas_lifetime_s": 1,
             "reject_delay_s": 0,
             **radius,
@@ -175,13 +176,15 @@ def give_to_freeradius(*directories):
 
 
 class RadiusServer:
-    """One rendered FreeRADIUS in daemon mode."""
+    """The rendered FreeRADIUS in daemon mode: its two processes, by their names in `servers`."""
+
+    servers = freeradius.SERVERS
 
     def __init__(self, base, fill, **radius):
         self.base = base
         self._changed = radius
         self.settings = make_settings(base, **radius)
-        self.process = None
+        self.processes = {}
         settings = self.settings
         give_to_freeradius(
             settings.policy_dir,
@@ -226,71 +229,87 @@ class RadiusServer:
 
     @property
     def log(self):
-        """FreeRADIUS's own log."""
-        return freeradius.log_dir(self.settings) / "radius.log"
+        """The own log of the server that answers logins."""
+        return freeradius.log_dir(self.settings) / "authentication.log"
 
     def device(self, *, secret=NAS_SECRET, source="127.0.0.1", accounting=False):
         """A socket of an access device, towards the authentication or the accounting port."""
         return Device(self.accounting if accounting else self.authentication, secret, source=source)
 
     def start(self):
-        """Start it and wait until Status-Server answers. Other ports are taken when somebody was faster."""
+        """Start what does not run, until Status-Server answers. Other ports are taken when somebody was faster."""
         for _ in range(PORT_TRIES):
             self._launch()
             if self._wait_until_it_answers():
                 return self
-            said = (self.base / "console.log").read_text(errors="replace")
-            said += self.log.read_text(errors="replace") if self.log.exists() else ""
+            exits = self.stop()
+            written = [self.base / "console.log", *freeradius.log_dir(self.settings).glob("*.log")]
+            said = "".join(file.read_text(errors="replace") for file in written if file.exists())
             if "Address already in use" not in said:
                 break
             self.settings = make_settings(self.base, **self._changed)
             freeradius.render(self.settings, self.config_dir)
-        raise AssertionError(f"FreeRADIUS does not answer (exit {self.process.poll()}):\n{said[-4000:]}")
+        raise AssertionError(f"FreeRADIUS does not answer (exits {exits}):\n{said[-4000:]}")
 
     def _launch(self):
-        command = freeradius.command(self.config_dir)
-        with (self.base / "console.log").open("ab") as console:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        for name in self.servers:
+            if name in self.processes:
+                continue
+            command = freeradius.command(self.config_dir, name)
+            with (self.base / "console.log").open("ab") as console:
+                self.processes[name] = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=console, stderr=console
+                )
 
     def _wait_until_it_answers(self):
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            if time.monotonic() > deadline or any(one.poll() is not None for one in self.processes.values()):
                 return False
         return True
 
     def answers(self, timeout_s=0.2):
-        """Whether the status port answers."""
+        """Whether each process answers on its status port."""
+        return all(self._answers(name, timeout_s) for name in self.servers)
+
+    def _answers(self, name, timeout_s):
         secret = freeradius.status_secret(self.config_dir)
-        status = ("127.0.0.1", self.settings.radius.status_port)
-        with Device(status, secret) as asker:
+        radius = self.settings.radius
+        port = radius.accounting_status_port if name == freeradius.ACCOUNTING else radius.status_port
+        with Device(("127.0.0.1", port), secret) as asker:
             try:
                 return asker.ask(build(STATUS_SERVER, [], secret=secret), timeout_s=timeout_s) is not None
             except ConnectionRefusedError:
                 time.sleep(0.05)
                 return False
 
+    def pids(self):
+        """The process ids, by the names of the servers."""
+        return {name: process.pid for name, process in self.processes.items()}
+
     def is_alive(self):
-        """Whether the process that was started still runs and answers."""
-        return self.process.poll() is None and self.answers(timeout_s=5)
+        """Whether the processes that were started still run and answer."""
+        return all(one.poll() is None for one in self.processes.values()) and self.answers(timeout_s=5)
+
+    def kill(self, *names):
+        """End these processes, or all, without a warning; `start` brings them back."""
+        for name in names or self.servers:
+            process = self.processes.pop(name)
+            process.kill()
+            process.wait()
 
     def stop(self):
-        """Stop it as a supervisor does: ask, and after a while kill; its exit code.
+        """Stop them as a supervisor does: ask, and after a while kill; their exit codes.
 
         FreeRADIUS 3.2.1 can turn for ever at its end when requests are still queued (request_dequeue in threads.c goes
         back to `retry` with the same stopped request), so a kill is a usual end under load. All that was answered is on
         disk by then.
         """
-        if self.process is None:
-            return None
-        process, self.process = self.process, None
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            return process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait()
+        processes, self.processes = self.processes, {}
+        for process in processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        return {_end(process) for process in processes.values()}
 
     def change(self, write):
         """Change the store with `write(batch)`, as the edge does."""
@@ -304,6 +323,14 @@ class RadiusServer:
     def last_login(self):
         """The last line of the login spool: it is written before the answer leaves."""
         return read_login_line(self.logins()[-1])
+
+
+def _end(process):
+    try:
+        return process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 @contextmanager

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # What each process has on its command line, whatever else that holds.
 WORDS = {
     "postgres": ("postgres", "-D"),
-    "freeradius": ("freeradius", "-f"),
+    "authentication": ("/usr/sbin/freeradius", "authentication"),
+    "accounting": ("/usr/sbin/freeradius", "accounting"),
     "edge": ("control_plane", "edge"),
     "worker": ("control_plane", "worker"),
     "web": ("control_plane", "web"),
@@ -61,6 +62,7 @@ class Home:
         port = free_udp_pair()
         self.settings.write_text(
             f"[radius]\nauthentication_port = {port}\naccounting_port = {port + 1}\nstatus_port = {port + 2}\n"
+            f"accounting_status_port = {port + 3}\n"
             f"[web]\nport = {port}\n"
         )
 

@@ -1,3 +1,5 @@
+import re
+
 import msgspec
 import pytest
 
@@ -15,8 +17,11 @@ def test_every_word_is_filled_in_and_freeradius_own_words_stay(tmp_path):
 
     texts = {path.relative_to(target): path.read_text() for path in target.rglob("*") if path.is_file()}
     assert not [name for name, text in texts.items() if "@{" in text]
-    assert "port = 21812" in texts[next(name for name in texts if name.parts == ("sites-enabled", "corrente"))]
-    assert "${logdir}/radius.log" in (target / "radiusd.conf").read_text()
+    assert (
+        "port = 21812"
+        in texts[next(name for name in texts if name.parts == ("sites-enabled", "corrente-authentication"))]
+    )
+    assert "${logdir}/${name}.log" in (target / "server.conf").read_text()
     assert not [name for name in texts if name.suffix == ".md"]
 
 
@@ -29,7 +34,7 @@ def test_rendering_again_keeps_the_status_secret_and_drops_files_of_an_older_ver
 
     assert freeradius.status_secret(target) == secret
     assert len(secret) >= 24
-    assert secret.decode() in (target / "sites-enabled" / "corrente-status").read_text()
+    assert secret.decode() in (target / "sites-enabled" / "corrente-clients").read_text()
     assert not (target / "sites-enabled" / "old").exists()
 
 
@@ -48,7 +53,26 @@ def test_a_path_that_freeradius_would_read_as_something_else_is_refused_by_name(
 
 
 def test_the_server_is_started_as_a_daemon_would_be_and_never_in_debug_mode(tmp_path):
-    for command in (freeradius.command(tmp_path), freeradius.command(tmp_path, check_only=True)):
-        assert not {"-X", "-x", "-s"} & set(command)
-    assert "-f" in freeradius.command(tmp_path)
-    assert "-C" in freeradius.command(tmp_path, check_only=True)
+    for server in freeradius.SERVERS:
+        started, checked = freeradius.command(tmp_path, server), freeradius.command(tmp_path, server, check_only=True)
+        assert not {"-X", "-x", "-s"} & {*started, *checked}
+        assert "-f" in started
+        assert "-C" in checked
+
+
+def test_each_server_has_a_file_of_its_name_that_includes_its_own_listener_and_not_the_others(tmp_path):
+    target = render(settings(tmp_path), tmp_path / "raddb")
+    sites = {
+        server: set(re.findall(r"sites-enabled/(.+)", (target / f"{server}.conf").read_text()))
+        for server in freeradius.SERVERS
+    }
+
+    assert sites == {
+        "authentication": {"corrente-authentication", "corrente-clients"},
+        "accounting": {"corrente-accounting", "corrente-clients"},
+    }
+    listening = {
+        server: re.findall(r"type = (\w+)", (target / "sites-enabled" / f"corrente-{server}").read_text())
+        for server in sites
+    }
+    assert listening == {"authentication": ["auth", "status"], "accounting": ["acct", "status"]}

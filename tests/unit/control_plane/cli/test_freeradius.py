@@ -16,7 +16,7 @@ def run(tmp_path):
 def test_the_configuration_is_written_where_it_is_wanted(run, tmp_path):
     done = run(str(tmp_path / "raddb"))
     assert (done.exit_code, done.output) == (0, f"{tmp_path / 'raddb'}: written\n")
-    assert (tmp_path / "raddb" / "sites-enabled" / "corrente").exists()
+    assert (tmp_path / "raddb" / "authentication.conf").exists()
 
 
 def test_somebody_elses_directory_is_refused_and_left_alone(run, tmp_path):

@@ -13,7 +13,7 @@ from control_plane.machine.ports import (
 )
 from control_plane.settings import Settings
 
-STANDARD = Ports("127.0.0.1", 1812, 1813, 18121, "127.0.0.1", 8000)
+STANDARD = Ports("127.0.0.1", 1812, 1813, 18121, 18122, "127.0.0.1", 8000)
 
 
 def taken(*pairs: tuple[str, int]):
@@ -44,6 +44,12 @@ def test_the_status_port_never_falls_on_the_radius_pair():
     assert choose_ports(settings, taken()).status == 1814
 
 
+def test_the_two_status_ports_never_fall_together():
+    settings = Settings(radius=type(Settings().radius)(status_port=18122))
+    ports = choose_ports(settings, taken())
+    assert (ports.status, ports.accounting_status) == (18122, 18123)
+
+
 def test_no_free_port_near_is_an_error_that_names_the_first():
     with pytest.raises(PortError, match="1812"):
         choose_ports(Settings(), lambda address, port, kind: kind == "tcp")
@@ -59,11 +65,9 @@ def test_the_written_file_is_read_back_and_forgotten(tmp_path):
 
 
 def test_chosen_ports_take_the_place_of_those_in_the_settings():
-    moved = with_ports(Settings(), Ports("127.0.0.1", 1900, 1901, 1902, "127.0.0.1", 9000))
-    assert (moved.radius.authentication_port, moved.radius.accounting_port, moved.radius.status_port) == (
-        1900,
-        1901,
-        1902,
-    )
+    moved = with_ports(Settings(), Ports("127.0.0.1", 1900, 1901, 1902, 1903, "127.0.0.1", 9000))
+    radius = moved.radius
+    assert (radius.authentication_port, radius.accounting_port) == (1900, 1901)
+    assert (radius.status_port, radius.accounting_status_port) == (1902, 1903)
     assert moved.web.port == 9000
     assert moved.radius.nas_lifetime_s == Settings().radius.nas_lifetime_s
