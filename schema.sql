@@ -638,8 +638,12 @@ CREATE TABLE scheduled_job (
     result     text NOT NULL DEFAULT '',
     failed_at  timestamptz,
     problem    text NOT NULL DEFAULT '',
+    started_at timestamptz,
+    deadline_s double precision CHECK (deadline_s > 0),
     CONSTRAINT scheduled_job_failure_says_why CHECK ((failed_at IS NULL) = (problem = ''))
 );
+COMMENT ON COLUMN scheduled_job.started_at IS 'When the run that has not ended began; older than deadline_s is a job that hangs, or a worker that died with no other to go on.';
+COMMENT ON COLUMN scheduled_job.deadline_s IS 'What the job may take; a statement of it that runs longer is cancelled.';
 COMMENT ON TABLE scheduled_job IS 'One row a job; a worker that runs it holds the row, so any number of workers run it once. failed_at is emptied by the next success.';
 
 -- ---------------------------------------------------------------------------------------------------------------

@@ -44,6 +44,8 @@ _STORE_AGE_FAIL_S: Final = 600.0
 _DISK_FAIL_BYTES: Final = 500 << 20
 _DISK_WARN_BYTES: Final = 5 << 30
 _SAMPLE: Final = 20
+# A job waits for the one before it; longer than any deadline means that nobody runs them.
+_JOB_WAIT_WARN_S: Final = 600.0
 # These parse no value that a Python module returns, unless they run in debug mode: every reply would be empty.
 _BAD_FREERADIUS: Final = ("3.2.9", "3.2.10")
 
@@ -137,6 +139,7 @@ def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Findi
             yield check_sample(connection, sealer)
         yield check_node(connection, settings)
         yield check_parked(connection)
+        yield from check_jobs(connection)
 
 
 def check_server(connection: Connection) -> Finding:
@@ -244,6 +247,32 @@ def check_parked(connection: Connection) -> Finding:
         text,
         "`corrente unreadable list` says why; `retry` merges them when the cause is gone",
     )
+
+
+def check_jobs(connection: Connection) -> Iterator[Finding]:
+    """The workers' jobs are run, end within their deadlines and do not fail."""
+    rows = connection.execute(
+        "SELECT name, deadline_s, took_s, split_part(problem, E'\\n', 1), extract(epoch FROM clock_timestamp() - started_at)::float8, "
+        "extract(epoch FROM clock_timestamp() - next_at)::float8 FROM scheduled_job ORDER BY name"
+    ).fetchall()
+    advice = "log/worker.log says more; pg_stat_activity shows what `corrente worker jobs` does"
+    well = True
+    for name, deadline_s, took_s, problem, running_s, _ in rows:
+        if running_s is not None and running_s > deadline_s:
+            yield _fail("jobs", f"{name} began {running_s:.0f} s ago, its deadline is {deadline_s:g} s", advice)
+        elif problem:
+            yield _fail("jobs", f"{name} failed: {problem}", advice)
+        elif took_s is not None and deadline_s is not None and took_s > deadline_s:
+            yield _warn("jobs", f"{name} took {took_s:.0f} s, its deadline is {deadline_s:g} s", advice)
+        else:
+            continue
+        well = False
+    waiting_s = max((row[5] for row in rows if row[4] is None), default=None)
+    if not rows or (waiting_s is not None and waiting_s > _JOB_WAIT_WARN_S):
+        waits = f"one has waited for {waiting_s:.0f} s" if waiting_s is not None else "none has ever run"
+        yield _warn("jobs", f"no worker runs them: {waits}", "start `corrente worker` (or `corrente up`)")
+    elif well:
+        yield _ok("jobs", f"{len(rows)}, all well")
 
 
 def check_profiles(connection: Connection) -> Iterator[Finding]:

@@ -125,6 +125,13 @@ class _Gauges(Collector):
         ).fetchall():
             logins.add_metric([str(outcome), str(reason)], float(str(count)))
         yield logins
+        row = connection.execute(
+            "SELECT count(*) FROM scheduled_job WHERE started_at + make_interval(secs => deadline_s) < clock_timestamp()"
+        ).fetchone()
+        assert row is not None, "an aggregate has one row"
+        yield _gauge(
+            "corrente_jobs_over_deadline", "Scheduled jobs that run and are past their deadline", float(str(row[0]))
+        )
         drift = drift_of(load_live_sessions(connection), self._settings.policy_dir, now=now)
         if drift is not None:
             yield _gauge("corrente_drift_sessions", "Sessions whose policy is not the one in force", drift.drifted)

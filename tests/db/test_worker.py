@@ -1,18 +1,22 @@
 """The workers' jobs on a real database, as the role they have in production."""
 
 import threading
+import time
 from datetime import UTC, date, datetime
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 from support.edge_process import wait_until
 from support.small_isp import make_isp, one
 
-from control_plane import db
+from control_plane import db, telemetry
 from control_plane.change_feed import Behind, Read, load_changes, load_position, open_feed
+from control_plane.checks import Verdict, check_jobs
 from control_plane.scheduler import JOBS, Job, prepare, run_all_once, run_next, run_worker
 from control_plane.settings import DatabaseSettings, RetentionSettings, Settings
 from control_plane.upkeep import clear_feed, clear_unreadable, count_quotas, drop_months, make_months
+from web.app import create_app
 
 pytestmark = pytest.mark.db
 
@@ -290,13 +294,13 @@ def test_a_job_that_fails_is_noted_and_the_others_go_on(settings, connection):
             raise ZeroDivisionError("of all things")
 
     ran = []
-    jobs = (Job("failing", 60, fail), Job("well", 60, lambda *_: ran.append(1) or "done"))
+    jobs = (Job("failing", 60, fail, 60), Job("well", 60, lambda *_: ran.append(1) or "done", 60))
     assert run_all_once(settings, jobs=jobs) == {"failing": False, "well": True}
     assert job_row(connection, "failing") == (True, False, "", "ZeroDivisionError: of all things")
     assert job_row(connection, "well") == (True, True, "done", "")
     assert feed_keys(connection) == []
 
-    assert run_all_once(settings, jobs=(Job("failing", 60, lambda *_: "mended"),)) == {"failing": True}
+    assert run_all_once(settings, jobs=(Job("failing", 60, lambda *_: "mended", 60),)) == {"failing": True}
     assert job_row(connection, "failing") == (True, True, "mended", "")
 
 
@@ -309,7 +313,7 @@ def test_a_job_that_another_worker_runs_is_left_to_it(settings, worker):
         assert let_go.wait(timeout=30)
         return "done"
 
-    jobs = (Job("slow", 3600, slow),)
+    jobs = (Job("slow", 3600, slow, 60),)
     prepare(worker, jobs)
     first = threading.Thread(target=run_all_once, args=(settings,), kwargs={"jobs": jobs})
     first.start()
@@ -325,9 +329,91 @@ def test_a_job_that_another_worker_runs_is_left_to_it(settings, worker):
     assert len(runs) == 1
 
 
+def hang(connection, settings, now):
+    connection.execute("SELECT pg_sleep(30)")
+    return "never"
+
+
+def test_a_job_that_hangs_is_ended_at_its_deadline_said_and_tried_again(settings, connection):
+    runs = []
+
+    def hang_once(connection, settings, now):
+        runs.append(now)
+        return hang(connection, settings, now) if len(runs) == 1 else "done"
+
+    jobs = (Job("hanging", 60, hang_once, 0.3), Job("well", 60, lambda *_: "done", 60))
+    began = time.monotonic()
+    with capture_logs() as log:
+        assert run_all_once(settings, jobs=jobs) == {"hanging": False, "well": True}
+    assert time.monotonic() - began < 20
+
+    (line,) = [line for line in log if line["event"] == "job.failed"]
+    assert (line["job"], line["deadline_s"]) == ("hanging", 0.3)
+    assert "its deadline is 0.3 s: QueryCanceled" in line["problem"]
+    assert job_row(connection, "hanging")[3] == line["problem"]
+    connection.commit()
+    (finding,) = [found for found in check_jobs(connection) if found.verdict is Verdict.FAIL]
+    assert finding.text.startswith("hanging failed: ended after 0.")
+    assert run_all_once(settings, jobs=jobs)["hanging"] is True
+    connection.commit()
+    assert [found.verdict for found in check_jobs(connection)] == [Verdict.OK]
+
+
+def test_a_job_waits_for_a_lock_for_half_its_deadline(settings, connection):
+    def wait_for_the_row(worker, settings, now):
+        worker.execute("SELECT FROM change_horizon FOR UPDATE")
+        return "done"
+
+    jobs = (Job("waiting", 60, wait_for_the_row, 0.6),)
+    with connection.transaction():
+        connection.execute("SELECT FROM change_horizon FOR UPDATE")
+        assert run_all_once(settings, jobs=jobs) == {"waiting": False}
+    assert "its deadline is 0.6 s: LockNotAvailable" in job_row(connection, "waiting")[3]
+    assert run_all_once(settings, jobs=jobs) == {"waiting": True}
+
+
+def test_a_job_past_its_deadline_is_shown_while_it_runs_and_counted_when_it_has_ended(settings, connection):
+    entered, let_go = threading.Event(), threading.Event()
+
+    def of_many_statements(*_):
+        entered.set()
+        assert let_go.wait(timeout=30)
+        return "done"
+
+    jobs = (Job("long", 60, of_many_statements, 0.2),)
+    thread = threading.Thread(target=run_all_once, args=(settings,), kwargs={"jobs": jobs})
+    counted = telemetry.JOB_OVERRUNS.labels("long")._value.get()
+    thread.start()
+    try:
+        assert entered.wait(timeout=30)
+        connection.commit()
+        wait_until(lambda: any(found.verdict is Verdict.FAIL for found in check_jobs(connection)))
+        (finding,) = list(check_jobs(connection))
+        assert finding.text.startswith("long began ")
+        assert finding.text.endswith("its deadline is 0.2 s")
+        connection.commit()
+        asked = create_app(settings).test_client().get("/metrics").text
+        assert "corrente_jobs_over_deadline 1.0" in asked
+    finally:
+        let_go.set()
+        thread.join(timeout=30)
+    assert telemetry.JOB_OVERRUNS.labels("long")._value.get() == counted + 1
+    connection.commit()
+    assert [(found.verdict, found.text.split()[1]) for found in check_jobs(connection)] == [(Verdict.WARN, "took")]
+
+
+def test_jobs_that_nobody_runs_are_said(settings, connection):
+    (finding,) = check_jobs(connection)
+    assert (finding.verdict, finding.text) == (Verdict.WARN, "no worker runs them: none has ever run")
+    run_all_once(settings, jobs=(Job("told", 60, lambda *_: "done", 60),))
+    connection.execute("UPDATE scheduled_job SET next_at = now() - interval '601 seconds'")
+    (finding,) = check_jobs(connection)
+    assert (finding.verdict, finding.text) == (Verdict.WARN, "no worker runs them: one has waited for 601 s")
+
+
 def test_a_worker_waits_for_a_database_that_is_away_and_goes_on(settings, connection):
     ran, stop = threading.Event(), threading.Event()
-    jobs = (Job("told", 0.01, lambda *_: ran.set() or "done"),)
+    jobs = (Job("told", 0.01, lambda *_: ran.set() or "done", 60),)
     thread = threading.Thread(target=run_worker, args=(settings, stop), kwargs={"jobs": jobs})
     thread.start()
     try:

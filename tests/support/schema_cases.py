@@ -392,6 +392,7 @@ def _history() -> Iterator[Case]:
     yield _case("scheduled_job_pkey", "scheduled_job", {"name": "'make_months'"})
     yield _case("scheduled_job_name_check", "scheduled_job", {"name": "'Make months'"}, {"name": "'prune'"})
     yield _case("scheduled_job_took_s_check", "scheduled_job", {"took_s": "-1"}, {"took_s": "0"})
+    yield _case("scheduled_job_deadline_s_check", "scheduled_job", {"deadline_s": "0"}, {"deadline_s": "60"})
     failed = {"failed_at": DURING_JANUARY, "problem": "'no room'"}
     for column, value in failed.items():
         yield _case("scheduled_job_failure_says_why", "scheduled_job", {column: value}, failed)
