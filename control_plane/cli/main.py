@@ -1,7 +1,8 @@
 """The `corrente` command. A command is a module beside this one, found by its file name and imported when called.
 
 A module `who_had.py` holds a click command named `command` and is `corrente who-had`; a trailing underscore keeps a name
-clear of Python's own words (`import_.py`).
+clear of Python's own words (`import_.py`). `corrente --help` shows the first line of each module's docstring, which begins
+with the command's name, and imports none of them: all of them together take half a second.
 """
 
 from __future__ import annotations
@@ -28,10 +29,23 @@ class _Commands(click.Group):
         command: click.Command = importlib.import_module(f"control_plane.cli.{module}").command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does it, which imports every command for its help text."""
+        modules = _modules()
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary(modules[name])) for name in sorted(modules)])
+
 
 def _modules() -> dict[str, str]:
     names = (module.name for module in pkgutil.iter_modules(cli.__path__))
     return {name.rstrip("_").replace("_", "-"): name for name in names if name != "main" and not name.startswith("_")}
+
+
+def summary(module: str) -> str:
+    """The sentence about a command in the first line of its module: what follows the command's name."""
+    with (Path(cli.__path__[0]) / f"{module}.py").open(encoding="utf-8") as file:
+        _, _, text = file.readline().strip().strip('"').partition("`: ")
+    return text[:1].upper() + text[1:]
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
