@@ -16,7 +16,8 @@
     await nas.stop()                       # nothing is left open
 
 Many devices live in one event loop, each with its own loopback address: everything it sends comes from there. Sessions
-send Start, Interim-Update at the interval they were given, and Stop, with counters that follow their rate. CoA- and
+send Start, Interim-Update at the interval they were given, and Stop (after their Session- or Idle-Timeout by themselves), with
+counters that follow their rate. CoA- and
 Disconnect-Requests are obeyed as the vendor's device would (behaviours/), and break as its script says (faults.py).
 
 Units: seconds, bit/s, octets.
@@ -270,6 +271,10 @@ class SimulatedNas:
             waiting=self._client.waiting,
         )
 
+    def load(self, session: Session, *, down: float, up: float) -> None:
+        """Let a subscriber use another share of its rate from now on; 0 both ways and its Idle-Timeout begins."""
+        session.meter.load(down=down, up=up, now=asyncio.get_running_loop().time())
+
     def counters(self, session: Session) -> Counters:
         """What the session has counted until now, or until it ended."""
         return counters_of(session, asyncio.get_running_loop().time())
@@ -360,6 +365,8 @@ class SimulatedNas:
         if terms.session_timeout_s is not None:
             session.expires = loop.time() + terms.session_timeout_s
             timers.append(loop.call_at(session.expires, self._expire, session, session.expires))
+        if terms.idle_timeout_s is not None:
+            self._watch_for_idleness(session)
         if session.interim_interval_s and not session.changes:
             self._schedule_interim(session)
 
@@ -367,10 +374,15 @@ class SimulatedNas:
         assert session.interim_interval_s is not None
         jitter = self.options.interim_jitter
         wait_s = session.interim_interval_s * self._chance.uniform(1 - jitter, 1 + jitter)
-        timers = self._timers[session]
         loop = asyncio.get_running_loop()
-        timers[:] = [timer for timer in timers if timer.when() > loop.time() and not timer.cancelled()]
-        timers.append(loop.call_later(wait_s, self._interim_due, session))
+        self._keep_timer(session, loop.call_later(wait_s, self._interim_due, session))
+
+    def _keep_timer(self, session: Session, new: asyncio.TimerHandle) -> None:
+        """Remember a timer with its session, and forget those that have run."""
+        timers = self._timers[session]
+        now = asyncio.get_running_loop().time()
+        timers[:] = [timer for timer in timers if timer.when() > now and not timer.cancelled()]
+        timers.append(new)
 
     def _interim_due(self, session: Session) -> None:
         self.accounting.send_session_record(session, Status.INTERIM)
@@ -381,6 +393,24 @@ class SimulatedNas:
         if session.expires == expires and not session.ended:
             self._end(session, Cause.SESSION_TIMEOUT)
             self._redial(session.subscriber)
+
+    def _watch_for_idleness(self, session: Session) -> None:
+        """Look again when the session can have been idle for its timeout at the earliest."""
+        loop = asyncio.get_running_loop()
+        session.idle_check = session.idle_at(loop.time())
+        assert session.idle_check is not None, "called where there is an Idle-Timeout"
+        self._keep_timer(session, loop.call_at(session.idle_check, self._end_if_idle, session, session.idle_check))
+
+    def _end_if_idle(self, session: Session, check: float) -> None:
+        # A change of Idle-Timeout left the older timer running.
+        if session.idle_check != check or session.ended:
+            return
+        idle_at = session.idle_at(check)
+        if idle_at is not None and idle_at <= check:
+            self._end(session, Cause.IDLE_TIMEOUT)
+            self._redial(session.subscriber)
+        else:
+            self._watch_for_idleness(session)
 
     def _apply(self, decision: Change | End) -> None:
         """What a change request does to the sessions it named."""

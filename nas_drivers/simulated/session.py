@@ -69,6 +69,7 @@ class Session:
     interim_interval_s: int | None = None
     idle_timeout_s: int | None = None
     expires: float | None = None
+    idle_check: float | None = None
     changes: int = 0
     change_pending: bool = False
     ended: bool = False
@@ -83,6 +84,16 @@ class Session:
     def rates(self) -> Rates:
         """What it runs at right now."""
         return self.meter.rates
+
+    def idle_at(self, now: float) -> float | None:
+        """When nothing will have flowed for its Idle-Timeout, if nothing flows from `now` on; None without a timeout.
+
+        Source: RFC 2865 section 5.28.
+        """
+        if self.idle_timeout_s is None:
+            return None
+        quiet_since = self.meter.quiet_since
+        return (now if quiet_since is None else quiet_since) + self.idle_timeout_s
 
 
 class SessionTable:

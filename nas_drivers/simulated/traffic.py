@@ -43,7 +43,7 @@ class Counters:
 class Meter:
     """Counts what flows at the rate in force; a change of rate bends the line and never moves what was counted."""
 
-    __slots__ = ("_base", "_line_bps", "_load_down", "_load_up", "_rates", "_since")
+    __slots__ = ("_base", "_line_bps", "_load_down", "_load_up", "_quiet_since", "_rates", "_since")
 
     def __init__(self, rates: Rates, *, line_bps: int, load_down: float, load_up: float, now: float) -> None:
         self._rates = rates
@@ -52,6 +52,12 @@ class Meter:
         self._load_up = load_up
         self._base = Counters()
         self._since = now
+        self._quiet_since = None if self._flows() else now
+
+    @property
+    def quiet_since(self) -> float | None:
+        """Since when nothing flows either way; None while something does."""
+        return self._quiet_since
 
     @property
     def rates(self) -> Rates:
@@ -71,12 +77,26 @@ class Meter:
     def change(self, rates: Rates, now: float) -> None:
         """Run at other rates from now on."""
         self._base, self._since, self._rates = self.read(now), max(now, self._since), rates
+        self._note_quiet(now)
 
     def load(self, *, down: float, up: float, now: float) -> None:
         """Another share of the rate from now on."""
         self._base, self._since = self.read(now), max(now, self._since)
         self._load_down, self._load_up = down, up
+        self._note_quiet(now)
 
     def reset(self, now: float) -> None:
         """Begin again at zero, as some devices do in mid-session."""
         self._base, self._since = Counters(), now
+
+    def _flows(self) -> bool:
+        # A rate of None is the line's, which is never 0.
+        return self._load_down * (self._rates.down_bps is None or self._rates.down_bps > 0) > 0 or (
+            self._load_up * (self._rates.up_bps is None or self._rates.up_bps > 0) > 0
+        )
+
+    def _note_quiet(self, now: float) -> None:
+        if self._flows():
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = now

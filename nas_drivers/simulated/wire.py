@@ -44,6 +44,7 @@ class Cause(IntEnum):
 
     USER_REQUEST = 1
     LOST_CARRIER = 2
+    IDLE_TIMEOUT = 4
     SESSION_TIMEOUT = 5
     ADMIN_RESET = 6
     NAS_REBOOT = 11

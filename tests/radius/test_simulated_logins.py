@@ -45,6 +45,7 @@ SPECIAL = (
     '\tFramed-Pool := "ignored-for-the-static", Class := 0x01, Class += 0x02\n\n'
     'fast Cleartext-Password := "pw"\n\tMikrotik-Rate-Limit := "400000M/400000M"\n\n'
     'short Cleartext-Password := "pw"\n\tSession-Timeout := 1\n\n'
+    'idle Cleartext-Password := "pw"\n\tIdle-Timeout := 1, Mikrotik-Rate-Limit := "8M/80M"\n\n'
     'chatty Cleartext-Password := "pw"\n\tAcct-Interim-Interval := 1, Mikrotik-Rate-Limit := "8M/80M"\n\n'
 )
 
@@ -215,6 +216,33 @@ def test_an_interim_interval_a_session_timeout_and_a_redial_are_obeyed(server: P
     interims = [record for record in records if record["Acct-Status-Type"] == ["Interim-Update"]]
     assert {record["User-Name"][0] for record in interims} == {"chatty"}
     assert [int(record["Acct-Session-Time"][0]) for record in interims[:2]] == [1, 2]
+
+
+def test_a_session_ends_when_its_traffic_has_stopped_for_its_idle_timeout(server: PlainServer) -> None:
+    async def evening() -> tuple[float, float]:
+        nas = _nas(server)
+        await nas.start()
+        silent = Subscriber("idle", "pw", load_down=0.0, load_up=0.0)
+        await nas.dial([silent, Subscriber("idle", "pw", mac="02:00:00:00:00:02")])
+        first, second = nas.sessions.of("idle")
+        loop = asyncio.get_running_loop()
+        # Two timeouts later the one that uses its line is still there.
+        await _until(lambda: loop.time() > first.started + 2.0)
+        assert (first.ended, second.ended) == (True, False)
+        stopped = loop.time()
+        nas.load(second, down=0.0, up=0.0)
+        await _until(lambda: second.ended)
+        ended = loop.time()
+        await nas.drain(timeout_s=5)
+        await nas.stop()
+        return stopped, ended
+
+    stopped, ended = asyncio.run(evening())
+
+    assert 0.99 <= ended - stopped < 2.0
+    stops = [record for record in server.records() if record["Acct-Status-Type"] == ["Stop"]]
+    assert [record["Acct-Terminate-Cause"] for record in stops] == [["Idle-Timeout"]] * 2
+    assert [int(record["Acct-Session-Time"][0]) for record in stops] in ([1, 3], [1, 4])
 
 
 def test_static_address_prefix_list_and_every_class_are_kept_and_told(server: PlainServer) -> None:

@@ -27,3 +27,16 @@ def test_candidates_are_narrowed_by_id_then_by_name() -> None:
 
 def test_a_password_is_not_shown() -> None:
     assert "secret" not in repr(live_session("1", "anna").subscriber)
+
+
+def test_a_session_is_idle_a_timeout_after_its_traffic_has_stopped_and_not_before() -> None:
+    # It flows from 0 on.
+    session = live_session("1", "anna")
+    assert session.idle_at(50.0) is None
+    session.idle_timeout_s = 300
+
+    assert session.idle_at(50.0) == 350.0
+    session.meter.load(down=0.0, up=0.0, now=200.0)
+    assert session.idle_at(350.0) == session.idle_at(499.0) == 500.0
+    session.meter.load(down=0.0, up=0.001, now=499.0)
+    assert session.idle_at(500.0) == 800.0

@@ -38,6 +38,20 @@ def test_another_load_and_a_reset_bend_the_line_in_the_same_way() -> None:
     assert meter.read(112.0) == Counters(10_000_000, 1_000_000)
 
 
+def test_a_line_is_quiet_from_when_nothing_flows_either_way_until_something_does() -> None:
+    meter = _meter(80_000_000, 8_000_000)
+    assert meter.quiet_since is None
+
+    meter.load(down=0.0, up=0.2, now=110.0)
+    assert meter.quiet_since is None
+    meter.load(down=0.0, up=0.0, now=120.0)
+    meter.change(Rates(1_000, 1_000), 130.0)
+    assert meter.quiet_since == 120.0
+    meter.load(down=0.1, up=0.0, now=140.0)
+    assert meter.quiet_since is None
+    assert Meter(Rates(), line_bps=1, load_down=0.0, load_up=0.0, now=100.0).quiet_since == 100.0
+
+
 def test_packets_are_counted_beside_octets() -> None:
     assert (Counters(10_000, 999).packets_down, Counters(10_000, 999).packets_up) == (10, 0)
 
