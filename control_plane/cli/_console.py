@@ -105,7 +105,8 @@ def words_for(error: psycopg.errors.IntegrityError) -> str:
     """What the database refused, in a person's words."""
     words = CONSTRAINT_WORDS.get(error.diag.constraint_name or "")
     # Not the detail: it quotes the whole row.
-    return words or f"the database refuses this: {error.diag.message_primary}"
+    hint = f". {error.diag.message_hint}" if error.diag.message_hint else ""
+    return words or f"the database refuses this: {error.diag.message_primary}{hint}"
 
 
 def os_user() -> str:

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 
 from control_plane.store.changes import next_id, save_changes
@@ -116,11 +117,15 @@ def save_new_contract(connection: Connection, *, customer: str, plan_id: int, co
     """Write a customer and their contract; returns the contract's number."""
     row = connection.execute("INSERT INTO customer (name) VALUES (%s) RETURNING id", (customer,)).fetchone()
     assert row is not None
+    values = {"customer_id": row[0], "plan_id": plan_id, **columns}
+    # In one statement: it begins with its status, which only some others may follow.
     made = connection.execute(
-        "INSERT INTO contract (customer_id, plan_id) VALUES (%s, %s) RETURNING id", (row[0], plan_id)
+        sql.SQL("INSERT INTO contract ({}) VALUES ({}) RETURNING id").format(
+            sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(map(sql.Placeholder, values))
+        ),
+        values,
     ).fetchone()
     assert made is not None
-    save_changes(connection, "contract", int(made[0]), columns)
     return int(made[0])
 
 

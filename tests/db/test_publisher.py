@@ -132,7 +132,7 @@ def test_status_restriction_relief_and_quota_become_steps(store, isp, connection
         isp.accounts[0],
     )
     wait_until(lambda: store.account("user0001").steps[0].reason == "quota_used_up")
-    change(connection, "UPDATE contract SET status = 'cancelled' WHERE id = %s", contract)
+    change(connection, "UPDATE contract SET status = 'ended', ends_on = '2026-01-02' WHERE id = %s", contract)
     wait_until(lambda: level(store, "user0001") is Level.NONE)
     assert level(store, "user0002") is Level.FULL
 

@@ -438,6 +438,12 @@ def _binding_triggers() -> Iterator[Case]:
 
 
 def _history_triggers() -> Iterator[Case]:
+    # Every pair has its test in test_contract_status.py.
+    yield Case(
+        "contract_status_path",
+        "UPDATE contract SET status = 'pending'",
+        "UPDATE contract SET status = 'ended', ends_on = '2026-02-01'",
+    )
     lift = f"UPDATE restriction SET lifted_at = {DURING_JANUARY}, lifted_by = 'maria'"
     yield Case("restriction_lift_is_final", f"{lift}; UPDATE restriction SET lifted_at = NULL, lifted_by = NULL", lift)
     yield Case("audit_log_append_only", "UPDATE audit_log SET actor = 'nobody'", insert("audit_log"))
