@@ -9,9 +9,9 @@ Source: RFC 2865 sections 5.2, 5.3 and 5.40; RFC 2548 section 2.3; RFC 1994 sect
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 from collections.abc import Mapping
+from hmac import compare_digest
 from typing import Final
 
 from radius_hooks.decision import PasswordCheck
@@ -28,6 +28,12 @@ _ANSWERS_MSCHAP: Final = frozenset({SecretKind.CLEAR, SecretKind.NT})
 # Text in FreeRADIUS's dictionary; the other kinds are octets there.
 _TEXT_KINDS: Final = frozenset({SecretKind.CLEAR, SecretKind.CRYPT, SecretKind.PASSWORD_WITH_HEADER})
 
+# Members of the Enums by names of the module: see decision.py.
+_CLEAR: Final = SecretKind.CLEAR
+_NO_SECRET: Final = SecretKind.NO_SECRET
+_RIGHT: Final = PasswordCheck.RIGHT
+_WRONG: Final = PasswordCheck.WRONG
+
 Attributes = Mapping[str, str]
 
 
@@ -42,12 +48,12 @@ def check_password(attributes: Attributes, kind: SecretKind, secret: bytes) -> P
     password = _pap_password(attributes)
     if password is None:
         return PasswordCheck.ABSENT
-    if kind is SecretKind.NO_SECRET:
+    if kind is _NO_SECRET:
         return PasswordCheck.IMPOSSIBLE
-    if kind is not SecretKind.CLEAR:
+    if kind is not _CLEAR:
         return PasswordCheck.LATER
     # An empty password is never right, whatever is stored.
-    return PasswordCheck.RIGHT if password and hmac.compare_digest(password, secret) else PasswordCheck.WRONG
+    return _RIGHT if password and compare_digest(password, secret) else _WRONG
 
 
 def auth_type(attributes: Attributes, kind: SecretKind) -> str:
@@ -56,12 +62,12 @@ def auth_type(attributes: Attributes, kind: SecretKind) -> str:
         return "CHAP"
     if "MS-CHAP2-Response" in attributes or "MS-CHAP-Response" in attributes:
         return "MS-CHAP"
-    return "PAP" if kind is SecretKind.CLEAR else ""
+    return "PAP" if kind is _CLEAR else ""
 
 
 def secret_pair(kind: SecretKind, secret: bytes) -> Pair:
     """The control attribute from which FreeRADIUS's modules take the known good secret."""
-    if kind is SecretKind.CLEAR:
+    if kind is _CLEAR:
         return ("Cleartext-Password", ":=", quoted(secret))
     if kind in _TEXT_KINDS:
         return (kind.value, ":=", quoted(secret))
@@ -79,15 +85,15 @@ def _pap_password(attributes: Attributes) -> bytes | None:
 
 
 def _check_chap(chap: str, challenge: str | None, kind: SecretKind, secret: bytes) -> PasswordCheck:
-    if kind is not SecretKind.CLEAR:
+    if kind is not _CLEAR:
         return PasswordCheck.IMPOSSIBLE
     answer = bytes.fromhex(chap[2:])
     if len(answer) != _CHAP_OCTETS or not secret:
-        return PasswordCheck.WRONG
+        return _WRONG
     if challenge is None:
         return PasswordCheck.LATER
     expected = hashlib.md5(answer[:1] + secret + bytes.fromhex(challenge[2:]), usedforsecurity=False).digest()
-    return PasswordCheck.RIGHT if hmac.compare_digest(answer[1:], expected) else PasswordCheck.WRONG
+    return _RIGHT if compare_digest(answer[1:], expected) else _WRONG
 
 
 def _check_mschap(answer: str, challenge: str | None, kind: SecretKind) -> PasswordCheck:

@@ -9,8 +9,8 @@ Next: packet.py, which turns the answer into a reply.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
-from typing import Final, assert_never
+from enum import Enum, StrEnum
+from typing import Final, Literal, assert_never
 
 import msgspec
 
@@ -19,7 +19,7 @@ from radius_hooks.policy_store import AccountRecord, Level, LiveSession, NasReco
 NO_TIME_LIMIT: Final = 0
 
 
-class RejectReason(Enum):
+class RejectReason(StrEnum):
     """Why a login was refused: log field, metric label, console text and manual share these words."""
 
     UNKNOWN_ACCOUNT = "unknown_account"
@@ -38,7 +38,7 @@ class RejectReason(Enum):
     TOO_MANY_SESSIONS = "too_many_sessions"
 
 
-class AcceptReason(Enum):
+class AcceptReason(StrEnum):
     """Under what head a login was accepted: the restricted ones say why the subscriber gets less than the plan."""
 
     FULL = "full"
@@ -47,7 +47,7 @@ class AcceptReason(Enum):
     QUOTA_USED_UP = "quota_used_up"
 
 
-class SilenceReason(Enum):
+class SilenceReason(StrEnum):
     """Why no answer was given, so that the NAS asks its other server."""
 
     STORE_TOO_OLD = "store_too_old"
@@ -135,6 +135,13 @@ class Silence(msgspec.Struct, frozen=True, gc=False):
 
 Decision = Accept | Reject | Silence
 
+# Names of this module, because each login passes here: Python 3.11 runs a function to look up a member of an Enum, and
+# two for its value.
+_RIGHT: Final = PasswordCheck.RIGHT
+_LATER: Final = PasswordCheck.LATER
+_FULL_LEVEL: Final = Level.FULL
+_FULL_REASON: Final = AcceptReason.FULL
+
 
 def decide(request: AccessRequest, context: AccessContext, *, now: float) -> Decision:
     """Answer one Access-Request.
@@ -156,18 +163,30 @@ def decide(request: AccessRequest, context: AccessContext, *, now: float) -> Dec
         )
     if account is None:
         return Reject(RejectReason.UNKNOWN_ACCOUNT, "no subscriber account has this username")
-    refusal = _binding_refusal(request, nas, account) or _credential_refusal(request, account)
+    refusal = _binding_refusal(request, nas, account)
     if refusal is not None:
         return refusal
+    if request.password is not _RIGHT and request.password is not _LATER:
+        return _credential_refusal(request.password, account)
     if not context.own_check_matches:
         return Reject(RejectReason.CHECK_ITEM, "one of the account's own check attributes does not match the request")
     if NO_TIME_LIMIT < account.expires_at <= now:
         return Reject(RejectReason.ACCOUNT_EXPIRED, "the account's expiry has passed")
     step = step_at(account.steps, now)
-    reason = _accept_reason(step)
+    reason = _FULL_REASON if step.level is _FULL_LEVEL else _restricted_reason(step)
     if isinstance(reason, Reject):
         return reason
-    return _within_sessions(request, context, account, step=step, reason=reason, now=now)
+    ghosts: tuple[bytes, ...] = ()
+    if context.sessions or context.pending:
+        ghosts, others = _sessions_of(request, context, now)
+        if 0 < account.max_sessions <= others:
+            return Reject(RejectReason.TOO_MANY_SESSIONS, f"{others} online, {account.max_sessions} allowed")
+    return Accept(reason, step, account, _time_left_s(account, now), ghosts)
+
+
+def _time_left_s(account: AccountRecord, now: float) -> int:
+    # Less than a second left is still a limit, and zero would be none.
+    return max(1, int(account.expires_at - now)) if account.expires_at else NO_TIME_LIMIT
 
 
 def step_at(steps: tuple[PolicyStep, ...], now: float) -> PolicyStep:
@@ -192,10 +211,10 @@ def _binding_refusal(request: AccessRequest, nas: NasRecord, account: AccountRec
     return None
 
 
-def _credential_refusal(request: AccessRequest, account: AccountRecord) -> Reject | None:
-    match request.password:
-        case PasswordCheck.RIGHT | PasswordCheck.LATER:
-            return None
+def _credential_refusal(
+    password: Literal[PasswordCheck.WRONG, PasswordCheck.ABSENT, PasswordCheck.IMPOSSIBLE], account: AccountRecord
+) -> Reject:
+    match password:
         case PasswordCheck.WRONG:
             return Reject(RejectReason.WRONG_PASSWORD, "the password does not match")
         case PasswordCheck.ABSENT:
@@ -204,10 +223,10 @@ def _credential_refusal(request: AccessRequest, account: AccountRecord) -> Rejec
             kind = account.secret_kind.value or "none"
             return Reject(RejectReason.UNUSABLE_SECRET, f"a secret kept as {kind} can't answer this kind of login")
         case _:
-            assert_never(request.password)
+            assert_never(password)
 
 
-def _accept_reason(step: PolicyStep) -> AcceptReason | Reject:
+def _restricted_reason(step: PolicyStep) -> AcceptReason | Reject:
     match step.level:
         case Level.FULL:
             return AcceptReason.FULL
@@ -227,16 +246,8 @@ def _accept_reason(step: PolicyStep) -> AcceptReason | Reject:
             assert_never(step.level)
 
 
-def _within_sessions(
-    request: AccessRequest,
-    context: AccessContext,
-    account: AccountRecord,
-    *,
-    step: PolicyStep,
-    reason: AcceptReason,
-    now: float,
-) -> Decision:
-    """Hold the limit of sessions without ever locking a subscriber out of the line that is theirs.
+def _sessions_of(request: AccessRequest, context: AccessContext, now: float) -> tuple[tuple[bytes, ...], int]:
+    """The account's ghosts and how many other sessions it has, so that nobody is locked out of the line that is theirs.
 
     An old session is a ghost, and the new login takes over, when it is on the same line or has been silent for too
     long. What accounting last said no longer counts at all once the list is older than `sessions_max_age_s`.
@@ -245,11 +256,7 @@ def _within_sessions(
     current = now - context.sessions_at <= context.rules.sessions_max_age_s
     others = len(context.sessions) - len(ghosts) if current else 0
     others += sum(not _same_line(request, context.nas, s) for s in context.pending)
-    if 0 < account.max_sessions <= others:
-        return Reject(RejectReason.TOO_MANY_SESSIONS, f"{others} online, {account.max_sessions} allowed")
-    # Less than a second left is still a limit, and zero would be none.
-    time_left_s = max(1, int(account.expires_at - now)) if account.expires_at else NO_TIME_LIMIT
-    return Accept(reason, step, account, time_left_s, ghosts)
+    return ghosts, others
 
 
 def _same_line(request: AccessRequest, nas: NasRecord | None, session: LiveSession) -> bool:

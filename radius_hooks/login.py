@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import lru_cache
-from os import urandom
 from typing import Final
 
 import msgspec
@@ -46,7 +45,8 @@ from radius_hooks.packet import (
 )
 from radius_hooks.pending import PendingSessions
 from radius_hooks.policy_records import AccountRecord, Level, LiveSession, NasRecord, ProfileRecord, ReplyItem
-from radius_hooks.policy_store import PolicyReader, decode_profile
+from radius_hooks.policy_store import PolicyReader, Snapshot, decode_profile
+from radius_hooks.random_octets import RandomOctets
 from radius_hooks.sealing import Sealer, account_row, nas_row
 from radius_hooks.values import Pair, quoted
 
@@ -56,6 +56,7 @@ SILENT: Final[tuple[Pair, ...]] = (
     ("Response-Packet-Type", ":=", "Do-Not-Respond"),
     ("Post-Auth-Type", ":=", "Corrente-Silence"),
 )
+_LATER: Final = PasswordCheck.LATER
 # Says that the line of this refusal is written.
 _TOLD: Final[Pair] = ("Corrente-Refusal", ":=", "told")
 # How many logins may wait for the answer of FreeRADIUS's password modules at once; its threads are fewer.
@@ -79,15 +80,12 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Login(msgspec.Struct, frozen=True, gc=False):
-    """One login being answered. `known_at` is as of when its policies and its live sessions are known."""
+    """One login being answered: what it asks, what is known, and what only the reply needs."""
 
     incoming: Incoming
-    nas: NasRecord | None
+    request: AccessRequest
+    context: AccessContext
     now: float
-    known_at: tuple[float, float] = (0.0, 0.0)
-    account: AccountRecord | None = None
-    sessions: tuple[LiveSession, ...] = ()
-    password: PasswordCheck = PasswordCheck.ABSENT
     secret: bytes = b""
     own: OwnOutcome = _NO_OWN
 
@@ -114,11 +112,13 @@ class Logins:
     """Answers logins from one policy store. FreeRADIUS calls it from one thread at a time."""
 
     def __init__(self, settings: HookSettings) -> None:
-        self._settings = settings
+        self._rules = settings.rules
+        self._jitter_percent = settings.timeout_jitter_percent
         self._reader = PolicyReader(settings.policy_dir)
         self._sealer = Sealer(settings.secrets_keys)
         self._pending = PendingSessions()
         self._later: OrderedDict[str, _Later] = OrderedDict()
+        self._random = RandomOctets()
 
     def answer(self, pairs: tuple[tuple[str, str], ...], *, now: float) -> Answer:
         """Decide on an Access-Request, and put the reply together.
@@ -126,15 +126,12 @@ class Logins:
         Raises: StoreError, SealError and lmdb's own; the caller turns them into silence.
         """
         incoming = read_request(pairs)
-        username = incoming.username
         with self._reader.reading() as store:
-            nas = store.nas(incoming.source)
-            account = None if username is None else store.account(username)
-            sessions = () if account is None else store.sessions(account.account_id)
-            login = self._login(incoming, nas, account, sessions, store.known_at(), now=now)
-            decision = self._decide(login)
+            login = self._login(incoming, store, now)
+            decision = _decide(login)
             if type(decision) is not Accept:
                 return _refusal(login, decision)
+            nas = login.context.nas
             assert nas is not None, "decide() never accepts for an unknown NAS"
             octets = store.profile_octets(decision.step.profile_id, nas.vendor)
         if octets is None:
@@ -148,7 +145,10 @@ class Logins:
         Two of them may have been decided before either had its place.
         """
         later = self._later.pop(key)
-        again = self._decide(msgspec.structs.replace(later.login, now=now))
+        login = later.login
+        pending = self._pending.of(later.accept.account.account_id, login.context.sessions, now=now)
+        context = msgspec.structs.replace(login.context, pending=pending)
+        again = _decide(msgspec.structs.replace(login, context=context, now=now))
         if isinstance(again, Reject):
             return msgspec.structs.replace(_refusal(later.login, again), control=(_TOLD,))
         return Answer(later.accept, line=self._take_place(later.login, later.accept, later.session, later.version))
@@ -157,7 +157,7 @@ class Logins:
         """Write down that a module found the password wrong of a login that could have been accepted."""
         incoming = read_request(pairs)
         with self._reader.reading() as store:
-            login = _Login(incoming, store.nas(incoming.source), now)
+            login = self._unknown(incoming, store.nas(incoming.source), store.known_at(), now)
         return _refusal(login, Reject(RejectReason.WRONG_PASSWORD, "the password does not match"))
 
     def client(self, source: str) -> tuple[Pair, ...] | None:
@@ -179,41 +179,34 @@ class Logins:
         """Let go of the store."""
         self._reader.close()
 
-    def _login(
-        self,
-        incoming: Incoming,
-        nas: NasRecord | None,
-        account: AccountRecord | None,
-        sessions: tuple[LiveSession, ...],
-        known_at: tuple[float, float],
-        *,
-        now: float,
-    ) -> _Login:
-        if account is None:
-            return _Login(incoming, nas, now, known_at)
+    def _login(self, incoming: Incoming, store: Snapshot, now: float) -> _Login:
+        """All that is known of who asks. Raises: SealError."""
+        username = incoming.username
+        nas, known_at = store.nas(incoming.source), store.known_at()
+        account = None if username is None else store.account(username)
+        if username is None or account is None:
+            return self._unknown(incoming, nas, known_at, now)
+        account_id = account.account_id
+        sessions = store.sessions(account_id)
         secret = account.sealed_secret
         if secret:
-            secret = self._sealer.open(secret, row=account_row(account.account_id))
+            secret = self._sealer.open(secret, row=account_row(account_id))
         password = check_password(incoming.attributes, account.secret_kind, secret)
         own = evaluate(account.own, _with_source(incoming)) if account.own else _NO_OWN
-        return _Login(incoming, nas, now, known_at, account, sessions, password, secret, own)
+        pending = self._pending.of(account_id, sessions, now=now)
+        request = AccessRequest(username, incoming.mac, incoming.circuit_id, incoming.line, password)
+        context = AccessContext(nas, account, sessions, *known_at, own.matches, self._rules, pending)
+        return _Login(incoming, request, context, now, secret, own)
 
-    def _decide(self, login: _Login) -> Decision:
-        incoming, account, now = login.incoming, login.account, login.now
-        if incoming.username is None and login.nas is not None:
-            what = "holds control characters or is no text" if incoming.username_octets else "is empty or missing"
-            return Reject(RejectReason.BAD_USERNAME, f"the username {what}")
-        request = AccessRequest(
-            incoming.username or "", incoming.mac, incoming.circuit_id, incoming.line, login.password
-        )
-        pending = () if account is None else self._pending.of(account.account_id, login.sessions, now=now)
-        rules = self._settings.rules
-        context = AccessContext(login.nas, account, login.sessions, *login.known_at, login.own.matches, rules, pending)
-        return decide(request, context, now=now)
+    def _unknown(self, incoming: Incoming, nas: NasRecord | None, known_at: tuple[float, float], now: float) -> _Login:
+        """A login of which no account is known."""
+        username = incoming.username or ""
+        request = AccessRequest(username, incoming.mac, incoming.circuit_id, incoming.line, PasswordCheck.ABSENT)
+        return _Login(incoming, request, AccessContext(nas, None, (), *known_at, True, self._rules), now)
 
     def _accept(self, login: _Login, accept: Accept, nas: NasRecord, profile: _Profile) -> Answer:
         incoming, account = login.incoming, accept.account
-        key = int(login.now * 1000).to_bytes(6, "big") + urandom(_KEY_RANDOM_OCTETS)
+        key = int(login.now * 1000).to_bytes(6, "big") + self._random.take(_KEY_RANDOM_OCTETS)
         items, sent = self._attributes(login, accept, profile, key)
         warnings = _warnings(items, account, profile) if items.refused else ()
         if items.broken_limit:
@@ -224,33 +217,32 @@ class Logins:
         if accept.time_left_s:
             sent = within_expiry(sent, accept.time_left_s)
         reply = (_SIGNED, ("Class", ":=", class_value(key, version)), *sent)
-        control = [secret_pair(account.secret_kind, login.secret)]
+        secret = secret_pair(account.secret_kind, login.secret)
         method = auth_type(incoming.attributes, account.secret_kind)
-        if method:
-            control.append(("Auth-Type", ":=", method))
+        control = (secret, ("Auth-Type", ":=", method)) if method else (secret,)
         session = LiveSession(key, nas.nas_id, incoming.mac, incoming.line, False)
         request = _restored(incoming) if "Corrente-Raw-User-Name" in incoming.attributes else ()
         line = b""
-        if login.password is PasswordCheck.LATER:
+        if login.request.password is _LATER:
             self._wait_for(key.hex(), _Later(login, accept, session, version))
             request = (*request, ("Corrente-Later", ":=", key.hex()))
         else:
             line = self._take_place(login, accept, session, version)
-        return Answer(accept, reply, tuple(control), request, line, warnings)
+        return Answer(accept, reply, control, request, line, warnings)
 
     def _take_place(self, login: _Login, accept: Accept, session: LiveSession, version: bytes) -> bytes:
         """Count the session from now on; the line of the login."""
         if accept.account.max_sessions:
             self._pending.reserve(accept.account.account_id, session, now=login.now)
-        return _line(login, "accept", accept.reason.value, key=session.session_key, version=version)
+        return _line(login, "accept", accept.reason, key=session.session_key, version=version)
 
     def _attributes(
         self, login: _Login, accept: Accept, profile: _Profile, key: bytes
     ) -> tuple[CheckedItems, list[Pair]]:
         """The checked items of profile, account and its own attributes, and the pairs to send with the timeouts."""
-        times = timeouts(profile.record, key, jitter_percent=self._settings.timeout_jitter_percent)
+        times = timeouts(profile.record, key, jitter_percent=self._jitter_percent)
         static, protected = accept.account.reply, profile.names
-        if accept.step.level is Level.WALLED and profile.around:
+        if profile.around and accept.step.level is Level.WALLED:
             static = tuple(item for item in static if item.name not in profile.around)
             protected |= profile.around
         if not login.own.merges:
@@ -272,19 +264,27 @@ class Logins:
             self._later.popitem(last=False)
 
 
+def _decide(login: _Login) -> Decision:
+    incoming, context = login.incoming, login.context
+    if incoming.username is None and context.nas is not None:
+        what = "holds control characters or is no text" if incoming.username_octets else "is empty or missing"
+        return Reject(RejectReason.BAD_USERNAME, f"the username {what}")
+    return decide(login.request, context, now=login.now)
+
+
 def _refusal(login: _Login, decision: Decision) -> Answer:
     assert not isinstance(decision, Accept), "an accept is answered with its profile"
     if isinstance(decision, Silence):
-        warning = f"no answer, {decision.reason.value}: {decision.detail}"
+        warning = f"no answer, {decision.reason}: {decision.detail}"
         return Answer(decision, control=SILENT, warnings=(warning,))
     detail = f"{decision.detail}: {login.own.detail}" if login.own.detail else decision.detail
-    return Answer(decision, line=_line(login, "reject", decision.reason.value, detail=detail))
+    return Answer(decision, line=_line(login, "reject", decision.reason, detail=detail))
 
 
 def _line(
     login: _Login, outcome: str, reason: str, *, key: bytes = b"", version: bytes = b"", detail: str = ""
 ) -> bytes:
-    incoming, nas = login.incoming, login.nas
+    incoming, nas = login.incoming, login.context.nas
     return build_login_line(
         LoginLine(
             int(login.now * 1e6),

@@ -25,8 +25,10 @@ SESSION_KEY_OCTETS: Final = 16
 # RFC 2869 section 5.16: the interval must not be smaller.
 SHORTEST_INTERIM_S: Final = 60
 _MAC: Final = re.compile(r"\s*" + r"[:.-]?".join([r"([0-9A-Fa-f]{2})"] * 6) + r"(?![0-9A-Fa-f])")
-# How nearly every device writes it, recognised without taking it apart.
-_USUAL_MAC: Final = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
+# How nearly every device writes it: what stands between the pairs of digits.
+_USUAL_SEPARATORS: Final = frozenset({":::::", "-----"})
+_USUAL_MAC_CHARACTERS: Final = 17
+_MAC_OCTETS: Final = 6
 # Two numbers of 16 bits at the end of the session key decide the jitter; the whole of one, in per cent.
 _PARTS: Final = struct.Struct("!HH")
 _WHOLE: Final = 65535 * 100
@@ -68,34 +70,36 @@ def read_request(pairs: tuple[tuple[str, str], ...]) -> Incoming:
     under `Corrente-Raw-…` stand for those whose bytes Python can't be given as text; see policy.d/corrente.
     """
     attributes = dict(pairs[::-1])
+    find = attributes.get
     source, _, packet_id = attributes["Corrente-Source"].partition(" ")
-    username: str | None = attributes.get("User-Name", "")
+    username: str | None = find("User-Name", "")
     if "Corrente-Raw-User-Name" in attributes:
         octets, username = _restore_text(attributes)
         # What an account's own check items look at is found under its name as in any other request.
         pairs = tuple(attributes.items())
     else:
         octets = username.encode() if username else b""
-    if not username or _CONTROL.search(username):
+    # No control character is printable, and nearly every username is: the cheaper question first.
+    if not username or (not username.isprintable() and _CONTROL.search(username)):
         username = None
-    circuit_id = normal_circuit_id(attributes.get("ADSL-Agent-Circuit-Id", ""))
-    return Incoming(
-        attributes,
-        pairs,
-        source,
-        int(packet_id),
-        username,
-        octets,
-        normal_mac(attributes.get("Calling-Station-Id", "")),
-        circuit_id,
-        circuit_id or attributes.get("NAS-Port-Id") or attributes.get("NAS-Port", ""),
-    )
+    circuit_id = find("ADSL-Agent-Circuit-Id", "")
+    if circuit_id:
+        circuit_id = normal_circuit_id(circuit_id)
+    mac = normal_mac(find("Calling-Station-Id", ""))
+    line = circuit_id or find("NAS-Port-Id") or find("NAS-Port", "")
+    return Incoming(attributes, pairs, source, int(packet_id), username, octets, mac, circuit_id, line)
 
 
 def normal_mac(text: str) -> str:
     """The MAC address at the beginning of `text` as twelve lower-case digits, in any usual spelling; else empty."""
-    if _USUAL_MAC.fullmatch(text):
-        return (text[:2] + text[3:5] + text[6:8] + text[9:11] + text[12:14] + text[15:]).lower()
+    if len(text) == _USUAL_MAC_CHARACTERS and text[2::3] in _USUAL_SEPARATORS:
+        try:
+            octets = bytes.fromhex(text.replace(text[2], ""))
+        except ValueError:
+            return ""
+        # A space among the digits would have been passed over.
+        if len(octets) == _MAC_OCTETS:
+            return octets.hex()
     found = _MAC.match(text)
     return "".join(found.groups()).lower() if found else ""
 

@@ -55,11 +55,9 @@ class PendingSessions:
 
     def _forget(self, until: float, account_id: int) -> None:
         """Drop what the account reserved up to that end."""
-        left = tuple(one for one in self._by_account.get(account_id, ()) if one[0] > until)
+        left = [one for one in self._by_account.pop(account_id, ()) if one[0] > until]
         if left:
-            self._by_account[account_id] = left
-        else:
-            self._by_account.pop(account_id, None)
+            self._by_account[account_id] = tuple(left)
 
 
 def _same(pending: LiveSession, known: LiveSession) -> bool:

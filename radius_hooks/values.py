@@ -68,7 +68,7 @@ def quoted(octets: bytes) -> str:
 
     It takes a value from Python for the inside of a double-quoted string, so a password `a\\n` would become a newline.
     """
-    if _PLAIN.fullmatch(octets):
+    if not octets.translate(None, _PLAIN):
         return octets.decode()
     return "".join(_QUOTED[octet] for octet in octets)
 
@@ -86,7 +86,8 @@ def read_quoted(text: str) -> bytes:
 _READABLE: Final = re.compile(rb"(?:[^\\]|\\[0-7]{3}|\\(?![0-9]{3}).)*", re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\([rnt\\\"]|[0-7]{3})")
 _ESCAPED: Final = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\", b'"': b'"'}
-_PLAIN: Final = re.compile(rb"[ -\[\]-~]*")
+# All that is printable but the backslash.
+_PLAIN: Final = bytes(octet for octet in range(0x20, 0x7F) if octet != 0x5C)
 _QUOTED: Final = tuple(
     "\\\\" if octet == 0x5C else chr(octet) if 0x20 <= octet < 0x7F else f"\\{octet:03o}" for octet in range(256)
 )
