@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Final, Literal, assert_never
+from typing import Final, assert_never
 
 import msgspec
 
@@ -163,11 +163,9 @@ def decide(request: AccessRequest, context: AccessContext, *, now: float) -> Dec
         )
     if account is None:
         return Reject(RejectReason.UNKNOWN_ACCOUNT, "no subscriber account has this username")
-    refusal = _binding_refusal(request, nas, account)
+    refusal = _binding_refusal(request, nas, account) or _credential_refusal(request.password, account)
     if refusal is not None:
         return refusal
-    if request.password is not _RIGHT and request.password is not _LATER:
-        return _credential_refusal(request.password, account)
     if not context.own_check_matches:
         return Reject(RejectReason.CHECK_ITEM, "one of the account's own check attributes does not match the request")
     if NO_TIME_LIMIT < account.expires_at <= now:
@@ -211,9 +209,9 @@ def _binding_refusal(request: AccessRequest, nas: NasRecord, account: AccountRec
     return None
 
 
-def _credential_refusal(
-    password: Literal[PasswordCheck.WRONG, PasswordCheck.ABSENT, PasswordCheck.IMPOSSIBLE], account: AccountRecord
-) -> Reject:
+def _credential_refusal(password: PasswordCheck, account: AccountRecord) -> Reject | None:
+    if password is _RIGHT or password is _LATER:
+        return None
     match password:
         case PasswordCheck.WRONG:
             return Reject(RejectReason.WRONG_PASSWORD, "the password does not match")
