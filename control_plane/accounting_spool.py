@@ -12,6 +12,7 @@ from datetime import datetime
 
 from control_plane.accounting_record import AccountingRecord, Unusable, read_accounting_record
 from control_plane.blame import our_fault
+from control_plane.overlap import Overlap
 from control_plane.sessions import SessionMerger
 from control_plane.settings import Settings
 from control_plane.spool import DetailRecord, Parked, Refused, read_detail
@@ -42,15 +43,13 @@ class AccountingSpool:
         block = read_detail(data, start=start)
         return [_read(record) for record in block.records], block.end
 
-    def merge(
-        self, connection: Connection, entries: Sequence[AccountingRecord | Refused], *, now: datetime
-    ) -> list[Refused]:
+    def merge(self, overlap: Overlap, entries: Sequence[AccountingRecord | Refused], *, now: datetime) -> list[Refused]:
         """Bring entries into the database within the caller's transaction; returns those that had no effect."""
         refused = [entry for entry in entries if isinstance(entry, Refused)]
         records = [entry for entry in entries if isinstance(entry, AccountingRecord)]
         if records:
-            self._read_nases(connection, records)
-            merged = self.merger.merge_records(connection, records, self._nases, now=now)
+            self._read_nases(overlap.connection, records)
+            merged = self.merger.merge_records(overlap, records, self._nases, now=now)
             refused += [Refused(record.octet, record.end, problem) for record, problem in merged.unusable]
             self.booted |= merged.booted
             self.newest_received_at = max(record.received_at for record in records)

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from control_plane.blame import our_fault
+from control_plane.overlap import Overlap
 from control_plane.settings import Settings
 from control_plane.spool import RECORD_MAX_OCTETS, Parked, Refused
 from control_plane.store import session_writes
@@ -81,8 +82,9 @@ class LoginSpool:
             position += len(unfinished)
         return entries, position
 
-    def merge(self, connection: Connection, entries: Sequence[LoginEntry | Refused], *, now: datetime) -> list[Refused]:
+    def merge(self, overlap: Overlap, entries: Sequence[LoginEntry | Refused], *, now: datetime) -> list[Refused]:
         """Write attempts within the caller's transaction; returns the lines that can't be read."""
+        connection = overlap.connection
         oldest = now - timedelta(days=self._settings.retention.login_attempt_days)
         kept = [
             entry

@@ -17,6 +17,7 @@ from typing import Any, Final
 from control_plane.accounting_spool import AccountingSpool
 from control_plane.blame import Fault, fault_of
 from control_plane.login_spool import LoginSpool
+from control_plane.overlap import Overlap
 from control_plane.sessions import close_outlived
 from control_plane.settings import Settings
 from control_plane.spool import Parked, Refused
@@ -132,7 +133,7 @@ class _Retry:
             else:
                 faults[row.id] = _TORN
         if entries:
-            refused: list[Refused] = spool.merge(self._connection, entries, now=self._now)
+            refused: list[Refused] = spool.merge(Overlap(self._connection), entries, now=self._now)
             faults |= {one.octet: Fault(one.kind, one.problem) for one in refused}
         return [row.id for row in rows if row.id not in faults], [
             (row, faults[row.id]) for row in rows if row.id in faults

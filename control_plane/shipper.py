@@ -30,6 +30,7 @@ from control_plane.accounting_spool import AccountingSpool
 from control_plane.blame import OUR_FAULT_ADVICE, Fault, fault_of
 from control_plane.installation import NodeNameTakenError, claim_node_name, installation_file
 from control_plane.login_spool import LoginSpool
+from control_plane.overlap import Overlap, plan_by_index
 from control_plane.sessions import close_outlived
 from control_plane.settings import Settings
 from control_plane.spool import Parked, Refused, SpoolError, kept, read_file, take_live_file, taken_files
@@ -78,7 +79,7 @@ class Spool(Protocol):
     def read(self, data: bytes, *, start: int) -> tuple[list[Any], int]:
         """The entries in data, and the octet after the last."""
 
-    def merge(self, connection: Connection, entries: Sequence[Any], *, now: datetime) -> list[Refused]:
+    def merge(self, overlap: Overlap, entries: Sequence[Any], *, now: datetime) -> list[Refused]:
         """Bring entries into the database; returns those without effect."""
 
     def count(self, entries: Sequence[Any]) -> None:
@@ -143,6 +144,7 @@ class Shipper:
         self._accounting = AccountingSpool(settings)
         self._spools: tuple[Spool, ...] = (self._accounting, LoginSpool(settings))
         self._connection: Connection | None = None
+        self._overlap: Overlap | None = None
         self._files: dict[Path, _File] = {}
         self._positions: dict[str, int] = {}
         self._beat_at = 0.0
@@ -152,6 +154,9 @@ class Shipper:
     def disconnect(self) -> None:
         """Let go of the database; what was not committed is read again."""
         connection, self._connection = self._connection, None
+        overlap, self._overlap = self._overlap, None
+        if overlap is not None:
+            overlap.close()
         if connection is not None:
             connection.close()
         for spool in self._spools:
@@ -178,10 +183,7 @@ class Shipper:
                 # An effect and its position are one transaction, so losing the last ones in a crash loses nothing: they
                 # are read again. Only before a file is deleted must all be on disk.
                 connection.execute("SET synchronous_commit = off")
-                connection.execute("SET plan_cache_mode = force_custom_plan")
-                # A batch is small beside its tables: never read a whole one.
-                connection.execute("SET enable_hashjoin = off")
-                connection.execute("SET enable_mergejoin = off")
+                plan_by_index(connection)
                 session_writes.prepare(connection)
                 claim_node_name(connection, self._settings)
                 if not spool_positions.holds_name(connection, self._node):
@@ -195,6 +197,7 @@ class Shipper:
                 raise
             self._files.clear()
             self._connection = connection
+            self._overlap = Overlap(connection, self._settings.conninfo("corrente_edge"))
         return self._connection
 
     # ------------------------------------------------------------------------------------------------------------
@@ -221,7 +224,9 @@ class Shipper:
         entries, end = self._read(spool, path, file.octets)
         while end > file.octets and budget > 0:
             ahead = self._reader.submit(self._read, spool, path, end)
-            limit = self._settings.edge.batch_records
+            # In batches of about one size: what a reading brings beyond the limit is no small batch of its own.
+            number = -(-len(entries) // self._settings.edge.batch_records)
+            limit = -(-len(entries) // number) if number else 1
             for first in range(0, len(entries), limit):
                 some = entries[first : first + limit]
                 until = end if first + limit >= len(entries) else some[-1].end
@@ -273,6 +278,11 @@ class Shipper:
         """One batch in one transaction; when some record is to blame for a failure, the batch is halved to find it."""
         try:
             self._merge_once(connection, spool, part)
+        except psycopg.errors.DeadlockDetected:
+            # Usage is locked in the order of accounts within a step, not across the steps of a transaction.
+            if len(part.entries) <= self._accounting.merger.step_records:
+                raise
+            self._merge_halves(connection, spool, part)
         except Exception as first:
             if fault_of(first) is None:
                 raise
@@ -288,18 +298,22 @@ class Shipper:
     def _merge_without_culprit(self, connection: Connection, spool: Spool, part: _Part, fault: Fault) -> None:
         entries = part.entries
         if len(entries) > 1:
-            middle = len(entries) // 2
-            self._merge(connection, spool, _Part(part.path, entries[:middle], entries[middle - 1].end))
-            self._merge(connection, spool, _Part(part.path, entries[middle:], part.end))
+            self._merge_halves(connection, spool, part)
             return
         with connection.transaction():
             self._park(connection, part.path, [fault.of(entry.octet, entry.end) for entry in entries])
             spool_positions.save_position(connection, self._node, part.path.name, part.end)
 
+    def _merge_halves(self, connection: Connection, spool: Spool, part: _Part) -> None:
+        middle = len(part.entries) // 2
+        self._merge(connection, spool, _Part(part.path, part.entries[:middle], part.entries[middle - 1].end))
+        self._merge(connection, spool, _Part(part.path, part.entries[middle:], part.end))
+
     def _merge_once(self, connection: Connection, spool: Spool, part: _Part) -> None:
         began = time.monotonic()
         with connection.transaction():
-            refused = spool.merge(connection, part.entries, now=datetime.now(UTC))
+            assert self._overlap is not None, "made with the connection"
+            refused = spool.merge(self._overlap, part.entries, now=datetime.now(UTC))
             self._park(connection, part.path, refused)
             spool_positions.save_position(connection, self._node, part.path.name, part.end)
         spool.count(part.entries)

@@ -10,7 +10,8 @@ Next: session_writes.py
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Final
@@ -99,24 +100,35 @@ def lock_nases(connection: Connection, nas_ids: Collection[int]) -> dict[int, in
     )
 
 
-def load_live_by_id(connection: Connection, ids: Collection[tuple[int, str]]) -> list[SessionState]:
-    """The live sessions with one of these (NAS, Acct-Session-Id)."""
-    sql = (
-        f"{_LIVE} JOIN (SELECT DISTINCT unnest(%s::bigint[]), unnest(%s::text[])) AS w (nas, id) "
-        "ON nas_id = nas AND acct_session_id = id"
-    )
-    return _states(connection, sql, ([nas for nas, _ in ids], [name for _, name in ids]))
+def load_live_by_id(connection: Connection, ids: AbstractSet[tuple[int, str]]) -> list[SessionState]:
+    """The live sessions with one of these (NAS, Acct-Session-Id), each given once."""
+    sql = f"{_LIVE} JOIN unnest(%s::bigint[], %s::text[]) AS w (nas, id) ON nas_id = nas AND acct_session_id = id"
+    return _states(connection, sql, _printed_ids(ids))
 
 
 def load_closed_by_id(
-    connection: Connection, ids: Collection[tuple[int, str]], *, ended_since: int
+    connection: Connection, ids: AbstractSet[tuple[int, str]], *, ended_since: int
 ) -> list[SessionState]:
-    """The sessions with one of these (NAS, Acct-Session-Id) that ended at or after an instant."""
+    """The sessions with one of these (NAS, Acct-Session-Id), each given once, that ended at or after an instant."""
     sql = (
-        f"{_CLOSED} JOIN (SELECT DISTINCT unnest(%s::bigint[]), unnest(%s::text[])) AS w (nas, id) "
-        "ON nas_id = nas AND acct_session_id = id WHERE ended_at >= to_timestamp(%s) ORDER BY ended_at"
+        f"{_CLOSED} JOIN unnest(%s::bigint[], %s::text[]) AS w (nas, id) ON nas_id = nas AND acct_session_id = id "
+        "WHERE ended_at >= to_timestamp(%s) ORDER BY ended_at"
     )
-    return _states(connection, sql, ([nas for nas, _ in ids], [name for _, name in ids], ended_since))
+    return _states(connection, sql, (*_printed_ids(ids), ended_since))
+
+
+def _printed_ids(ids: AbstractSet[tuple[int, str]]) -> tuple[str, str]:
+    return printed_array(map(str, [nas for nas, _ in ids])), printed_array([quoted(name) for _, name in ids])
+
+
+def printed_array(values: Iterable[str]) -> str:
+    """An array as PostgreSQL reads it: thousands of values go faster as one text than one by one through psycopg."""
+    return "{" + ",".join(values) + "}"
+
+
+def quoted(text: str) -> str:
+    """A text as an element of `printed_array`."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _states(connection: Connection, sql: str, parameters: tuple[object, ...]) -> list[SessionState]:
@@ -136,7 +148,8 @@ def load_account_ids(connection: Connection, usernames: Collection[str]) -> dict
     if not usernames:
         return {}
     rows = connection.execute(
-        "SELECT username, id FROM subscriber_account WHERE username = ANY(%s)", (list(usernames),)
+        "SELECT username, id FROM subscriber_account WHERE username = ANY(%s::text[])",
+        (printed_array(map(quoted, usernames)),),
     ).fetchall()
     return dict(rows)
 

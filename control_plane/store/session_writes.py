@@ -14,8 +14,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from control_plane.session_batch import Changes
 from control_plane.session_state import Holding, SessionState
-from control_plane.store.session_reads import Connection
+from control_plane.store.session_reads import Connection, printed_array
 from control_plane.usage import months_between
 
 # What COPY fills; emptied by each commit. Instants are epoch seconds so that Python never writes a date.
@@ -40,6 +41,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming_usage (
     account_id bigint, hour bigint, day date, octets_in bigint, octets_out bigint
 ) ON COMMIT DELETE ROWS;
 """
+_EMPTY: Final = "; ".join(f"DELETE FROM incoming_{name}" for name in ("session", "progress", "holding", "usage"))
 _SAME_COLUMNS: Final = (
     "session_key, nas_id, acct_session_id, username, account_id, class_key, policy_version, started_at, {updated}"
     "received_at, session_time_s, octets_in, octets_out, counter_in, counter_out, interim_interval_s, framed_ipv4, "
@@ -105,21 +107,17 @@ def prepare(connection: Connection) -> None:
     connection.execute(_TEMPORARY)
 
 
-def save_sessions(
-    connection: Connection,
-    states: Collection[SessionState],
-    *,
-    were_live: Mapping[bytes, SessionState],
-    were_closed: Mapping[bytes, int],
-    closed_since: int,
-) -> None:
+def empty(connection: Connection) -> None:
+    """Make the temporary tables ready for the next step of a transaction; the commit empties them too."""
+    connection.execute(_EMPTY)
+
+
+def save_sessions(connection: Connection, changes: Changes, *, closed_since: int) -> None:
     """Put states where they belong: live sessions and closed ones are two tables, a session is in one of them.
 
-    Once a transaction: the temporary tables are emptied by the commit.
-
-    `were_live` are the states that were read from the live table, `were_closed` the ends of those that were read from
-    the closed one. What ended before `closed_since` is past its retention and is not kept.
+    What ended before `closed_since` is past its retention and is not kept.
     """
+    states, were_live, were_closed = changes.states, changes.were_live, changes.were_closed
     progress: list[SessionState] = []
     others: list[SessionState] = []
     for state in states:
@@ -164,7 +162,7 @@ def _leave_tables(
     """Take sessions out of the table that they no longer belong to."""
     gone = [state.session_key.hex() for state in states if not state.live and state.session_key in were_live]
     if gone:
-        connection.execute("DELETE FROM session WHERE session_key = ANY(%s::uuid[])", (gone,))
+        connection.execute("DELETE FROM session WHERE session_key = ANY(%s::uuid[])", (printed_array(gone),))
     moved = [
         (state.session_key.hex(), were_closed[state.session_key])
         for state in states
@@ -229,7 +227,7 @@ def add_usage(
     hours_since: int,
     days_since: date,
 ) -> None:
-    """Add octets to hours and days; `usage` is by (account, hour, day). Once a transaction.
+    """Add octets to hours and days; `usage` is by (account, hour, day).
 
     What lies before `hours_since` or `days_since` is past its retention and has no partition any more.
     """
@@ -274,7 +272,8 @@ def note_sessions_changed(connection: Connection, account_ids: Collection[int]) 
     if not account_ids:
         return
     connection.execute(
-        "INSERT INTO change_feed (kind, key) SELECT 'session', unnest(%s::bigint[])", (sorted(account_ids),)
+        "INSERT INTO change_feed (kind, key) SELECT 'session', unnest(%s::bigint[])",
+        (printed_array(map(str, sorted(account_ids))),),
     )
     connection.execute("NOTIFY corrente_change")
 

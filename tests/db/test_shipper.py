@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from support.accounting_world import NOON, add_network, detail, rows, settings_for, ship, spool
 
 from control_plane import db
+from control_plane.session_batch import Changes
 from control_plane.sessions import close_stale_sessions
 from control_plane.shipper import Shipper, run_shipper
 from control_plane.store import session_reads, session_writes
@@ -439,7 +440,7 @@ def test_a_session_that_speaks_while_the_sweep_looks_is_not_marked(world, databa
         wait_for(lambda: rows(database, waits) or not sweeping.is_alive())
         spoke = replace(state, session_time_s=1860, updated_at=NOON + 1860, received_at=NOON + 1860)
         session_writes.save_sessions(
-            shipper, [spoke], were_live={state.session_key: state}, were_closed={}, closed_since=0
+            shipper, Changes(states=[spoke], were_live={state.session_key: state}), closed_since=0
         )
         shipper.commit()
     sweeping.join(timeout=30)
