@@ -132,7 +132,7 @@ def test_what_a_bug_kept_aside_is_merged_by_a_release_without_it(world, corrente
         raise KeyError("Class")
 
     with monkeypatch.context() as patch:
-        patch.setattr("control_plane.sessions._named", wrong)
+        patch.setattr("control_plane.sessions.named", wrong)
         spool(world, detail("Interim-Update", at=NOON + 60, time=60, octets=(7, 8)))
         ship(world)
     finding = check_parked(connection)
