@@ -1,6 +1,6 @@
 """A packet generator that can saturate FreeRADIUS from one process: pre-built packets, batches, windows.
 
-Each lane is one source port, as a NAS has them: at most 256 requests are out at once because the identifier has one
+Each lane has one source port, as a NAS has them: at most 256 requests are out at once because the identifier has one
 octet. A request that is not answered is sent again, unchanged, and is lost when that did not help either. Replies are
 matched by lane and identifier; a sample of them is checked with the shared secret after the clock has stopped.
 
@@ -21,7 +21,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from benchmarks.datagrams import Inbox, Outbox
 from benchmarks.packets import is_genuine
@@ -79,7 +79,7 @@ class LoadResult:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] / 1000
 
 
-class Lane:
+class Port:
     """One source port with its requests under way; `first_sent` and `last_sent` hold a clock by identifier."""
 
     def __init__(self, plan: LoadPlan, *, source: str) -> None:
@@ -95,18 +95,11 @@ class Lane:
         # Identifiers that were sent more than once: their next answer may belong to the packet before.
         self.doubtful: set[int] = set()
 
-    def request(self, identifier: int) -> bytes:
-        """The request that is under way with that identifier."""
-        raise NotImplementedError
-
-    def send_more(self, now: int) -> int:
-        """Fill the window; returns how many requests left."""
-        raise NotImplementedError
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether nothing is left to be sent."""
-        raise NotImplementedError
+    def left(self, identifier: int, now: int) -> None:
+        """A new request was sent."""
+        self.first_sent[identifier] = self.last_sent[identifier] = now
+        self.sends[identifier] = 1
+        self.under_way += 1
 
     def give_up(self, identifier: int) -> None:
         """No answer is expected any more."""
@@ -114,11 +107,34 @@ class Lane:
         self.under_way -= 1
 
 
-class BuiltLane(Lane):
+class Lane(Protocol):
+    """What is sent from one port: which requests, in which order."""
+
+    port: Port
+    # Whether answers may bring it more to send while the last ones are waited for.
+    grows: bool
+
+    def request(self, identifier: int) -> bytes:
+        """The request that is under way with that identifier."""
+
+    def send_more(self, now: int) -> int:
+        """Fill the window; returns how many requests left."""
+
+    def freed(self, identifier: int) -> None:
+        """The identifier may be used again: its request was answered or given up."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left to be sent."""
+
+
+class BuiltLane:
     """A lane whose packets are all made beforehand; they are sent in order, again and again when the plan says so."""
 
+    grows = False
+
     def __init__(self, plan: LoadPlan, packets: Sequence[bytes], *, source: str = "127.0.0.1") -> None:
-        super().__init__(plan, source=source)
+        self.port = Port(plan, source=source)
         self._packets = packets
         self._outbox = Outbox(packets)
         self._identifiers = bytes(packet[1] for packet in packets)
@@ -129,40 +145,44 @@ class BuiltLane(Lane):
         return self._packets[self._index_of[identifier]]
 
     def send_more(self, now: int) -> int:
+        port = self.port
         if self._next == len(self._packets):
-            if not self.plan.repeat:
+            if not port.plan.repeat:
                 return 0
             self._next = 0
-        first, busy = self._next, self.first_sent
-        last = min(first + self.plan.window - self.under_way, len(self._packets))
+        first, busy = self._next, port.first_sent
+        last = min(first + port.plan.window - port.under_way, len(self._packets))
         end = first
         while end < last and not busy[self._identifiers[end]]:
             end += 1
         if end == first:
             return 0
-        taken = self._outbox.send(self.socket, first, end - first)
+        taken = self._outbox.send(port.socket, first, end - first)
         for index in range(first, first + taken):
             identifier = self._identifiers[index]
-            self.first_sent[identifier] = self.last_sent[identifier] = now
-            self.sends[identifier] = 1
+            port.left(identifier, now)
             self._index_of[identifier] = index
         self._next += taken
-        self.under_way += taken
         return taken
+
+    def freed(self, identifier: int) -> None:
+        """Its packets carry their identifiers; `send_more` looks which are free."""
 
     @property
     def exhausted(self) -> bool:
-        return not self.plan.repeat and self._next == len(self._packets)
+        return not self.port.plan.repeat and self._next == len(self._packets)
 
 
-class QueueLane(Lane):
+class QueueLane:
     """A lane whose packets are made while the clock runs, from what an earlier answer said.
 
     `make(item, identifier)` gives the packet once an identifier is free.
     """
 
+    grows = True
+
     def __init__(self, plan: LoadPlan, make: Callable[[object, int], bytes], *, source: str = "127.0.0.1") -> None:
-        super().__init__(plan, source=source)
+        self.port = Port(plan, source=source)
         self.queue: deque[object] = deque()
         self._make = make
         self._free = deque(range(IDENTIFIERS))
@@ -173,24 +193,17 @@ class QueueLane(Lane):
         return self._requests[identifier]
 
     def send_more(self, now: int) -> int:
-        sent = 0
-        while self.queue and self._free and self.under_way < self.plan.window:
+        port, sent = self.port, 0
+        while self.queue and self._free and port.under_way < port.plan.window:
             identifier = self._free.popleft()
             packet = self._make(self.queue.popleft(), identifier)
             self._requests[identifier] = packet
-            self.socket.send(packet)
-            self.first_sent[identifier] = self.last_sent[identifier] = now
-            self.sends[identifier] = 1
-            self.under_way += 1
+            port.socket.send(packet)
+            port.left(identifier, now)
             sent += 1
         return sent
 
-    def answered(self, identifier: int) -> None:
-        """The identifier may be used again."""
-        self._free.append(identifier)
-
-    def give_up(self, identifier: int) -> None:
-        super().give_up(identifier)
+    def freed(self, identifier: int) -> None:
         self._free.append(identifier)
 
     @property
@@ -224,7 +237,7 @@ class Generator:
             if now >= next_check:
                 next_check = now + int(_RESEND_CHECK_S * 1e9)
                 self._resend(now)
-                if not moved and all(lane.exhausted and not lane.under_way for lane in self._lanes):
+                if not moved and all(lane.exhausted and not lane.port.under_way for lane in self._lanes):
                     break
             time.sleep(plan.rest_s)
         result.cpu_s = time.process_time() - cpu
@@ -244,39 +257,40 @@ class Generator:
         return sum(self._round(lane, sending=sending) for lane in self._lanes)
 
     def _drain(self) -> None:
-        patience_s = max(lane.plan.timeout_s * lane.plan.tries for lane in self._lanes)
+        patience_s = max(lane.port.plan.timeout_s * lane.port.plan.tries for lane in self._lanes)
         deadline = time.monotonic_ns() + int(patience_s * 1e9) + 10**8
-        while any(lane.under_way for lane in self._lanes) and time.monotonic_ns() < deadline:
+        while any(lane.port.under_way for lane in self._lanes) and time.monotonic_ns() < deadline:
             for lane in self._lanes:
-                self._round(lane, sending=isinstance(lane, QueueLane))
+                self._round(lane, sending=lane.grows)
             self._resend(time.monotonic_ns())
             time.sleep(self._plan.rest_s)
-        self.result.lost += sum(lane.under_way for lane in self._lanes)
+        self.result.lost += sum(lane.port.under_way for lane in self._lanes)
 
     def _round(self, lane: Lane, *, sending: bool) -> int:
-        got = self._receive(lane) if lane.under_way else 0
-        if sending and lane.under_way < lane.plan.window:
+        port = lane.port
+        got = self._receive(lane) if port.under_way else 0
+        if sending and port.under_way < port.plan.window:
             sent = lane.send_more(time.monotonic_ns())
             self.result.sent += sent
             return got + sent
         return got
 
     def _receive(self, lane: Lane) -> int:
-        inbox, result = self._inbox, self.result
-        got = inbox.receive(lane.socket)
+        inbox, result, port = self._inbox, self.result, lane.port
+        got = inbox.receive(port.socket)
         if not got:
             return 0
         now = time.monotonic_ns()
         codes, identifiers = inbox.octets_at(0, got), inbox.octets_at(1, got)
-        first_sent, latencies, answered = lane.first_sent, result.latencies_us, result.answered
+        first_sent, latencies, answered = port.first_sent, result.latencies_us, result.answered
         for index in range(got):
             identifier, code = identifiers[index], codes[index]
             sent_at = first_sent[identifier]
-            if not sent_at or (identifier in lane.doubtful and not self._belongs(lane, identifier, index)):
+            if not sent_at or (identifier in port.doubtful and not self._belongs(lane, identifier, index)):
                 result.strays += 1
                 continue
             first_sent[identifier] = _NEVER
-            lane.under_way -= 1
+            port.under_way -= 1
             latencies.append((now - sent_at) // 1000)
             answered[code] = answered.get(code, 0) + 1
             self._seen += 1
@@ -284,8 +298,7 @@ class Generator:
                 self._samples.append((lane.request(identifier), inbox.datagram(index)))
             if self._on_reply is not None:
                 self._on_reply(lane.request(identifier), inbox.datagram(index))
-            if isinstance(lane, QueueLane):
-                lane.answered(identifier)
+            lane.freed(identifier)
         return got
 
     def _belongs(self, lane: Lane, identifier: int, index: int) -> bool:
@@ -293,22 +306,24 @@ class Generator:
 
     def _resend(self, now: int) -> None:
         for lane in self._lanes:
-            if not lane.under_way:
+            port = lane.port
+            if not port.under_way:
                 continue
-            overdue = now - int(lane.plan.timeout_s * 1e9)
+            overdue = now - int(port.plan.timeout_s * 1e9)
             for identifier in range(IDENTIFIERS):
-                if not lane.first_sent[identifier] or lane.last_sent[identifier] > overdue:
+                if not port.first_sent[identifier] or port.last_sent[identifier] > overdue:
                     continue
-                lane.doubtful.add(identifier)
-                if lane.sends[identifier] >= lane.plan.tries:
-                    lane.give_up(identifier)
+                port.doubtful.add(identifier)
+                if port.sends[identifier] >= port.plan.tries:
+                    port.give_up(identifier)
+                    lane.freed(identifier)
                     self.result.lost += 1
                     continue
                 # Nobody may be listening at this moment: that is what the next try is for.
                 with contextlib.suppress(ConnectionRefusedError):
-                    lane.socket.send(lane.request(identifier))
-                lane.last_sent[identifier] = now
-                lane.sends[identifier] += 1
+                    port.socket.send(lane.request(identifier))
+                port.last_sent[identifier] = now
+                port.sends[identifier] += 1
                 self.result.resent += 1
 
     def _check_samples(self) -> None:
@@ -318,7 +333,7 @@ class Generator:
     def close(self) -> None:
         """Close the sockets."""
         for lane in self._lanes:
-            lane.socket.close()
+            lane.port.socket.close()
 
 
 def run_load(plan: LoadPlan, packets_by_lane: Sequence[Sequence[bytes]]) -> LoadResult:
