@@ -20,6 +20,7 @@ from typing import Final
 import msgspec
 
 from control_plane.spool import DetailRecord, read_octets, read_string
+from radius_hooks.line import line_of
 from radius_hooks.packet import CLASS_PREFIX, normal_circuit_id, normal_mac
 
 # A device that resends for a week is believed; older event times are not (radius.md 5.2).
@@ -246,12 +247,11 @@ def _nat_block(attributes: dict[str, str]) -> NatBlock | None:
 
 def _line(attributes: dict[str, str]) -> str:
     """Which access line of the NAS, in the same form as the hook compares it at a login."""
-    circuit_id = attributes.get("ADSL-Agent-Circuit-Id")
-    if circuit_id is not None:
-        return normal_circuit_id(circuit_id)
-    port = attributes.get("NAS-Port-Id")
-    if port is None:
-        return attributes.get("NAS-Port", "")
-    if "\\" not in port:
-        return port.strip('"')
-    return read_octets(port).decode(errors="backslashreplace").replace("\0", "\\000")
+    get = attributes.get
+    circuit_id = get("ADSL-Agent-Circuit-Id", "")
+    port_id = get("NAS-Port-Id", "")
+    if "\\" not in port_id:
+        port_id = port_id.strip('"')
+    else:
+        port_id = read_octets(port_id).decode(errors="backslashreplace").replace("\0", "\\000")
+    return line_of(normal_circuit_id(circuit_id) if circuit_id else "", port_id, get("NAS-Port", ""))

@@ -28,7 +28,7 @@ from control_plane.machine.live_figures import OLD_STORE_S
 from control_plane.machine.ports import PortError, can_bind, choose_ports, read_ports
 from control_plane.machine.private_postgres import ROLES
 from control_plane.policy_source import load_profiles
-from control_plane.rendering import session_policy
+from control_plane.profile import session_policy
 from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
 from control_plane.spool import Parked, SpoolError
 from control_plane.store.node import load_holder

@@ -8,12 +8,15 @@ Next: rendering.py
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
 import msgspec
 import psycopg
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
+
+from control_plane.profile import PROFILE_COLUMNS, ProfileColumns
 
 # Rows held at once while a whole table passes through.
 STREAM_ROWS: Final = 5000
@@ -45,29 +48,12 @@ class AccountRow(msgspec.Struct, frozen=True, gc=False):
     prefixes: str | None
 
 
-class ProfileRow(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileRow(ProfileColumns):
     """One profile, in the words and units of the table."""
 
     id: int
     name: str
-    rate_down_bps: int | None
-    rate_up_bps: int | None
-    burst_down_bps: int | None
-    burst_up_bps: int | None
-    burst_threshold_down_bps: int | None
-    burst_threshold_up_bps: int | None
-    burst_time_s: int | None
-    priority: int | None
-    minimum_down_bps: int | None
-    minimum_up_bps: int | None
-    address_lists: list[str]
-    ipv4_pool: str | None
-    ipv6_pool: str | None
-    delegated_ipv6_pool: str | None
-    filter: str | None
-    session_timeout_s: int | None
-    idle_timeout_s: int | None
-    interim_interval_s: int | None
 
 
 class NasRow(msgspec.Struct, frozen=True):
@@ -145,7 +131,7 @@ _SOME_ACCOUNTS: Final = (
 )
 _ALL_ACCOUNTS: Final = _accounts(_CONTRACT_JOINED, _JOINED) + "ORDER BY a.username"
 
-_PROFILES: Final = f"SELECT {', '.join(ProfileRow.__struct_fields__)} FROM profile ORDER BY id"  # noqa: S608 - our names
+_PROFILES: Final = f"SELECT id, name, {', '.join(PROFILE_COLUMNS)} FROM profile ORDER BY id"  # noqa: S608 - our names
 _NASES: Final = """
 SELECT id, name, source::text, vendor, sealed_secret, require_message_authenticator, realms
 FROM nas WHERE enabled ORDER BY id
@@ -173,7 +159,8 @@ def stream_accounts(connection: psycopg.Connection[TupleRow]) -> Iterator[Accoun
 
 def load_profiles(connection: psycopg.Connection[TupleRow]) -> list[ProfileRow]:
     """Every profile: they are few."""
-    return [ProfileRow(*row) for row in connection.execute(_PROFILES)]
+    with connection.cursor(row_factory=class_row(ProfileRow)) as cursor:
+        return cursor.execute(_PROFILES).fetchall()
 
 
 def load_nases(connection: psycopg.Connection[TupleRow]) -> list[NasRow]:

@@ -29,11 +29,11 @@ from control_plane.access_policy import (
     policy_steps,
 )
 from control_plane.policy_source import AccountRow, NasRow, ProfileRow, SessionRow
+from control_plane.profile import PROFILE_COLUMNS, session_policy
 from nas_drivers.dictionaries.attribute import AttributeType
 from nas_drivers.dictionaries.canonical import canonical_value
 from nas_drivers.dictionaries.reader import Dictionary
 from nas_drivers.driver import NasDriver
-from nas_drivers.policy import BitRate, RatePair, SessionPolicy
 from radius_hooks.decision import NO_TIME_LIMIT
 from radius_hooks.own_attributes import CHECK_OPERATORS, REPLY_OPERATORS
 from radius_hooks.policy_store import (
@@ -163,30 +163,9 @@ def build_live_sessions(rows: Iterable[SessionRow]) -> tuple[LiveSession, ...]:
     return tuple(LiveSession(row.session_key, row.nas_id, row.mac, row.line, row.stale) for row in rows)
 
 
-def session_policy(row: ProfileRow) -> SessionPolicy:
-    """A profile in no vendor's words. Raises: ValueError for a rate out of range."""
-    return SessionPolicy(
-        rate=_pair(row.rate_down_bps, row.rate_up_bps),
-        burst=_pair(row.burst_down_bps, row.burst_up_bps),
-        burst_threshold=_pair(row.burst_threshold_down_bps, row.burst_threshold_up_bps),
-        burst_time_s=row.burst_time_s,
-        priority=row.priority,
-        minimum=_pair(row.minimum_down_bps, row.minimum_up_bps),
-        address_lists=tuple(row.address_lists),
-        ipv4_pool=row.ipv4_pool,
-        ipv6_pool=row.ipv6_pool,
-        delegated_ipv6_pool=row.delegated_ipv6_pool,
-        filter=row.filter,
-        session_timeout_s=row.session_timeout_s,
-        idle_timeout_s=row.idle_timeout_s,
-        interim_interval_s=row.interim_interval_s,
-    )
-
-
 def profile_revision(row: ProfileRow) -> bytes:
     """What the profile gives, hashed: neither its name nor its number nor a vendor's way of saying it changes it."""
-    content = {name: getattr(row, name) for name in row.__struct_fields__ if name not in {"id", "name"}}
-    return _digest(content)
+    return _digest({name: getattr(row, name) for name in PROFILE_COLUMNS})
 
 
 def _record(
@@ -295,10 +274,6 @@ def _attribute(name: str, op: str, dictionary: Dictionary, operators: frozenset[
 
 def _full_name(attribute: AttributeType) -> str:
     return attribute.name if attribute.tag is None else f"{attribute.name}:{attribute.tag}"
-
-
-def _pair(down_bps: int | None, up_bps: int | None) -> RatePair | None:
-    return None if down_bps is None or up_bps is None else RatePair(BitRate(down_bps), BitRate(up_bps))
 
 
 def _digest(content: object) -> bytes:

@@ -10,34 +10,18 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from control_plane.profile import PROFILE_COLUMNS, ProfileColumns
+
 Connection = psycopg.Connection[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What the network gives. Units: bit/s, octets a calendar month, seconds. `plans` names those that use it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile(ProfileColumns):
+    """What the network gives. Units: as its columns, octets a calendar month. `plans` names those that use it."""
 
     id: int
     name: str
-    rate_down_bps: int | None
-    rate_up_bps: int | None
-    burst_down_bps: int | None
-    burst_up_bps: int | None
-    burst_threshold_down_bps: int | None
-    burst_threshold_up_bps: int | None
-    burst_time_s: int | None
-    priority: int | None
-    minimum_down_bps: int | None
-    minimum_up_bps: int | None
-    address_lists: list[str]
-    ipv4_pool: str | None
-    ipv6_pool: str | None
-    delegated_ipv6_pool: str | None
-    filter: str | None
     quota_octets: int | None
-    session_timeout_s: int | None
-    idle_timeout_s: int | None
-    interim_interval_s: int | None
     plans: list[str]
 
 
@@ -53,13 +37,11 @@ class Plan:
     contracts: int
 
 
-_PROFILES: Final = """
-SELECT p.id, p.name, p.rate_down_bps, p.rate_up_bps, p.burst_down_bps, p.burst_up_bps, p.burst_threshold_down_bps,
-    p.burst_threshold_up_bps, p.burst_time_s, p.priority, p.minimum_down_bps, p.minimum_up_bps, p.address_lists, p.ipv4_pool,
-    p.ipv6_pool, p.delegated_ipv6_pool, p.filter, p.quota_octets, p.session_timeout_s, p.idle_timeout_s, p.interim_interval_s,
+_PROFILES: Final = f"""
+SELECT p.id, p.name, {", ".join(f"p.{column}" for column in PROFILE_COLUMNS)}, p.quota_octets,
     ARRAY(SELECT n.name FROM plan n WHERE p.id IN (n.profile_id, n.throttle_profile_id, n.walled_profile_id) ORDER BY 1) AS plans
 FROM profile p ORDER BY p.name
-"""
+"""  # noqa: S608 - our names
 _PLANS: Final = """
 SELECT n.id, n.name, f.name AS profile, t.name AS throttle_profile, w.name AS walled_profile,
     (SELECT count(*) FROM contract c WHERE c.plan_id = n.id AND c.status IN ('trial', 'active', 'free')) AS contracts

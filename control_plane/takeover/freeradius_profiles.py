@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
+from control_plane.profile import session_policy
 from control_plane.takeover.wanted import WantedProfile
 from nas_drivers.driver import driver_for
-from nas_drivers.policy import BitRate, RatePair, SessionPolicy
 
 _RATE: Final = re.compile(r"([0-9]{1,12})([kM]?)")
 _UNITS: Final = {"": 1, "k": 1_000, "M": 1_000_000}
@@ -52,30 +52,6 @@ def profile_for(reply: Reply, vendors: Sequence[str]) -> tuple[WantedProfile, di
     return replace(WantedProfile(), **timeouts), only_timeouts
 
 
-def session_policy_for(profile: WantedProfile) -> SessionPolicy:
-    """The profile in no vendor's words."""
-
-    def pair(down_bps: int | None, up_bps: int | None) -> RatePair | None:
-        return None if down_bps is None or up_bps is None else RatePair(BitRate(down_bps), BitRate(up_bps))
-
-    return SessionPolicy(
-        rate=pair(profile.rate_down_bps, profile.rate_up_bps),
-        burst=pair(profile.burst_down_bps, profile.burst_up_bps),
-        burst_threshold=pair(profile.burst_threshold_down_bps, profile.burst_threshold_up_bps),
-        burst_time_s=profile.burst_time_s,
-        priority=profile.priority,
-        minimum=pair(profile.minimum_down_bps, profile.minimum_up_bps),
-        address_lists=profile.address_lists,
-        ipv4_pool=profile.ipv4_pool,
-        ipv6_pool=profile.ipv6_pool,
-        delegated_ipv6_pool=profile.delegated_ipv6_pool,
-        filter=profile.filter,
-        session_timeout_s=profile.session_timeout_s,
-        idle_timeout_s=profile.idle_timeout_s,
-        interim_interval_s=profile.interim_interval_s,
-    )
-
-
 def _timeout_fields(name: str, values: tuple[str, ...]) -> dict[str, Any] | None:
     field, low, high = _TIMEOUTS.get(name, ("", 0, 0))
     if not field or len(values) != 1 or not low <= int(values[0]) <= high:
@@ -97,7 +73,7 @@ def _fields_for(name: str, values: tuple[str, ...], vendors: Sequence[str]) -> d
 
 
 def _rendered_alike(profile: WantedProfile, wanted: Reply, vendors: Sequence[str]) -> bool:
-    policy = session_policy_for(profile)
+    policy = session_policy(profile)
     for vendor in vendors:
         rendered: dict[str, tuple[str, ...]] = {}
         for attribute in driver_for(vendor).login_attributes(policy):

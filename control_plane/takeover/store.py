@@ -17,27 +17,9 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from control_plane.profile import PROFILE_COLUMNS
+
 Connection = psycopg.Connection[TupleRow]
-PROFILE_COLUMNS: Final = (
-    "rate_down_bps",
-    "rate_up_bps",
-    "burst_down_bps",
-    "burst_up_bps",
-    "burst_threshold_down_bps",
-    "burst_threshold_up_bps",
-    "burst_time_s",
-    "priority",
-    "minimum_down_bps",
-    "minimum_up_bps",
-    "address_lists",
-    "ipv4_pool",
-    "ipv6_pool",
-    "delegated_ipv6_pool",
-    "filter",
-    "session_timeout_s",
-    "idle_timeout_s",
-    "interim_interval_s",
-)
 # One import at a time: two would make the same rows.
 _LOCK_KEY: Final = 0x636F_7272_696D_706F
 

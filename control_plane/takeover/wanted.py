@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from control_plane.profile import ProfileColumns
+
 OwnItem = tuple[str, str, str]
 
 
@@ -73,28 +75,8 @@ class WantedAccount:
     prefixes: tuple[WantedPrefix, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class WantedProfile:
-    """The columns of a profile. Units: bit/s and seconds, as in schema.sql."""
-
-    rate_down_bps: int | None = None
-    rate_up_bps: int | None = None
-    burst_down_bps: int | None = None
-    burst_up_bps: int | None = None
-    burst_threshold_down_bps: int | None = None
-    burst_threshold_up_bps: int | None = None
-    burst_time_s: int | None = None
-    priority: int | None = None
-    minimum_down_bps: int | None = None
-    minimum_up_bps: int | None = None
-    address_lists: tuple[str, ...] = ()
-    ipv4_pool: str | None = None
-    ipv6_pool: str | None = None
-    delegated_ipv6_pool: str | None = None
-    filter: str | None = None
-    session_timeout_s: int | None = None
-    idle_timeout_s: int | None = None
-    interim_interval_s: int | None = None
+# Of a profile an import wants what a NAS is told, and nothing else.
+WantedProfile = ProfileColumns
 
 
 @dataclass(frozen=True, slots=True)

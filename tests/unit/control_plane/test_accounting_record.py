@@ -16,6 +16,7 @@ from control_plane.accounting_record import (
     read_date,
 )
 from control_plane.spool import read_detail
+from radius_hooks.packet import read_request
 
 
 def read(*arguments, **attributes):
@@ -45,6 +46,22 @@ def test_a_record_of_a_session_is_read_whole():
     assert (record.framed_ipv4, record.framed_ipv6_address) == ("10.0.0.1", "2001:db8::1")
     assert (record.framed_ipv6_prefix, record.delegated_ipv6_prefix) == ("2001:db8:0:1::/64", "2001:db8:0:100::/56")
     assert (record.mac, record.line) == ("aabbcc001122", "ether1")
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ({"NAS_Port": "7", "NAS_Port_Id": '"ether1"', "ADSL_Agent_Circuit_Id": "0x6f6c74"}, "olt"),
+        ({"NAS_Port": "7", "NAS_Port_Id": '"ether1"', "ADSL_Agent_Circuit_Id": "0x"}, "ether1"),
+        ({"NAS_Port": "7", "NAS_Port_Id": '""'}, "7"),
+        ({"NAS_Port": "7"}, "7"),
+        ({}, ""),
+    ],
+)
+def test_the_line_is_named_as_at_the_login(said, line):
+    assert read("Start", **said).line == line
+    pairs = [(name.replace("_", "-"), printed.strip('"')) for name, printed in said.items()]
+    assert read_request((("Corrente-Source", "127.0.0.1 7"), *pairs)).line == line
 
 
 @pytest.mark.parametrize(
