@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final, Protocol
@@ -18,6 +18,7 @@ from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.retry import RetryPlan
 from nas_drivers.simulated.session import Session, SessionTable, Terms
 from nas_drivers.simulated.traffic import Rates
+from nas_drivers.simulated.wire import Code, ErrorCause
 
 # Addresses that mean: choose one yourself (RFC 2865 section 5.8).
 NAS_CHOOSES: Final = (IPv4Address("255.255.255.254"), IPv4Address("255.255.255.255"))
@@ -186,3 +187,51 @@ def is_for_another_nas(request: Packet, identity: DeviceIdentity, *, identifier_
     if address is not None and address != identity.nas_ip_address.packed:
         return True
     return identifier_too and identifier is not None and identifier != identity.nas_identifier
+
+
+def _refuses_nothing(_request: Packet) -> ErrorCause | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRules:
+    """What a vendor puts into the walk of `decide_change`: what it identifies by, what it refuses when, what it changes."""
+
+    identifies: frozenset[int]
+    # What a change means; everything it leaves out stays as it was.
+    terms: Callable[[Packet], Terms]
+    # Whether NAS-Identifier must be the device's own, as NAS-IP-Address must.
+    identifier_too: bool = True
+    # Whether only the first of several sessions is meant.
+    first_only: bool = False
+    # The answer to a request without identification.
+    unnamed: ErrorCause = ErrorCause.MISSING_ATTRIBUTE
+    # Asked before identification, before a session is looked for, and before a session that was found is changed.
+    refuses_service: Callable[[Packet], ErrorCause | None] = _refuses_nothing
+    refuses_attributes: Callable[[Packet], ErrorCause | None] = _refuses_nothing
+    refuses_change: Callable[[Packet], ErrorCause | None] = _refuses_nothing
+
+
+def decide_change(request: Packet, sessions: SessionTable, identity: DeviceIdentity, rules: ChangeRules) -> Decision:
+    """The walk that all vendors share: is it for us, what does it ask, about whom, may that be, who is that.
+
+    Source: RFC 5176 sections 3 and 3.5.
+    """
+    if is_for_another_nas(request, identity, identifier_too=rules.identifier_too):
+        return Nak(ErrorCause.NAS_IDENTIFICATION_MISMATCH)
+    refused = rules.refuses_service(request)
+    if refused is not None:
+        return Nak(refused)
+    named = sessions_named(request, sessions, rules.identifies)
+    if named is None:
+        return Nak(rules.unnamed)
+    refused = rules.refuses_attributes(request)
+    if refused is not None:
+        return Nak(refused)
+    if not named:
+        return Nak(ErrorCause.SESSION_NOT_FOUND)
+    meant = named[:1] if rules.first_only else named
+    if request.code == Code.DISCONNECT_REQUEST:
+        return End(meant)
+    refused = rules.refuses_change(request)
+    return Nak(refused) if refused is not None else Change(meant, rules.terms(request))

@@ -20,24 +20,21 @@ from typing import Final
 from nas_drivers.simulated import wire
 from nas_drivers.simulated.behaviour import (
     NAS_CHOOSES,
-    Change,
+    ChangeRules,
     Decision,
     DeviceBehaviour,
     DeviceIdentity,
-    End,
     Habits,
-    Nak,
     common_terms,
-    is_for_another_nas,
+    decide_change,
     number_in,
-    sessions_named,
     text_in,
 )
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.retry import RetryPlan
 from nas_drivers.simulated.session import SessionTable, Terms
 from nas_drivers.simulated.traffic import Rates
-from nas_drivers.simulated.wire import Code, ErrorCause
+from nas_drivers.simulated.wire import ErrorCause
 
 _IDENTIFIES: Final = frozenset(
     {
@@ -91,16 +88,7 @@ class AccelPppBehaviour:
 
     def decide(self, request: Packet, sessions: SessionTable, identity: DeviceIdentity) -> Decision:
         """As dm_coa_read and what it calls."""
-        if is_for_another_nas(request, identity, identifier_too=True):
-            return Nak(ErrorCause.NAS_IDENTIFICATION_MISMATCH)
-        named = sessions_named(_without_own_choice(request), sessions, _IDENTIFIES)
-        if not named:
-            return Nak(ErrorCause.SESSION_NOT_FOUND)
-        if request.code == Code.DISCONNECT_REQUEST:
-            return End(named[:1])
-        read = _terms(request)
-        timeout = read.session_timeout_s if not read.classes else None
-        return Change(named[:1], Terms(rates=read.rates, classes=read.classes, session_timeout_s=timeout))
+        return decide_change(_without_own_choice(request), sessions, identity, _RULES)
 
 
 def _without_own_choice(request: Packet) -> Packet:
@@ -128,4 +116,13 @@ def read_shaping(value: str) -> Rates | None:
     return Rates(down_bps=down_bps or None, up_bps=up_bps or None)
 
 
+def _changed(request: Packet) -> Terms:
+    read = _terms(request)
+    timeout = read.session_timeout_s if not read.classes else None
+    return Terms(rates=read.rates, classes=read.classes, session_timeout_s=timeout)
+
+
+_RULES: Final = ChangeRules(
+    identifies=_IDENTIFIES, terms=_changed, first_only=True, unnamed=ErrorCause.SESSION_NOT_FOUND
+)
 BEHAVIOUR: Final[DeviceBehaviour] = AccelPppBehaviour()

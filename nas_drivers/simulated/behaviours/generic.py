@@ -12,17 +12,14 @@ from typing import Final
 
 from nas_drivers.simulated import wire
 from nas_drivers.simulated.behaviour import (
-    Change,
+    ChangeRules,
     Decision,
     DeviceBehaviour,
     DeviceIdentity,
-    End,
     Habits,
-    Nak,
     common_terms,
-    is_for_another_nas,
+    decide_change,
     number_in,
-    sessions_named,
 )
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.retry import RetryPlan
@@ -83,23 +80,30 @@ class GenericBehaviour:
 
     def decide(self, request: Packet, sessions: SessionTable, identity: DeviceIdentity) -> Decision:
         """In the order of RFC 5176: NAS, kind of service, identification, attributes, session."""
-        if is_for_another_nas(request, identity, identifier_too=True):
-            return Nak(ErrorCause.NAS_IDENTIFICATION_MISMATCH)
-        if number_in(request, wire.SERVICE_TYPE) == wire.AUTHORIZE_ONLY:
-            has_state = request.first(wire.STATE) is not None
-            return Nak(ErrorCause.UNSUPPORTED_SERVICE if has_state else ErrorCause.MISSING_ATTRIBUTE)
-        named = sessions_named(request, sessions, _IDENTIFIES)
-        if named is None:
-            return Nak(ErrorCause.MISSING_ATTRIBUTE)
-        disconnecting = request.code == Code.DISCONNECT_REQUEST
-        supported = _IDENTIFIES | _ALWAYS | (_WITH_A_DISCONNECT if disconnecting else _CHANGEABLE)
-        if any(number not in supported for number, _ in request.attributes):
-            return Nak(ErrorCause.UNSUPPORTED_ATTRIBUTE)
-        if any(number in _NUMBERS and len(value) != 4 for number, value in request.attributes):
-            return Nak(ErrorCause.INVALID_ATTRIBUTE_VALUE)
-        if not named:
-            return Nak(ErrorCause.SESSION_NOT_FOUND)
-        return End(named) if disconnecting else Change(named, common_terms(request, rates=None))
+        return decide_change(request, sessions, identity, _RULES)
 
 
+def _refused_service(request: Packet) -> ErrorCause | None:
+    if number_in(request, wire.SERVICE_TYPE) != wire.AUTHORIZE_ONLY:
+        return None
+    has_state = request.first(wire.STATE) is not None
+    return ErrorCause.UNSUPPORTED_SERVICE if has_state else ErrorCause.MISSING_ATTRIBUTE
+
+
+def _refused_attributes(request: Packet) -> ErrorCause | None:
+    more = _WITH_A_DISCONNECT if request.code == Code.DISCONNECT_REQUEST else _CHANGEABLE
+    supported = _IDENTIFIES | _ALWAYS | more
+    if any(number not in supported for number, _ in request.attributes):
+        return ErrorCause.UNSUPPORTED_ATTRIBUTE
+    if any(number in _NUMBERS and len(value) != 4 for number, value in request.attributes):
+        return ErrorCause.INVALID_ATTRIBUTE_VALUE
+    return None
+
+
+_RULES: Final = ChangeRules(
+    identifies=_IDENTIFIES,
+    terms=lambda request: common_terms(request, rates=None),
+    refuses_service=_refused_service,
+    refuses_attributes=_refused_attributes,
+)
 BEHAVIOUR: Final[DeviceBehaviour] = GenericBehaviour()

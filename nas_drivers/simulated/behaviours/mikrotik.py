@@ -20,23 +20,20 @@ from typing import Final
 
 from nas_drivers.simulated import wire
 from nas_drivers.simulated.behaviour import (
-    Change,
+    ChangeRules,
     Decision,
     DeviceBehaviour,
     DeviceIdentity,
-    End,
     Habits,
-    Nak,
     common_terms,
-    is_for_another_nas,
-    sessions_named,
+    decide_change,
     text_in,
 )
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.retry import RetryPlan
 from nas_drivers.simulated.session import SessionTable, Terms
 from nas_drivers.simulated.traffic import Rates
-from nas_drivers.simulated.wire import Code, ErrorCause
+from nas_drivers.simulated.wire import ErrorCause
 
 _IDENTIFIES: Final = frozenset(
     {wire.USER_NAME, wire.ACCT_SESSION_ID, wire.FRAMED_IP_ADDRESS, wire.NAS_PORT_ID, wire.CALLING_STATION_ID}
@@ -99,22 +96,21 @@ class MikrotikBehaviour:
 
     def decide(self, request: Packet, sessions: SessionTable, identity: DeviceIdentity) -> Decision:
         """See the module's list of what is known and what is not."""
-        if is_for_another_nas(request, identity, identifier_too=False):
-            return Nak(ErrorCause.NAS_IDENTIFICATION_MISMATCH)
-        named = sessions_named(request, sessions, _IDENTIFIES)
-        if named is None:
-            return Nak(ErrorCause.MISSING_ATTRIBUTE)
-        if not named:
-            return Nak(ErrorCause.SESSION_NOT_FOUND)
-        if request.code == Code.DISCONNECT_REQUEST:
-            return End(named)
-        if any(number in _UNCHANGEABLE for number, _ in request.attributes):
-            return Nak(ErrorCause.UNSUPPORTED_ATTRIBUTE)
-        limit = text_in(request, wire.MIKROTIK_RATE_LIMIT)
-        if limit is not None and read_rate_limit(limit) is None:
-            return Nak(ErrorCause.INVALID_ATTRIBUTE_VALUE)
-        # Not on its list: new address lists, an interim interval, another Class.
-        return Change(named, replace(_terms(request), address_lists=(), interim_interval_s=None, classes=()))
+        return decide_change(request, sessions, identity, _RULES)
+
+
+def _refused_change(request: Packet) -> ErrorCause | None:
+    if any(number in _UNCHANGEABLE for number, _ in request.attributes):
+        return ErrorCause.UNSUPPORTED_ATTRIBUTE
+    limit = text_in(request, wire.MIKROTIK_RATE_LIMIT)
+    if limit is not None and read_rate_limit(limit) is None:
+        return ErrorCause.INVALID_ATTRIBUTE_VALUE
+    return None
+
+
+def _changed(request: Packet) -> Terms:
+    # Not on its list: new address lists, an interim interval, another Class.
+    return replace(_terms(request), address_lists=(), interim_interval_s=None, classes=())
 
 
 def _terms(packet: Packet) -> Terms:
@@ -148,4 +144,7 @@ def read_rate_limit(limit: str) -> Rates | None:
     return Rates(down_bps=down or None, up_bps=up or None)
 
 
+_RULES: Final = ChangeRules(
+    identifies=_IDENTIFIES, terms=_changed, identifier_too=False, refuses_change=_refused_change
+)
 BEHAVIOUR: Final[DeviceBehaviour] = MikrotikBehaviour()
