@@ -56,10 +56,11 @@ def load_or_make_installation(settings: Settings) -> str:
     if known is not None:
         return known
     file = installation_file(settings)
-    half = file.with_name(f"{file.name}.{os.getpid()}")
+    number = secrets.token_hex(16)
+    half = file.with_name(f"{file.name}.{number}")
     try:
-        with half.open("w", encoding="ascii") as new:
-            new.write(f"{secrets.token_hex(16)}\n")
+        with half.open("x", encoding="ascii") as new:
+            new.write(f"{number}\n")
             new.flush()
             os.fsync(new.fileno())
         try:
