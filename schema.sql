@@ -663,7 +663,31 @@ CREATE TABLE scheduled_job (
 );
 COMMENT ON COLUMN scheduled_job.started_at IS 'When the run that has not ended began; older than deadline_s is a job that hangs, or a worker that died with no other to go on.';
 COMMENT ON COLUMN scheduled_job.deadline_s IS 'What the job may take; a statement of it that runs longer is cancelled.';
-COMMENT ON TABLE scheduled_job IS 'One row a job; a worker that runs it holds the row, so any number of workers run it once. failed_at is emptied by the next success.';
+COMMENT ON TABLE scheduled_job IS 'One row a job of the leading worker: when it is due and how its last run went. failed_at is emptied by the next success.';
+
+CREATE TABLE scheduler_lease (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    holder   text NOT NULL DEFAULT '',
+    token    bigint NOT NULL DEFAULT 0,
+    since    timestamptz NOT NULL DEFAULT now(),
+    until    timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE scheduler_lease IS 'Which worker leads: it alone runs the scheduled jobs and decides what the network should be. Over when until has passed by the clock of the database; then any worker may take it.';
+COMMENT ON COLUMN scheduler_lease.holder IS 'Host, process and a random number of a worker''s start; a worker that starts anew is another.';
+COMMENT ON COLUMN scheduler_lease.token IS 'Grows with each change of leader. A leader''s transaction locks this row and compares before it commits, so that one that was stopped for a while writes nothing after its successor came.';
+INSERT INTO scheduler_lease DEFAULT VALUES;
+
+CREATE FUNCTION refuse_lease_token() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.token > OLD.token OR (NEW.token = OLD.token AND NEW.holder = OLD.holder) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'the lease of % has token %: another holder needs a greater one', OLD.holder, OLD.token
+        USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
+END
+$$;
+COMMENT ON FUNCTION refuse_lease_token() IS 'The lease changes hands only with a greater token.';
+CREATE TRIGGER scheduler_lease_token_grows BEFORE UPDATE ON scheduler_lease FOR EACH ROW EXECUTE FUNCTION refuse_lease_token();
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Partitions: made ahead and dropped by age, never deleted from
@@ -739,5 +763,7 @@ GRANT SELECT (session_key, nas_id, acct_session_id, username, account_id, class_
 GRANT INSERT ON audit_log TO corrente_lookup;
 GRANT SELECT, INSERT, UPDATE ON scheduled_job TO corrente_worker;
 GRANT SELECT ON scheduled_job TO corrente_web;
+GRANT SELECT, UPDATE ON scheduler_lease TO corrente_worker;
+GRANT SELECT ON scheduler_lease TO corrente_web;
 -- A secret is sealed for its row's number, so that number is taken before the row is written.
 GRANT USAGE ON SEQUENCE subscriber_account_id_seq TO corrente_worker, corrente_web;

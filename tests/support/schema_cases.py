@@ -64,6 +64,12 @@ def _keys() -> Iterator[Case]:
         "INSERT INTO change_horizon VALUES (false, '0')",
         "UPDATE change_horizon SET only_row = true",
     )
+    yield Case("scheduler_lease_pkey", "INSERT INTO scheduler_lease DEFAULT VALUES", "SELECT 1")
+    yield Case(
+        "scheduler_lease_only_row_check",
+        "INSERT INTO scheduler_lease (only_row) VALUES (false)",
+        "UPDATE scheduler_lease SET only_row = true",
+    )
 
 
 def _unique() -> Iterator[Case]:
@@ -446,6 +452,13 @@ def _history_triggers() -> Iterator[Case]:
     )
     lift = f"UPDATE restriction SET lifted_at = {DURING_JANUARY}, lifted_by = 'maria'"
     yield Case("restriction_lift_is_final", f"{lift}; UPDATE restriction SET lifted_at = NULL, lifted_by = NULL", lift)
+    taken = "UPDATE scheduler_lease SET holder = 'a', token = 1"
+    for wrong, right in (("holder = 'b'", "holder = 'b', token = 2"), ("token = 0", "until = now()")):
+        yield Case(
+            "scheduler_lease_token_grows",
+            f"{taken}; UPDATE scheduler_lease SET {wrong}",
+            f"{taken}; UPDATE scheduler_lease SET {right}",
+        )
     yield Case("audit_log_append_only", "UPDATE audit_log SET actor = 'nobody'", insert("audit_log"))
     yield Case("audit_log_append_only", "DELETE FROM audit_log", insert("audit_log"))
     yield Case("audit_log_no_truncate", "TRUNCATE audit_log", insert("audit_log"))
