@@ -60,7 +60,7 @@ class NatBlock(msgspec.Struct, frozen=True, gc=False):
     last_port: int
 
 
-class AccountingRecord(msgspec.Struct, frozen=True, gc=False):
+class AccountingRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One record. None means that the device did not say, or nothing that can be believed.
 
     `wide` says that the device sends Gigawords; without, a counter of 32 bits may have wrapped.

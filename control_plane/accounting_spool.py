@@ -1,6 +1,6 @@
 """The accounting spool as the shipper sees it: how its octets become records, and how those reach the database.
 
-Next: sessions.py
+Next: accounting_reader.py, then sessions.py
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
-from control_plane.accounting_record import AccountingRecord, Unusable, read_accounting_record
-from control_plane.blame import our_fault
+from control_plane.accounting_reader import Entries, RecordReader, read_records
+from control_plane.accounting_record import AccountingRecord
 from control_plane.overlap import Overlap
 from control_plane.sessions import SessionMerger
 from control_plane.settings import Settings
-from control_plane.spool import DetailRecord, Parked, Refused, read_detail
+from control_plane.spool import Refused
 from control_plane.store import session_reads
 from control_plane.store.session_reads import Connection, NasTable
 from control_plane.telemetry import ACCOUNTING_RECORDS
@@ -35,13 +36,21 @@ class AccountingSpool:
         self.booted: set[int] = set()
         self.newest_received_at = 0
         self.merger = SessionMerger(settings)
+        self._reader = RecordReader()
         self._nases = NasTable({})
         self._nases_read_at = -_NAS_LIST_AGE_S
 
-    def read(self, data: bytes, *, start: int) -> tuple[list[AccountingRecord | Refused], int]:
+    def read(self, data: bytes, *, start: int) -> tuple[Entries, int]:
         """The records in `data` and the octet after the last of them."""
-        block = read_detail(data, start=start)
-        return [_read(record) for record in block.records], block.end
+        return read_records(data, start=start)
+
+    def read_part(self, path: Path, *, start: int, octets: int) -> tuple[Entries, int]:
+        """The records in a part of a file and the octet after the last of them."""
+        return self._reader.read(path, start=start, octets=octets)
+
+    def close(self) -> None:
+        """Let go of the process that reads."""
+        self._reader.close()
 
     def merge(self, overlap: Overlap, entries: Sequence[AccountingRecord | Refused], *, now: datetime) -> list[Refused]:
         """Bring entries into the database within the caller's transaction; returns those that had no effect."""
@@ -74,15 +83,3 @@ class AccountingSpool:
         if unknown or age_s > _NAS_LIST_AGE_S:
             self._nases = session_reads.load_nases(connection)
             self._nases_read_at = time.monotonic()
-
-
-def _read(record: DetailRecord | Refused) -> AccountingRecord | Refused:
-    if isinstance(record, Refused):
-        return record
-    try:
-        read = read_accounting_record(record)
-    except ValueError as error:
-        return Refused(record.octet, record.end, f"a value can't be read: {error}")
-    except Exception as error:  # noqa: BLE001 - parked by name; one record must not end the shipper for ever
-        return Refused(record.octet, record.end, our_fault(error), Parked.OUR_FAULT)
-    return Refused(record.octet, record.end, read.problem) if isinstance(read, Unusable) else read

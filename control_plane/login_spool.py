@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -18,7 +19,7 @@ import msgspec
 from control_plane.blame import our_fault
 from control_plane.overlap import Overlap
 from control_plane.settings import Settings
-from control_plane.spool import RECORD_MAX_OCTETS, Parked, Refused
+from control_plane.spool import RECORD_MAX_OCTETS, Parked, Refused, read_file
 from control_plane.store import session_writes
 from control_plane.store.session_reads import Connection
 from control_plane.telemetry import LOGIN_RECORDS
@@ -81,6 +82,13 @@ class LoginSpool:
             entries.append(Refused(position, position + len(unfinished), "no login line is this long"))
             position += len(unfinished)
         return entries, position
+
+    def read_part(self, path: Path, *, start: int, octets: int) -> tuple[list[LoginEntry | Refused], int]:
+        """The entries in a part of a file and the octet after the last of them."""
+        return self.read(read_file(path, start=start, octets=octets), start=start)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def merge(self, overlap: Overlap, entries: Sequence[LoginEntry | Refused], *, now: datetime) -> list[Refused]:
         """Write attempts within the caller's transaction; returns the lines that can't be read."""

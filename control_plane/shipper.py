@@ -76,8 +76,8 @@ class Spool(Protocol):
     name: str
     live: Path
 
-    def read(self, data: bytes, *, start: int) -> tuple[list[Any], int]:
-        """The entries in data, and the octet after the last."""
+    def read_part(self, path: Path, *, start: int, octets: int) -> tuple[list[Any], int]:
+        """The entries in up to so many octets of a file, and the octet after the last."""
 
     def merge(self, overlap: Overlap, entries: Sequence[Any], *, now: datetime) -> list[Refused]:
         """Bring entries into the database; returns those without effect."""
@@ -87,6 +87,9 @@ class Spool(Protocol):
 
     def forget(self) -> None:
         """Forget what was remembered of the database."""
+
+    def close(self) -> None:
+        """Let go of what it holds until it is needed again."""
 
 
 @dataclass(slots=True)
@@ -161,6 +164,7 @@ class Shipper:
             connection.close()
         for spool in self._spools:
             spool.forget()
+            self._reader.submit(spool.close).result()
 
     def turn(self) -> bool:
         """Rename, read, merge, delete. Raises: psycopg.Error, SpoolError, OSError."""
@@ -225,8 +229,8 @@ class Shipper:
         while end > file.octets and budget > 0:
             ahead = self._reader.submit(self._read, spool, path, end)
             # In batches of about one size: what a reading brings beyond the limit is no small batch of its own.
-            number = -(-len(entries) // self._settings.edge.batch_records)
-            limit = -(-len(entries) // number) if number else 1
+            number = max(1, round(len(entries) / self._settings.edge.batch_records))
+            limit = max(1, -(-len(entries) // number))
             for first in range(0, len(entries), limit):
                 some = entries[first : first + limit]
                 until = end if first + limit >= len(entries) else some[-1].end
@@ -238,7 +242,7 @@ class Shipper:
 
     def _read(self, spool: Spool, path: Path, start: int) -> tuple[list[Any], int]:
         octets = max(self._settings.edge.batch_records * _OCTETS_A_RECORD, _READ_MIN_OCTETS)
-        return spool.read(read_file(path, start=start, octets=octets), start=start)
+        return spool.read_part(path, start=start, octets=octets)
 
     def _finish_if_quiet(self, connection: Connection, spool: Spool, path: Path, file: _File) -> None:
         """Delete a file that nobody writes to any more, when the database has all of it on disk."""

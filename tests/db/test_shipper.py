@@ -256,7 +256,7 @@ def test_a_record_that_the_database_refuses_is_parked_and_the_others_are_merged(
 @pytest.mark.parametrize(
     ("place", "error"),
     [
-        ("control_plane.accounting_spool.read_accounting_record", KeyError("Acct-Session-Id")),
+        ("control_plane.accounting_reader.read_accounting_record", KeyError("Acct-Session-Id")),
         ("control_plane.sessions.named", TypeError("unhashable type: 'list'")),
     ],
     ids=["reading", "merging"],
