@@ -87,9 +87,6 @@ class LoginSpool:
         """The entries in a part of a file and the octet after the last of them."""
         return self.read(read_file(path, start=start, octets=octets), start=start)
 
-    def close(self) -> None:
-        """Nothing is held."""
-
     def merge(self, overlap: Overlap, entries: Sequence[LoginEntry | Refused], *, now: datetime) -> list[Refused]:
         """Write attempts within the caller's transaction; returns the lines that can't be read."""
         connection = overlap.connection

@@ -88,9 +88,6 @@ class Spool(Protocol):
     def forget(self) -> None:
         """Forget what was remembered of the database."""
 
-    def close(self) -> None:
-        """Let go of what it holds until it is needed again."""
-
 
 @dataclass(slots=True)
 class _File:
@@ -164,7 +161,8 @@ class Shipper:
             connection.close()
         for spool in self._spools:
             spool.forget()
-            self._reader.submit(spool.close).result()
+        # Behind what may still be read ahead.
+        self._reader.submit(self._accounting.close).result()
 
     def turn(self) -> bool:
         """Rename, read, merge, delete. Raises: psycopg.Error, SpoolError, OSError."""
