@@ -669,8 +669,8 @@ CREATE TABLE scheduler_lease (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     holder   text NOT NULL DEFAULT '',
     token    bigint NOT NULL DEFAULT 0,
-    since    timestamptz NOT NULL DEFAULT now(),
-    until    timestamptz NOT NULL DEFAULT now()
+    since    timestamptz NOT NULL DEFAULT 'epoch',
+    until    timestamptz NOT NULL DEFAULT 'epoch'
 );
 COMMENT ON TABLE scheduler_lease IS 'Which worker leads: it alone runs the scheduled jobs and decides what the network should be. Over when until has passed by the clock of the database; then any worker may take it.';
 COMMENT ON COLUMN scheduler_lease.holder IS 'Host, process and a random number of a worker''s start; a worker that starts anew is another.';
