@@ -11,7 +11,7 @@ from typing import Protocol
 
 from nas_drivers import vendors
 from nas_drivers.errors import NasError
-from nas_drivers.policy import Attribute, SessionPolicy
+from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
 
 class UnknownVendorError(NasError):
@@ -32,6 +32,30 @@ class NasDriver(Protocol):
 
     def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
         """What of `policy` such a device can't be told, or is not known to obey: one sentence each, for `corrente check`."""
+
+    def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
+        """The ladder from `old` to `new`, best first, never empty, no method twice; the next one is for when one fails.
+
+        What stands before DISCONNECT changes the session as it runs; what stands behind it ends the session, as DISCONNECT
+        does, and the next login carries the change. `new` None: the session must end. `old` None: not known what it runs
+        under. Where nothing differs that is worth a cut the ladder is COA alone: no disconnect may follow.
+
+        What an account has of its own (addresses, routes, own attributes) is in no policy: where that differs, only a new
+        login carries it. A ladder names what the vendor can do; whether this NAS has an API access is the caller's to know.
+        """
+
+    def change_attributes(self, new: SessionPolicy, *, class_octets: bytes | None = None) -> tuple[Attribute, ...]:
+        """What a CoA-Request carries beside the identity: the login's own attributes, those that may change live.
+
+        A device that takes a new Class by CoA is given `class_octets` and then echoes it in accounting; for the others it
+        is left out.
+        """
+
+    def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
+        """How the device finds the session. `detail`: 0 what it matches best, 1 all that may help, 2 the fewest.
+
+        User-Name and Acct-Session-Id are always there: session ids come round again, and a name alone may mean several.
+        """
 
 
 def vendor_names() -> tuple[str, ...]:

@@ -8,6 +8,8 @@ Next: driver.py
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +59,32 @@ class Attribute:
     name: str
     op: str
     value: str
+
+
+class Method(Enum):
+    """A way to reach a live session; the values are those of the database's enforcement_method."""
+
+    COA = "coa"
+    DISCONNECT = "disconnect"
+    ROUTEROS_API = "routeros_api"
+    CLI = "cli"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionIdentity:
+    """What is known of a live session that a device may find it by. None: not known.
+
+    `nas_address` and `nas_identifier` are what the device calls itself in its own requests. `mac` is twelve hex digits in
+    lower case. `line` is a circuit id, a NAS-Port-Id or a NAS-Port: which one is not known, so nothing is found by it yet.
+    `class_octets` is the Class that the session carries now.
+    """
+
+    username: str
+    acct_session_id: str
+    nas_address: IPv4Address | IPv6Address | None = None
+    nas_identifier: str | None = None
+    framed_ipv4: IPv4Address | None = None
+    framed_ipv6_prefix: IPv6Network | None = None
+    mac: str | None = None
+    line: str | None = None
+    class_octets: bytes | None = None

@@ -3,7 +3,9 @@
 accel-ppp puts the download first, the opposite of RouterOS. Suffixes are not used: `G` is ten times too large in its
 current source. A rate that is no whole number of kbit is rounded up, so that nobody gets less than was sold.
 
-Source: accel-ppp, accel-pppd/shaper/shaper.c, extra/ippool.c, extra/ipv6pool.c; docs/drivers/accel_ppp.md.
+Live it changes the rate and Class, and acknowledges everything else unchanged; pools need a new login.
+
+Source: accel-ppp, accel-pppd/shaper/shaper.c, extra/ippool.c, extra/ipv6pool.c, radius/dm_coa.c; docs/drivers/accel_ppp.md.
 Next: ../dictionaries/canonical.py
 """
 
@@ -11,10 +13,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from nas_drivers.changes import (
+    class_attribute,
+    difference,
+    framed_address,
+    mac_address,
+    name_and_session,
+    nas_address,
+    nas_identifier,
+)
 from nas_drivers.driver import NasDriver
-from nas_drivers.policy import Attribute, BitRate, SessionPolicy
+from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _BITS_PER_KBIT: Final = 1_000
+_BY_COA: Final = frozenset({"Filter-Id"})
 _NO_WORD: Final = "accel-ppp can't be told {} by RADIUS{}"
 
 
@@ -45,6 +57,28 @@ class AccelPppDriver:
             ("a filter", policy.filter, ", because Filter-Id carries the rate"),
         )
         return tuple(_NO_WORD.format(what, instead) for what, value, instead in wanted if value)
+
+    def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
+        """CoA where the rate alone differs, else a disconnect; beyond that only its command line."""
+        if new is None:
+            return (Method.DISCONNECT,)
+        differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
+        if not differs.all:
+            return (Method.COA,)
+        return (Method.COA, Method.DISCONNECT) if differs.is_covered_by(_BY_COA) else (Method.DISCONNECT,)
+
+    def change_attributes(self, new: SessionPolicy, *, class_octets: bytes | None = None) -> tuple[Attribute, ...]:
+        """With Class, which its next accounting record then carries: the only proof, for it acknowledges anything."""
+        rate = tuple(one for one in self.login_attributes(new) if one.name in _BY_COA)
+        return rate + class_attribute(class_octets)
+
+    def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
+        """Name and id do: it takes the first session that fits all that is given, and refuses a foreign NAS-Identifier."""
+        known = name_and_session(identity)
+        if detail != 1:
+            return known
+        known += framed_address(identity) + mac_address(identity, upper_case=False)
+        return known + nas_address(identity) + nas_identifier(identity)
 
 
 def _kbit(rate: BitRate) -> int:

@@ -3,7 +3,10 @@
 RouterOS speaks from the router's side: rx is what the subscriber sends (up), tx what it gets (down), and rx comes first.
 `G` is no suffix it documents, so rates are written with `M` or `k` when they divide evenly and in plain bits otherwise.
 
-Source: RouterOS manual, page RADIUS, "Mikrotik-Rate-Limit"; docs/drivers/mikrotik.md.
+Live it changes what its manual lists: rate limit, filter, idle timeout. Pools need a new login; address lists the API or a
+new login, for they are not on that list. It finds a session by name, id, address and its own NAS-IP-Address.
+
+Source: RouterOS manual, page RADIUS, "Mikrotik-Rate-Limit", "Change of Authorization"; docs/drivers/mikrotik.md.
 Next: ../dictionaries/canonical.py
 """
 
@@ -11,13 +14,24 @@ from __future__ import annotations
 
 from typing import Final
 
+from nas_drivers.changes import (
+    difference,
+    framed_address,
+    idle_timeout,
+    mac_address,
+    name_and_session,
+    nas_address,
+    nas_identifier,
+)
 from nas_drivers.driver import NasDriver
-from nas_drivers.policy import Attribute, BitRate, RatePair, SessionPolicy
+from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 
 # What RouterOS itself uses when a group is left out: it must be written when a later group follows.
 _NO_BURST: Final = "0/0"
 _DEFAULT_BURST_TIME_S: Final = 1
 _LOWEST_PRIORITY: Final = 8
+_BY_COA: Final = frozenset({"Mikrotik-Rate-Limit", "Filter-Id"})
+_BY_API: Final = frozenset({"Mikrotik-Address-List"})
 
 
 class MikrotikDriver:
@@ -48,6 +62,31 @@ class MikrotikDriver:
                 "RouterOS's manual speaks of one Mikrotik-Address-List; that it takes several is UNCONFIRMED"
             )
         return tuple(sentences)
+
+    def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
+        """CoA for what is on its list; the API where address lists alone differ; else a disconnect, by the API if need be."""
+        if new is None:
+            return (Method.DISCONNECT, Method.ROUTEROS_API)
+        differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
+        if not differs.all:
+            return (Method.COA,)
+        if differs.all <= _BY_API:
+            return (Method.ROUTEROS_API, Method.DISCONNECT)
+        if differs.is_covered_by(_BY_COA):
+            return (Method.COA, Method.DISCONNECT, Method.ROUTEROS_API)
+        return (Method.DISCONNECT, Method.ROUTEROS_API)
+
+    def change_attributes(self, new: SessionPolicy, *, class_octets: bytes | None = None) -> tuple[Attribute, ...]:
+        """Without Class: it is not on the manual's list."""
+        return tuple(one for one in self.login_attributes(new) if one.name in _BY_COA) + idle_timeout(new)
+
+    def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
+        """With the NAS-IP-Address that it put into its own requests: it compares (field report, UNCONFIRMED)."""
+        known = name_and_session(identity)
+        if detail == 2:
+            return known
+        known += framed_address(identity) + nas_address(identity)
+        return known + nas_identifier(identity) + mac_address(identity, upper_case=True) if detail == 1 else known
 
 
 def _rate_limit(policy: SessionPolicy) -> str | None:

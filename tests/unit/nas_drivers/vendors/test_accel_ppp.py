@@ -2,7 +2,7 @@
 
 import pytest
 
-from nas_drivers.policy import Attribute, BitRate, RatePair, SessionPolicy
+from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionPolicy
 from nas_drivers.vendors.accel_ppp import DRIVER
 
 
@@ -40,3 +40,17 @@ def test_a_filter_never_takes_the_place_of_the_rate() -> None:
         "address lists",
         "a filter",
     ]
+
+
+def test_the_rate_and_class_change_live_and_a_pool_does_not() -> None:
+    slow = SessionPolicy(rate=RatePair(BitRate(8_000_000), BitRate(1_000_000)), ipv4_pool="homes", idle_timeout_s=60)
+    home = SessionPolicy(rate=RatePair(BitRate(80_000_000), BitRate(8_000_000)), ipv4_pool="homes")
+    walled = SessionPolicy(rate=home.rate, ipv4_pool="walled")
+
+    assert DRIVER.change_methods(home, slow) == (Method.COA, Method.DISCONNECT)
+    assert DRIVER.change_methods(home, walled) == (Method.DISCONNECT,)
+    # Session-Timeout beside a Class would be thrown away; Idle-Timeout it has none.
+    assert DRIVER.change_attributes(slow, class_octets=b"CO1") == (
+        Attribute("Filter-Id", ":=", "8000/1000"),
+        Attribute("Class", ":=", "0x434f31"),
+    )

@@ -1,6 +1,6 @@
 """A generic device: only what the RFCs have a word for, and a complaint about the rest."""
 
-from nas_drivers.policy import Attribute, BitRate, RatePair, SessionPolicy
+from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionPolicy
 from nas_drivers.vendors.generic import DRIVER
 
 
@@ -22,3 +22,11 @@ def test_a_rate_is_not_said_and_that_is_told() -> None:
     assert DRIVER.login_attributes(policy) == ()
     assert len(DRIVER.unsupported(policy)) == 2
     assert "the rate" in DRIVER.unsupported(policy)[0]
+
+
+def test_the_filter_changes_live_and_a_pool_does_not() -> None:
+    home, slow = SessionPolicy(filter="home", ipv4_pool="homes"), SessionPolicy(filter="slow", ipv4_pool="homes")
+
+    assert DRIVER.change_methods(home, slow) == (Method.COA, Method.DISCONNECT)
+    assert DRIVER.change_methods(home, SessionPolicy(ipv4_pool="homes")) == (Method.DISCONNECT,)
+    assert DRIVER.change_attributes(slow) == (Attribute("Filter-Id", ":=", "slow"),)

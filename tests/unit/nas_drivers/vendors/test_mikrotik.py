@@ -71,3 +71,40 @@ def test_a_burst_without_a_rate_is_named_as_unsupported() -> None:
 
     assert DRIVER.login_attributes(policy) == ()
     assert len(DRIVER.unsupported(policy)) == 1
+
+
+HOME = SessionPolicy(rate=FIBRE, ipv4_pool="homes")
+
+
+@pytest.mark.parametrize(
+    ("new", "ladder"),
+    [
+        (SessionPolicy(rate=_pair(8_000_000, 1_000_000), ipv4_pool="homes"), "coa disconnect routeros_api"),
+        (SessionPolicy(rate=FIBRE, ipv4_pool="homes", filter="slow.in"), "coa disconnect routeros_api"),
+        (SessionPolicy(rate=FIBRE, ipv4_pool="homes", address_lists=("walled",)), "routeros_api disconnect"),
+        # The manual's list of a CoA has neither pools nor address lists, and no CoA takes a rate back.
+        (SessionPolicy(rate=FIBRE, ipv4_pool="walled"), "disconnect routeros_api"),
+        (
+            SessionPolicy(rate=_pair(8_000_000, 1_000_000), ipv4_pool="homes", address_lists=("walled",)),
+            "disconnect routeros_api",
+        ),
+        (SessionPolicy(ipv4_pool="homes"), "disconnect routeros_api"),
+        (None, "disconnect routeros_api"),
+        # The next login carries these.
+        (SessionPolicy(rate=FIBRE, ipv4_pool="homes", session_timeout_s=3600, idle_timeout_s=300), "coa"),
+    ],
+)
+def test_the_ladder_follows_the_list_of_the_manual(new: SessionPolicy | None, ladder: str) -> None:
+    assert " ".join(method.value for method in DRIVER.change_methods(HOME, new)) == ladder
+
+
+def test_a_coa_leaves_out_what_routeros_would_refuse_or_ignore() -> None:
+    policy = SessionPolicy(
+        rate=FIBRE, ipv4_pool="homes", filter="slow.in", address_lists=("walled",), idle_timeout_s=60
+    )
+
+    assert DRIVER.change_attributes(policy, class_octets=b"CO1") == (
+        Attribute("Mikrotik-Rate-Limit", ":=", "30M/300M"),
+        Attribute("Filter-Id", ":=", "slow.in"),
+        Attribute("Idle-Timeout", ":=", "60"),
+    )
