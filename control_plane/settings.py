@@ -108,6 +108,7 @@ class RetentionSettings(_Section, frozen=True):
     usage_hour_days: Days = 90
     usage_day_days: Days = 1095
     unreadable_record_days: Days = 30
+    enforcement_days: Days = 365
     change_feed_hours: Annotated[int, Meta(ge=1)] = 24
 
 

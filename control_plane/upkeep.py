@@ -97,6 +97,7 @@ def kept_from(retention: RetentionSettings, today: date) -> dict[str, date]:
         "login_attempt": retention.login_attempt_days,
         "usage_hour": retention.usage_hour_days,
         "usage_day": retention.usage_day_days,
+        "enforcement_packet": retention.enforcement_days,
     }
     return {table: today - timedelta(days=count) for table, count in days.items()}
 

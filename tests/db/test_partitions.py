@@ -10,7 +10,7 @@ from support.legal_world import WORLD, insert
 
 pytestmark = pytest.mark.db
 
-TABLES = ["address_history", "closed_session", "login_attempt", "usage_day", "usage_hour"]
+TABLES = ["address_history", "closed_session", "enforcement_packet", "login_attempt", "usage_day", "usage_hour"]
 
 
 def _partitions(connection, month):

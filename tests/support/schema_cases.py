@@ -39,7 +39,7 @@ def _case(constraint: str, table: str, wrong: dict[str, str], right: dict[str, s
 
 def _keys() -> Iterator[Case]:
     """A second row under the first one's key."""
-    for table in (*_WATCHED, "site", "customer", "audit_log", "unreadable_record"):
+    for table in (*_WATCHED, "site", "customer", "audit_log", "unreadable_record", "enforcement"):
         yield _case(f"{table}_pkey", table, {"id": "1"}, {"id": "77"})
     yield _case("schema_migration_pkey", "schema_migration", {"name": "'0001_pre_first.sql'"})
     for table in ("session", "closed_session"):
@@ -48,6 +48,12 @@ def _keys() -> Iterator[Case]:
     yield _case("usage_hour_pkey", "usage_hour", {"account_id": "1"})
     yield _case("usage_day_pkey", "usage_day", {"account_id": "1"})
     yield _case("login_attempt_pkey", "login_attempt", {"attempt_key": "decode(repeat('01', 16), 'hex')"})
+    second_nas = insert("nas", id="2")
+    yield Case(
+        "nas_silence_pkey",
+        f"{second_nas}; {insert('nas_silence', nas_id='1')}",
+        f"{second_nas}; {insert('nas_silence')}",
+    )
     yield _case("spool_position_pkey", "spool_position", {"file": "'detail.1'"}, {"node": "'node-2'"})
     yield _case("spool_node_pkey", "spool_node", {"node": "'node-1'"})
     yield _case("node_holder_pkey", "node_holder", {"node": "'node-1'"})
@@ -117,8 +123,15 @@ def _references() -> Iterator[Case]:
         ("account_prefix", "account_id"),
         ("session", "nas_id"),
         ("session", "account_id"),
+        ("enforcement", "nas_id"),
+        ("enforcement_packet", "enforcement_id"),
     ):
         yield _case(f"{table}_{column}_fkey", table, {column: "999"}, {column: "1"})
+    yield Case(
+        "nas_silence_nas_id_fkey",
+        insert("nas_silence", nas_id="999"),
+        f"{insert('nas', id='2')}; {insert('nas_silence')}",
+    )
 
 
 def _nas() -> Iterator[Case]:
@@ -423,6 +436,75 @@ def _audit() -> Iterator[Case]:
     )
 
 
+def _enforcement() -> Iterator[Case]:
+    def case(constraint: str, wrong: dict[str, str], right: dict[str, str] | None = None) -> Case:
+        return _case(f"enforcement_{constraint}", "enforcement", wrong, right)
+
+    at = DURING_JANUARY
+    over = {"state": "'gave_up'", "problem": "'no answer'", "closed_at": at, "next_at": "NULL"}
+    for state in ("queued", "sent", "acked", "nacked", "unanswered"):
+        going = {"state": f"'{state}'", "problem": "'no answer'", "sent_at": at, "answered_at": at}
+        yield case("one_open", {**going, "session_key": KEY.format(1)}, {**over, "session_key": KEY.format(1)})
+        yield case("closed_when_over", {**going, "closed_at": at}, going)
+        yield case("open_has_next", {**going, "next_at": "NULL"}, going)
+        if state != "queued":
+            yield case("sent_has_time", {**going, "sent_at": "NULL"}, going)
+        if state in ("acked", "nacked"):
+            yield case("answer_has_time", {**going, "answered_at": "NULL"}, going)
+        if state in ("nacked", "unanswered"):
+            yield case("failure_says_why", {**going, "problem": "''"}, going)
+    for state in ("verified", "unverifiable", "gave_up", "superseded"):
+        ended = {**over, "state": f"'{state}'", "sent_at": at}
+        yield case("closed_when_over", {**ended, "closed_at": "NULL", "next_at": "now()"}, ended)
+        if state == "verified":
+            yield case("sent_has_time", {**ended, "sent_at": "NULL"}, ended)
+        else:
+            yield case("failure_says_why", {**ended, "problem": "''"}, ended)
+    yield case("reason_check", {"reason": "''"})
+    yield case("from_version_check", {"from_version": "'\\x00'"}, {"from_version": "'\\x0011223344556677'"})
+    yield case("desired_version_check", {"desired_version": "'\\x00'"})
+    yield case("version_with_profile", {"profile_id": "NULL"}, {"profile_id": "NULL", "desired_version": "NULL"})
+    yield case("held_says_why", {"held_since": at}, {"held_since": at, "held_reason": "'maintenance'"})
+    yield case("taken_until", {"taken_by": "'worker-1'"}, {"taken_by": "'worker-1'", "taken_until": at})
+    for counted in ("attempt", "tries"):
+        yield case(f"{counted}_check", {counted: "-1"}, {counted: "1000"})
+    yield case("identity_detail_check", {"identity_detail": "3"}, {"identity_detail": "2"})
+    yield case("error_cause_check", {"error_cause": "-1"}, {"error_cause": "503"})
+    yield _case("nas_silence_tries_check", "nas_silence", {})._replace(
+        breaks=f"{insert('nas', id='2')}; {insert('nas_silence', tries='0')}",
+        passes=f"{insert('nas', id='2')}; {insert('nas_silence', tries='2')}",
+    )
+
+
+def _packets() -> Iterator[Case]:
+    def case(constraint: str, wrong: dict[str, str], right: dict[str, str] | None = None) -> Case:
+        return _case(f"enforcement_packet_{constraint}", "enforcement_packet", wrong, right)
+
+    yield case("direction_check", {"direction": "'lost'"}, {"direction": "'received'"})
+    yield case("code_check", {"code": "256"}, {"code": "0"})
+    yield case("identifier_check", {"identifier": "-1"}, {"identifier": "255"})
+    yield case("peer_check", {"peer": "''"})
+    yield case("error_cause_check", {"error_cause": "70000"}, {"error_cause": "503"})
+    for secret in (
+        "User-Password = pw",
+        "Tunnel-Password := pw",
+        "MS-CHAP2-Response = 0x00",
+        "Message-Authenticator = 0x00",
+    ):
+        name = secret.partition(" ")[0]
+        yield case(
+            "no_secret",
+            {"attributes": f"E'User-Name = anna\\n{secret}'"},
+            {"attributes": f"E'User-Name = anna\\n{name} = ***'"},
+        )
+    yield case("no_secret", {"attributes": "'Shared-Secret=pw'"}, {"attributes": "'User-Name = my-password=1@isp'"})
+    yield Case(
+        "enforcement_packet_append_only", "UPDATE enforcement_packet SET code = 40", insert("enforcement_packet")
+    )
+    yield Case("enforcement_packet_append_only", "DELETE FROM enforcement_packet", insert("enforcement_packet"))
+    yield Case("enforcement_packet_no_truncate", "TRUNCATE enforcement_packet", insert("enforcement_packet"))
+
+
 def _binding_triggers() -> Iterator[Case]:
     yield _case(
         "subscriber_account_nas_ids_flat", "subscriber_account", {"nas_ids": "'{{1},{1}}'"}, {"nas_ids": "'{1,1}'"}
@@ -480,6 +562,8 @@ CASES: Final[tuple[Case, ...]] = tuple(
         _sessions,
         _history,
         _audit,
+        _enforcement,
+        _packets,
         _binding_triggers,
         _history_triggers,
     )

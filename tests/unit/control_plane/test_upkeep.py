@@ -41,4 +41,11 @@ def test_each_table_is_kept_for_its_own_retention():
     found = kept_from(RetentionSettings(address_history_days=10, usage_day_days=365), date(2026, 3, 1))
     assert found["address_history"] == date(2026, 2, 19)
     assert found["usage_day"] == date(2025, 3, 1)
-    assert set(found) == {"address_history", "closed_session", "login_attempt", "usage_hour", "usage_day"}
+    assert set(found) == {
+        "address_history",
+        "closed_session",
+        "login_attempt",
+        "usage_hour",
+        "usage_day",
+        "enforcement_packet",
+    }
