@@ -124,7 +124,6 @@ def _references() -> Iterator[Case]:
         ("session", "nas_id"),
         ("session", "account_id"),
         ("enforcement", "nas_id"),
-        ("enforcement_packet", "enforcement_id"),
     ):
         yield _case(f"{table}_{column}_fkey", table, {column: "999"}, {column: "1"})
     yield Case(

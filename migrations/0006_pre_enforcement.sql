@@ -69,7 +69,7 @@ CREATE INDEX enforcement_alarms ON enforcement (alarmed_at) WHERE alarmed_at IS 
 CREATE INDEX enforcement_by_closing ON enforcement (closed_at) WHERE closed_at IS NOT NULL;
 
 CREATE TABLE enforcement_packet (
-    enforcement_id bigint NOT NULL REFERENCES enforcement,
+    enforcement_id bigint NOT NULL,
     at             timestamptz NOT NULL,
     direction      text NOT NULL CHECK (direction IN ('sent', 'received')),
     code           smallint NOT NULL CHECK (code BETWEEN 0 AND 255),
@@ -81,6 +81,7 @@ CREATE TABLE enforcement_packet (
     CONSTRAINT enforcement_packet_no_secret CHECK (attributes !~* '(^|\n)[a-z0-9-]*(password|secret|ms-?chap|mppe|authenticator)[a-z0-9-]*\s*[:+]?=(?!\s*\*)')
 ) PARTITION BY RANGE (at);
 COMMENT ON TABLE enforcement_packet IS 'Every packet sent for an enforcement and every answer accepted, by month. Append-only; code 0 is a call that is no RADIUS.';
+COMMENT ON COLUMN enforcement_packet.enforcement_id IS 'enforcement.id, without a foreign key: to make a month would then lock that table. Packets are written while their enforcement is held.';
 COMMENT ON COLUMN enforcement_packet.attributes IS 'One `Name = value` a line as on the wire, what must stay secret as ***.';
 CREATE INDEX enforcement_packet_of ON enforcement_packet (enforcement_id, at);
 CREATE TRIGGER enforcement_packet_append_only BEFORE UPDATE OR DELETE ON enforcement_packet FOR EACH ROW EXECUTE FUNCTION refuse_change('Packets are evidence: they go with their month''s partition.');
