@@ -378,6 +378,9 @@ CREATE UNIQUE INDEX account_prefix_one_framed ON account_prefix (account_id, kin
 -- ---------------------------------------------------------------------------------------------------------------
 -- Sessions
 -- ---------------------------------------------------------------------------------------------------------------
+CREATE TYPE applied_source AS ENUM ('verified', 'device');
+COMMENT ON TYPE applied_source IS 'How it is known what a session runs under since its login: a change that was verified, or the device''s own word when read.';
+
 CREATE TABLE session (
     session_key          uuid PRIMARY KEY,
     nas_id               bigint NOT NULL REFERENCES nas,
@@ -406,6 +409,10 @@ CREATE TABLE session (
     mac                  text NOT NULL DEFAULT '' CHECK (mac ~ '^([0-9a-f]{12})?$'),
     line                 text NOT NULL DEFAULT '',
     stale                boolean NOT NULL DEFAULT false,
+    applied_version      bytea CHECK (octet_length(applied_version) = 8),
+    applied_by           applied_source,
+    applied_at           timestamptz,
+    CONSTRAINT session_applied_together CHECK ((applied_version IS NULL) = (applied_by IS NULL) AND (applied_by IS NULL) = (applied_at IS NULL)),
     CONSTRAINT session_nat_block CHECK ((nat_address IS NULL) = (nat_first_port IS NULL) AND (nat_first_port IS NULL) = (nat_last_port IS NULL)
         AND (nat_first_port IS NULL OR (nat_first_port BETWEEN 0 AND 65535 AND nat_last_port BETWEEN nat_first_port AND 65535)))
 ) WITH (fillfactor = 70);
@@ -413,6 +420,8 @@ COMMENT ON TABLE session IS 'Live RADIUS sessions, one row each. Counters carry 
 COMMENT ON COLUMN session.octets_in IS 'From the subscriber, summed over all segments of a counter that was reset.';
 COMMENT ON COLUMN session.counter_in IS 'The device''s counter when last read; octets_in grows by its differences.';
 COMMENT ON COLUMN session.policy_version IS 'What the session was given at login, from Class: profile revision and account revision, 4 octets each.';
+COMMENT ON COLUMN session.applied_version IS 'What it runs under by a later word than its login; until there is one, policy_version. Accounting never writes it.';
+COMMENT ON COLUMN session.applied_at IS 'When the change was verified, or the device was read.';
 COMMENT ON COLUMN session.line IS 'Circuit id, or NAS-Port-Id, or NAS-Port: which access line of the NAS.';
 CREATE INDEX session_account ON session (account_id) WHERE account_id IS NOT NULL;
 CREATE INDEX session_by_id ON session (nas_id, acct_session_id);
@@ -423,8 +432,8 @@ CREATE INDEX session_framed_ipv6_prefix ON session (framed_ipv6_prefix) WHERE fr
 CREATE INDEX session_delegated_ipv6_prefix ON session (delegated_ipv6_prefix) WHERE delegated_ipv6_prefix IS NOT NULL;
 CREATE INDEX session_nat_address ON session (nat_address) WHERE nat_address IS NOT NULL;
 
-CREATE TYPE session_end AS ENUM ('stop', 'stale', 'nas_reboot', 'replaced', 'closed_by_staff');
-COMMENT ON TYPE session_end IS 'Who said that the session is over; only stop is the device''s own word for this session.';
+CREATE TYPE session_end AS ENUM ('stop', 'stale', 'nas_reboot', 'replaced', 'closed_by_staff', 'not_on_device');
+COMMENT ON TYPE session_end IS 'Who said that the session is over; only stop is the device''s own word for this session, not_on_device its silence about it.';
 
 CREATE TABLE closed_session (
     session_key     uuid NOT NULL,
@@ -454,11 +463,16 @@ CREATE TABLE closed_session (
     nat_last_port   integer,
     mac             text NOT NULL CHECK (mac ~ '^([0-9a-f]{12})?$'),
     line            text NOT NULL,
+    applied_version bytea CHECK (octet_length(applied_version) = 8),
+    applied_by      applied_source,
+    applied_at      timestamptz,
     PRIMARY KEY (session_key, ended_at),
+    CONSTRAINT closed_session_applied_together CHECK ((applied_version IS NULL) = (applied_by IS NULL) AND (applied_by IS NULL) = (applied_at IS NULL)),
     CONSTRAINT closed_session_nat_block CHECK ((nat_address IS NULL) = (nat_first_port IS NULL) AND (nat_first_port IS NULL) = (nat_last_port IS NULL)
         AND (nat_first_port IS NULL OR (nat_first_port BETWEEN 0 AND 65535 AND nat_last_port BETWEEN nat_first_port AND 65535)))
 ) PARTITION BY RANGE (ended_at);
 COMMENT ON TABLE closed_session IS 'Ended sessions by month of their end. ended_by other than stop: the device never said so, and a word from it reopens the session.';
+COMMENT ON COLUMN closed_session.applied_version IS 'What it ran under when it was closed; a word that reopens it brings this back.';
 CREATE INDEX closed_session_account ON closed_session (account_id, ended_at);
 CREATE INDEX closed_session_by_id ON closed_session (nas_id, acct_session_id);
 
@@ -673,6 +687,43 @@ COMMENT ON FUNCTION note_enforcement() IS 'A hint to the workers beside their po
 CREATE TRIGGER enforcement_change_insert AFTER INSERT ON enforcement FOR EACH STATEMENT EXECUTE FUNCTION note_enforcement();
 
 -- ---------------------------------------------------------------------------------------------------------------
+-- The second view: what devices list as online, beside what their accounting says
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE device_reading (
+    nas_id   bigint PRIMARY KEY REFERENCES nas ON DELETE CASCADE,
+    tried_at timestamptz NOT NULL,
+    read_at  timestamptz,
+    sessions integer NOT NULL DEFAULT 0 CHECK (sessions >= 0),
+    problem  text NOT NULL DEFAULT '',
+    held     text NOT NULL DEFAULT '',
+    CONSTRAINT device_reading_done_or_why CHECK (read_at IS NOT NULL OR problem <> '')
+);
+COMMENT ON TABLE device_reading IS 'When each device''s own list of sessions was last read in full, and what stood against it since.';
+COMMENT ON COLUMN device_reading.held IS 'Why the difference to accounting is left to a person: so much of it is a fault of the reading more likely than of the sessions.';
+
+CREATE TABLE device_session (
+    nas_id          bigint NOT NULL REFERENCES nas ON DELETE CASCADE,
+    acct_session_id text NOT NULL CHECK (acct_session_id <> ''),
+    username        text COLLATE "C" NOT NULL,
+    framed_ipv4     inet CHECK (family(framed_ipv4) = 4),
+    mac             text NOT NULL DEFAULT '' CHECK (mac ~ '^([0-9a-f]{12})?$'),
+    since           timestamptz NOT NULL,
+    own_key         uuid NOT NULL,
+    PRIMARY KEY (nas_id, acct_session_id)
+);
+COMMENT ON TABLE device_session IS 'The last list read from each device; device_reading says when. Rows that stay are not written again.';
+COMMENT ON COLUMN device_session.since IS 'Since when it is up: the device''s word, or the reading that saw it first.';
+COMMENT ON COLUMN device_session.own_key IS 'Names the session when accounting knows none like it, as for an enforcement that cuts it.';
+
+CREATE TABLE feed_position (
+    reader   text PRIMARY KEY CHECK (reader ~ '^[a-z_]{1,64}$'),
+    system   text NOT NULL,
+    snapshot text NOT NULL,
+    at       timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE feed_position IS 'How far each reader of the change feed within the control plane has come; a reader without a row looks at everything.';
+
+-- ---------------------------------------------------------------------------------------------------------------
 -- Change feed: what the edges must look at again
 -- ---------------------------------------------------------------------------------------------------------------
 CREATE TYPE change_kind AS ENUM ('nas', 'profile', 'plan', 'contract', 'account', 'session');
@@ -879,3 +930,5 @@ GRANT USAGE ON SEQUENCE subscriber_account_id_seq TO corrente_worker, corrente_w
 GRANT SELECT, INSERT, UPDATE, DELETE ON enforcement, nas_silence TO corrente_worker;
 GRANT SELECT, INSERT ON enforcement_packet TO corrente_worker;
 GRANT SELECT ON enforcement, enforcement_packet, nas_silence TO corrente_web;
+GRANT SELECT, INSERT, UPDATE, DELETE ON device_reading, device_session, feed_position TO corrente_worker;
+GRANT SELECT ON device_reading, device_session TO corrente_web;

@@ -72,6 +72,9 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "nat_first_port": "1024",
         "nat_last_port": "2047",
         "addresses_since": DURING_JANUARY,
+        "applied_version": "'\\x8899aabbccddeeff'",
+        "applied_by": "'verified'",
+        "applied_at": DURING_JANUARY,
     },
     "closed_session": {
         "session_key": KEY.format(2),
@@ -92,6 +95,9 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "nat_last_port": "2047",
         "mac": "''",
         "line": "''",
+        "applied_version": "'\\x8899aabbccddeeff'",
+        "applied_by": "'device'",
+        "applied_at": DURING_JANUARY,
     },
     "address_history": {
         "month": "'2026-01-01'",
@@ -151,6 +157,17 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "attributes": "'User-Name = anna'",
     },
     "nas_silence": {"nas_id": "2", "next_at": DURING_JANUARY},
+    "device_reading": {"nas_id": "2", "tried_at": DURING_JANUARY, "read_at": DURING_JANUARY},
+    "device_session": {
+        "nas_id": "1",
+        "acct_session_id": "'81000002'",
+        "username": "'anna'",
+        "framed_ipv4": "'100.64.0.2'",
+        "mac": "'02005e100001'",
+        "since": DURING_JANUARY,
+        "own_key": KEY.format(9),
+    },
+    "feed_position": {"reader": "'desired'", "system": "'1/2'", "snapshot": "'7:7:'"},
     "change_feed": {"kind": "'account'", "key": "1"},
     "change_horizon": {},
     "audit_log": {"actor": "'maria'", "action": "'account.set'", "subject": "'anna'", "detail": "'{}'"},
@@ -179,6 +196,9 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     "enforcement": {"session_key": KEY.format(1)},
     "nas_silence": {"nas_id": "1"},
     "unreadable_record": {"octet": "100"},
+    "device_reading": {"nas_id": "1"},
+    "device_session": {"acct_session_id": "'81000001'"},
+    "feed_position": {"reader": "'first'"},
 }
 
 

@@ -124,6 +124,7 @@ def _references() -> Iterator[Case]:
         ("session", "nas_id"),
         ("session", "account_id"),
         ("enforcement", "nas_id"),
+        ("device_session", "nas_id"),
     ):
         yield _case(f"{table}_{column}_fkey", table, {column: "999"}, {column: "1"})
     yield Case(
@@ -358,6 +359,10 @@ def _sessions() -> Iterator[Case]:
                 f"{table}_{column}_check", table, {column: "18446744073709551616"}, {column: "18446744073709551615"}
             )
         yield _case(f"{table}_policy_version_check", table, {"policy_version": "'\\x00'"}, {"policy_version": "NULL"})
+        yield _case(f"{table}_applied_version_check", table, {"applied_version": "'\\x00'"})
+        unknown = {"applied_version": "NULL", "applied_by": "NULL", "applied_at": "NULL"}
+        for column in unknown:
+            yield _case(f"{table}_applied_together", table, {column: "NULL"}, unknown)
         yield _case(f"{table}_framed_ipv4_check", table, {"framed_ipv4": "'2001:db8::1'"}, {"framed_ipv4": "NULL"})
         yield _case(f"{table}_nat_address_check", table, {"nat_address": "'2001:db8::1'"})
         for column in ("framed_ipv6_address", "framed_ipv6_prefix", "delegated_ipv6_prefix"):
@@ -374,6 +379,31 @@ def _sessions() -> Iterator[Case]:
         for mac in ("'02:00:5e:10:00:01'", "'02005E100001'", "'02005e10000'"):
             yield _case(f"{table}_mac_check", table, {"mac": mac}, {"mac": "'02005e100001'"})
     yield _case("session_interim_interval_s_check", "session", {"interim_interval_s": "0"})
+
+
+def _device_views() -> Iterator[Case]:
+    second = insert("nas", id="2") + ";"
+    reading = Case("", "", second + insert("device_reading"))
+    yield reading._replace(
+        constraint="device_reading_pkey", breaks=insert("device_reading", nas_id="1"), passes=reading.passes
+    )
+    yield reading._replace(constraint="device_reading_nas_id_fkey", breaks=insert("device_reading", nas_id="999"))
+    for constraint, column, wrong, right in (
+        ("device_reading_sessions_check", "sessions", "-1", "0"),
+        ("device_reading_done_or_why", "read_at", "NULL", "now()"),
+    ):
+        yield Case(
+            constraint,
+            second + insert("device_reading", **{column: wrong}),
+            second + insert("device_reading", **{column: right}),
+        )
+    table = "device_session"
+    yield _case(f"{table}_pkey", table, {"acct_session_id": "'81000001'"})
+    yield _case(f"{table}_acct_session_id_check", table, {"acct_session_id": "''"})
+    yield _case(f"{table}_framed_ipv4_check", table, {"framed_ipv4": "'2001:db8::1'"}, {"framed_ipv4": "NULL"})
+    yield _case(f"{table}_mac_check", table, {"mac": "'02:00:5e:10:00:01'"}, {"mac": "''"})
+    yield _case("feed_position_pkey", "feed_position", {"reader": "'first'"})
+    yield _case("feed_position_reader_check", "feed_position", {"reader": "'Desired'"})
 
 
 def _history() -> Iterator[Case]:
@@ -559,6 +589,7 @@ CASES: Final[tuple[Case, ...]] = tuple(
         _account,
         _prefix,
         _sessions,
+        _device_views,
         _history,
         _audit,
         _enforcement,
