@@ -834,8 +834,15 @@ CREATE TABLE scheduler_lease (
 );
 COMMENT ON TABLE scheduler_lease IS 'Which worker leads: it alone runs the scheduled jobs and decides what the network should be. Over when until has passed by the clock of the database; then any worker may take it.';
 COMMENT ON COLUMN scheduler_lease.holder IS 'Host, process and a random number of a worker''s start; a worker that starts anew is another.';
-COMMENT ON COLUMN scheduler_lease.token IS 'Grows with each change of leader. A leader''s transaction locks this row and compares before it commits, so that one that was stopped for a while writes nothing after its successor came.';
+COMMENT ON COLUMN scheduler_lease.token IS 'Grows with each change of leader. A leader''s transaction compares it with scheduler_fence before it commits, so that one that was stopped for a while writes nothing after its successor came.';
 INSERT INTO scheduler_lease DEFAULT VALUES;
+
+CREATE TABLE scheduler_fence (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    token    bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE scheduler_fence IS 'The token of the lease, in a row that changes with the leader alone: its transactions lock it before they commit, and a renewal of the lease neither waits for them nor breaks a REPEATABLE READ one.';
+INSERT INTO scheduler_fence DEFAULT VALUES;
 
 CREATE FUNCTION refuse_lease_token() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -923,7 +930,7 @@ GRANT SELECT (session_key, nas_id, acct_session_id, username, account_id, class_
 GRANT INSERT ON audit_log TO corrente_lookup;
 GRANT SELECT, INSERT, UPDATE ON scheduled_job TO corrente_worker;
 GRANT SELECT ON scheduled_job TO corrente_web;
-GRANT SELECT, UPDATE ON scheduler_lease TO corrente_worker;
+GRANT SELECT, UPDATE ON scheduler_lease, scheduler_fence TO corrente_worker;
 GRANT SELECT ON scheduler_lease TO corrente_web;
 -- A secret is sealed for its row's number, so that number is taken before the row is written.
 GRANT USAGE ON SEQUENCE subscriber_account_id_seq TO corrente_worker, corrente_web;

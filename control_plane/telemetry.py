@@ -48,6 +48,7 @@ POLICY_DELAY: Final = Histogram(
 JOB_RUNS: Final = Counter("corrente_job_runs", "Scheduled jobs by how they ended", ["job", "outcome"])
 JOB_SECONDS: Final = Histogram("corrente_job_seconds", "Time a scheduled job took", ["job"])
 JOB_OVERRUNS: Final = Counter("corrente_job_overruns", "Scheduled jobs that took longer than their deadline", ["job"])
+LEADER_CHANGES: Final = Counter("corrente_leader_terms", "Times a worker of this machine began to lead")
 DATABASE_FAILURES: Final = Counter("corrente_database_failures", "Times a process lost the database", ["process"])
 
 

@@ -29,6 +29,7 @@ ALLOWED = [
     ("corrente_worker", "DELETE FROM unreadable_record"),
     ("corrente_worker", insert("scheduled_job")),
     ("corrente_worker", "UPDATE scheduler_lease SET until = now()"),
+    ("corrente_worker", "UPDATE scheduler_fence SET token = token + 1"),
     ("corrente_web", "SELECT * FROM scheduler_lease"),
     ("corrente_worker", "SELECT make_month('2026-01-01')"),
     ("corrente_worker", "SELECT drop_months('login_attempt', '2000-01-01')"),

@@ -125,6 +125,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     "node_holder": {"node": "'node-2'", "installation": "repeat('0a', 16)", "host": "'radius-2'"},
     "scheduled_job": {"name": "'sweep_stale'", "took_s": "0.5"},
     "scheduler_lease": {},
+    "scheduler_fence": {},
     "unreadable_record": {
         "node": "'node-1'",
         "file": "'detail.1'",
@@ -212,5 +213,5 @@ def insert(table: str, **changes: str) -> str:
 
 
 # schema.sql itself writes the row of these.
-_MADE: Final = {"change_horizon", "scheduler_lease"}
+_MADE: Final = {"change_horizon", "scheduler_lease", "scheduler_fence"}
 WORLD: Final = "; ".join(insert(table, **_FIRST.get(table, {})) for table in ROWS if table not in _MADE)

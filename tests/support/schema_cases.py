@@ -70,12 +70,13 @@ def _keys() -> Iterator[Case]:
         "INSERT INTO change_horizon VALUES (false, '0')",
         "UPDATE change_horizon SET only_row = true",
     )
-    yield Case("scheduler_lease_pkey", "INSERT INTO scheduler_lease DEFAULT VALUES", "SELECT 1")
-    yield Case(
-        "scheduler_lease_only_row_check",
-        "INSERT INTO scheduler_lease (only_row) VALUES (false)",
-        "UPDATE scheduler_lease SET only_row = true",
-    )
+    for table in ("scheduler_lease", "scheduler_fence"):
+        yield Case(f"{table}_pkey", f"INSERT INTO {table} DEFAULT VALUES", "SELECT 1")
+        yield Case(
+            f"{table}_only_row_check",
+            f"INSERT INTO {table} (only_row) VALUES (false)",
+            f"UPDATE {table} SET only_row = true",
+        )
 
 
 def _unique() -> Iterator[Case]:
