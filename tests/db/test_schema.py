@@ -11,8 +11,9 @@ from support.schema_cases import CASES, Case
 
 pytestmark = pytest.mark.db
 
-# Triggers that write the change feed refuse nothing; test_change_feed_triggers.py holds them.
-FEED_SUFFIXES = ("_change_insert", "_change_update", "_change_delete")
+# Triggers that write the change feed or the history refuse nothing; test_change_feed_triggers.py and test_row_history.py
+# hold them.
+FEED_SUFFIXES = ("_change_insert", "_change_update", "_change_delete", "_history_update", "_history_delete")
 
 
 @pytest.fixture(scope="module")

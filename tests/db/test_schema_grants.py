@@ -43,7 +43,11 @@ ALLOWED = [
     ("corrente_worker", "UPDATE device_reading SET held = 'too much'"),
     ("corrente_worker", insert("feed_position")),
     ("corrente_web", "SELECT * FROM device_session, device_reading"),
+    ("corrente_worker", insert("guard_pass")),
+    ("corrente_worker", "SELECT * FROM guard_state FOR UPDATE"),
+    ("corrente_worker", insert("automation_run")),
     ("corrente_web", insert("restriction")),
+    ("corrente_web", "SELECT * FROM guard_exemption, network_stop, nas_maintenance, row_history"),
     ("corrente_web", "UPDATE contract SET plan_id = 1"),
     ("corrente_web", "SELECT nextval('subscriber_account_id_seq')"),
     ("corrente_web", "SELECT * FROM login_attempt"),
@@ -78,6 +82,13 @@ REFUSED = [
     ("corrente_edge", "SELECT * FROM enforcement_packet"),
     ("corrente_web", "UPDATE enforcement SET attempt = 1"),
     ("corrente_web", insert("enforcement_packet")),
+    ("corrente_worker", insert("guard_release")),
+    ("corrente_worker", insert("guard_exemption")),
+    ("corrente_worker", "UPDATE network_stop SET ended_at = now()"),
+    ("corrente_worker", "UPDATE nas_maintenance SET ended_at = now()"),
+    ("corrente_worker", insert("row_history")),
+    ("corrente_edge", "SELECT * FROM row_history"),
+    ("corrente_web", insert("guard_pass")),
     ("corrente_web", "SELECT * FROM address_history"),
     ("corrente_web", "SELECT * FROM address_history_202601"),
     ("corrente_web", "SELECT make_month('2026-01-01')"),
@@ -143,5 +154,5 @@ def test_functions_that_act_with_the_owner_s_rights_look_only_where_the_owner_s_
     paths = world.execute(
         "SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
     ).fetchall()
-    assert {name for name, _ in paths} == {"note_change", "make_month", "drop_months"}
+    assert {name for name, _ in paths} == {"note_change", "keep_history", "make_month", "drop_months"}
     assert all(config == ["search_path=public, pg_temp"] for _, config in paths)

@@ -32,6 +32,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     "plan": {"name": "'Home'", "profile_id": "1", "throttle_profile_id": "1", "walled_profile_id": "1"},
     "customer": {"name": "'Bruno'"},
     "contract": {"customer_id": "1", "plan_id": "1", "status": "'active'", "starts_on": "'2026-01-01'"},
+    "automation_run": {"name": "'dunning'", "started_by": "'worker-1'", "started_at": DURING_JANUARY},
     "restriction": {
         "contract_id": "1",
         "origin": "'dunning'",
@@ -169,6 +170,24 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "own_key": KEY.format(9),
     },
     "feed_position": {"reader": "'desired'", "system": "'1/2'", "snapshot": "'7:7:'"},
+    "guard_state": {},
+    "guard_release": {"released_by": "'maria'", "reason": "'month end'", "changes": "312"},
+    "guard_pass": {"enforcement_id": "2", "at": DURING_JANUARY},
+    "guard_exemption": {
+        "contract_id": "1",
+        "reason": "'hospital'",
+        "placed_by": "'maria'",
+        "since": "'2026-01-05 00:00+00'",
+        "until": "'2026-02-05 00:00+00'",
+    },
+    "network_stop": {"reason": "'wrong import'", "placed_by": "'maria'", "since": "'2026-01-05 00:00+00'"},
+    "nas_maintenance": {
+        "nas_id": "1",
+        "reason": "'new software'",
+        "placed_by": "'maria'",
+        "since": "'2026-01-05 00:00+00'",
+    },
+    "row_history": {"kind": "'contract'", "key": "1", "until": DURING_JANUARY, "content": "'{}'"},
     "change_feed": {"kind": "'account'", "key": "1"},
     "change_horizon": {},
     "audit_log": {"actor": "'maria'", "action": "'account.set'", "subject": "'anna'", "detail": "'{}'"},
@@ -196,6 +215,10 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     "scheduled_job": {"name": "'make_months'"},
     "enforcement": {"session_key": KEY.format(1)},
     "nas_silence": {"nas_id": "1"},
+    "guard_pass": {"enforcement_id": "1"},
+    "guard_exemption": {"ended_at": "'2026-01-06 00:00+00'", "ended_by": "'maria'"},
+    "network_stop": {"ended_at": "'2026-01-06 00:00+00'", "ended_by": "'maria'"},
+    "nas_maintenance": {"ended_at": "'2026-01-06 00:00+00'", "ended_by": "'maria'"},
     "unreadable_record": {"octet": "100"},
     "device_reading": {"nas_id": "1"},
     "device_session": {"acct_session_id": "'81000001'"},
@@ -214,4 +237,5 @@ def insert(table: str, **changes: str) -> str:
 
 # schema.sql itself writes the row of these.
 _MADE: Final = {"change_horizon", "scheduler_lease", "scheduler_fence"}
+_MADE: Final = {"change_horizon", "scheduler_lease", "guard_state"}
 WORLD: Final = "; ".join(insert(table, **_FIRST.get(table, {})) for table in ROWS if table not in _MADE)

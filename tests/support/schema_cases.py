@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from support.legal_world import DURING_JANUARY, KEY, SEALED, insert
+from support.legal_world import DURING_JANUARY, KEY, ROWS, SEALED, insert
 
 
 class Case(NamedTuple):
@@ -39,7 +39,8 @@ def _case(constraint: str, table: str, wrong: dict[str, str], right: dict[str, s
 
 def _keys() -> Iterator[Case]:
     """A second row under the first one's key."""
-    for table in (*_WATCHED, "site", "customer", "audit_log", "unreadable_record", "enforcement"):
+    guarded = ("automation_run", "guard_release", "guard_exemption", "network_stop", "nas_maintenance", "row_history")
+    for table in (*_WATCHED, "site", "customer", "audit_log", "unreadable_record", "enforcement", *guarded):
         yield _case(f"{table}_pkey", table, {"id": "1"}, {"id": "77"})
     yield _case("schema_migration_pkey", "schema_migration", {"name": "'0001_pre_first.sql'"})
     for table in ("session", "closed_session"):
@@ -119,6 +120,7 @@ def _references() -> Iterator[Case]:
         ("contract", "customer_id"),
         ("contract", "plan_id"),
         ("restriction", "contract_id"),
+        ("restriction", "run_id"),
         ("relief", "contract_id"),
         ("subscriber_account", "contract_id"),
         ("account_prefix", "account_id"),
@@ -126,6 +128,9 @@ def _references() -> Iterator[Case]:
         ("session", "account_id"),
         ("enforcement", "nas_id"),
         ("device_session", "nas_id"),
+        ("guard_pass", "release_id"),
+        ("guard_exemption", "contract_id"),
+        ("nas_maintenance", "nas_id"),
     ):
         yield _case(f"{table}_{column}_fkey", table, {column: "999"}, {column: "1"})
     yield Case(
@@ -535,6 +540,51 @@ def _packets() -> Iterator[Case]:
     yield Case("enforcement_packet_no_truncate", "TRUNCATE enforcement_packet", insert("enforcement_packet"))
 
 
+def _guard() -> Iterator[Case]:
+    for table in ("guard_exemption", "network_stop", "nas_maintenance"):
+        for column in ("reason", "placed_by"):
+            yield _case(f"{table}_{column}_check", table, {column: "''"})
+        since = ROWS[table]["since"]
+        ended = {"ended_at": since, "ended_by": "'maria'"}
+        yield _case(f"{table}_ended_by_check", table, {**ended, "ended_by": "''"}, ended)
+        yield _case(f"{table}_ended_after_since", table, {**ended, "ended_at": "'2026-01-04 23:59+00'"}, ended)
+        for column, value in ended.items():
+            yield _case(f"{table}_end_is_signed", table, {column: value}, ended)
+        yield Case(f"{table}_one", f"{insert(table)}; {insert(table)}", f"{insert(table, **ended)}; {insert(table)}")
+    for table in ("guard_exemption", "nas_maintenance"):
+        since = ROWS[table]["since"]
+        yield _case(f"{table}_until_after_since", table, {"until": since}, {"until": "'2026-01-05 00:01+00'"})
+    yield _case("guard_pass_pkey", "guard_pass", {"enforcement_id": "1"})
+    for column in ("released_by", "reason"):
+        yield _case(f"guard_release_{column}_check", "guard_release", {column: "''"})
+    yield _case("guard_release_changes_check", "guard_release", {"changes": "-1"}, {"changes": "0"})
+    trip = {"tripped_at": DURING_JANUARY, "tripped_reason": "'312 of 5,000'"}
+    for name, wrong, right in (
+        ("pkey", "INSERT INTO guard_state DEFAULT VALUES", ""),
+        ("only_row_check", "INSERT INTO guard_state (only_row) VALUES (false)", ""),
+        ("live_subscribers_check", "UPDATE guard_state SET live_subscribers = -1", "live_subscribers = 7"),
+        ("tripped_reason_check", f"UPDATE guard_state SET tripped_at = {DURING_JANUARY}, tripped_reason = ''", ""),
+        ("trip_says_why", f"UPDATE guard_state SET tripped_at = {DURING_JANUARY}", ""),
+        ("trip_says_why", "UPDATE guard_state SET tripped_reason = 'x'", ""),
+    ):
+        both = ", ".join(f"{column} = {value}" for column, value in trip.items())
+        yield Case(f"guard_state_{name}", wrong, f"UPDATE guard_state SET {right or both}")
+    yield _case("row_history_content_check", "row_history", {"content": "'[]'"})
+    table = "automation_run"
+    yield _case(f"{table}_name_check", table, {"name": "'Dunning run'"}, {"name": "'dunning_run'"})
+    yield _case(f"{table}_started_by_check", table, {"started_by": "''"})
+    before, after = "'2026-01-10 11:59+00'", "'2026-01-10 12:01+00'"
+    yield _case(f"{table}_ends_after_start", table, {"ended_at": before}, {"ended_at": after})
+    undone = {"undone_at": after, "undone_by": "'maria'", "undo_reason": "'wrong dates'"}
+    yield _case(f"{table}_undone_after_start", table, {**undone, "undone_at": before}, undone)
+    for column in ("undone_by", "undo_reason"):
+        yield _case(f"{table}_{column}_check", table, {**undone, column: "''"}, undone)
+    for column in undone:
+        yield _case(f"{table}_undo_is_signed", table, {**undone, column: "NULL"}, undone)
+    held = {"held_since": DURING_JANUARY}
+    yield _case("restriction_held_is_of_a_run", "restriction", held, {**held, "run_id": "1"})
+
+
 def _binding_triggers() -> Iterator[Case]:
     yield _case(
         "subscriber_account_nas_ids_flat", "subscriber_account", {"nas_ids": "'{{1},{1}}'"}, {"nas_ids": "'{1,1}'"}
@@ -571,9 +621,10 @@ def _history_triggers() -> Iterator[Case]:
             f"{taken}; UPDATE scheduler_lease SET {wrong}",
             f"{taken}; UPDATE scheduler_lease SET {right}",
         )
-    yield Case("audit_log_append_only", "UPDATE audit_log SET actor = 'nobody'", insert("audit_log"))
-    yield Case("audit_log_append_only", "DELETE FROM audit_log", insert("audit_log"))
-    yield Case("audit_log_no_truncate", "TRUNCATE audit_log", insert("audit_log"))
+    for table, column in (("audit_log", "actor"), ("guard_release", "reason"), ("row_history", "key")):
+        yield Case(f"{table}_append_only", f"UPDATE {table} SET {column} = {column}", insert(table))
+        yield Case(f"{table}_append_only", f"DELETE FROM {table}", insert(table))
+        yield Case(f"{table}_no_truncate", f"TRUNCATE {table} CASCADE", insert(table))
     for table in _WATCHED:
         yield Case(f"{table}_no_truncate", f"TRUNCATE {table} CASCADE", insert(table))
 
@@ -595,6 +646,7 @@ CASES: Final[tuple[Case, ...]] = tuple(
         _audit,
         _enforcement,
         _packets,
+        _guard,
         _binding_triggers,
         _history_triggers,
     )
