@@ -10,6 +10,7 @@ Next: run.py
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -54,7 +55,7 @@ security {{
 thread pool {{
     start_servers = {threads}
     max_servers = {threads}
-    min_spare_servers = 1
+    min_spare_servers = 0
     max_spare_servers = {threads}
     max_requests_per_server = 0
     auto_limit_acct = no
@@ -168,6 +169,26 @@ _LINELOG_MODULE: Final = """\
     }}
 """
 
+_PYTHON_MODULE: Final = """\
+    python3 {{
+        python_path = "{code}"
+        module = constant_hook
+        mod_instantiate = ${{.module}}
+        func_instantiate = instantiate
+        mod_authorize = ${{.module}}
+        func_authorize = authorize
+        config {{
+            answers = "{directory}/answers.json"
+        }}
+    }}
+"""
+
+_PYTHON_SITE: Final = """\
+    authorize {
+        python3
+    }
+"""
+
 _SQL_SITE: Final = """\
     authorize {{
         chap
@@ -206,6 +227,33 @@ def files_server(
         modules += _LINELOG_MODULE.format(directory=directory)
         site += _DUTIES_SITE
     with _server(name, directory, modules=modules, site=site, threads=threads) as server:
+        yield server
+
+
+@contextmanager
+def constant_server(base: Path, subscribers: Iterable[Subscriber]) -> Iterator[Running]:
+    """FreeRADIUS with a hook that finds each subscriber's ready answer in a dictionary: the ceiling of rlm_python3.
+
+    As many attributes as Corrente sends, Message-Authenticator and Class among them, and one thread, as it has.
+    """
+    directory = _directory(base, "constant-hook")
+    answers = {
+        subscriber.username: (
+            subscriber.password,
+            [
+                ("Message-Authenticator", ":=", "0x00"),
+                ("Class", ":=", "0x" + f"{subscriber.number:054x}"),
+                *[(name, ":=", value) for name, value in plan_of(subscriber).reply],
+            ],
+        )
+        for subscriber in subscribers
+    }
+    (directory / "answers.json").write_text(json.dumps(answers))
+    code = directory / "code"
+    code.mkdir()
+    shutil.copy(Path(__file__).with_name("constant_hook.py"), code)
+    modules = _PYTHON_MODULE.format(directory=directory, code=code)
+    with _server("constant hook", directory, modules=modules, site=_PYTHON_SITE, threads=1) as server:
         yield server
 
 

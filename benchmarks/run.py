@@ -31,7 +31,7 @@ from benchmarks.population import RADIUS_SECRET, postgres, working_directory
 from benchmarks.product import Product, clear_spools, corrente_server, edge, installation
 from benchmarks.publish import publish_figures
 from benchmarks.responder import trivial_responder
-from benchmarks.rivals import RIVAL_DATABASE, files_server, fill_rival_database, sql_server
+from benchmarks.rivals import RIVAL_DATABASE, constant_server, files_server, fill_rival_database, sql_server
 from control_plane.machine.private_postgres import Cluster
 
 THREADS: Final = 4
@@ -93,6 +93,7 @@ def access_rows(bench: Bench) -> list[Row]:
             enter(corrente_server(bench.product)),
             enter(files_server(bench.base, bench.subscribers, threads=THREADS, with_duties=False)),
             enter(files_server(bench.base, bench.subscribers, threads=THREADS, with_duties=True)),
+            enter(constant_server(bench.base, bench.subscribers)),
             enter(sql_server(bench.base, bench.cluster, threads=THREADS, log_logins=False)),
             enter(sql_server(bench.base, bench.cluster, threads=THREADS, log_logins=True)),
         ]
@@ -102,13 +103,14 @@ def access_rows(bench: Bench) -> list[Row]:
             rounds=bench.scale.rounds,
         )
     _refuse(problems(turns))
-    ours, bare, dutiful, sql, stock = (turns[server.name] for server in servers)
+    ours, bare, dutiful, constant, sql, stock = (turns[server.name] for server in servers)
     rows = []
     for name, theirs, least in (
         ("rlm_sql, stock site (radpostauth)", stock, 10.0),
         ("rlm_sql, no login log", sql, None),
         ("`files`, the same duties", dutiful, 0.8),
         ("`files`, bare", bare, 0.8),
+        ("a hook with ready answers in a dictionary", constant, None),
     ):
         spread = ratio(ours, theirs)
         rows.append(
