@@ -236,6 +236,5 @@ def insert(table: str, **changes: str) -> str:
 
 
 # schema.sql itself writes the row of these.
-_MADE: Final = {"change_horizon", "scheduler_lease", "scheduler_fence"}
-_MADE: Final = {"change_horizon", "scheduler_lease", "guard_state"}
+_MADE: Final = {"change_horizon", "scheduler_lease", "scheduler_fence", "guard_state"}
 WORLD: Final = "; ".join(insert(table, **_FIRST.get(table, {})) for table in ROWS if table not in _MADE)
