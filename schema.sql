@@ -91,12 +91,28 @@ CREATE TABLE nas (
     enabled                       boolean NOT NULL DEFAULT true,
     booted_at                     timestamptz,
     created_at                    timestamptz NOT NULL DEFAULT now(),
+    coa_source                    inet,
+    coa_message_authenticator     boolean NOT NULL DEFAULT true,
+    coa_event_timestamp           boolean NOT NULL DEFAULT true,
+    coa_window                    smallint NOT NULL DEFAULT 16 CHECK (coa_window BETWEEN 1 AND 256),
+    coa_rate_per_s                integer NOT NULL DEFAULT 100 CHECK (coa_rate_per_s BETWEEN 1 AND 10000),
+    api_address                   inet,
+    api_port                      integer CHECK (api_port BETWEEN 1 AND 65535),
+    api_tls                       boolean NOT NULL DEFAULT true,
+    api_certificate               bytea CHECK (octet_length(api_certificate) = 32),
+    api_username                  text CHECK (octet_length(api_username) BETWEEN 1 AND 253 AND api_username !~ '[[:cntrl:]]'),
+    sealed_api_password           bytea,
     CONSTRAINT nas_source_once UNIQUE (source),
     CONSTRAINT nas_source_not_everyone CHECK (masklen(source) >= CASE family(source) WHEN 4 THEN 8 ELSE 16 END),
     CONSTRAINT nas_secret_sealed CHECK (octet_length(sealed_secret) > 32),
     CONSTRAINT nas_coa_secret_sealed CHECK (octet_length(sealed_coa_secret) > 32),
     CONSTRAINT nas_coa_address_is_host CHECK (masklen(coa_address) = CASE family(coa_address) WHEN 4 THEN 32 ELSE 128 END),
-    CONSTRAINT nas_realms_bare CHECK (realms = '{}' OR every_item_matches(realms, '^[^@[:space:][:cntrl:]]{1,253}$'))
+    CONSTRAINT nas_realms_bare CHECK (realms = '{}' OR every_item_matches(realms, '^[^@[:space:][:cntrl:]]{1,253}$')),
+    CONSTRAINT nas_coa_source_is_host CHECK (masklen(coa_source) = CASE family(coa_source) WHEN 4 THEN 32 ELSE 128 END),
+    CONSTRAINT nas_coa_source_reaches CHECK (family(coa_source) = family(coalesce(coa_address, source))),
+    CONSTRAINT nas_api_address_is_host CHECK (masklen(api_address) = CASE family(api_address) WHEN 4 THEN 32 ELSE 128 END),
+    CONSTRAINT nas_api_password_sealed CHECK (octet_length(sealed_api_password) > 32),
+    CONSTRAINT nas_api_user_has_password CHECK ((api_username IS NULL) = (sealed_api_password IS NULL))
 );
 COMMENT ON TABLE nas IS 'Access devices. The source address that selects the shared secret is the identity; a prefix may stand for a group.';
 COMMENT ON COLUMN nas.source IS 'Never everyone: a prefix is at least /8, or /16 in IPv6. Prefixes may nest; the longest one holds.';
@@ -106,6 +122,15 @@ COMMENT ON COLUMN nas.realms IS 'Serves only usernames with one of these after t
 COMMENT ON COLUMN nas.coa_address IS 'Where CoA goes; the source address when empty and that is one host.';
 COMMENT ON COLUMN nas.swap_octets IS 'This model reports upload and download exchanged; calibrate with a known transfer.';
 COMMENT ON COLUMN nas.booted_at IS 'Last Accounting-On or -Off taken to be true: sessions that began before it are over.';
+COMMENT ON COLUMN nas.coa_source IS 'Our address that CoA leaves from: a device answers only the ones it knows. Empty: what the routing table picks.';
+COMMENT ON COLUMN nas.coa_message_authenticator IS 'CoA carries a Message-Authenticator (RFC 5176 section 3.4); off only for a device that refuses it.';
+COMMENT ON COLUMN nas.coa_event_timestamp IS 'CoA carries an Event-Timestamp against replay (RFC 5176 section 6.3); off for a device whose clock is wrong: it would drop all, in silence.';
+COMMENT ON COLUMN nas.coa_window IS 'How many requests may wait for an answer at once.';
+COMMENT ON COLUMN nas.coa_rate_per_s IS 'How many new requests may begin in a second.';
+COMMENT ON COLUMN nas.api_address IS 'Where its RouterOS API listens; where CoA goes when empty.';
+COMMENT ON COLUMN nas.api_port IS '8729 with TLS and 8728 without when empty.';
+COMMENT ON COLUMN nas.api_certificate IS 'SHA-256 of the one certificate that is trusted; empty: whatever the system''s authorities vouch for under its address.';
+COMMENT ON COLUMN nas.api_username IS 'Empty: there is no API access.';
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- What the network can give, and what is sold

@@ -71,3 +71,8 @@ def nas_row(nas_id: int) -> str:
 def nas_coa_row(nas_id: int) -> str:
     """The row name of a NAS's CoA secret."""
     return f"nas_coa:{nas_id}"
+
+
+def nas_api_row(nas_id: int) -> str:
+    """The row name of the password of a NAS's API access."""
+    return f"nas_api:{nas_id}"

@@ -17,8 +17,8 @@ from control_plane.cli._console import (
     sealer_of,
     unknown,
 )
+from control_plane.cli._nas_options import change_columns, change_options, emptied_columns, given_api_password
 from control_plane.cli._options import (
-    HOST,
     NETWORK,
     confirm,
     given_secret,
@@ -37,6 +37,7 @@ from control_plane.store.nas import (
     save_nas_coa_secret,
     save_nas_secret,
     save_new_nas,
+    sealed_api_password,
 )
 from nas_drivers.driver import vendor_names
 
@@ -48,9 +49,6 @@ def _common_options(function: Any) -> Any:
     """The columns that `add` and `set` share."""
     for option in (
         click.option("--identifier", help="What it calls itself (NAS-Identifier); shown, never trusted."),
-        click.option("--coa-address", type=HOST, help="Where CoA goes, if not to the source address."),
-        click.option("--coa-port", type=click.IntRange(1, 65535), help="3799 unless the vendor differs (Cisco: 1700)."),
-        click.option("--coa-secret-file", metavar="FILE", help="CoA secret, if not the RADIUS secret."),
         click.option(
             "--verification",
             type=click.Choice(["accounting", "routeros_api", "cli", "none"]),
@@ -67,15 +65,14 @@ def _common_options(function: Any) -> Any:
         click.option("--nested", is_flag=True, help="Its prefix lies around or inside another's on purpose."),
     ):
         function = option(function)
-    return secret_options(_SECRET)(function)
+    return secret_options(_SECRET)(change_options(function))
 
 
 def _columns(connection: Connection, options: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, as columns of the table."""
-    names = ("identifier", "coa_port", "verification", "swap_octets", "require_message_authenticator")
+    names = ("identifier", "verification", "swap_octets", "require_message_authenticator")
     columns: dict[str, Any] = {name: options[name] for name in names if options[name] is not None}
-    if options["coa_address"] is not None:
-        columns["coa_address"] = options["coa_address"].network_address
+    columns.update(change_columns(options))
     if options["realms"]:
         columns["realms"] = list(options["realms"])
     if options["site"] is not None:
@@ -117,6 +114,7 @@ def add(settings: Settings, /, name: str, source: Network, vendor: str, **option
     _check_vendor(vendor)
     given = given_secret(options["secret_file"], ask=options["ask_secret"], what=_SECRET)
     coa_secret = given_secret(options["coa_secret_file"], ask=False, what="the CoA secret")
+    api_password = given_api_password(options, has_user=False)
     secret = given or made_nas_secret()
     with open_database(settings) as connection:
         _check_source(source, name, load_nases(connection), nested=options["nested"])
@@ -127,6 +125,7 @@ def add(settings: Settings, /, name: str, source: Network, vendor: str, **option
             columns,
             secret=secret.encode(),
             coa_secret=None if coa_secret is None else coa_secret.encode(),
+            api_password=api_password,
         )
         audit.append(
             connection, actor=os_user(), action="nas.add", subject=name, detail={"source": source, "vendor": vendor}
@@ -183,6 +182,11 @@ def _coa_text(nas: Nas) -> str:
 @click.option("--new-secret", is_flag=True, help="Make a new RADIUS secret and print it once.")
 @click.option("--any-realm", is_flag=True, help="Serve all usernames again.")
 @click.option("--no-coa-address", is_flag=True, help="CoA goes to the source address again.")
+@click.option("--no-coa-source", is_flag=True, help="CoA leaves from what the routing table picks again.")
+@click.option("--no-api", is_flag=True, help="The RouterOS API is not used any more.")
+@click.option(
+    "--no-api-certificate", is_flag=True, help="The API's certificate is checked by the system's authorities."
+)
 @_common_options
 @click.option("--yes", is_flag=True, help="Do not ask before the secret or the source changes.")
 @click.pass_obj
@@ -197,7 +201,12 @@ def set_(settings: Settings, /, name: str, *, yes: bool, **options: Any) -> None
     coa_secret = given_secret(options["coa_secret_file"], ask=False, what="the CoA secret")
     with open_database(settings) as connection:
         nas = _known(connection, name)
-        columns = {**_columns(connection, options), **_renewed(options)}
+        api_password = given_api_password(options, has_user=nas.api_username is not None)
+        columns = {
+            **_columns(connection, options),
+            **_renewed(options),
+            **sealed_api_password(sealer_of(settings), nas.id, api_password),
+        }
         if not columns and secret is None and made is None and coa_secret is None:
             raise click.UsageError("nothing to change: name at least one option")
         if "source" in columns:
@@ -222,16 +231,12 @@ def _renewed(options: dict[str, Any]) -> dict[str, Any]:
     """The columns that only `set` changes."""
     if options["any_realm"] and options["realms"]:
         raise click.UsageError("--any-realm excludes --realm")
-    if options["no_coa_address"] and options["coa_address"] is not None:
-        raise click.UsageError("--no-coa-address excludes --coa-address")
     columns: dict[str, Any] = {name: options[name] for name in ("source", "vendor") if options[name] is not None}
     if options["new_name"] is not None:
         columns["name"] = options["new_name"]
     if options["any_realm"]:
         columns["realms"] = []
-    if options["no_coa_address"]:
-        columns["coa_address"] = None
-    return columns
+    return columns | emptied_columns(options)
 
 
 def _known(connection: Connection, name: str) -> Nas:

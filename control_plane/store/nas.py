@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from control_plane.store.changes import next_id, save_changes
-from radius_hooks.sealing import Sealer, nas_coa_row, nas_row
+from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row
 
 Connection = psycopg.Connection[Any]
 
@@ -38,13 +38,25 @@ class Nas:
     booted_at: datetime | None
     live_sessions: int
     bound_accounts: int
+    coa_source: IPv4Address | IPv6Address | None
+    coa_message_authenticator: bool
+    coa_event_timestamp: bool
+    coa_window: int
+    coa_rate_per_s: int
+    api_address: IPv4Address | IPv6Address | None
+    api_port: int | None
+    api_tls: bool
+    api_certificate: str | None
+    api_username: str | None
 
 
 _NASES: Final = """
 SELECT n.id, n.name, n.source, n.identifier, n.vendor, n.require_message_authenticator, n.realms, n.coa_address, n.coa_port,
     n.sealed_coa_secret IS NOT NULL AS has_coa_secret, n.verification::text, n.swap_octets, s.name AS site, n.enabled,
     n.booted_at, (SELECT count(*) FROM session v WHERE v.nas_id = n.id AND NOT v.stale) AS live_sessions,
-    (SELECT count(*) FROM subscriber_account a WHERE a.nas_ids @> ARRAY[n.id]) AS bound_accounts
+    (SELECT count(*) FROM subscriber_account a WHERE a.nas_ids @> ARRAY[n.id]) AS bound_accounts,
+    n.coa_source, n.coa_message_authenticator, n.coa_event_timestamp, n.coa_window, n.coa_rate_per_s,
+    n.api_address, n.api_port, n.api_tls, encode(n.api_certificate, 'hex') AS api_certificate, n.api_username
 FROM nas n LEFT JOIN site s ON s.id = n.site_id
 """
 
@@ -62,7 +74,13 @@ def load_nas(connection: Connection, name: str) -> Nas | None:
 
 
 def save_new_nas(
-    connection: Connection, sealer: Sealer, values: Mapping[str, object], *, secret: bytes, coa_secret: bytes | None
+    connection: Connection,
+    sealer: Sealer,
+    values: Mapping[str, object],
+    *,
+    secret: bytes,
+    coa_secret: bytes | None,
+    api_password: bytes | None = None,
 ) -> int:
     """Write one with these columns, its secrets sealed; returns its number."""
     nas_id = next_id(connection, "nas")
@@ -73,6 +91,7 @@ def save_new_nas(
     rest = {name: value for name, value in values.items() if name not in ("name", "source", "vendor")}
     if coa_secret is not None:
         rest["sealed_coa_secret"] = sealer.seal(coa_secret, row=nas_coa_row(nas_id))
+    rest.update(sealed_api_password(sealer, nas_id, api_password))
     save_changes(connection, "nas", nas_id, rest)
     return nas_id
 
@@ -85,6 +104,11 @@ def save_nas_secret(connection: Connection, sealer: Sealer, nas_id: int, secret:
 def save_nas_coa_secret(connection: Connection, sealer: Sealer, nas_id: int, secret: bytes) -> None:
     """Replace the CoA secret."""
     save_changes(connection, "nas", nas_id, {"sealed_coa_secret": sealer.seal(secret, row=nas_coa_row(nas_id))})
+
+
+def sealed_api_password(sealer: Sealer, nas_id: int, password: bytes | None) -> dict[str, object]:
+    """The column with the password of the API access: written beside its username, for neither stands alone."""
+    return {} if password is None else {"sealed_api_password": sealer.seal(password, row=nas_api_row(nas_id))}
 
 
 def load_or_save_site(connection: Connection, name: str) -> int:

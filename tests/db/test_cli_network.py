@@ -7,7 +7,7 @@ import json
 import pytest
 from support.command_line import KEY, run, write_settings
 
-from radius_hooks.sealing import Sealer, nas_coa_row, nas_row
+from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row
 
 pytestmark = pytest.mark.db
 
@@ -34,6 +34,12 @@ def _secret(connection, name, *, coa=False):
     if coa:
         return SEALER.open(sealed_coa, row=nas_coa_row(nas_id)).decode()
     return SEALER.open(sealed, row=nas_row(nas_id)).decode()
+
+
+def _api_password(connection, name):
+    connection.rollback()
+    row = connection.execute("SELECT id, sealed_api_password FROM nas WHERE name = %s", (name,)).fetchone()
+    return SEALER.open(row[1], row=nas_api_row(row[0])).decode()
 
 
 def _audit(connection):
@@ -124,7 +130,10 @@ def test_all_that_can_be_said_of_a_nas_is_kept(corrente, connection, tmp_path):
     nas = _nas(connection, "group")
     site = connection.execute("SELECT name FROM site WHERE id = %s", (nas["site_id"],)).fetchone()[0]
     kept = {
-        key: nas[key] for key in nas if key not in ("id", "created_at", "sealed_secret", "sealed_coa_secret", "site_id")
+        key: nas[key]
+        for key in nas
+        if key not in ("id", "created_at", "sealed_secret", "sealed_coa_secret", "site_id")
+        and not key.startswith(("api_", "sealed_api_"))
     }
     assert site == "Tower 1"
     assert kept == {
@@ -140,6 +149,11 @@ def test_all_that_can_be_said_of_a_nas_is_kept(corrente, connection, tmp_path):
         "swap_octets": True,
         "enabled": True,
         "booted_at": None,
+        "coa_source": None,
+        "coa_message_authenticator": True,
+        "coa_event_timestamp": True,
+        "coa_window": 16,
+        "coa_rate_per_s": 100,
     }
     assert _secret(connection, "group", coa=True) == "coa-secret-0123456789"
     listed = corrente("nas", "list").output
@@ -198,6 +212,63 @@ def test_set_changes_what_is_given_and_nothing_else(corrente, connection):
         "swap_octets": True,
     }
     assert _secret(connection, "core-1") == secret
+
+
+def test_how_a_nas_is_sent_changes_is_kept_and_can_be_taken_back(corrente, connection, tmp_path):
+    (tmp_path / "api").write_text("api-password-1")
+    digest = "ab" * 32
+
+    added = corrente(
+        *("nas", "add", "bras-1", "192.0.2.1", "--vendor", "mikrotik", "--coa-source", "198.51.100.7"),
+        *("--no-coa-message-authenticator", "--no-coa-event-timestamp", "--coa-window", "4", "--coa-rate", "20"),
+        *("--api-user", "corrente", "--api-password-file", str(tmp_path / "api"), "--api-port", "8729"),
+        *("--api-address", "192.0.2.9", "--api-certificate", digest),
+    )
+
+    assert added.exit_code == 0, added.output
+    nas = _nas(connection, "bras-1")
+    assert (nas["coa_source"], nas["coa_window"], nas["coa_rate_per_s"]) == ("198.51.100.7", 4, 20)
+    assert (nas["coa_message_authenticator"], nas["coa_event_timestamp"]) == (False, False)
+    assert (nas["api_address"], nas["api_port"], nas["api_tls"]) == ("192.0.2.9", 8729, True)
+    assert (nas["api_certificate"], nas["api_username"]) == (f"\\x{digest}", "corrente")
+    assert _api_password(connection, "bras-1") == "api-password-1"
+    assert "api-password-1" not in corrente("nas", "list", "--json").output
+
+    (tmp_path / "api").write_text("api-password-2")
+    changed = corrente("nas", "set", "bras-1", "--api-password-file", str(tmp_path / "api"), "--coa-event-timestamp")
+    assert changed.exit_code == 0, changed.output
+    assert _api_password(connection, "bras-1") == "api-password-2"
+    assert _nas(connection, "bras-1")["coa_event_timestamp"] is True
+
+    back = corrente("nas", "set", "bras-1", "--no-coa-source", "--no-api", "--no-api-certificate")
+    assert back.exit_code == 0, back.output
+    nas = _nas(connection, "bras-1")
+    assert [nas[name] for name in ("coa_source", "api_username", "sealed_api_password", "api_certificate")] == [
+        None
+    ] * 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--api-user", "corrente"), "an API user needs --api-password-file"),
+        (("--api-password-file", "{file}"), "an API password needs --api-user"),
+        (("--api-certificate", "abcd"), "a SHA-256 fingerprint has 64 hex digits"),
+        (("--coa-source", "2001:db8::1"), "CoA can't leave from an IPv6 address to an IPv4 one"),
+        (("--coa-window", "0"), "not in the range"),
+        (("--no-api", "--api-user", "x"), "--no-api excludes --api-user"),
+    ],
+)
+def test_half_an_access_or_one_that_reaches_nothing_is_refused(corrente, connection, tmp_path, arguments, complaint):
+    (tmp_path / "api").write_text("api-password-1")
+    corrente("nas", "add", "bras-1", "192.0.2.1", "--vendor", "mikrotik")
+    before = _nas(connection, "bras-1")
+
+    done = corrente("nas", "set", "bras-1", *(one.format(file=tmp_path / "api") for one in arguments))
+
+    assert done.exit_code != 0
+    assert complaint in done.output
+    assert _nas(connection, "bras-1") == before
 
 
 def test_a_new_secret_is_asked_about_first_because_the_device_goes_deaf(corrente, connection):

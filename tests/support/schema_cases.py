@@ -152,6 +152,29 @@ def _nas() -> Iterator[Case]:
     yield _case("nas_coa_address_is_host", "nas", {"coa_address": "'192.0.2.0/24'"}, {"coa_address": "'2001:db8::1'"})
     for realms in ("'{isp.example,NULL}'", "'{\"\"}'", "'{@isp.example}'", "'{\"two words\"}'", "'{{a},{b}}'"):
         yield _case("nas_realms_bare", "nas", {"realms": realms}, {"realms": "'{isp.example,office}'"})
+    yield _case("nas_coa_source_is_host", "nas", {"coa_source": "'198.51.100.0/24'"}, {"coa_source": "'198.51.100.1'"})
+    yield _case("nas_coa_source_reaches", "nas", {"coa_source": "'2001:db8::1'"}, {"coa_source": "'198.51.100.1'"})
+    far = {"coa_source": "'2001:db8::1'", "coa_address": "'198.51.100.1'"}
+    yield _case("nas_coa_source_reaches", "nas", far, far | {"coa_address": "'2001:db8::2'"})
+    yield _case("nas_coa_window_check", "nas", {"coa_window": "0"}, {"coa_window": "1"})
+    yield _case("nas_coa_window_check", "nas", {"coa_window": "257"}, {"coa_window": "256"})
+    yield _case("nas_coa_rate_per_s_check", "nas", {"coa_rate_per_s": "0"}, {"coa_rate_per_s": "1"})
+    yield _case("nas_coa_rate_per_s_check", "nas", {"coa_rate_per_s": "10001"}, {"coa_rate_per_s": "10000"})
+    yield _case("nas_api_address_is_host", "nas", {"api_address": "'192.0.2.0/24'"}, {"api_address": "'192.0.2.7'"})
+    yield _case("nas_api_port_check", "nas", {"api_port": "65536"}, {"api_port": "8728"})
+    digest = "decode(repeat('ab', {}), 'hex')"
+    yield _case(
+        "nas_api_certificate_check",
+        "nas",
+        {"api_certificate": digest.format(20)},
+        {"api_certificate": digest.format(32)},
+    )
+    user = {"api_username": "'corrente'", "sealed_api_password": SEALED}
+    yield _case("nas_api_username_check", "nas", user | {"api_username": "''"}, user)
+    yield _case("nas_api_username_check", "nas", user | {"api_username": "E'two\\nlines'"}, user)
+    yield _case("nas_api_password_sealed", "nas", user | {"sealed_api_password": "'in the clear'"}, user)
+    yield _case("nas_api_user_has_password", "nas", {"api_username": "'corrente'"}, user)
+    yield _case("nas_api_user_has_password", "nas", {"sealed_api_password": SEALED}, user)
     yield _case("site_name_check", "site", {"name": "''"})
     yield _case("site_latitude_check", "site", {"latitude": "90.1"}, {"latitude": "-90"})
     yield _case("site_longitude_check", "site", {"longitude": "-180.1"}, {"longitude": "180"})
