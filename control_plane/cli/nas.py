@@ -201,12 +201,9 @@ def set_(settings: Settings, /, name: str, *, yes: bool, **options: Any) -> None
     coa_secret = given_secret(options["coa_secret_file"], ask=False, what="the CoA secret")
     with open_database(settings) as connection:
         nas = _known(connection, name)
+        columns = {**_columns(connection, options), **_renewed(options)}
         api_password = given_api_password(options, has_user=nas.api_username is not None)
-        columns = {
-            **_columns(connection, options),
-            **_renewed(options),
-            **sealed_api_password(sealer_of(settings), nas.id, api_password),
-        }
+        columns |= sealed_api_password(sealer_of(settings), nas.id, api_password)
         if not columns and secret is None and made is None and coa_secret is None:
             raise click.UsageError("nothing to change: name at least one option")
         if "source" in columns:
