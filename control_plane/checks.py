@@ -255,7 +255,7 @@ def check_jobs(connection: Connection) -> Iterator[Finding]:
         "SELECT name, deadline_s, took_s, split_part(problem, E'\\n', 1), extract(epoch FROM clock_timestamp() - started_at)::float8, "
         "extract(epoch FROM clock_timestamp() - next_at)::float8 FROM scheduled_job ORDER BY name"
     ).fetchall()
-    advice = "log/worker.log says more; pg_stat_activity shows what `corrente worker jobs` does"
+    advice = "log/worker.log says more; pg_stat_activity shows what `corrente worker job …` does"
     well = True
     for name, deadline_s, took_s, problem, running_s, _ in rows:
         if running_s is not None and running_s > deadline_s:

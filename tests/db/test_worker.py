@@ -13,7 +13,9 @@ from support.small_isp import make_isp, one
 from control_plane import db, telemetry
 from control_plane.change_feed import Behind, Read, load_changes, load_position, open_feed
 from control_plane.checks import Verdict, check_jobs
-from control_plane.scheduler import JOBS, Job, prepare, run_all_once, run_next, run_worker
+from control_plane.job import Ended, Job, prepare, run_job
+from control_plane.leadership import FencedConnection
+from control_plane.scheduler import JOBS, run_all_once, run_worker
 from control_plane.settings import DatabaseSettings, RetentionSettings, Settings
 from control_plane.upkeep import clear_feed, clear_unreadable, count_quotas, drop_months, make_months
 from web.app import create_app
@@ -304,29 +306,15 @@ def test_a_job_that_fails_is_noted_and_the_others_go_on(settings, connection):
     assert job_row(connection, "failing") == (True, True, "mended", "")
 
 
-def test_a_job_that_another_worker_runs_is_left_to_it(settings, worker):
-    runs, entered, let_go = [], threading.Event(), threading.Event()
-
-    def slow(connection, settings, now):
-        runs.append(now)
-        entered.set()
-        assert let_go.wait(timeout=30)
-        return "done"
-
-    jobs = (Job("slow", 3600, slow, 60),)
-    prepare(worker, jobs)
-    first = threading.Thread(target=run_all_once, args=(settings,), kwargs={"jobs": jobs})
-    first.start()
-    try:
-        assert entered.wait(timeout=30)
-        with db.connect(settings.database.conninfo, name="work", autocommit=True) as work:
-            assert run_next(worker, work, settings, jobs) is None
-    finally:
-        let_go.set()
-        first.join(timeout=30)
-    with db.connect(settings.database.conninfo, name="work", autocommit=True) as work:
-        assert run_next(worker, work, settings, jobs) is None
-    assert len(runs) == 1
+def test_a_job_that_is_not_due_is_left(settings, worker, connection):
+    runs = []
+    job = Job("told", 3600, lambda *given: runs.append(given) or "done", 60)
+    prepare(worker, (job,))
+    with FencedConnection.open(settings.database.conninfo, name="leader", token=0) as leader:
+        assert run_job(leader, settings, job) is Ended.DONE
+        assert run_job(leader, settings, job) is Ended.NOT_DUE
+        assert run_job(leader, settings, job, due_only=False) is Ended.DONE
+    assert len(runs) == 2
 
 
 def hang(connection, settings, now):
