@@ -16,6 +16,9 @@ WATCHED = [
     ("contract", "contract", "plan_id", 2),
     ("restriction", "contract", "level", 1),
     ("relief", "contract", "reason", 1),
+    ("plan_window", "plan", "profile_id", 1),
+    ("plan_change", "contract", "plan_id", 1),
+    ("data_topup", "contract", "until", 1),
     ("subscriber_account", "account", "max_sessions", 2),
     ("account_prefix", "account", "metric", 1),
 ]
@@ -74,9 +77,9 @@ def test_a_moved_nas_is_fed_with_the_prefix_it_had(world):
     assert _feed(world) == [("nas", 1, "192.0.2.1/32"), ("nas", 1, None)]
 
 
-def test_a_deleted_account_takes_its_prefixes_along_and_both_are_fed(world):
+def test_a_deleted_account_takes_its_prefixes_and_topups_along_and_all_are_fed(world):
     world.execute("DELETE FROM subscriber_account WHERE id = 1")
-    assert sorted(_feed(world), key=str) == [("account", 1, "anna"), ("account", 1, None)]
+    assert sorted(_feed(world), key=str) == [("account", 1, "anna"), ("account", 1, None), ("contract", 1, None)]
 
 
 def test_a_change_taken_back_leaves_no_trace_in_the_feed(world):

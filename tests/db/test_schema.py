@@ -11,9 +11,16 @@ from support.schema_cases import CASES, Case
 
 pytestmark = pytest.mark.db
 
-# Triggers that write the change feed or the history refuse nothing; test_change_feed_triggers.py and test_row_history.py
-# hold them.
-FEED_SUFFIXES = ("_change_insert", "_change_update", "_change_delete", "_history_update", "_history_delete")
+# Triggers that write the change feed, the history or late usage refuse nothing; test_change_feed_triggers.py,
+# test_row_history.py and test_quota.py hold them.
+FEED_SUFFIXES = (
+    "_change_insert",
+    "_change_update",
+    "_change_delete",
+    "_history_update",
+    "_history_delete",
+    "_notes_late",
+)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,8 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "minimum_up_bps": "2000000",
     },
     "plan": {"name": "'Home'", "profile_id": "1", "throttle_profile_id": "1", "walled_profile_id": "1"},
+    "plan_window": {"plan_id": "1", "begins": "'22:00'", "ends": "'06:00'", "profile_id": "1"},
+    "quota_step": {"plan_id": "1", "percent": "80", "action": "'notice'"},
     "customer": {"name": "'Bruno'"},
     "contract": {"customer_id": "1", "plan_id": "1", "status": "'active'", "starts_on": "'2026-01-01'"},
     "automation_run": {"name": "'dunning'", "started_by": "'worker-1'", "started_at": DURING_JANUARY},
@@ -47,7 +49,17 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "reason": "'promise'",
         "granted_by": "'maria'",
     },
+    "plan_change": {"contract_id": "1", "plan_id": "1", "effective_on": "'2026-02-01'", "placed_by": "'maria'"},
     "subscriber_account": {"contract_id": "1", "username": "'bruno'", "sealed_secret": SEALED},
+    "data_topup": {
+        "contract_id": "1",
+        "account_id": "1",
+        "octets": "1000",
+        "since": "'2026-01-10 00:00+00'",
+        "until": "'2026-02-01 00:00+00'",
+        "reason": "'bought'",
+        "placed_by": "'maria'",
+    },
     "account_prefix": {"account_id": "1", "kind": "'framed_ipv6_address'", "prefix": "'2001:db8::2'"},
     "session": {
         "session_key": KEY.format(2),
@@ -113,6 +125,24 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     },
     "usage_hour": {"account_id": "2", "hour": DURING_JANUARY, "octets_in": "0", "octets_out": "0"},
     "usage_day": {"account_id": "2", "day": "'2026-01-10'", "octets_in": "0", "octets_out": "0"},
+    "late_usage": {"account_id": "1"},
+    "quota_usage": {"account_id": "2", "month": "'2026-01-01'", "counted_before": "'2026-01-10'", "octets": "0"},
+    "quota_event": {
+        "account_id": "2",
+        "month": "'2026-01-01'",
+        "percent": "80",
+        "action": "'notice'",
+        "octets": "800",
+        "allowed": "1000",
+    },
+    "profile_revision": {"profile_id": "1", "revision": "'\\x00112233'"},
+    "desired_policy": {
+        "account_id": "1",
+        "level": "'full'",
+        "reason": "'full'",
+        "profile_id": "1",
+        "account_revision": "'\\x44556677'",
+    },
     "login_attempt": {
         "at": DURING_JANUARY,
         "attempt_key": "decode(repeat('02', 16), 'hex')",
@@ -200,7 +230,10 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     "nas": {"name": "'bras-1'", "source": "'192.0.2.1'"},
     "profile": {"name": "'Home 30'"},
     "plan": {"name": "'Start'"},
+    "plan_window": {"begins": "'12:00'", "ends": "'14:00'"},
+    "quota_step": {"percent": "100", "action": "'throttle'"},
     "relief": {"during": "'[2026-01-01 00:00+00,2026-01-03 00:00+00)'"},
+    "plan_change": {"effective_on": "'2026-01-20'"},
     "subscriber_account": {"username": "'anna'"},
     "account_prefix": {"kind": "'framed_ipv4'", "prefix": "'100.64.0.1'"},
     "session": {"session_key": KEY.format(1)},
@@ -208,6 +241,8 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     "address_history": {"session_key": KEY.format(1)},
     "usage_hour": {"account_id": "1"},
     "usage_day": {"account_id": "1"},
+    "quota_usage": {"account_id": "1"},
+    "quota_event": {"account_id": "1"},
     "login_attempt": {"attempt_key": "decode(repeat('01', 16), 'hex')"},
     "spool_position": {"file": "'detail.1'"},
     "spool_node": {"node": "'node-1'"},
@@ -237,4 +272,6 @@ def insert(table: str, **changes: str) -> str:
 
 # schema.sql itself writes the row of these.
 _MADE: Final = {"change_horizon", "scheduler_lease", "scheduler_fence", "guard_state"}
-WORLD: Final = "; ".join(insert(table, **_FIRST.get(table, {})) for table in ROWS if table not in _MADE)
+# Of these there is one row an account or a profile, and one account and one profile.
+_ONE_ONLY: Final = {"profile_revision", "desired_policy"}
+WORLD: Final = "; ".join(insert(table, **_FIRST.get(table, {})) for table in ROWS if table not in _MADE | _ONE_ONLY)

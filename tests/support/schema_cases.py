@@ -28,6 +28,9 @@ _WATCHED: Final = (
     "contract",
     "restriction",
     "relief",
+    "plan_window",
+    "plan_change",
+    "data_topup",
     "subscriber_account",
     "account_prefix",
 )
@@ -40,7 +43,16 @@ def _case(constraint: str, table: str, wrong: dict[str, str], right: dict[str, s
 def _keys() -> Iterator[Case]:
     """A second row under the first one's key."""
     guarded = ("automation_run", "guard_release", "guard_exemption", "network_stop", "nas_maintenance", "row_history")
-    for table in (*_WATCHED, "site", "customer", "audit_log", "unreadable_record", "enforcement", *guarded):
+    for table in (
+        *_WATCHED,
+        "site",
+        "customer",
+        "audit_log",
+        "unreadable_record",
+        "enforcement",
+        "late_usage",
+        *guarded,
+    ):
         yield _case(f"{table}_pkey", table, {"id": "1"}, {"id": "77"})
     yield _case("schema_migration_pkey", "schema_migration", {"name": "'0001_pre_first.sql'"})
     for table in ("session", "closed_session"):
@@ -122,6 +134,16 @@ def _references() -> Iterator[Case]:
         ("restriction", "contract_id"),
         ("restriction", "run_id"),
         ("relief", "contract_id"),
+        ("plan_window", "plan_id"),
+        ("plan_window", "profile_id"),
+        ("quota_step", "plan_id"),
+        ("plan_change", "contract_id"),
+        ("plan_change", "plan_id"),
+        ("data_topup", "contract_id"),
+        ("data_topup", "account_id"),
+        ("profile_revision", "profile_id"),
+        ("desired_policy", "account_id"),
+        ("desired_policy", "profile_id"),
         ("subscriber_account", "contract_id"),
         ("account_prefix", "account_id"),
         ("session", "nas_id"),
@@ -483,6 +505,64 @@ def _history() -> Iterator[Case]:
         yield _case("unreadable_record_kind", "unreadable_record", {"kind": "'bad'"}, {"kind": f"'{kind}'"})
 
 
+def _desired() -> Iterator[Case]:
+    for table in ("profile_revision", "desired_policy"):
+        yield _case(f"{table}_pkey", table, {})._replace(breaks=f"{insert(table)}; {insert(table)}")
+    yield _case("profile_revision_revision_check", "profile_revision", {"revision": "'\\x00'"})
+    table = "desired_policy"
+    yield _case(f"{table}_account_revision_check", table, {"account_revision": "'\\x00'"})
+    yield _case(f"{table}_reason_check", table, {"reason": "''"})
+    refused = {"level": "'blocked'", "profile_id": "NULL"}
+    yield _case(f"{table}_profile_unless_refused", table, {"profile_id": "NULL"}, refused)
+    yield _case(f"{table}_profile_unless_refused", table, {"level": "'none'"}, {**refused, "level": "'none'"})
+
+
+def _plans() -> Iterator[Case]:
+    table = "plan_window"
+    yield _case(f"{table}_has_length", table, {"ends": "'22:00'"}, {"ends": "'22:01'"})
+    for wrong in ({"begins": "'22:00:01'"}, {"ends": "'06:00:30'"}, {"ends": "'24:00'"}):
+        yield _case(f"{table}_whole_minutes", table, wrong)
+    over_noon = {"begins": "'13:59'", "ends": "'15:00'"}
+    yield _case(f"{table}_one_at_a_time", table, over_noon, {**over_noon, "begins": "'14:00'"})
+    over_midnight = {"begins": "'22:00'", "ends": "'12:01'"}
+    yield _case(f"{table}_one_at_a_time", table, over_midnight, {**over_midnight, "ends": "'12:00'"})
+    yield _case("quota_step_pkey", "quota_step", {"percent": "100"})
+    for percent in ("0", "1001"):
+        yield _case("quota_step_percent_check", "quota_step", {"percent": percent}, {"percent": "1000"})
+    yield _case("quota_step_one_throttle", "quota_step", {"action": "'throttle'"})
+    table = "plan_change"
+    yield _case(f"{table}_one_a_day", table, {"effective_on": "'2026-01-20'"}, {"effective_on": "'2026-01-21'"})
+    yield _case(f"{table}_placed_by_check", table, {"placed_by": "''"})
+    applied = f"UPDATE plan_change SET applied_at = {DURING_JANUARY}"
+    for wrong in ("UPDATE plan_change SET applied_at = NULL", "DELETE FROM plan_change"):
+        yield Case(f"{table}_applied_is_final", f"{applied}; {wrong}", wrong)
+    table = "data_topup"
+    yield _case(f"{table}_octets_check", table, {"octets": "0"}, {"octets": "1"})
+    for column in ("reason", "placed_by"):
+        yield _case(f"{table}_{column}_check", table, {column: "''"})
+    yield _case(f"{table}_until_after_since", table, {"until": "'2026-01-10 00:00+00'"})
+
+
+def _quotas() -> Iterator[Case]:
+    for table in ("quota_usage", "quota_event"):
+        yield _case(f"{table}_pkey", table, {"account_id": "1"})
+        yield _case(f"{table}_octets_check", table, {"octets": "-1"}, {"octets": "0"})
+        yield _case(f"{table}_month_check", table, {"month": "'2026-01-02'"})
+    for before in ("2025-12-31", "2026-02-02"):
+        yield _case(
+            "quota_usage_within_month",
+            "quota_usage",
+            {"counted_before": f"'{before}'"},
+            {"counted_before": "'2026-02-01'"},
+        )
+    for percent in ("0", "1001"):
+        yield _case("quota_event_percent_check", "quota_event", {"percent": percent}, {"percent": "1000"})
+    yield _case("quota_event_allowed_check", "quota_event", {"allowed": "0"}, {"allowed": "1"})
+    for wrong in ("UPDATE quota_event SET octets = 0", "DELETE FROM quota_event"):
+        yield Case("quota_event_append_only", wrong, insert("quota_event"))
+    yield Case("quota_event_no_truncate", "TRUNCATE quota_event", insert("quota_event"))
+
+
 def _audit() -> Iterator[Case]:
     yield _case("audit_log_actor_check", "audit_log", {"actor": "''"})
     yield _case("audit_log_action_check", "audit_log", {"action": "'Deleted'"}, {"action": "'nas.add'"})
@@ -666,6 +746,9 @@ CASES: Final[tuple[Case, ...]] = tuple(
         _sessions,
         _device_views,
         _history,
+        _desired,
+        _plans,
+        _quotas,
         _audit,
         _enforcement,
         _packets,
