@@ -25,7 +25,8 @@ from control_plane.session_state import Holding, SessionEnd, SessionState, key_b
 from control_plane.store.session_reads import NasRow
 from control_plane.usage import CivilHours
 
-REBOOT: Final = frozenset({RecordKind.ON, RecordKind.OFF})
+# A tuple: looking for an Enum in a set calls Python for its hash, a record at a time.
+REBOOT: Final = (RecordKind.ON, RecordKind.OFF)
 # How much further back than its computed end a closed session is looked for: the server's clock may have been set.
 _CLOCK_STEP_S: Final = 86400
 Id = tuple[int, str]
@@ -132,14 +133,17 @@ class Batch:
             record = one.record
             if record.kind in REBOOT:
                 continue
+            since = closed_since(record)
+            closed_read = since >= self._closed_since.get(one.id, since + 1)
+            name_read = not record.username_plain or record.username in self._usernames
+            if closed_read and name_read:
+                continue
             state = self.find(one)
-            if state is None or not (one.class_name or is_sure(record, state)):
-                since = closed_since(record)
-                if since < self._closed_since.get(one.id, since + 1):
-                    ids[one.id] = min(since, ids.get(one.id, since))
-            if (state is None or state.account_id is None) and record.username_plain:
+            if not closed_read and (state is None or not (one.class_name or is_sure(record, state))):
+                ids[one.id] = min(since, ids.get(one.id, since))
+            if not name_read and (state is None or state.account_id is None):
                 names.add(record.username)
-        return ids, names - self._usernames
+        return ids, names
 
     def find(self, one: Named) -> SessionState | None:
         """The known session that a record is of."""

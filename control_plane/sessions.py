@@ -31,7 +31,7 @@ from control_plane.usage import CivilHours
 # Sessions closed in one transaction when they are taken for over.
 CLOSED_AT_ONCE = 2000
 # Steps of a full batch: while one is folded, the next is read and the one before is written.
-_STEPS_A_BATCH: Final = 10
+_STEPS_A_BATCH: Final = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class EdgeSettings(_Section, frozen=True):
     poll_interval_s: PositiveSeconds = 0.2
     spool_interval_s: PositiveSeconds = 0.5
     spool_grace_s: PositiveSeconds = 10.0
-    batch_records: Annotated[int, Meta(ge=1, le=100000)] = 10000
+    batch_records: Annotated[int, Meta(ge=1, le=100000)] = 20000
     spool_sync_interval_s: Annotated[float, Meta(ge=0)] = 0.0
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,9 +41,9 @@ from control_plane.telemetry import ACCOUNTING_BATCHES, DATABASE_FAILURES, UNREA
 
 # How much of a file is read at once for each record of a batch; a record is some 900 octets.
 _OCTETS_A_RECORD: Final = 1_024
-_READ_MIN_OCTETS: Final = 1 << 18
+_READ_MIN_OCTETS: Final = 1 << 21
 # Batches of one spool before the other one and the reboots get their turn.
-_BATCHES_A_TURN: Final = 16
+_BATCHES_A_TURN: Final = 4
 _BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _HEARTBEAT_S: Final = 5.0
 
@@ -91,9 +91,13 @@ class Spool(Protocol):
 
 @dataclass(slots=True)
 class _File:
-    """How far a renamed file has had its effect, its size when last looked at, and since when that is so."""
+    """How far a renamed file has had its effect, its size when last looked at, and since when that is so.
+
+    `ahead` is the reading of what follows, when a turn ended before it was needed.
+    """
 
     octets: int
+    ahead: Future[tuple[list[Any], int]] | None = None
     size: int = -1
     quiet_since: float = 0.0
 
@@ -223,9 +227,12 @@ class Shipper:
             file.size, file.quiet_since = size, time.monotonic()
         if file.octets >= size:
             return budget
-        entries, end = self._read(spool, path, file.octets)
-        while end > file.octets and budget > 0:
-            ahead = self._reader.submit(self._read, spool, path, end)
+        full = max(self._settings.edge.batch_records * _OCTETS_A_RECORD, _READ_MIN_OCTETS)
+        ahead, file.ahead = file.ahead, None
+        # The first part is small: nothing is merged while it is read.
+        entries, end = ahead.result() if ahead else self._read(spool, path, file.octets, octets=_READ_MIN_OCTETS)
+        while end > file.octets:
+            ahead = self._reader.submit(self._read, spool, path, end, octets=full)
             # In batches of about one size: what a reading brings beyond the limit is no small batch of its own.
             number = max(1, round(len(entries) / self._settings.edge.batch_records))
             limit = max(1, -(-len(entries) // number))
@@ -235,11 +242,13 @@ class Shipper:
                 self._merge(connection, spool, _Part(path, some, until))
                 budget -= 1
             file.octets = end
+            if budget <= 0:
+                file.ahead = ahead
+                break
             entries, end = ahead.result()
         return budget
 
-    def _read(self, spool: Spool, path: Path, start: int) -> tuple[list[Any], int]:
-        octets = max(self._settings.edge.batch_records * _OCTETS_A_RECORD, _READ_MIN_OCTETS)
+    def _read(self, spool: Spool, path: Path, start: int, *, octets: int) -> tuple[list[Any], int]:
         return spool.read_part(path, start=start, octets=octets)
 
     def _finish_if_quiet(self, connection: Connection, spool: Spool, path: Path, file: _File) -> None:
