@@ -112,6 +112,13 @@ class RetentionSettings(_Section, frozen=True):
     change_feed_hours: Annotated[int, Meta(ge=1)] = 24
 
 
+class GuardSettings(_Section, frozen=True):
+    """From how many of the subscribers online automation may take service within an hour without asking a person."""
+
+    share_percent: Annotated[float, Meta(ge=0, le=100)] = 2.0
+    never_less_than: Annotated[int, Meta(ge=0)] = 20
+
+
 class WebSettings(_Section, frozen=True):
     """The web process."""
 
@@ -130,6 +137,7 @@ class Settings(_Section, frozen=True):
     edge: EdgeSettings = EdgeSettings()
     accounting: AccountingSettings = AccountingSettings()
     retention: RetentionSettings = RetentionSettings()
+    guard: GuardSettings = GuardSettings()
     web: WebSettings = WebSettings()
     # Filled in by load_settings: the directory that relative paths count from, and the file itself if there is one.
     base_dir: str = "."
