@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from radius_hooks.decision import NO_TIME_LIMIT
+from radius_hooks.line import line_of
 from radius_hooks.own_attributes import OwnOutcome, merge_reply
 from radius_hooks.policy_records import Level, ProfileRecord, ReplyItem
 from radius_hooks.values import Pair, checked, limits
@@ -86,7 +87,7 @@ def read_request(pairs: tuple[tuple[str, str], ...]) -> Incoming:
     if circuit_id:
         circuit_id = normal_circuit_id(circuit_id)
     mac = normal_mac(find("Calling-Station-Id", ""))
-    line = circuit_id or find("NAS-Port-Id") or find("NAS-Port", "")
+    line = line_of(circuit_id, find("NAS-Port-Id", ""), find("NAS-Port", ""))
     return Incoming(attributes, pairs, source, int(packet_id), username, octets, mac, circuit_id, line)
 
 
