@@ -283,6 +283,17 @@ CREATE TABLE automation_run (
 COMMENT ON TABLE automation_run IS 'One run of something that restricts contracts without a person: what it placed names it, and can be lifted together.';
 COMMENT ON COLUMN automation_run.started_by IS 'The worker or the person that started it.';
 
+CREATE TABLE guard_release (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at          timestamptz NOT NULL DEFAULT now(),
+    released_by text NOT NULL CHECK (released_by <> ''),
+    reason      text NOT NULL CHECK (reason <> ''),
+    changes     integer NOT NULL CHECK (changes >= 0)
+);
+COMMENT ON TABLE guard_release IS 'A person let go what the guard held, and why. Append-only.';
+CREATE TRIGGER guard_release_append_only BEFORE UPDATE OR DELETE ON guard_release FOR EACH ROW EXECUTE FUNCTION refuse_change('Releases are append-only: write a new row.');
+CREATE TRIGGER guard_release_no_truncate BEFORE TRUNCATE ON guard_release FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Releases are append-only: write a new row.');
+
 CREATE TABLE restriction (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     contract_id bigint NOT NULL REFERENCES contract,
@@ -296,6 +307,7 @@ CREATE TABLE restriction (
     lifted_by   text CHECK (lifted_by <> ''),
     run_id      bigint REFERENCES automation_run,
     held_since  timestamptz,
+    release_id  bigint REFERENCES guard_release,
     CONSTRAINT restriction_held_is_of_a_run CHECK (held_since IS NULL OR run_id IS NOT NULL),
     CONSTRAINT restriction_until_after_since CHECK (until > since),
     CONSTRAINT restriction_lift_is_signed CHECK ((lifted_at IS NULL) = (lifted_by IS NULL)),
@@ -304,7 +316,9 @@ CREATE TABLE restriction (
 COMMENT ON TABLE restriction IS 'Service limited, by whom and why. Lifting one never touches another.';
 COMMENT ON COLUMN restriction.run_id IS 'The automation_run that placed it; NULL: a person did.';
 COMMENT ON COLUMN restriction.held_since IS 'Beyond what automation may restrict in an hour: it does not count until a person lets it go.';
+COMMENT ON COLUMN restriction.release_id IS 'By which word of a person a held one was let go; from then on it is that person''s.';
 CREATE INDEX restriction_run ON restriction (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX restriction_held ON restriction (run_id) WHERE held_since IS NOT NULL AND lifted_at IS NULL;
 CREATE INDEX restriction_in_force ON restriction (contract_id) WHERE lifted_at IS NULL;
 CREATE TRIGGER restriction_lift_is_final BEFORE UPDATE ON restriction FOR EACH ROW WHEN (OLD.lifted_at IS NOT NULL)
     EXECUTE FUNCTION refuse_change('A lifted restriction is history: place a new one.');
@@ -986,17 +1000,6 @@ COMMENT ON TABLE guard_state IS 'Whoever lets a disruptive change of automation 
 COMMENT ON COLUMN guard_state.live_subscribers IS 'Subscribers online at counted_at; counted again when that is some seconds old.';
 COMMENT ON COLUMN guard_state.tripped_at IS 'Since when everything disruptive waits for a person.';
 INSERT INTO guard_state DEFAULT VALUES;
-
-CREATE TABLE guard_release (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at          timestamptz NOT NULL DEFAULT now(),
-    released_by text NOT NULL CHECK (released_by <> ''),
-    reason      text NOT NULL CHECK (reason <> ''),
-    changes     integer NOT NULL CHECK (changes >= 0)
-);
-COMMENT ON TABLE guard_release IS 'A person let go what the guard held, and why. Append-only.';
-CREATE TRIGGER guard_release_append_only BEFORE UPDATE OR DELETE ON guard_release FOR EACH ROW EXECUTE FUNCTION refuse_change('Releases are append-only: write a new row.');
-CREATE TRIGGER guard_release_no_truncate BEFORE TRUNCATE ON guard_release FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Releases are append-only: write a new row.');
 
 CREATE TABLE guard_pass (
     enforcement_id bigint PRIMARY KEY,

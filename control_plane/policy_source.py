@@ -86,7 +86,7 @@ _LISTS: Final = (
         "contract_id",
         "c.id",
         "json_build_array(x.origin, x.level, x.reason, x.since, x.until)",
-        "x.lifted_at IS NULL AND (x.until IS NULL OR x.until > now())",
+        "x.lifted_at IS NULL AND x.held_since IS NULL AND (x.until IS NULL OR x.until > now())",
     ),
     ("relief", "contract_id", "c.id", "json_build_array(lower(x.during), upper(x.during))", "upper(x.during) > now()"),
     (

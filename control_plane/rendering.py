@@ -113,7 +113,7 @@ def build_account_record(row: AccountRow, rendering: Rendering) -> AccountRecord
     try:
         reply = _static_items(row.prefixes, rendering.dictionary) if row.prefixes else ()
         own = _own_blocks(row.own_attributes, rendering.dictionary) if row.own_attributes else ()
-        steps = policy_steps(_facts(row), now=rendering.now, zone=rendering.zone)
+        steps = policy_steps(account_facts(row), now=rendering.now, zone=rendering.zone)
     except (ValueError, KeyError, msgspec.MsgspecError) as error:
         raise RenderError(f"account {row.username!r}: {error}") from error
     return _record(row, steps=steps, reply=reply, own=own)
@@ -193,7 +193,8 @@ def _record(
     )
 
 
-def _facts(row: AccountRow) -> AccessFacts:
+def account_facts(row: AccountRow) -> AccessFacts:
+    """What bears on the account's level. Raises: ValueError, KeyError, msgspec.MsgspecError."""
     return AccessFacts(
         status=_STATUSES[row.status],
         plan=PlanProfiles(row.profile_id, row.throttle_profile_id, row.walled_profile_id),

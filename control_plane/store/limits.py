@@ -41,7 +41,7 @@ def load_restrictions(connection: Connection, contract_id: int, *, now: datetime
     with connection.cursor(row_factory=class_row(RestrictionRow)) as cursor:
         return cursor.execute(
             "SELECT id, origin::text, level::text, reason, placed_by, since, until FROM restriction"
-            " WHERE contract_id = %s AND lifted_at IS NULL AND (until IS NULL OR until > %s) ORDER BY since, id",
+            " WHERE contract_id = %s AND lifted_at IS NULL AND held_since IS NULL AND (until IS NULL OR until > %s) ORDER BY since, id",
             (contract_id, now),
         ).fetchall()
 

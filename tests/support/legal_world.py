@@ -34,6 +34,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     "quota_step": {"plan_id": "1", "percent": "80", "action": "'notice'"},
     "customer": {"name": "'Bruno'"},
     "contract": {"customer_id": "1", "plan_id": "1", "status": "'active'", "starts_on": "'2026-01-01'"},
+    "guard_release": {"released_by": "'maria'", "reason": "'month end'", "changes": "312"},
     "automation_run": {"name": "'dunning'", "started_by": "'worker-1'", "started_at": DURING_JANUARY},
     "restriction": {
         "contract_id": "1",
@@ -201,7 +202,6 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     },
     "feed_position": {"reader": "'desired'", "system": "'1/2'", "snapshot": "'7:7:'"},
     "guard_state": {},
-    "guard_release": {"released_by": "'maria'", "reason": "'month end'", "changes": "312"},
     "guard_pass": {"enforcement_id": "2", "at": DURING_JANUARY},
     "guard_exemption": {
         "contract_id": "1",

@@ -133,6 +133,7 @@ def _references() -> Iterator[Case]:
         ("contract", "plan_id"),
         ("restriction", "contract_id"),
         ("restriction", "run_id"),
+        ("restriction", "release_id"),
         ("relief", "contract_id"),
         ("plan_window", "plan_id"),
         ("plan_window", "profile_id"),
