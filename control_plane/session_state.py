@@ -26,6 +26,7 @@ class SessionEnd(Enum):
     NAS_REBOOT = "nas_reboot"
     REPLACED = "replaced"
     CLOSED_BY_STAFF = "closed_by_staff"
+    NOT_ON_DEVICE = "not_on_device"
 
 
 class SessionState(msgspec.Struct, frozen=True, gc=False):

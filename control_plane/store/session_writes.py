@@ -27,7 +27,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming_session (
     octets_in bigint, octets_out bigint, counter_in numeric, counter_out numeric, interim_interval_s integer,
     framed_ipv4 inet, framed_ipv6_address inet, framed_ipv6_prefix cidr, delegated_ipv6_prefix cidr,
     nat_address inet, nat_first_port integer, nat_last_port integer, addresses_since bigint, mac text, line text,
-    stale boolean, ended_at bigint, ended_by text, terminate_cause text
+    stale boolean, ended_at bigint, ended_by text, terminate_cause text,
+    applied_version bytea, applied_by applied_source, applied_at timestamptz
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_progress (
     session_key uuid, updated_at bigint, received_at bigint, session_time_s bigint, octets_in bigint, octets_out bigint,
@@ -59,21 +60,36 @@ def _set_clause(columns: str, *, but: Collection[str]) -> str:
     return ", ".join(f"{name} = EXCLUDED.{name}" for name in columns.split(", ") if name not in but)
 
 
+# What a session runs under is not accounting's to say: it goes with the session from table to table, and a row that stays
+# in its table keeps its own.
+_APPLIED: Final = "applied_version, applied_by, applied_at"
 _LIVE_COLUMNS: Final = _SAME_COLUMNS.format(updated="updated_at, ", since="addresses_since, ") + ", stale"
 _CLOSED_COLUMNS: Final = _SAME_COLUMNS.format(updated="", since="") + ", ended_at"
 _SAVE_LIVE: Final = (
-    f"INSERT INTO session ({_LIVE_COLUMNS}) SELECT {_selected(_LIVE_COLUMNS)} FROM incoming_session "
+    f"INSERT INTO session ({_LIVE_COLUMNS}, {_APPLIED}) SELECT {_selected(_LIVE_COLUMNS)}, {_APPLIED} FROM incoming_session "
     "WHERE ended_at IS NULL ON CONFLICT (session_key) DO UPDATE SET "
     + _set_clause(_LIVE_COLUMNS, but=("session_key", "nas_id"))
 )
 _SAVE_CLOSED: Final = (
-    f"INSERT INTO closed_session ({_CLOSED_COLUMNS}, ended_by, terminate_cause) SELECT {_selected(_CLOSED_COLUMNS)}, "
-    "ended_by::session_end, terminate_cause FROM incoming_session WHERE ended_at IS NOT NULL "
+    f"INSERT INTO closed_session ({_CLOSED_COLUMNS}, ended_by, terminate_cause, {_APPLIED}) "
+    f"SELECT {_selected(_CLOSED_COLUMNS)}, ended_by::session_end, terminate_cause, {_APPLIED} FROM incoming_session WHERE ended_at IS NOT NULL "
     "ON CONFLICT (session_key, ended_at) DO UPDATE SET "
     + _set_clause(_CLOSED_COLUMNS + ", ended_by, terminate_cause", but=("session_key", "ended_at", "nas_id"))
 )
 
 
+_TAKE_APPLIED: Final = (
+    f" RETURNING session_key, {_APPLIED}) UPDATE incoming_session i SET applied_version = g.applied_version, "
+    "applied_by = g.applied_by, applied_at = g.applied_at FROM gone g WHERE g.session_key = i.session_key "
+    "AND g.applied_version IS NOT NULL"
+)
+_LEAVE_LIVE: Final = (
+    f"WITH gone AS (DELETE FROM session WHERE session_key = ANY(%s::uuid[]){_TAKE_APPLIED}"
+)
+_LEAVE_CLOSED: Final = (
+    "WITH gone AS (DELETE FROM closed_session c USING unnest(%s::uuid[], %s::bigint[]) AS w (key, ended) "
+    f"WHERE c.session_key = w.key AND c.ended_at = to_timestamp(w.ended){_TAKE_APPLIED}"
+)
 _SAVE_PROGRESS: Final = (
     "UPDATE session s SET updated_at = to_timestamp(i.updated_at), received_at = to_timestamp(i.received_at), "
     "session_time_s = i.session_time_s, octets_in = i.octets_in, octets_out = i.octets_out, counter_in = i.counter_in, "
@@ -127,9 +143,9 @@ def save_sessions(connection: Connection, changes: Changes, *, closed_since: int
         _copy(connection, "incoming_progress", map(_progress_row, progress))
         connection.execute(_SAVE_PROGRESS)
     if others:
-        _leave_tables(connection, others, were_live=were_live.keys(), were_closed=were_closed)
         kept = [state for state in others if state.ended_at is None or state.ended_at >= closed_since]
-        _copy(connection, "incoming_session", map(_session_row, kept))
+        _copy(connection, _INCOMING_SESSION, map(_session_row, kept))
+        _leave_tables(connection, others, were_live=were_live.keys(), were_closed=were_closed)
         if any(state.live for state in kept):
             connection.execute(_SAVE_LIVE)
         if any(not state.live for state in kept):
@@ -159,21 +175,17 @@ def _leave_tables(
     were_live: Collection[bytes],
     were_closed: Mapping[bytes, int],
 ) -> None:
-    """Take sessions out of the table that they no longer belong to."""
+    """Take sessions out of the table that they no longer belong to; what they ran under goes on with them."""
     gone = [state.session_key.hex() for state in states if not state.live and state.session_key in were_live]
     if gone:
-        connection.execute("DELETE FROM session WHERE session_key = ANY(%s::uuid[])", (printed_array(gone),))
+        connection.execute(_LEAVE_LIVE, (printed_array(gone),))
     moved = [
         (state.session_key.hex(), were_closed[state.session_key])
         for state in states
         if state.session_key in were_closed and were_closed[state.session_key] != state.ended_at
     ]
     if moved:
-        connection.execute(
-            "DELETE FROM closed_session c USING unnest(%s::uuid[], %s::bigint[]) AS w (key, ended) "
-            "WHERE c.session_key = w.key AND c.ended_at = to_timestamp(w.ended)",
-            ([key for key, _ in moved], [ended for _, ended in moved]),
-        )
+        connection.execute(_LEAVE_CLOSED, ([key for key, _ in moved], [ended for _, ended in moved]))
 
 
 def _progress_row(state: SessionState) -> str:
@@ -200,6 +212,10 @@ def _session_row(state: SessionState) -> str:
     )
 
 
+_INCOMING_SESSION: Final = (
+    f"incoming_session ({_SAME_COLUMNS.format(updated='updated_at, ', since='addresses_since, ')}, "
+    "stale, ended_at, ended_by, terminate_cause)"
+)
 _NULL: Final = "\\N"
 _TAB: Final = "\t"
 _NO_NAT: Final = "\\N\t\\N\t\\N"
