@@ -1,0 +1,265 @@
+"""Drift in the database: live sessions that do not run under what their accounts should have, compared in sets.
+
+What a session runs under is `applied_version`, else the `policy_version` of its login. A change that was sent and of which
+nothing is known since may have had its effect: until a later word settles that, its session is in doubt.
+
+The caller owns the transaction. A statement of one pass counts for all accounts, or for those that `accounts` names.
+
+Units: versions are 8 octets.
+Next: ../reconcile.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+import psycopg
+
+from control_plane.profile import PROFILE_COLUMNS, ProfileColumns
+from nas_drivers.policy import Method
+
+Connection = psycopg.Connection[Any]
+
+# A change that failed for good, or a cut that nothing confirmed, is tried anew after this long, while it is still wanted.
+REOPEN_AFTER_S: Final = 900
+OPEN_STATES: Final = "('queued', 'sent', 'acked', 'nacked', 'unanswered')"
+
+
+class DriftReason(Enum):
+    """Why a session is in drift."""
+
+    MUST_END = "must_end"
+    OTHER_POLICY = "other_policy"
+    IN_DOUBT = "in_doubt"
+    UNKNOWN = "unknown"
+
+
+# The last change that was sent to a session and that no later word settles. A disconnect leaves nothing behind in a
+# session that goes on.
+_SENT: Final = "settled_at IS NULL AND state <> 'verified' AND sent_at IS NOT NULL AND desired_version IS NOT NULL"
+# The last change that came to nothing.
+_TRIED: Final = "settled_at IS NULL AND state IN ('unverifiable', 'gave_up')"
+_ONE: Final = "(SELECT * FROM enforcement WHERE session_key = s.session_key AND {} ORDER BY {} DESC, id DESC LIMIT 1)"
+_ALL: Final = "(SELECT DISTINCT ON (session_key) * FROM enforcement WHERE {} ORDER BY session_key, {} DESC, id DESC)"
+
+
+def _drift(latest: str, *, lateral: str = "") -> str:
+    """Each live session with what is wanted, what it runs under and what has been tried. `latest` picks the changes."""
+    return f"""
+FROM session s
+JOIN desired_policy d ON d.account_id = s.account_id
+LEFT JOIN profile_revision p ON p.profile_id = d.profile_id
+LEFT JOIN {lateral} {latest.format(_SENT, "sent_at")} AS u ON u.session_key = s.session_key
+LEFT JOIN {lateral} {latest.format(_TRIED, "closed_at")} AS t ON t.session_key = s.session_key
+LEFT JOIN enforcement o ON o.session_key = s.session_key AND o.state IN {OPEN_STATES}
+CROSS JOIN LATERAL (SELECT p.revision || d.account_revision AS desired, coalesce(s.applied_version, s.policy_version) AS runs) AS v
+CROSS JOIN LATERAL (SELECT u.sent_at > coalesce(s.applied_at, '-infinity')
+    AND (u.desired_version <> v.desired OR u.state = 'gave_up') AS doubted) AS b
+CROSS JOIN LATERAL (SELECT CASE WHEN d.profile_id IS NULL THEN 'must_end' WHEN b.doubted THEN 'in_doubt'
+    WHEN v.runs IS NULL THEN 'unknown' WHEN v.runs <> v.desired THEN 'other_policy' END AS reason) AS k
+"""
+
+
+# Of all sessions the few changes are gathered once; of a few sessions each one's are looked up.
+_OF_ALL: Final = _drift(_ALL)
+_OF_SOME: Final = _drift(_ONE, lateral="LATERAL")
+# A policy whose profile has no revision yet is not worked out. A session of which nothing is known is as good as any other
+# while its account may have all it pays for.
+_IN_DRIFT: Final = (
+    "WHERE NOT s.stale AND k.reason IS NOT NULL AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL) "
+)
+_TO_CHANGE: Final = (
+    "(k.reason <> 'unknown' OR d.level <> 'full') AND (o.id IS NULL OR o.desired_version IS DISTINCT FROM v.desired) "
+    "AND (t.session_key IS NULL OR t.desired_version IS DISTINCT FROM v.desired "
+    "OR (b.doubted AND u.sent_at > t.closed_at) OR ((t.state = 'gave_up' OR v.desired IS NULL) "
+    f"AND t.closed_at < now() - make_interval(secs => {REOPEN_AFTER_S})))"
+)
+_OF_ACCOUNTS: Final = "AND s.account_id = ANY (%(accounts)s) "
+_MEASURE: Final = (
+    f"SELECT s.nas_id, k.reason, coalesce(o.state::text, ''), {_TO_CHANGE}, count(*) {_OF_ALL} {_IN_DRIFT} GROUP BY 1, 2, 3, 4"
+)
+
+# Compiling took longer than the whole pass over a hundred thousand sessions, and the default memory sends a hash of a
+# million policies to disk.
+_TUNE: Final = "SET LOCAL jit = off; SET LOCAL work_mem = '128MB'"
+_TEMPORARY: Final = """
+CREATE TEMPORARY TABLE IF NOT EXISTS drift_work (
+    session_key uuid, nas_id bigint, account_id bigint, acct_session_id text, username text, level policy_level, reason text,
+    from_version bytea, desired_version bytea, profile_id bigint, old_profile_id bigint, disruptive boolean, vendor text,
+    wanted_at timestamptz
+) ON COMMIT DELETE ROWS
+"""
+# The content of a revision that is not seen any more is known here for as long as a session may run under it.
+_NOTE_REVISIONS: Final = """
+INSERT INTO known_revision (revision, profile_id, rate_down_bps, rate_up_bps)
+SELECT r.revision, r.profile_id, f.rate_down_bps, f.rate_up_bps FROM profile_revision r JOIN profile f ON f.id = r.profile_id
+WHERE NOT EXISTS (SELECT FROM known_revision k WHERE k.revision = r.revision AND k.profile_id = r.profile_id)
+ON CONFLICT DO NOTHING
+"""
+# What the plan itself gives at another hour takes nothing away; between equal levels the rate decides, no rate is no limit.
+_DISRUPTIVE: Final = """
+CASE WHEN d.profile_id IS NULL THEN true
+    WHEN old.profile_id IS NULL THEN d.level <> 'full'
+    WHEN d.level <> old.level THEN d.level > old.level
+    WHEN old.profile_id <> d.profile_id AND old.of_plan AND d.level = 'full' THEN false
+    ELSE coalesce(f.rate_down_bps, 'Infinity'::float8) < coalesce(old.rate_down_bps, 'Infinity'::float8)
+        OR coalesce(f.rate_up_bps, 'Infinity'::float8) < coalesce(old.rate_up_bps, 'Infinity'::float8) END
+"""
+_COLLECT: Final = f"""
+INSERT INTO drift_work
+SELECT s.session_key, s.nas_id, s.account_id, s.acct_session_id, s.username, d.level, d.reason, v.runs, v.desired, d.profile_id,
+    -- What it gave is known only while it is what the profile gives now.
+    (SELECT r.profile_id FROM profile_revision r WHERE r.profile_id = old.profile_id AND r.revision = substr(v.runs, 1, 4)),
+    {_DISRUPTIVE}, n.vendor,
+    -- Who has the account's part already waits for an edited profile: its account's row knows nothing of it.
+    CASE WHEN substr(v.runs, 5) = d.account_revision THEN now() ELSE greatest(d.changed_at, s.started_at) END
+{{drift}}
+JOIN nas n ON n.id = s.nas_id
+JOIN subscriber_account a ON a.id = s.account_id JOIN contract c ON c.id = a.contract_id JOIN plan l ON l.id = c.plan_id
+LEFT JOIN profile f ON f.id = d.profile_id
+LEFT JOIN LATERAL (
+    SELECT r.profile_id, r.rate_down_bps, r.rate_up_bps, q.of_plan, (CASE WHEN q.of_plan THEN 'full'
+        WHEN r.profile_id = l.throttle_profile_id THEN 'throttle' WHEN r.profile_id = l.walled_profile_id THEN 'walled'
+        ELSE 'full' END)::policy_level AS level
+    FROM known_revision r CROSS JOIN LATERAL (SELECT r.profile_id = l.profile_id OR EXISTS (
+        SELECT FROM plan_window w WHERE w.plan_id = l.id AND w.profile_id = r.profile_id) AS of_plan) AS q
+    WHERE r.revision = substr(v.runs, 1, 4)
+    -- Profiles of the same content share a revision: the one that the session's plan names is meant.
+    ORDER BY q.of_plan DESC, r.profile_id = d.profile_id DESC, r.profile_id IN (l.throttle_profile_id, l.walled_profile_id) DESC,
+        r.profile_id LIMIT 1
+) AS old ON true
+{_IN_DRIFT} AND {_TO_CHANGE}
+"""
+_WANTED: Final = f"""
+SELECT o.id, CASE WHEN d.profile_id IS NULL THEN format('the session must end now: %%s', d.reason)
+    WHEN o.desired_version IS DISTINCT FROM v.desired THEN format('another policy is wanted now: %%s, %%s', d.level, d.reason)
+    ELSE 'the session runs under it already' END AS problem
+FROM enforcement o JOIN session s ON s.session_key = o.session_key JOIN desired_policy d ON d.account_id = s.account_id
+LEFT JOIN profile_revision p ON p.profile_id = d.profile_id
+CROSS JOIN LATERAL (SELECT p.revision || d.account_revision AS desired) AS v
+WHERE o.state IN {OPEN_STATES} AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL)
+    AND (o.desired_version IS DISTINCT FROM v.desired OR (o.sent_at IS NULL AND coalesce(s.applied_version, s.policy_version) = v.desired
+        AND NOT EXISTS (SELECT FROM enforcement x WHERE x.session_key = o.session_key AND x.settled_at IS NULL AND x.state <> 'verified'
+            AND x.sent_at > coalesce(s.applied_at, '-infinity') AND (x.desired_version <> v.desired OR x.state = 'gave_up'))))
+"""
+# In the order of their numbers, so that two reconcilers wait for each other and never in a circle. What was never sent, or
+# was refused with no packet unanswered, has left no trace on the device.
+_SUPERSEDE: Final = (
+    "WITH over AS ({over} ORDER BY o.id FOR UPDATE OF o) UPDATE enforcement e SET state = 'superseded', closed_at = now(), "
+    "problem = over.problem, settled_at = CASE WHEN e.sent_at IS NULL OR (e.state = 'nacked' AND NOT e.unsure) THEN now() END "
+    "FROM over WHERE e.id = over.id"
+)
+# One that was sent waits for what its end says: verification tells a cut that worked from a change that came too late.
+_ENDED: Final = """
+SELECT o.id, 'the session ended before anything was sent' AS problem FROM enforcement o
+WHERE o.state = 'queued' AND o.sent_at IS NULL AND NOT EXISTS (SELECT FROM session s WHERE s.session_key = o.session_key)
+    AND NOT EXISTS (SELECT FROM device_session x WHERE x.own_key = o.session_key)
+"""
+_OPEN: Final = f"""
+INSERT INTO enforcement (session_key, nas_id, account_id, acct_session_id, username, level, reason, from_version, desired_version,
+    profile_id, disruptive, method, wanted_at)
+SELECT w.session_key, w.nas_id, w.account_id, w.acct_session_id, w.username, w.level, w.reason, w.from_version, w.desired_version,
+    w.profile_id, w.disruptive, m.method::enforcement_method, w.wanted_at
+FROM drift_work w JOIN unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[]) AS m (vendor, old_profile_id, profile_id, method)
+    ON m.vendor = w.vendor AND m.old_profile_id IS NOT DISTINCT FROM w.old_profile_id AND m.profile_id IS NOT DISTINCT FROM w.profile_id
+ORDER BY w.session_key
+ON CONFLICT (session_key) WHERE state IN {OPEN_STATES} DO NOTHING
+"""
+_SETTLE: Final = """
+UPDATE enforcement e SET settled_at = now() WHERE e.settled_at IS NULL AND e.closed_at IS NOT NULL AND e.state <> 'verified'
+    AND NOT EXISTS (SELECT FROM session s WHERE s.session_key = e.session_key AND (s.applied_at IS NULL OR s.applied_at < e.sent_at))
+    AND (e.sent_at IS NOT NULL OR NOT EXISTS (SELECT FROM session s WHERE s.session_key = e.session_key))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftFigure:
+    """How many sessions of one NAS are in drift for one reason. `state` is that of their open enforcement, '' without one;
+    `to_change` says that one is still to be opened."""
+
+    nas_id: int
+    reason: DriftReason
+    state: str
+    to_change: bool
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One way from a policy to another on one vendor's devices. Without `profile_id` the session must end; without
+    `old_profile_id` it is not known what it runs under."""
+
+    vendor: str
+    old_profile_id: int | None
+    profile_id: int | None
+
+
+def tune(connection: Connection) -> None:
+    """Make the transaction ready for a pass over all sessions."""
+    connection.execute(_TUNE)
+
+
+def load_figures(connection: Connection) -> list[DriftFigure]:
+    """How much drift there is, and how much of it nobody works on."""
+    rows = connection.execute(_MEASURE)
+    return [DriftFigure(nas, DriftReason(reason), state, wanted, count) for nas, reason, state, wanted, count in rows]
+
+
+def note_revisions(connection: Connection) -> None:
+    """Remember what each profile gives now, so that a later change of it is known to give or to take."""
+    connection.execute(_NOTE_REVISIONS)
+
+
+def supersede_open(connection: Connection, accounts: Sequence[int] | None = None) -> int:
+    """Close the open enforcements that are no longer wanted, each with what is wanted now."""
+    over = f"{_WANTED} {'' if accounts is None else _OF_ACCOUNTS}"
+    return connection.execute(_SUPERSEDE.format(over=over), {"accounts": accounts}).rowcount
+
+
+def close_ended(connection: Connection) -> int:
+    """Close the enforcements of sessions that ended before anything was sent to them."""
+    return connection.execute(_SUPERSEDE.format(over=_ENDED)).rowcount
+
+
+def settle(connection: Connection) -> int:
+    """Forget the doubt about sessions that are over, or of which a later word came."""
+    return connection.execute(_SETTLE).rowcount
+
+
+def collect_work(connection: Connection, accounts: Sequence[int] | None, *, limit: int | None = None) -> int:
+    """Gather the sessions that need an enforcement for `open_enforcements`, up to `limit`; returns how many."""
+    connection.execute(_TEMPORARY)
+    connection.execute("DELETE FROM drift_work")
+    statement = _COLLECT.format(drift=_OF_ALL if accounts is None else _OF_SOME)
+    scope = "" if accounts is None else _OF_ACCOUNTS
+    bound = "" if limit is None else f"LIMIT {limit:d}"
+    return connection.execute(f"{statement} {scope} {bound}", {"accounts": accounts}).rowcount
+
+
+def load_collected_changes(connection: Connection) -> list[Change]:
+    """The different changes among the gathered sessions: few, however many sessions there are."""
+    rows = connection.execute("SELECT DISTINCT vendor, old_profile_id, profile_id FROM drift_work")
+    return [Change(*row) for row in rows]
+
+
+def open_enforcements(connection: Connection, methods: Iterable[tuple[Change, Method]]) -> int:
+    """Open one enforcement for each gathered session that has none; returns how many."""
+    rows = list(methods)
+    columns = (
+        [change.vendor for change, _ in rows],
+        [change.old_profile_id for change, _ in rows],
+        [change.profile_id for change, _ in rows],
+        [method.value for _, method in rows],
+    )
+    return connection.execute(_OPEN, columns).rowcount
+
+
+def load_profiles(connection: Connection, profile_ids: Sequence[int]) -> dict[int, ProfileColumns]:
+    """These profiles as they are now."""
+    rows = connection.execute(
+        f"SELECT id, {', '.join(PROFILE_COLUMNS)} FROM profile WHERE id = ANY (%s)", (list(profile_ids),)
+    )
+    return {row[0]: ProfileColumns(**dict(zip(PROFILE_COLUMNS, row[1:], strict=True))) for row in rows}
