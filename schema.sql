@@ -790,6 +790,7 @@ CREATE TABLE enforcement (
     identity_detail smallint NOT NULL DEFAULT 0 CHECK (identity_detail BETWEEN 0 AND 2),
     unsure          boolean NOT NULL DEFAULT false,
     alarmed_at      timestamptz,
+    settled_at      timestamptz,
     CONSTRAINT enforcement_version_with_profile CHECK ((desired_version IS NULL) = (profile_id IS NULL)),
     CONSTRAINT enforcement_held_says_why CHECK ((held_since IS NULL) = (held_reason = '')),
     CONSTRAINT enforcement_closed_when_over CHECK ((closed_at IS NOT NULL) = (state IN ('verified', 'unverifiable', 'gave_up', 'superseded'))),
@@ -812,9 +813,11 @@ COMMENT ON COLUMN enforcement.next_at IS 'When an open one is due: to be sent, o
 COMMENT ON COLUMN enforcement.taken_by IS 'The worker that sends it now; after taken_until that worker is taken for dead and what it sent for unanswered.';
 COMMENT ON COLUMN enforcement.wanted_at IS 'When the policy changed that this delivers.';
 COMMENT ON COLUMN enforcement.alarmed_at IS 'When a person was asked to look: the device does not do what it acknowledged, or its configuration is wrong.';
+COMMENT ON COLUMN enforcement.settled_at IS 'From then on it tells nothing of what its session runs under: never sent, or a later word came, or the session is over. The reconciler writes it.';
 CREATE UNIQUE INDEX enforcement_one_open ON enforcement (session_key) WHERE state IN ('queued', 'sent', 'acked', 'nacked', 'unanswered');
 CREATE INDEX enforcement_due ON enforcement (disruptive, next_at) WHERE closed_at IS NULL;
 CREATE INDEX enforcement_of_session ON enforcement (session_key, id);
+CREATE INDEX enforcement_unsettled ON enforcement (session_key) WHERE settled_at IS NULL AND state <> 'verified';
 CREATE INDEX enforcement_of_nas ON enforcement (nas_id) WHERE closed_at IS NULL;
 CREATE INDEX enforcement_alarms ON enforcement (alarmed_at) WHERE alarmed_at IS NOT NULL;
 CREATE INDEX enforcement_by_closing ON enforcement (closed_at) WHERE closed_at IS NOT NULL;
@@ -859,6 +862,16 @@ CREATE TRIGGER enforcement_change_insert AFTER INSERT ON enforcement FOR EACH ST
 -- ---------------------------------------------------------------------------------------------------------------
 -- The second view: what devices list as online, beside what their accounting says
 -- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE known_revision (
+    revision      bytea NOT NULL CHECK (octet_length(revision) = 4),
+    profile_id    bigint NOT NULL,
+    rate_down_bps bigint,
+    rate_up_bps   bigint,
+    since         timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (revision, profile_id)
+);
+COMMENT ON TABLE known_revision IS 'What each profile gave under each revision that was ever in force: whether a change takes something away is judged by it after the profile was edited or deleted.';
+
 CREATE TABLE device_reading (
     nas_id   bigint PRIMARY KEY REFERENCES nas ON DELETE CASCADE,
     tried_at timestamptz NOT NULL,
@@ -1271,3 +1284,5 @@ GRANT INSERT, UPDATE, DELETE ON quota_usage, profile_revision, desired_policy TO
 GRANT INSERT ON quota_event TO corrente_worker;
 GRANT INSERT ON late_usage TO corrente_edge, corrente_worker;
 GRANT SELECT, DELETE ON late_usage TO corrente_worker;
+GRANT SELECT, INSERT ON known_revision TO corrente_worker;
+GRANT SELECT ON known_revision TO corrente_web;

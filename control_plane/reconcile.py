@@ -19,7 +19,7 @@ from control_plane.profile import ProfileColumns, session_policy
 from control_plane.store import drift
 from control_plane.store.drift import Change, Connection, DriftFigure
 from nas_drivers.driver import UnknownVendorError, driver_for
-from nas_drivers.policy import Method, SessionPolicy
+from nas_drivers.policy import Method
 
 # Accounts looked at in one transaction.
 ACCOUNTS_AT_ONCE: Final = 5000
@@ -59,6 +59,7 @@ def reconcile_all(connection: Connection) -> Reconciled:
     done = Reconciled()
     with connection.transaction():
         drift.tune(connection)
+        drift.note_revisions(connection)
         done.ended = drift.close_ended(connection)
         drift.settle(connection)
         done.superseded = drift.supersede_open(connection)
@@ -96,14 +97,12 @@ def _step(connection: Connection, done: Reconciled, accounts: list[int] | None, 
 
 def first_method(change: Change, profiles: Mapping[int, ProfileColumns]) -> Method:
     """How a change is tried first: the best that its vendor's driver knows."""
-    old = _policy(change.old_profile_id, profiles)
-    new = _policy(change.profile_id, profiles)
+    before = profiles.get(change.old_profile_id or 0)
+    old = None if before is None else session_policy(before)
+    # A profile that an account should have can't be deleted; that a session must end is said by no profile at all.
+    new = None if change.profile_id is None else session_policy(profiles[change.profile_id])
     try:
         return driver_for(change.vendor).change_methods(old, new)[0]
     except UnknownVendorError:
         # A NAS of a vendor that this release has no file for: what RFC 5176 says is all there is.
         return Method.DISCONNECT if new is None else Method.COA
-
-
-def _policy(profile_id: int | None, profiles: Mapping[int, ProfileColumns]) -> SessionPolicy | None:
-    return None if profile_id is None or profile_id not in profiles else session_policy(profiles[profile_id])

@@ -96,7 +96,7 @@ def _grew(state: SessionState, record: AccountingRecord) -> bool:
     Only of a record that comes at once: one that was held back and is of an older session has grown as well.
     """
     prompt = record.received_at - record.event_at <= START_TOLERANCE_S
-    going_on = state.live or state.ended_by is SessionEnd.STALE
+    going_on = state.live or state.ended_by in {SessionEnd.STALE, SessionEnd.NOT_ON_DEVICE}
     time_grew = record.kind is not RecordKind.START and (record.session_time_s or 0) > state.session_time_s
     counters_grew = (record.counter_in or 0) >= state.counter_in and (record.counter_out or 0) >= state.counter_out
     return going_on and prompt and time_grew and counters_grew

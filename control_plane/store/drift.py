@@ -68,9 +68,7 @@ _OF_ALL: Final = _drift(_ALL)
 _OF_SOME: Final = _drift(_ONE, lateral="LATERAL")
 # A policy whose profile has no revision yet is not worked out. A session of which nothing is known is as good as any other
 # while its account may have all it pays for.
-_IN_DRIFT: Final = (
-    "WHERE NOT s.stale AND k.reason IS NOT NULL AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL) "
-)
+_IN_DRIFT: Final = "WHERE NOT s.stale AND k.reason IS NOT NULL AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL) "
 _TO_CHANGE: Final = (
     "(k.reason <> 'unknown' OR d.level <> 'full') AND (o.id IS NULL OR o.desired_version IS DISTINCT FROM v.desired) "
     "AND (t.session_key IS NULL OR t.desired_version IS DISTINCT FROM v.desired "
@@ -78,9 +76,7 @@ _TO_CHANGE: Final = (
     f"AND t.closed_at < now() - make_interval(secs => {REOPEN_AFTER_S})))"
 )
 _OF_ACCOUNTS: Final = "AND s.account_id = ANY (%(accounts)s) "
-_MEASURE: Final = (
-    f"SELECT s.nas_id, k.reason, coalesce(o.state::text, ''), {_TO_CHANGE}, count(*) {_OF_ALL} {_IN_DRIFT} GROUP BY 1, 2, 3, 4"
-)
+_MEASURE: Final = f"SELECT s.nas_id, k.reason, coalesce(o.state::text, ''), {_TO_CHANGE}, count(*) {_OF_ALL} {_IN_DRIFT} GROUP BY 1, 2, 3, 4"
 
 # Compiling took longer than the whole pass over a hundred thousand sessions, and the default memory sends a hash of a
 # million policies to disk.

@@ -83,9 +83,7 @@ _TAKE_APPLIED: Final = (
     "applied_by = g.applied_by, applied_at = g.applied_at FROM gone g WHERE g.session_key = i.session_key "
     "AND g.applied_version IS NOT NULL"
 )
-_LEAVE_LIVE: Final = (
-    f"WITH gone AS (DELETE FROM session WHERE session_key = ANY(%s::uuid[]){_TAKE_APPLIED}"
-)
+_LEAVE_LIVE: Final = f"WITH gone AS (DELETE FROM session WHERE session_key = ANY(%s::uuid[]){_TAKE_APPLIED}"
 _LEAVE_CLOSED: Final = (
     "WITH gone AS (DELETE FROM closed_session c USING unnest(%s::uuid[], %s::bigint[]) AS w (key, ended) "
     f"WHERE c.session_key = w.key AND c.ended_at = to_timestamp(w.ended){_TAKE_APPLIED}"

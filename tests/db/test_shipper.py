@@ -424,6 +424,40 @@ def test_a_word_takes_the_mark_away_and_reopens_what_was_closed(world, database)
     assert rows(database, USED.format("day")) == [(90, 900)]
 
 
+def test_what_a_session_runs_under_stays_through_interims_and_goes_with_it_when_it_is_closed_and_reopened(
+    world, database
+):
+    def said(table):
+        return rows(database, f"SELECT encode(applied_version, 'escape'), applied_by::text FROM {table}")
+
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(10, 100)))
+    ship(world)
+    with db.connect(database, name="test") as connection:
+        connection.execute(
+            "UPDATE session SET applied_version = 'WWWW2222', applied_by = 'verified', applied_at = now()"
+        )
+    # One that only goes on, and one whose row is written anew: it has another address.
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 1200, time=1200, octets=(20, 200)))
+    ship(world)
+    spool(
+        world,
+        detail("Interim-Update", key=KEY, at=NOON + 1300, time=1300, octets=(30, 300), Framed_IP_Address="10.0.0.1"),
+    )
+    ship(world)
+    assert said("session") == [("WWWW2222", "verified")]
+
+    for silence in (61, 600 + 61):
+        sweep(world, database, NOON + 1300 + 1200 + silence)
+    assert (said("session"), said("closed_session")) == ([], [("WWWW2222", "verified")])
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 6000, time=6000, octets=(90, 900)))
+    ship(world)
+    assert (said("session"), said("closed_session")) == ([("WWWW2222", "verified")], [])
+
+    spool(world, detail("Stop", key=KEY, at=NOON + 6100, time=6100, octets=(91, 901)))
+    ship(world)
+    assert (said("session"), said("closed_session")) == ([], [("WWWW2222", "verified")])
+
+
 def test_a_session_that_speaks_while_the_sweep_looks_is_not_marked(world, database):
     """The mark would stay for a whole interval, and a second login could take the session over."""
     spool(world, detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(10, 100)))

@@ -190,6 +190,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "attributes": "'User-Name = anna'",
     },
     "nas_silence": {"nas_id": "2", "next_at": DURING_JANUARY},
+    "known_revision": {"revision": "'\\x00112233'", "profile_id": "1"},
     "device_reading": {"nas_id": "2", "tried_at": DURING_JANUARY, "read_at": DURING_JANUARY},
     "device_session": {
         "nas_id": "1",
@@ -255,6 +256,7 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     "network_stop": {"ended_at": "'2026-01-06 00:00+00'", "ended_by": "'maria'"},
     "nas_maintenance": {"ended_at": "'2026-01-06 00:00+00'", "ended_by": "'maria'"},
     "unreadable_record": {"octet": "100"},
+    "known_revision": {"revision": "'\\x44556677'"},
     "device_reading": {"nas_id": "1"},
     "device_session": {"acct_session_id": "'81000001'"},
     "feed_position": {"reader": "'first'"},

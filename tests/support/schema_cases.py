@@ -449,6 +449,8 @@ def _device_views() -> Iterator[Case]:
             second + insert("device_reading", **{column: wrong}),
             second + insert("device_reading", **{column: right}),
         )
+    yield _case("known_revision_pkey", "known_revision", {"revision": "'\\x44556677'"})
+    yield _case("known_revision_revision_check", "known_revision", {"revision": "'\\x00'"})
     table = "device_session"
     yield _case(f"{table}_pkey", table, {"acct_session_id": "'81000001'"})
     yield _case(f"{table}_acct_session_id_check", table, {"acct_session_id": "''"})

@@ -189,7 +189,9 @@ def test_a_late_record_raises_the_totals_of_a_stopped_session_and_does_not_reope
     assert periods(holdings) == [(0, 900), (900, 960)]
 
 
-@pytest.mark.parametrize("ended_by", [SessionEnd.STALE, SessionEnd.NAS_REBOOT, SessionEnd.REPLACED])
+@pytest.mark.parametrize(
+    "ended_by", [SessionEnd.STALE, SessionEnd.NAS_REBOOT, SessionEnd.REPLACED, SessionEnd.NOT_ON_DEVICE]
+)
 def test_a_session_taken_for_over_goes_on_where_it_seemed_to_end_when_it_speaks(ended_by):
     before, _, _ = run(start(Framed_IP_Address="10.0.0.1"), interim(600, (10, 100)))
     ended = end_session(before, ended_by=ended_by, terminate_cause="Lost-Carrier")

@@ -1,0 +1,405 @@
+"""Desired against applied on a real PostgreSQL: which enforcements are opened, superseded, and left alone."""
+
+import threading
+import time
+
+import psycopg
+import pytest
+from support.drift_world import KEY, OPEN, add_session, make_drift_world
+
+from control_plane import db
+from control_plane.reconcile import reconcile_accounts, reconcile_all
+from control_plane.store import drift
+from control_plane.store.drift import DriftReason
+
+pytestmark = pytest.mark.db
+
+
+@pytest.fixture
+def world(connection):
+    return make_drift_world(connection)
+
+
+@pytest.fixture
+def loop(database):
+    """The connection that the reconciler works on."""
+    with db.connect(database, name="reconcile", autocommit=True) as opened:
+        yield opened
+
+
+def test_nothing_is_opened_while_every_session_runs_under_what_it_should(world, loop):
+    done = reconcile_all(loop)
+
+    assert (done.opened, done.superseded, done.in_drift) == (0, 0, 0)
+    assert world.enforcements("id") == []
+
+
+def test_a_changed_account_s_session_gets_one_enforcement_with_all_that_it_takes(world, loop):
+    account = world.isp.accounts[1]
+    world.want(account, "walled", 2, reason="walled_garden")
+
+    done = reconcile_accounts(loop, [account, account, world.isp.accounts[0]])
+
+    assert done.opened == 1
+    assert world.enforcements(
+        "session_key::text", "nas_id", "account_id", "acct_session_id", "username", "level::text", "reason",
+        "from_version", "desired_version", "profile_id", "disruptive", "method::text", "state::text",
+    ) == [
+        (KEY.format(2), world.isp.nas, account, "s2", "user0002", "walled", "walled_garden", "FFFF1111", "WWWW2222",
+         world.isp.walled, True, "coa", "queued"),
+    ]  # fmt: skip
+    assert world.connection.execute(
+        "SELECT e.wanted_at = d.changed_at FROM enforcement e JOIN desired_policy d USING (account_id)"
+    ).fetchall() == [(True,)]
+    assert (reconcile_accounts(loop, [account]).opened, reconcile_all(loop).opened) == (0, 0)
+
+
+def test_accounts_that_are_not_named_wait_for_the_sweep(world, loop):
+    for account in world.isp.accounts:
+        world.want(account, "walled", 2)
+
+    assert reconcile_accounts(loop, world.isp.accounts[:1]).opened == 1
+    swept = reconcile_all(loop)
+
+    assert (swept.opened, swept.in_drift) == (2, 3)
+    assert {(one.state, one.to_change, one.sessions) for one in swept.figures} == {("queued", False, 1), ("", True, 2)}
+
+
+@pytest.mark.parametrize("level", ["blocked", "none"])
+def test_a_session_that_must_end_is_disconnected(world, loop, level):
+    world.want(world.isp.accounts[0], level, 3)
+
+    reconcile_all(loop)
+
+    assert world.enforcements("level::text", "desired_version", "profile_id", "disruptive", "method::text") == [
+        (level, None, None, True, "disconnect")
+    ]
+
+
+def test_what_was_verified_or_read_from_the_device_counts_before_what_the_login_gave(world, loop):
+    world.change(
+        "UPDATE session SET applied_version = 'WWWW2222', applied_by = 'device', applied_at = now() WHERE session_key = %s",
+        KEY.format(1),
+    )
+    world.want(world.isp.accounts[1], "walled", 2)
+    world.change(
+        "UPDATE session SET applied_version = 'WWWW2222', applied_by = 'verified', applied_at = now() WHERE session_key = %s",
+        KEY.format(2),
+    )
+
+    reconcile_all(loop)
+
+    assert world.enforcements("session_key::text", "from_version", "desired_version", "disruptive") == [
+        (KEY.format(1), "WWWW2222", "FFFF1111", False)
+    ]
+
+
+def test_a_session_whose_device_echoes_no_class_is_acted_on_only_while_its_account_is_restricted(world, loop):
+    for number in (1, 2):
+        world.run_under(number, None)
+    world.want(world.isp.accounts[1], "throttle", 2)
+
+    done = reconcile_all(loop)
+
+    assert world.enforcements("session_key::text", "from_version", "disruptive") == [(KEY.format(2), None, True)]
+    assert [(one.reason, one.to_change, one.sessions) for one in done.figures if not one.to_change] == [
+        (DriftReason.UNKNOWN, False, 1)
+    ]
+
+
+def test_stale_sessions_and_policies_that_are_not_worked_out_are_left_alone(world, loop):
+    world.want(world.isp.accounts[0], "walled", 2)
+    world.change("UPDATE session SET stale = true WHERE session_key = %s", KEY.format(1))
+    world.want(world.isp.accounts[1], "throttle", 2)
+    world.change("DELETE FROM profile_revision WHERE profile_id = %s", world.isp.throttle)
+    world.change("DELETE FROM desired_policy WHERE account_id = %s", world.isp.accounts[2])
+    add_session(world, 4, None, version="AAAA9999")
+
+    done = reconcile_all(loop)
+
+    assert (done.opened, done.in_drift) == (0, 0)
+
+
+def test_an_edited_profile_puts_its_sessions_into_drift_without_a_row_of_theirs_being_touched(world, loop):
+    world.want(world.isp.accounts[2], "walled", 3)
+    world.run_under(3, "WWWW3333")
+    reconcile_all(loop)
+    before = world.connection.execute("SELECT xmin, account_id FROM desired_policy").fetchall()
+    world.connection.execute("UPDATE profile SET rate_down_bps = 50000000 WHERE id = %s", (world.isp.full,))
+    world.change("UPDATE profile_revision SET revision = 'GGGG' WHERE profile_id = %s", world.isp.full)
+
+    done = reconcile_all(loop)
+
+    assert done.opened == 2
+    # 50 Mbit/s instead of 100: less than before.
+    assert world.enforcements("from_version", "desired_version", "disruptive") == [("FFFF1111", "GGGG1111", True)] * 2
+    assert world.connection.execute("SELECT xmin, account_id FROM desired_policy").fetchall() == before
+
+
+@pytest.mark.parametrize(
+    ("runs", "level", "disruptive"),
+    [
+        ("WWWW9999", "full", False),
+        ("WWWW9999", "throttle", False),
+        ("TTTT9999", "full", False),
+        ("TTTT9999", "walled", True),
+        ("FFFF9999", "throttle", True),
+        ("FFFF9999", "full", False),
+        ("XXXX9999", "full", False),
+        ("XXXX9999", "throttle", True),
+    ],
+)
+def test_a_change_is_disruptive_when_it_takes_something_away(world, loop, runs, level, disruptive):
+    reconcile_accounts(loop, world.isp.accounts)
+    world.run_under(1, runs)
+    world.want(world.isp.accounts[0], level, 2)
+
+    reconcile_all(loop)
+
+    assert world.enforcements("from_version", "disruptive") == [(runs, disruptive)]
+
+
+def test_a_payer_is_restored_though_the_walled_garden_has_no_rate_limit(world, loop):
+    world.change("UPDATE profile SET rate_down_bps = NULL, rate_up_bps = NULL WHERE id = %s", world.isp.walled)
+    world.run_under(1, "WWWW2222")
+
+    reconcile_all(loop)
+
+    assert world.enforcements("desired_version", "disruptive") == [("FFFF1111", False)]
+
+
+def test_the_plan_s_own_profile_of_another_hour_takes_nothing_away(world, loop):
+    night = world.connection.execute(
+        "INSERT INTO profile (name, rate_down_bps, rate_up_bps) VALUES ('night', 200000000, 40000000) RETURNING id"
+    ).fetchone()[0]
+    world.change("INSERT INTO profile_revision VALUES (%s, 'NNNN')", night)
+    world.change(
+        "INSERT INTO plan_window (plan_id, begins, ends, profile_id) VALUES (%s, '22:00', '06:00', %s)",
+        world.isp.plan,
+        night,
+    )
+    world.run_under(1, "NNNN1111")
+
+    reconcile_all(loop)
+
+    assert world.enforcements("from_version", "desired_version", "disruptive") == [("NNNN1111", "FFFF1111", False)]
+
+
+def test_a_newer_policy_supersedes_one_that_is_not_sent_and_only_the_last_of_three_stays(world, loop):
+    account = world.isp.accounts[0]
+    for level, digit in (("walled", 2), ("throttle", 3), ("walled", 4)):
+        world.want(account, level, digit)
+        reconcile_accounts(loop, [account])
+
+    assert world.enforcements("desired_version") == [("WWWW4444",)]
+    superseded = world.enforcements("desired_version", "problem", "settled_at IS NOT NULL", states=("superseded",))
+    assert superseded == [
+        ("WWWW2222", "another policy is wanted now: throttle, because", True),
+        ("TTTT3333", "another policy is wanted now: walled, because", True),
+    ]
+
+
+def test_a_policy_that_came_back_before_anything_was_sent_leaves_nothing_to_do(world, loop):
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.want(account, "full", 1)
+
+    done = reconcile_accounts(loop, [account])
+
+    assert (done.opened, done.superseded) == (0, 1)
+    assert (world.enforcements("id"), reconcile_all(loop).in_drift) == ([], 0)
+
+
+@pytest.mark.parametrize("state", ["sent", "acked", "unanswered"])
+def test_who_pays_while_the_cut_is_on_its_way_is_told_the_full_policy_again(world, loop, state):
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.sent(state)
+    world.want(account, "full", 1)
+
+    # The session's row still says FFFF1111, the device may well have obeyed.
+    done = reconcile_accounts(loop, [account])
+
+    assert (done.opened, done.superseded) == (1, 1)
+    assert world.enforcements("from_version", "desired_version", "disruptive") == [("FFFF1111", "FFFF1111", False)]
+    world.change(
+        "UPDATE enforcement SET state = 'verified', sent_at = now(), closed_at = now() WHERE closed_at IS NULL"
+    )
+    world.change(
+        "UPDATE session SET applied_version = 'FFFF1111', applied_by = 'verified', applied_at = now() WHERE session_key = %s",
+        KEY.format(1),
+    )
+    assert (reconcile_all(loop).in_drift, world.enforcements("id")) == (0, [])
+
+
+def test_a_change_that_was_refused_leaves_no_doubt(world, loop):
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("nacked")
+    world.want(account, "full", 1)
+
+    assert reconcile_accounts(loop, [account]).opened == 0
+    assert reconcile_all(loop).in_drift == 0
+
+
+def test_who_pays_after_a_change_that_nothing_could_verify_is_told_the_full_policy_again(world, loop):
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("unverifiable")
+    assert reconcile_accounts(loop, [account]).opened == 0
+
+    world.want(account, "full", 1)
+
+    assert reconcile_accounts(loop, [account]).opened == 1
+    assert world.enforcements("desired_version") == [("FFFF1111",)]
+
+
+def test_a_change_that_was_given_up_is_tried_anew_after_a_quarter_of_an_hour(world, loop):
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("gave_up")
+    assert (reconcile_accounts(loop, [account]).opened, reconcile_all(loop).opened) == (0, 0)
+
+    world.change(
+        "UPDATE enforcement SET closed_at = now() - interval '15 minutes 1 second', sent_at = sent_at - interval '1 hour'"
+    )
+
+    assert reconcile_accounts(loop, [account]).opened == 1
+
+
+def test_a_cut_that_nothing_confirms_is_tried_anew_while_the_session_goes_on(world, loop):
+    account = world.isp.accounts[0]
+    world.want(account, "blocked", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("unverifiable")
+    assert reconcile_all(loop).opened == 0
+
+    world.change(
+        "UPDATE enforcement SET closed_at = now() - interval '15 minutes 1 second', sent_at = sent_at - interval '1 hour'"
+    )
+
+    assert reconcile_all(loop).opened == 1
+
+
+def test_what_was_queued_for_a_session_that_ended_is_closed_and_what_was_sent_waits_for_its_verification(world, loop):
+    for account in world.isp.accounts[:2]:
+        world.want(account, "blocked", 2)
+    reconcile_accounts(loop, world.isp.accounts[:1])
+    world.sent()
+    reconcile_accounts(loop, world.isp.accounts[1:2])
+    world.change("DELETE FROM session")
+
+    done = reconcile_all(loop)
+
+    assert done.ended == 1
+    assert world.enforcements("state::text", "username") == [("sent", "user0001")]
+    assert world.enforcements("username", "problem", states=("superseded",)) == [
+        ("user0002", "the session ended before anything was sent")
+    ]
+
+
+def test_two_sessions_of_one_account_get_one_enforcement_each(world, loop):
+    add_session(world, 9, world.isp.accounts[0])
+    world.want(world.isp.accounts[0], "walled", 2)
+
+    assert reconcile_accounts(loop, world.isp.accounts).opened == 2
+    assert {key for (key,) in world.enforcements("session_key::text")} == {KEY.format(1), KEY.format(9)}
+
+
+def test_two_reconcilers_at_once_open_one_enforcement_a_session(world, loop, database):
+    for account in world.isp.accounts:
+        world.want(account, "walled", 2)
+    opened = []
+
+    def other():
+        with db.connect(database, name="second", autocommit=True) as connection:
+            opened.append(reconcile_all(connection).opened)
+
+    with loop.transaction():
+        assert reconcile_accounts_in(loop, world.isp.accounts) == 3
+        thread = threading.Thread(target=other)
+        thread.start()
+        _until_someone_waits(database)
+    thread.join(30)
+
+    assert opened == [0]
+    assert len(world.enforcements("id")) == 3
+
+
+def test_two_reconcilers_that_both_supersede_leave_one_open(world, loop, database):
+    for digit in (2, 3):
+        for account in world.isp.accounts:
+            world.want(account, "walled", digit)
+        if digit == 2:
+            reconcile_all(loop)
+    threads = [threading.Thread(target=_reconcile_alone, args=(database, world.isp.accounts)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert [version for (version,) in world.enforcements("desired_version")] == ["WWWW3333"] * 3
+    assert len(world.enforcements("id", states=("superseded",))) == 3
+
+
+def test_a_reconciler_killed_in_the_middle_leaves_nothing_and_the_next_one_does_it_all(world, loop, database):
+    for account in world.isp.accounts:
+        world.want(account, "walled", 2)
+    victim = db.connect(database, name="victim", autocommit=True)
+    with pytest.raises(psycopg.OperationalError), victim.transaction():
+        assert reconcile_accounts_in(victim, world.isp.accounts) == 3
+        loop.execute("SELECT pg_terminate_backend(%s)", (victim.info.backend_pid,))
+        victim.execute("SELECT 1")
+    victim.close()
+    assert world.enforcements("id", states=OPEN) == []
+
+    assert reconcile_all(loop).opened == 3
+
+
+def test_a_large_drift_is_opened_in_portions(world, loop, monkeypatch):
+    monkeypatch.setattr("control_plane.reconcile.OPENED_AT_ONCE", 2)
+    for account in world.isp.accounts:
+        world.want(account, "walled", 2)
+
+    assert reconcile_all(loop).opened == 3
+    assert len(world.enforcements("id")) == 3
+
+
+def test_the_worker_s_role_suffices(world, cluster_role_loop):
+    for account in world.isp.accounts:
+        world.want(account, "walled", 2)
+
+    assert reconcile_all(cluster_role_loop).opened == 3
+
+
+@pytest.fixture
+def cluster_role_loop(database):
+    with db.connect(database, name="reconcile", autocommit=True) as opened:
+        opened.execute("SET ROLE corrente_worker")
+        yield opened
+
+
+def reconcile_accounts_in(connection, accounts):
+    """One step of it, left open: the caller holds the transaction."""
+    drift.supersede_open(connection, accounts)
+    return reconcile_accounts(connection, accounts).opened
+
+
+def _reconcile_alone(database, accounts):
+    with db.connect(database, name="one of four", autocommit=True) as connection:
+        reconcile_accounts(connection, accounts)
+
+
+def _until_someone_waits(database):
+    until = time.monotonic() + 20
+    with db.connect(database, name="watch", autocommit=True) as connection:
+        while not connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        ).fetchone():
+            assert time.monotonic() < until, "the second reconciler never came to wait"
+            time.sleep(0.01)
