@@ -350,12 +350,8 @@ def test_two_reconcilers_that_both_supersede_leave_one_open(world, loop, databas
 def test_a_reconciler_killed_in_the_middle_leaves_nothing_and_the_next_one_does_it_all(world, loop, database):
     for account in world.isp.accounts:
         world.want(account, "walled", 2)
-    victim = db.connect(database, name="victim", autocommit=True)
-    with pytest.raises(psycopg.OperationalError), victim.transaction():
-        assert reconcile_accounts_in(victim, world.isp.accounts) == 3
-        loop.execute("SELECT pg_terminate_backend(%s)", (victim.info.backend_pid,))
-        victim.execute("SELECT 1")
-    victim.close()
+    with db.connect(database, name="victim", autocommit=True) as victim, pytest.raises(psycopg.OperationalError):
+        _reconcile_and_die(victim, world.isp.accounts, killer=loop)
     assert world.enforcements("id", states=OPEN) == []
 
     assert reconcile_all(loop).opened == 3
@@ -388,6 +384,13 @@ def reconcile_accounts_in(connection, accounts):
     """One step of it, left open: the caller holds the transaction."""
     drift.supersede_open(connection, accounts)
     return reconcile_accounts(connection, accounts).opened
+
+
+def _reconcile_and_die(connection, accounts, *, killer):
+    with connection.transaction():
+        assert reconcile_accounts_in(connection, accounts) == len(accounts)
+        killer.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        connection.execute("SELECT 1")
 
 
 def _reconcile_alone(database, accounts):
