@@ -23,6 +23,7 @@ from msgspec import Meta
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
+PortOrNone = Annotated[int, Meta(ge=0, le=65535)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[int, Meta(ge=0)]
 Days = Annotated[int, Meta(ge=1)]
@@ -89,6 +90,15 @@ class EdgeSettings(_Section, frozen=True):
     spool_grace_s: PositiveSeconds = 10.0
     batch_records: Annotated[int, Meta(ge=1, le=100000)] = 20000
     spool_sync_interval_s: Annotated[float, Meta(ge=0)] = 0.0
+    address: str = "127.0.0.1"
+    port: PortOrNone = 8020
+
+
+class WorkerSettings(_Section, frozen=True):
+    """The process that runs jobs and the control loop."""
+
+    address: str = "127.0.0.1"
+    port: PortOrNone = 8010
 
 
 class AccountingSettings(_Section, frozen=True):
@@ -135,6 +145,7 @@ class Settings(_Section, frozen=True):
     radius: RadiusSettings = RadiusSettings()
     access: AccessSettings = AccessSettings()
     edge: EdgeSettings = EdgeSettings()
+    worker: WorkerSettings = WorkerSettings()
     accounting: AccountingSettings = AccountingSettings()
     retention: RetentionSettings = RetentionSettings()
     guard: GuardSettings = GuardSettings()

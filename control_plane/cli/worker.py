@@ -28,6 +28,7 @@ def command(settings: Settings, once: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    log.info("worker.started")
     run_worker(settings, stop)
     log.info("worker.stopped")
 

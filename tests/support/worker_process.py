@@ -14,18 +14,20 @@ from typing import Any
 
 from support.edge_process import ROOT, wait_until
 
+COMMAND = (sys.executable, "-m", "control_plane")
+
 
 class WorkerProcess:
     """A running worker."""
 
-    def __init__(self, directory: Path, conninfo: str, *, port: int = 0, before: tuple[str, ...] = ()) -> None:
+    def __init__(self, directory: Path, conninfo: str, *, port: int = 0, command: tuple[str, ...] = COMMAND) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.log = directory / "worker.log"
         settings = directory / "corrente.toml"
         settings.write_text(f'[database]\nconninfo = "{conninfo}"\n[worker]\nport = {port}\n')
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*before, sys.executable, "-m", "control_plane", "--settings", str(settings), "worker"],
+                [*command, "--settings", str(settings), "worker"],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -66,10 +68,10 @@ class WorkerProcess:
 
 @contextmanager
 def running_worker(
-    directory: Path, conninfo: str, *, port: int = 0, before: tuple[str, ...] = ()
+    directory: Path, conninfo: str, *, port: int = 0, command: tuple[str, ...] = COMMAND
 ) -> Iterator[WorkerProcess]:
     """A worker that is asked to end, and ends well, when the block does (unless the test ended it)."""
-    worker = WorkerProcess(directory, conninfo, port=port, before=before)
+    worker = WorkerProcess(directory, conninfo, port=port, command=command)
     try:
         yield worker
         if worker.process.returncode is None:
