@@ -66,20 +66,13 @@ class Change:
 class Hour:
     """What automation has done and wants: `cut` subscribers in the last hour, `wanting` more, of `live` online.
 
-    `cut` holds the accounts let go in the hour, of which a second change counts no more; `cut_unknown` how many sessions
-    without an account. `wanting` counts every subscriber whose disruptive change is open and was not let go yet, those of
-    the batch included, and none who is in `cut`.
+    Whoever counts in `cut` counts no second time. `wanting` counts each whose disruptive change is open and was not let go
+    yet, those asked about included.
     """
 
     live: int
-    cut: frozenset[int]
-    cut_unknown: int
+    cut: int
     wanting: int
-
-    @property
-    def cut_count(self) -> int:
-        """Subscribers cut or restricted by automation in the last hour."""
-        return len(self.cut) + self.cut_unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +126,7 @@ def verdicts_by_share(
     """
     allowed = limits.allowed(hour.live)
     reason = tripped
-    if not reason and hour.cut_count + hour.wanting > allowed:
+    if not reason and hour.cut + hour.wanting > allowed:
         reason = trip_words(hour, limits)
     if reason:
         return [Verdict(change.enforcement_id, Wait.SHARE, reason) for change in changes], reason
@@ -145,8 +138,8 @@ def trip_words(hour: Hour, limits: GuardLimits) -> str:
     allowed = limits.allowed(hour.live)
     by_share = round(limits.share_percent * 100) * hour.live // 10_000 == allowed
     rule = f"{limits.share_percent:g} %" if by_share else "the least that may always go"
-    before = f", {hour.cut_count:,} of them already gone" if hour.cut_count else ""
-    wanted = hour.cut_count + hour.wanting
+    before = f", {hour.cut:,} of them already gone" if hour.cut else ""
+    wanted = hour.cut + hour.wanting
     return (
         f"waits for a person: {wanted:,} of {hour.live:,} subscribers online in an hour{before},"
         f" more than {allowed:,} ({rule})"

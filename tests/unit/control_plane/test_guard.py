@@ -17,15 +17,10 @@ from control_plane.guard import (
 )
 
 USUAL = GuardLimits(share_percent=2.0, never_less_than=20)
-NOTHING_YET = Hour(live=5000, cut=frozenset(), cut_unknown=0, wanting=0)
 
 
 def cut(number: int, **changes) -> Change:
     return Change(enforcement_id=number, account_id=number, nas_id=1, disruptive=True, **changes)
-
-
-def hour(*, live: int, cut: int, wanting: int) -> Hour:
-    return Hour(live=live, cut=frozenset(range(cut)), cut_unknown=0, wanting=wanting)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +45,7 @@ def test_the_share_is_of_those_online_and_never_less_than_the_few(live, share, a
 
 @pytest.mark.parametrize(("cut", "wanting", "goes"), [(0, 100, True), (0, 101, False), (60, 40, True), (60, 41, False)])
 def test_up_to_the_share_all_goes_and_one_more_holds_all(cut, wanting, goes):
-    verdicts, tripped = verdicts_by_share([Change(7, 9000, 1, True)], hour(live=5000, cut=cut, wanting=wanting), USUAL)
+    verdicts, tripped = verdicts_by_share([Change(7, 9000, 1, True)], Hour(live=5000, cut=cut, wanting=wanting), USUAL)
 
     assert [verdict.goes for verdict in verdicts] == [goes]
     assert verdicts[0].counts is goes
@@ -58,10 +53,10 @@ def test_up_to_the_share_all_goes_and_one_more_holds_all(cut, wanting, goes):
 
 
 def test_the_reason_names_the_numbers():
-    assert trip_words(hour(live=5000, cut=0, wanting=312), USUAL) == (
+    assert trip_words(Hour(live=5000, cut=0, wanting=312), USUAL) == (
         "waits for a person: 312 of 5,000 subscribers online in an hour, more than 100 (2 %)"
     )
-    assert trip_words(hour(live=300, cut=15, wanting=10), USUAL) == (
+    assert trip_words(Hour(live=300, cut=15, wanting=10), USUAL) == (
         "waits for a person: 25 of 300 subscribers online in an hour, 15 of them already gone,"
         " more than 20 (the least that may always go)"
     )
@@ -69,7 +64,7 @@ def test_the_reason_names_the_numbers():
 
 def test_once_tripped_nothing_goes_whatever_the_hour_says():
     verdicts, tripped = verdicts_by_share(
-        [cut(1)], hour(live=5000, cut=0, wanting=1), USUAL, tripped="looked at by nobody"
+        [cut(1)], Hour(live=5000, cut=0, wanting=1), USUAL, tripped="looked at by nobody"
     )
 
     assert verdicts == [Verdict(1, Wait.SHARE, "looked at by nobody")]
@@ -77,7 +72,7 @@ def test_once_tripped_nothing_goes_whatever_the_hour_says():
 
 
 def test_a_share_of_nothing_lets_nothing_go():
-    verdicts, _ = verdicts_by_share([cut(1)], hour(live=5000, cut=0, wanting=1), GuardLimits(0, 0))
+    verdicts, _ = verdicts_by_share([cut(1)], Hour(live=5000, cut=0, wanting=1), GuardLimits(0, 0))
     assert not verdicts[0].goes
 
 
