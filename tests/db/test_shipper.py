@@ -458,6 +458,28 @@ def test_what_a_session_runs_under_stays_through_interims_and_goes_with_it_when_
     assert (said("session"), said("closed_session")) == ([], [("WWWW2222", "verified")])
 
 
+def test_what_one_step_of_a_transaction_changed_is_not_read_again_as_it_was(accounts, database, tmp_path):
+    """Steps of one record each: the second reads ahead a table in which the session is still closed."""
+    world = settings_for(tmp_path, database, edge={"batch_records": 5})
+    for end in (61, 600 + 61):
+        spool(world, detail("Interim-Update", at=NOON + 600, time=600, octets=(10, 100)))
+        ship(world)
+        sweep(world, database, NOON + 600 + 1200 + end)
+    assert [row[-1] for row in rows(database, "SELECT ended_by::text FROM closed_session")] == ["stale"]
+    spool(
+        world,
+        *(detail("Interim-Update", at=NOON + 600 * n, time=600 * n, octets=(10 * n, 100 * n)) for n in range(4, 8)),
+        detail("Stop", at=NOON + 4800, time=4800, octets=(80, 800)),
+    )
+    ship(world)
+
+    assert rows(database, LIVE) == []
+    assert rows(database, "SELECT ended_by::text, session_time_s, octets_in FROM closed_session") == [
+        ("stop", 4800, 80)
+    ]
+    assert rows(database, USED.format("day")) == [(80, 800)]
+
+
 def test_a_session_that_speaks_while_the_sweep_looks_is_not_marked(world, database):
     """The mark would stay for a whole interval, and a second login could take the session over."""
     spool(world, detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(10, 100)))
