@@ -21,6 +21,7 @@ from nas_drivers.simulated.behaviour import Change, DeviceBehaviour, End, behavi
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.session import Terms
 from nas_drivers.simulated.wire import Code
+from nas_drivers.transport.packets import check_attributes, write_request
 
 DICTIONARY = load_dictionary("/usr/share/freeradius/dictionary")
 NAME = st.text("abcdefgh-.0123", min_size=1, max_size=12)
@@ -251,3 +252,20 @@ def test_an_ipv6_only_nas_and_session_are_named_by_ipv6(vendor: str, detail: int
 
     assert on_wire(named)
     assert not {"NAS-IP-Address", "Framed-IP-Address"} & {one.name for one in named}
+
+
+@every_vendor
+@every_detail
+@given(identity=IDENTITIES, policy=POLICY)
+def test_the_sender_can_write_all_that_a_vendor_says(
+    vendor: str, detail: int, identity: SessionIdentity, policy: SessionPolicy
+) -> None:
+    driver = driver_for(vendor)
+    said = driver.identity_attributes(identity, detail=detail) + driver.change_attributes(
+        policy, class_octets=NEW_CLASS
+    )
+
+    written = write_request(43, 1, check_attributes(said), secret=b"secret", timestamp=None, sign=False)
+
+    # pyrad's octets are those of FreeRADIUS's dictionary.
+    assert sorted(codec.decode(written.raw).attributes) == sorted(change_request(43, on_wire(said)).attributes)

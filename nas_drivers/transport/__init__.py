@@ -1,0 +1,1 @@
+"""The sockets to access devices; only the control plane opens them."""
