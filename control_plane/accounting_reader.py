@@ -9,6 +9,7 @@ Next: accounting_record.py
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 from multiprocessing.connection import Connection
@@ -132,19 +133,15 @@ def _serve(pipe: Connection) -> None:
     """The process: reads what it is asked for until nobody can ask any more."""
     # Ctrl-C goes to all processes of a terminal; this one ends with the one that asks.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pipe.send_bytes(b"ready")
-    while True:
-        try:
+    # A file that can't be read is told by the asker, who then tries for itself.
+    with contextlib.suppress(EOFError, OSError):
+        pipe.send_bytes(b"ready")
+        while True:
             path, start, octets = pipe.recv()
-        except EOFError:
-            return
-        entries, end = _read_part(Path(path), start=start, octets=octets)
-        part = _Part(
-            end,
-            [entry for entry in entries if isinstance(entry, AccountingRecord)],
-            [entry for entry in entries if isinstance(entry, Refused)],
-        )
-        try:
+            entries, end = _read_part(Path(path), start=start, octets=octets)
+            part = _Part(
+                end,
+                [entry for entry in entries if isinstance(entry, AccountingRecord)],
+                [entry for entry in entries if isinstance(entry, Refused)],
+            )
             pipe.send_bytes(_ENCODER.encode(part))
-        except BrokenPipeError:
-            return
