@@ -15,7 +15,6 @@ import os
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Self
@@ -24,6 +23,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from control_plane import db, telemetry
+from control_plane.pulse import Pulse, elapsed_s
 from control_plane.settings import Settings
 from control_plane.store.lease import give_back_lease, has_written, lock_fence, take_lease
 
@@ -41,11 +41,6 @@ _IDLE_TIMEOUT: Final = "30s"
 
 class LeadershipLostError(Exception):
     """This worker does not lead, or no longer: nothing of the transaction was written. The leader does it in its turn."""
-
-
-def elapsed_s() -> float:
-    """A clock that nobody sets and that goes on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class FencedConnection(psycopg.Connection[TupleRow]):
@@ -93,7 +88,7 @@ class Leadership:
         self._lock = threading.Lock()
         self._token: int | None = None
         self._sure_until = 0.0
-        self._turned_at = elapsed_s()
+        self.pulse: Final = Pulse("lease", max_age_s=LEASE_S)
 
     def is_leader(self) -> bool:
         """Whether this worker leads, as far as can be known without asking; never longer than the lease lasts."""
@@ -103,10 +98,6 @@ class Leadership:
         """The token of the lease; None when this worker does not lead."""
         with self._lock:
             return self._token if elapsed_s() < self._sure_until else None
-
-    def turned_ago_s(self) -> float:
-        """Since the lease was last asked for with an answer, whoever has it."""
-        return elapsed_s() - self._turned_at
 
     def connect(self, *, name: str) -> FencedConnection:
         """A connection for what only the leader may write. Raises: LeadershipLostError, psycopg.OperationalError."""
@@ -134,6 +125,7 @@ class Leadership:
                         on_turn(connection)
                         stop.wait(RENEW_EVERY_S)
             except psycopg.Error as error:
+                self.pulse.trouble(f"the database does not answer: {error}")
                 if not away:
                     telemetry.DATABASE_FAILURES.labels("worker").inc()
                     self._log.warning("worker.database_away", problem=str(error).strip())
@@ -155,7 +147,7 @@ class Leadership:
         # From before the question on: the database counts from a later moment, so we never believe longer than it does.
         asked_at = elapsed_s()
         token = take_lease(connection, holder=self.holder, lease_s=LEASE_S)
-        self._turned_at = elapsed_s()
+        self.pulse.beat()
         self._become(token, asked_at + LEASE_S)
 
     def _become(self, token: int | None, sure_until: float) -> None:

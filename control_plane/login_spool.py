@@ -104,9 +104,9 @@ class LoginSpool:
 
     def count(self, entries: Sequence[LoginEntry | Refused]) -> None:
         """Count what was committed."""
-        outcomes = Counter(entry.outcome for entry in entries if isinstance(entry, LoginEntry))
-        for outcome, number in outcomes.items():
-            LOGIN_RECORDS.labels(outcome).inc(number)
+        ended = Counter((entry.outcome, entry.reason) for entry in entries if isinstance(entry, LoginEntry))
+        for (outcome, reason), number in ended.items():
+            LOGIN_RECORDS.labels(outcome, reason).inc(number)
 
     def forget(self) -> None:
         """A partition that was taken for there was not."""

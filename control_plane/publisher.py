@@ -42,6 +42,7 @@ from control_plane.change_feed import (
     wait_for_change,
 )
 from control_plane.faults import Faults
+from control_plane.pulse import Pulse
 from control_plane.settings import Settings
 from control_plane.store.silence import load_read_to
 from control_plane.store_content import ContentSource, Part, StoppedError
@@ -70,7 +71,7 @@ class NoRoomError(EdgeError):
     """A store can't be built because the disk has too little room."""
 
 
-def run_publisher(settings: Settings, stop: threading.Event) -> None:
+def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse | None = None) -> None:
     """Publish until `stop` is set. PostgreSQL away or a full disk is waited out; the store answers meanwhile.
 
     Raises: EdgeError when another edge has the store or it can't be written; DictionaryError.
@@ -81,7 +82,7 @@ def run_publisher(settings: Settings, stop: threading.Event) -> None:
         with _alone(settings.policy_dir):
             try:
                 source = ContentSource(dictionary, settings.zone, Faults())
-                _Publisher(settings, writer, source, stop).run()
+                _Publisher(settings, writer, source, stop, pulse).run()
             finally:
                 writer.close()
     except PermissionError as error:
@@ -110,7 +111,15 @@ def _alone(directory: Path) -> Iterator[None]:
 class _Publisher:
     """The loop, and what it remembers: the store's own account of itself and the trouble it is in."""
 
-    def __init__(self, settings: Settings, writer: PolicyWriter, source: ContentSource, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        writer: PolicyWriter,
+        source: ContentSource,
+        stop: threading.Event,
+        pulse: Pulse | None,
+    ) -> None:
+        self._pulse = pulse
         self._settings = settings
         self._writer = writer
         self._source = source
@@ -144,6 +153,8 @@ class _Publisher:
             self._stop.wait(retry_s)
 
     def _in_trouble(self, event: str, problem: str) -> None:
+        if self._pulse is not None:
+            self._pulse.trouble(problem)
         if event == self._trouble:
             return
         self._trouble = event
@@ -184,6 +195,8 @@ class _Publisher:
         work.add(backlog.take(PART_KEYS))
         self._publish(connection, work, position=None if backlog else read.position, checked_at=checked_at)
         self._out_of_trouble()
+        if self._pulse is not None:
+            self._pulse.beat()
         if not backlog.ready:
             wait_for_change(connection, self._settings.edge.poll_interval_s)
             self._stop.wait(max(0.0, gather_until - time.monotonic()))

@@ -27,7 +27,8 @@ from apscheduler.triggers.date import DateTrigger
 
 from control_plane import db, telemetry, upkeep
 from control_plane.job import Connection, DailyAt, Ended, Job, prepare, run_job
-from control_plane.leadership import LEASE_S, FencedConnection, Leadership, LeadershipLostError, elapsed_s
+from control_plane.leadership import LEASE_S, FencedConnection, Leadership, LeadershipLostError
+from control_plane.pulse import elapsed_s
 from control_plane.sessions import close_stale_sessions
 from control_plane.settings import Settings
 from control_plane.store.lease import load_lease

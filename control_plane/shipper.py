@@ -31,6 +31,7 @@ from control_plane.blame import OUR_FAULT_ADVICE, Fault, fault_of
 from control_plane.installation import NodeNameTakenError, claim_node_name, installation_file
 from control_plane.login_spool import LoginSpool
 from control_plane.overlap import Overlap, plan_by_index
+from control_plane.pulse import Pulse
 from control_plane.sessions import close_outlived
 from control_plane.settings import Settings
 from control_plane.spool import Parked, Refused, SpoolError, kept, read_file, take_live_file, taken_files
@@ -111,7 +112,7 @@ class _Part:
     end: int
 
 
-def run_shipper(settings: Settings, stop_event: StopEvent) -> None:
+def run_shipper(settings: Settings, stop_event: StopEvent, pulse: Pulse | None = None) -> None:
     """Ship both spools until told to stop. The database may come and go.
 
     Raises: NodeNameTakenError when another installation ships under this node's name.
@@ -124,6 +125,8 @@ def run_shipper(settings: Settings, stop_event: StopEvent) -> None:
             busy = shipper.turn()
         except (psycopg.Error, SpoolError, OSError) as error:
             shipper.disconnect()
+            if pulse is not None:
+                pulse.trouble(str(error))
             if failures == 0:
                 DATABASE_FAILURES.labels("shipper").inc()
                 level = log.warning if isinstance(error, psycopg.OperationalError) else log.error
@@ -131,6 +134,8 @@ def run_shipper(settings: Settings, stop_event: StopEvent) -> None:
             stop_event.wait(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
             failures += 1
             continue
+        if pulse is not None:
+            pulse.beat()
         if failures:
             log.info("spool.goes_on", after_failures=failures)
             failures = 0

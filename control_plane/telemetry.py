@@ -12,15 +12,17 @@ Units: base units in the names (`_seconds`, `_total`); labels have few values.
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import Metric
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from structlog.typing import FilteringBoundLogger
@@ -34,7 +36,9 @@ ACCOUNTING_BATCHES: Final = Histogram(
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10),
 )
 UNREADABLE_RECORDS: Final = Counter("corrente_unreadable_records", "Spooled records kept aside for a person", ["kind"])
-LOGIN_RECORDS: Final = Counter("corrente_login_records", "Login attempts brought into the database", ["outcome"])
+LOGIN_RECORDS: Final = Counter(
+    "corrente_login_records", "Login attempts brought into the database", ["outcome", "reason"]
+)
 POLICY_CHANGES: Final = Counter("corrente_policy_changes", "Records published to the policy store", ["kind"])
 POLICY_FAULTS: Final = Counter(
     "corrente_policy_faults", "Accounts, profiles and NASes that could not be rendered, each time", ["kind"]
@@ -50,6 +54,71 @@ JOB_SECONDS: Final = Histogram("corrente_job_seconds", "Time a scheduled job too
 JOB_OVERRUNS: Final = Counter("corrente_job_overruns", "Scheduled jobs that took longer than their deadline", ["job"])
 LEADER_CHANGES: Final = Counter("corrente_leader_terms", "Times a worker of this machine began to lead")
 DATABASE_FAILURES: Final = Counter("corrente_database_failures", "Times a process lost the database", ["process"])
+# What only the shipper counts. It is a process of its own beside the edge's publisher.
+_OF_SHIPPER: Final = (ACCOUNTING_RECORDS, ACCOUNTING_BATCHES, UNREADABLE_RECORDS, LOGIN_RECORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A figure that is looked up when it is asked for, and left out when it can't be known: see gauges.py."""
+
+    name: str
+    text: str
+    labels: tuple[str, ...] = ()
+
+    def family(self, values: Iterable[tuple[tuple[str, ...], float]]) -> GaugeMetricFamily:
+        """The metric with a value for each tuple of labels."""
+        metric = GaugeMetricFamily(self.name, self.text, labels=self.labels)
+        for labels, value in values:
+            metric.add_metric(labels, value)
+        return metric
+
+    def one(self, value: float) -> GaugeMetricFamily:
+        """The metric without labels."""
+        return self.family([((), value)])
+
+
+# Of this process.
+READY: Final = LookedUp("corrente_ready", "1 when all of this process's work is done", ("process",))
+LOOP_AGE: Final = LookedUp("corrente_loop_age_seconds", "Since a loop of this process last did its work", ("loop",))
+WORKER_LEADS: Final = LookedUp("corrente_worker_leads", "1 when this worker leads")
+# Of this machine.
+SPOOL_BYTES: Final = LookedUp("corrente_spool_bytes", "Octets in the spool, shipped or not", ("spool",))
+SPOOL_AGE: Final = LookedUp("corrente_spool_age_seconds", "Age of the oldest record in the spool", ("spool",))
+STORE_AGE: Final = LookedUp("corrente_policy_store_age_seconds", "Since the store was compared with the database")
+# Of the database, the same wherever it is asked.
+DATABASE_UP: Final = LookedUp("corrente_database_up", "1 when the database answers")
+SESSIONS: Final = LookedUp("corrente_sessions", "Live sessions", ("state",))
+LOGINS: Final = LookedUp("corrente_logins_last_minute", "Logins answered in the last minute", ("outcome", "reason"))
+DRIFT: Final = LookedUp("corrente_drift_sessions", "Live sessions whose policy is not the one in force")
+ENFORCEMENTS: Final = LookedUp(
+    "corrente_enforcements",
+    "Open changes by state and NAS; NASes with few of them together as `other`",
+    ("state", "nas"),
+)
+ENFORCEMENTS_CLOSED: Final = LookedUp(
+    "corrente_enforcements_closed_last_minute", "Changes that came to an end in the last minute", ("state",)
+)
+ENFORCEMENTS_HELD: Final = LookedUp("corrente_enforcements_held", "Open changes that wait for a person")
+ENFORCEMENT_OLDEST: Final = LookedUp(
+    "corrente_enforcement_oldest_seconds", "Since the oldest open change that nothing holds was wanted"
+)
+ENFORCEMENTS_ALARMED: Final = LookedUp(
+    "corrente_enforcements_alarmed", "Changes of the last day that a person was asked to look at"
+)
+NAS_SILENT: Final = LookedUp("corrente_nas_silent", "NASes that answer no change request")
+NAS_MAINTENANCE: Final = LookedUp("corrente_nas_in_maintenance", "NASes to which nothing is sent for maintenance")
+NETWORK_STOPPED: Final = LookedUp("corrente_network_stopped", "1 while a person has stopped all sending")
+GUARD_TRIPPED: Final = LookedUp("corrente_guard_tripped", "1 while automatic cuts wait for a person")
+LEADER: Final = LookedUp("corrente_leader", "1 when a worker leads")
+LEADER_TOKEN: Final = LookedUp("corrente_leader_token", "Grows with each change of leader")
+LEASE_AGE: Final = LookedUp("corrente_lease_age_seconds", "Since the leader's lease was last renewed")
+JOB_TOOK: Final = LookedUp("corrente_job_took_seconds", "What the last run of a scheduled job took", ("job",))
+JOB_FAILED: Final = LookedUp("corrente_job_failed", "1 when the last run of a scheduled job failed", ("job",))
+JOB_LATE: Final = LookedUp("corrente_job_late_seconds", "Since when a scheduled job is due; 0 when it is not", ("job",))
+JOBS_OVER_DEADLINE: Final = LookedUp(
+    "corrente_jobs_over_deadline", "Scheduled jobs that run and are past their deadline"
+)
 
 
 def start_logging(process: str, *, level: int = logging.INFO) -> FilteringBoundLogger:
@@ -80,6 +149,15 @@ def _serialise(event: dict[str, Any], **_: object) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+
+def counters_directory() -> Path | None:
+    """Where this process and its children count, when it was started with such a place."""
+    named = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(named) if named else None
+
+
 def machine_registry(directory: Path) -> CollectorRegistry:
     """The counters of all processes of this machine that share `directory`, added up."""
     registry = CollectorRegistry()
@@ -87,15 +165,49 @@ def machine_registry(directory: Path) -> CollectorRegistry:
     return registry
 
 
+def process_text(pids: Sequence[int], *looked_up: Collector, shipper_apart: bool = False) -> bytes:
+    """What the processes `pids` have counted, and the figures of `looked_up`, as Prometheus reads it.
+
+    Without a directory to count in, a process knows of itself alone; `shipper_apart` then leaves out what its child counts,
+    because zeros would be untrue.
+    """
+    gauges = CollectorRegistry()
+    for collector in looked_up:
+        gauges.register(collector)
+    directory = counters_directory()
+    if directory is not None:
+        counted = CollectorRegistry()
+        counted.register(_Counters(directory, pids))
+    else:
+        counted = REGISTRY
+        if shipper_apart:
+            counted = CollectorRegistry()
+            counted.register(_Without(_OF_SHIPPER))
+    return generate_latest(counted) + generate_latest(gauges)
+
+
 class _Counters(Collector):
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, pids: Sequence[int] | None = None) -> None:
         self._directory = directory
+        self._endings = None if pids is None else tuple(f"_{pid}.db" for pid in pids)
 
     def collect(self) -> Iterable[Metric]:
         # A file that a process has made and not begun to fill (its disk may be full) would end every look at the others.
         files = [str(file) for file in self._directory.glob("*.db") if file.stat().st_size]
+        if self._endings is not None:
+            files = [file for file in files if file.endswith(self._endings)]
         found: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return found
+
+
+class _Without(Collector):
+    """What this process has counted, but for some metrics."""
+
+    def __init__(self, left_out: Iterable[Counter | Histogram]) -> None:
+        self._left_out = {metric.name for counter in left_out for metric in counter.collect()}
+
+    def collect(self) -> Iterable[Metric]:
+        return [metric for metric in REGISTRY.collect() if metric.name not in self._left_out]
 
 
 def counter_value(registry: CollectorRegistry, name: str) -> float:

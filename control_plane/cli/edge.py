@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -14,8 +17,12 @@ import click
 import psycopg
 
 from control_plane import db, telemetry
+from control_plane.gauges import NodeGauges, ProcessGauges, problems_of
 from control_plane.installation import NodeNameTakenError, claim_node_name
+from control_plane.machine.ports import settings_in_force
+from control_plane.pages import pages
 from control_plane.publisher import EdgeError, run_publisher
+from control_plane.pulse import Pulse
 from control_plane.settings import Settings
 from control_plane.shipper import run_shipper
 from control_plane.spool import SpoolError
@@ -23,6 +30,8 @@ from nas_drivers.dictionaries.reader import DictionaryError
 
 # What the shipper may take to finish its batch when asked to stop; nothing is lost if it does not.
 _SHIPPER_STOP_S: Final = 15.0
+# Publisher and shipper turn several times a second; a rebuild of a large store, or a batch, takes some seconds.
+_OLD_S: Final = 30.0
 
 
 @click.command()
@@ -38,9 +47,12 @@ def command(settings: Settings, publish_only: bool) -> None:
     stop = _stop_by_signal()
     if not publish_only:
         _refuse_anothers_name(settings)
-    shipper = None if publish_only else _start_shipper(settings, stop)
+    publishing = Pulse("publisher", max_age_s=_OLD_S)
+    shipping = Pulse("shipper", max_age_s=_OLD_S)
+    shipper = None if publish_only else _start_shipper(settings, stop, shipping)
     try:
-        run_publisher(settings, stop)
+        with _pages(settings, (publishing,) if publish_only else (publishing, shipping), shipper):
+            run_publisher(settings, stop, publishing)
     except (EdgeError, DictionaryError) as error:
         raise click.ClickException(str(error)) from error
     finally:
@@ -52,6 +64,19 @@ def command(settings: Settings, publish_only: bool) -> None:
     if shipper is not None and shipper_failed:
         raise click.ClickException(f"the shipper ended by itself with exit code {shipper.exitcode}; its log says why")
     log.info("edge.stopped")
+
+
+def _pages(settings: Settings, pulses: Sequence[Pulse], shipper: BaseProcess | None) -> AbstractContextManager[int]:
+    """What monitoring asks of both processes; of a shipper that counts where this process can't see, nothing is said."""
+    pids = [os.getpid()] if shipper is None or shipper.pid is None else [os.getpid(), shipper.pid]
+    gauges = (ProcessGauges("edge", pulses), NodeGauges(settings, pulses[0].age_s))
+    given = settings_in_force(settings).edge
+    return pages(
+        given.address,
+        given.port,
+        problems=lambda: problems_of(pulses),
+        metrics=lambda: telemetry.process_text(pids, *gauges, shipper_apart=True),
+    )
 
 
 def _refuse_anothers_name(settings: Settings) -> None:
@@ -75,9 +100,9 @@ def _stop_by_signal() -> threading.Event:
     return stop
 
 
-def _start_shipper(settings: Settings, stop: threading.Event) -> BaseProcess:
+def _start_shipper(settings: Settings, stop: threading.Event, pulse: Pulse) -> BaseProcess:
     """The shipper as a child; when it ends, `stop` is set."""
-    process = multiprocessing.get_context("spawn").Process(target=_ship, args=(settings,), name="shipper")
+    process = multiprocessing.get_context("spawn").Process(target=_ship, args=(settings, pulse), name="shipper")
     process.start()
 
     def watch() -> None:
@@ -88,7 +113,7 @@ def _start_shipper(settings: Settings, stop: threading.Event) -> BaseProcess:
     return process
 
 
-def _ship(settings: Settings) -> None:
+def _ship(settings: Settings, pulse: Pulse) -> None:
     """The child: ships until told to stop, or until the parent is gone, however it went."""
     telemetry.start_logging("shipper")
     stop = _stop_by_signal()
@@ -101,7 +126,7 @@ def _ship(settings: Settings) -> None:
 
     threading.Thread(target=watch, name="watch edge", daemon=True).start()
     try:
-        run_shipper(settings, stop)
+        run_shipper(settings, stop, pulse)
     except NodeNameTakenError as error:
         telemetry.logger().error("spool.name_taken", node=settings.edge.node, problem=str(error))
         sys.exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 
@@ -9,6 +10,10 @@ import click
 import psycopg
 
 from control_plane import telemetry
+from control_plane.gauges import ProcessGauges, problems_of
+from control_plane.leadership import Leadership
+from control_plane.machine.ports import settings_in_force
+from control_plane.pages import pages
 from control_plane.scheduler import run_all_once, run_worker
 from control_plane.settings import Settings
 
@@ -28,8 +33,18 @@ def command(settings: Settings, once: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    log.info("worker.started")
-    run_worker(settings, stop)
+    leadership = Leadership(settings)
+    pulses = (leadership.pulse,)
+    gauges = ProcessGauges("worker", pulses, leadership)
+    given = settings_in_force(settings).worker
+    with pages(
+        given.address,
+        given.port,
+        problems=lambda: problems_of(pulses),
+        metrics=lambda: telemetry.process_text([os.getpid()], gauges),
+    ):
+        log.info("worker.started")
+        run_worker(settings, stop, leadership=leadership)
     log.info("worker.stopped")
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from control_plane.settings import Settings
+from control_plane.settings import EdgeSettings, Settings, WorkerSettings
 
 # How far to look before giving up: further away nobody would find the port again.
 _TRIES: Final = 200
@@ -39,6 +39,9 @@ class Ports:
     accounting_status: int
     web_address: str
     web: int
+    # A start of the release before, killed, has not written these.
+    worker: int = 0
+    edge: int = 0
 
 
 def choose_ports(settings: Settings, is_free: Callable[[str, int, str], bool]) -> Ports:
@@ -78,7 +81,14 @@ def choose_ports(settings: Settings, is_free: Callable[[str, int, str], bool]) -
         accounting_status=accounting_status,
         web_address=web.address,
         web=_next_free(web.port, lambda port: free(port, "tcp", web.address)),
+        worker=_pages_port(settings.worker, free),
+        edge=_pages_port(settings.edge, free),
     )
+
+
+def _pages_port(given: WorkerSettings | EdgeSettings, free: Callable[[int, str, str], bool]) -> int:
+    """For the pages of a process; 0 stays none."""
+    return _next_free(given.port, lambda port: free(port, "tcp", given.address)) if given.port else 0
 
 
 def _next_free(first: int, free: Callable[[int], bool]) -> int:
@@ -131,7 +141,13 @@ def with_ports(settings: Settings, ports: Ports) -> Settings:
         status_port=ports.status,
         accounting_status_port=ports.accounting_status,
     )
-    return replace(settings, radius=radius, web=replace(settings.web, port=ports.web))
+    return replace(
+        settings,
+        radius=radius,
+        web=replace(settings.web, port=ports.web),
+        worker=replace(settings.worker, port=ports.worker),
+        edge=replace(settings.edge, port=ports.edge),
+    )
 
 
 def settings_in_force(settings: Settings) -> Settings:

@@ -40,7 +40,7 @@ SELECT set_config('idle_in_transaction_session_timeout', %s, true) FROM schedule
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who leads, and for how much longer if nothing is heard; 0 when nobody does. `since` is when it began to."""
+    """Who leads, and for how much longer if nothing is heard; negative when nobody does. `since` is when it began to."""
 
     holder: str
     token: int
@@ -74,7 +74,7 @@ def has_written(connection: Connection) -> bool:
 def load_lease(connection: psycopg.Connection[tuple[object, ...]]) -> Lease:
     """The lease as it is now."""
     row = connection.execute(
-        "SELECT holder, token, since, greatest(0, extract(epoch FROM until - clock_timestamp()))::float8 FROM scheduler_lease"
+        "SELECT holder, token, since, extract(epoch FROM until - clock_timestamp())::float8 FROM scheduler_lease"
     ).fetchone()
     assert row is not None, "schema.sql writes the row"
     holder, token, since, left_s = row

@@ -13,7 +13,7 @@ from control_plane.machine.ports import (
 )
 from control_plane.settings import Settings
 
-STANDARD = Ports("127.0.0.1", 1812, 1813, 18121, 18122, "127.0.0.1", 8000)
+STANDARD = Ports("127.0.0.1", 1812, 1813, 18121, 18122, "127.0.0.1", 8000, 8010, 8020)
 
 
 def taken(*pairs: tuple[str, int]):
@@ -37,6 +37,12 @@ def test_a_pair_that_is_half_taken_is_passed_over():
 def test_a_taken_tcp_port_does_not_move_radius():
     ports = choose_ports(Settings(), taken(("tcp", 1812), ("tcp", 8000), ("tcp", 8001)))
     assert (ports.authentication, ports.web) == (1812, 8002)
+
+
+def test_pages_of_a_process_that_shall_have_none_get_no_port():
+    settings = Settings(worker=type(Settings().worker)(port=0))
+    ports = choose_ports(settings, taken(("tcp", 8020)))
+    assert (ports.worker, ports.edge) == (0, 8021)
 
 
 def test_the_status_port_never_falls_on_the_radius_pair():
@@ -65,9 +71,9 @@ def test_the_written_file_is_read_back_and_forgotten(tmp_path):
 
 
 def test_chosen_ports_take_the_place_of_those_in_the_settings():
-    moved = with_ports(Settings(), Ports("127.0.0.1", 1900, 1901, 1902, 1903, "127.0.0.1", 9000))
+    moved = with_ports(Settings(), Ports("127.0.0.1", 1900, 1901, 1902, 1903, "127.0.0.1", 9000, 9010, 9020))
     radius = moved.radius
     assert (radius.authentication_port, radius.accounting_port) == (1900, 1901)
     assert (radius.status_port, radius.accounting_status_port) == (1902, 1903)
-    assert moved.web.port == 9000
+    assert (moved.web.port, moved.worker.port, moved.edge.port) == (9000, 9010, 9020)
     assert moved.radius.nas_lifetime_s == Settings().radius.nas_lifetime_s

@@ -1,0 +1,171 @@
+"""Figures that are looked up at each scrape: of this machine, of the database, of one process.
+
+What can't be known now is left out, and `corrente_database_up` says why. Where a label is a NAS's name, only those with the
+most rows are named, so that ten thousand access devices don't become ten thousand series.
+
+Units: as the names in telemetry.py say.
+Next: telemetry.py
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import psycopg
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from control_plane import telemetry
+from control_plane.leadership import LEASE_S, Leadership
+from control_plane.machine.live_figures import drift_of, load_live_sessions, spool_age_s, spool_octets, store_age_s
+from control_plane.pulse import Pulse
+from control_plane.settings import Settings
+from control_plane.store.lease import load_lease
+
+Connection = psycopg.Connection[Any]
+
+NASES_NAMED: Final = 20
+_OTHER: Final = "other"
+
+_SESSIONS: Final = "SELECT CASE WHEN stale THEN 'stale' ELSE 'online' END, count(*) FROM session GROUP BY stale"
+_LOGINS: Final = (
+    "SELECT outcome, reason, count(*) FROM login_attempt WHERE at > now() - interval '1 minute' GROUP BY 1, 2"
+)
+_OPEN: Final = """
+SELECT e.state::text, coalesce(n.name, ''), count(*) FROM enforcement e LEFT JOIN nas n ON n.id = e.nas_id WHERE e.closed_at IS NULL
+GROUP BY 1, 2
+"""
+_CLOSED: Final = (
+    "SELECT state::text, count(*) FROM enforcement WHERE closed_at > now() - interval '1 minute' GROUP BY state"
+)
+_ONE_EACH: Final = """
+SELECT (SELECT count(*) FROM enforcement WHERE closed_at IS NULL AND held_since IS NOT NULL),
+    (SELECT greatest(0, extract(epoch FROM now() - min(wanted_at))) FROM enforcement WHERE closed_at IS NULL AND held_since IS NULL),
+    (SELECT count(*) FROM enforcement WHERE alarmed_at > now() - interval '1 day'),
+    (SELECT count(*) FROM nas_silence),
+    (SELECT count(*) FROM nas_maintenance WHERE ended_at IS NULL),
+    (SELECT count(*) FROM network_stop WHERE ended_at IS NULL),
+    (SELECT count(*) FROM guard_state WHERE tripped_at IS NOT NULL),
+    (SELECT count(*) FROM scheduled_job WHERE started_at + make_interval(secs => deadline_s) < clock_timestamp())
+"""
+_EACH: Final = (
+    telemetry.ENFORCEMENTS_HELD,
+    telemetry.ENFORCEMENT_OLDEST,
+    telemetry.ENFORCEMENTS_ALARMED,
+    telemetry.NAS_SILENT,
+    telemetry.NAS_MAINTENANCE,
+    telemetry.NETWORK_STOPPED,
+    telemetry.GUARD_TRIPPED,
+    telemetry.JOBS_OVER_DEADLINE,
+)
+_JOBS: Final = """
+SELECT name, took_s, failed_at IS NOT NULL, greatest(0, extract(epoch FROM clock_timestamp() - next_at))::float8 FROM scheduled_job
+"""
+
+
+class NodeGauges(Collector):
+    """Of the machine this runs on: its spools and its policy store. Nothing where there is neither."""
+
+    def __init__(self, settings: Settings, store_age: Callable[[], float | None] | None = None) -> None:
+        self._settings = settings
+        self._store_age = store_age or (lambda: store_age_s(settings.policy_dir, now=time.time()))
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures as of now."""
+        now = time.time()
+        spools = {"accounting": self._settings.accounting_spool_dir, "logins": self._settings.login_spool_dir}
+        yield telemetry.SPOOL_BYTES.family(((name,), spool_octets(place)) for name, place in spools.items())
+        yield telemetry.SPOOL_AGE.family(((name,), spool_age_s(place, now=now)) for name, place in spools.items())
+        age_s = self._store_age()
+        if age_s is not None:
+            yield telemetry.STORE_AGE.one(age_s)
+
+
+class DatabaseGauges(Collector):
+    """Of the whole network, as the database has it: the same wherever it is asked."""
+
+    def __init__(self, settings: Settings, connect: Callable[[], Connection]) -> None:
+        self._settings = settings
+        self._connect = connect
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures as of now."""
+        try:
+            with self._connect() as connection:
+                measured = [*_network(connection), *_control_loop(connection), *_scheduler(connection)]
+                drift = drift_of(load_live_sessions(connection), self._settings.policy_dir, now=time.time())
+        except psycopg.Error:
+            yield telemetry.DATABASE_UP.one(0)
+            return
+        yield telemetry.DATABASE_UP.one(1)
+        yield from measured
+        if drift is not None:
+            yield telemetry.DRIFT.one(drift.drifted)
+
+
+class ProcessGauges(Collector):
+    """Of one process: whether its loops turn, and whether it leads."""
+
+    def __init__(self, process: str, pulses: Sequence[Pulse], leadership: Leadership | None = None) -> None:
+        self._process = process
+        self._pulses = pulses
+        self._leadership = leadership
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures as of now."""
+        ready = not list(problems_of(self._pulses))
+        yield telemetry.READY.family([((self._process,), float(ready))])
+        yield telemetry.LOOP_AGE.family(((pulse.loop,), pulse.age_s()) for pulse in self._pulses)
+        if self._leadership is not None:
+            yield telemetry.WORKER_LEADS.one(float(self._leadership.is_leader()))
+
+
+def problems_of(pulses: Iterable[Pulse]) -> Iterator[str]:
+    """Why a process's work is not done at present, one sentence each."""
+    for pulse in pulses:
+        yield from pulse.problems()
+
+
+def by_nas(rows: Iterable[tuple[str, str, int]], *, named: int = NASES_NAMED) -> dict[tuple[str, str], int]:
+    """Counts by (state, NAS), with the NASes that have the fewest put together."""
+    found = list(rows)
+    totals: dict[str, int] = {}
+    for _, nas, count in found:
+        totals[nas] = totals.get(nas, 0) + count
+    kept = set(sorted(totals, key=lambda nas: (-totals[nas], nas))[:named])
+    counts: dict[tuple[str, str], int] = {}
+    for state, nas, count in found:
+        key = (state, nas if nas in kept else _OTHER)
+        counts[key] = counts.get(key, 0) + count
+    return counts
+
+
+def _network(connection: Connection) -> Iterator[Metric]:
+    yield telemetry.SESSIONS.family(((state,), count) for state, count in connection.execute(_SESSIONS).fetchall())
+    logins = connection.execute(_LOGINS).fetchall()
+    yield telemetry.LOGINS.family(((outcome, reason), count) for outcome, reason, count in logins)
+
+
+def _control_loop(connection: Connection) -> Iterator[Metric]:
+    yield telemetry.ENFORCEMENTS.family(by_nas(connection.execute(_OPEN).fetchall()).items())
+    closed = connection.execute(_CLOSED).fetchall()
+    yield telemetry.ENFORCEMENTS_CLOSED.family(((state,), count) for state, count in closed)
+    row = connection.execute(_ONE_EACH).fetchone()
+    assert row is not None, "a row of aggregates"
+    for metric, value in zip(_EACH, row, strict=True):
+        # No open change has no oldest: then it has waited for no time.
+        yield metric.one(float(value or 0))
+
+
+def _scheduler(connection: Connection) -> Iterator[Metric]:
+    lease = load_lease(connection)
+    yield telemetry.LEADER.one(float(lease.left_s > 0))
+    yield telemetry.LEADER_TOKEN.one(lease.token)
+    if lease.token:
+        yield telemetry.LEASE_AGE.one(max(LEASE_S - lease.left_s, 0.0))
+    jobs = connection.execute(_JOBS).fetchall()
+    yield telemetry.JOB_TOOK.family(((name,), took_s) for name, took_s, _, _ in jobs if took_s is not None)
+    yield telemetry.JOB_FAILED.family(((name,), float(failed)) for name, _, failed, _ in jobs)
+    yield telemetry.JOB_LATE.family(((name,), late_s) for name, _, _, late_s in jobs)

@@ -1,0 +1,22 @@
+"""Bounded labels; what the figures say is in tests/db/test_web.py."""
+
+from control_plane.gauges import by_nas
+
+
+def test_nases_with_the_fewest_changes_are_counted_together():
+    rows = [("queued", "a", 5), ("acked", "a", 1), ("queued", "b", 4), ("queued", "c", 2), ("acked", "d", 3)]
+    assert by_nas(rows, named=2) == {
+        ("queued", "a"): 5,
+        ("acked", "a"): 1,
+        ("queued", "b"): 4,
+        ("queued", "other"): 2,
+        ("acked", "other"): 3,
+    }
+
+
+def test_of_nases_with_as_many_the_first_by_name_are_named():
+    assert by_nas([("queued", name, 1) for name in "cab"], named=2) == {
+        ("queued", "a"): 1,
+        ("queued", "b"): 1,
+        ("queued", "other"): 1,
+    }
