@@ -76,7 +76,8 @@ def _listen(
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing: a scrape is no event."""
+            """A scrape is no event worth a line, but for who looks for one."""
+            telemetry.logger().debug("pages.asked", path=self.path)
 
     try:
         return _Server((address, port), Handler)
