@@ -133,6 +133,20 @@ def verdicts_by_share(
     return [Verdict(change.enforcement_id, counts=True) for change in changes], ""
 
 
+def verdict_on_placing(hour: Hour, limits: GuardLimits, *, placed: int, placing: int, tripped: str = "") -> str:
+    """Why restrictions on `placing` contracts wait for a person; empty: they may count from now on.
+
+    A run is judged when it restricts, and not only when sessions are cut: who redials meanwhile is restricted by the
+    login. `placed` contracts were restricted by other runs of the hour; who of them was online is in `cut` or `wanting` too.
+    """
+    if tripped:
+        return tripped
+    before = max(hour.cut + hour.wanting, placed)
+    if before + placing <= limits.allowed(hour.live):
+        return ""
+    return trip_words(Hour(live=hour.live, cut=before, wanting=placing), limits)
+
+
 def trip_words(hour: Hour, limits: GuardLimits) -> str:
     """`waits for a person: 312 of 5,000 subscribers in an hour are more than 100 (2 %)`."""
     allowed = limits.allowed(hour.live)

@@ -12,9 +12,9 @@ import click
 
 from control_plane import audit
 from control_plane.cli._console import Connection, Refused, known_account, open_database, os_user
-from control_plane.cli._options import confirm
+from control_plane.cli._options import coming_instant, confirm
 from control_plane.explain import step_words, steps_of
-from control_plane.quantities import QuantityError, instant_text, read_instant
+from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store.account import Account
 from control_plane.store.limits import (
@@ -31,16 +31,6 @@ from radius_hooks.decision import step_at
 
 _ORIGINS: Final = ("admin", "dunning", "customer_pause", "abuse", "legal", "technical")
 _LEVELS: Final = ("throttle", "walled", "blocked")
-
-
-def _instant(text: str, settings: Settings, now: datetime) -> datetime:
-    try:
-        instant = read_instant(text, zone=settings.zone, now=now)
-    except QuantityError as error:
-        raise click.UsageError(str(error)) from error
-    if instant <= now:
-        raise Refused(f"{instant_text(instant, settings.zone)} is over; give a time to come")
-    return instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +83,7 @@ def restrict(
 ) -> None:
     """Limit the service of USERNAME's contract."""
     now = datetime.now(UTC)
-    end = None if until is None else _instant(until, settings, now)
+    end = None if until is None else coming_instant(until, settings.zone, now)
     with open_database(settings) as connection:
         limits = _load_limits(connection, username, settings, now)
         contract_id = limits.account.contract_id
@@ -165,7 +155,7 @@ def _chosen(limits: _Limits, *, origin: str | None, numbers: Sequence[int]) -> l
 def relief(settings: Settings, username: str, *, until: str, reason: str, dry_run: bool) -> None:
     """Let the restrictions of dunning on USERNAME's contract not count until a time: a promise to pay."""
     now = datetime.now(UTC)
-    end = _instant(until, settings, now)
+    end = coming_instant(until, settings.zone, now)
     with open_database(settings) as connection:
         limits = _load_limits(connection, username, settings, now)
         contract_id = limits.account.contract_id

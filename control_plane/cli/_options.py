@@ -5,16 +5,20 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 
 from control_plane.cli._console import Refused
 from control_plane.quantities import (
     QuantityError,
+    instant_text,
     read_duration_s,
     read_host,
+    read_instant,
     read_mac,
     read_network,
     read_octets,
@@ -108,6 +112,17 @@ def warn_of_short_nas_secret(secret: str) -> None:
     """Say so when a shared secret can be found by trying: what it protects is seen by everyone on the path."""
     if len(secret) < _GOOD_NAS_SECRET_CHARACTERS:
         click.echo(f"Warning: {len(secret)} characters are few for a shared secret; use 16 or more.", err=True)
+
+
+def coming_instant(text: str, zone: ZoneInfo, now: datetime) -> datetime:
+    """The time that was typed, such as 2026-01-31 18:40 or +2d; one that is over is refused."""
+    try:
+        instant = read_instant(text, zone=zone, now=now)
+    except QuantityError as error:
+        raise click.UsageError(str(error)) from error
+    if instant <= now:
+        raise Refused(f"{instant_text(instant, zone)} is over; give a time to come")
+    return instant
 
 
 def confirm(question: str, *, yes: bool) -> None:

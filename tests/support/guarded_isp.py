@@ -65,12 +65,13 @@ def restrict(
     run: int | None,
     origin: str = "dunning",
     level: str = "walled",
+    now: datetime = NOW,
 ) -> None:
-    """Restrictions in force since before NOW, by a run or (None) by a person."""
+    """Restrictions in force since before `now`, by a run or (None) by a person."""
     connection.execute(
         "INSERT INTO restriction (contract_id, origin, level, reason, placed_by, since, run_id)"
         " SELECT c, %s, %s, 'unpaid', 'test', %s - interval '1 minute', %s FROM unnest(%s::bigint[]) AS c",
-        (origin, level, NOW, run, contracts),
+        (origin, level, now, run, contracts),
     )
 
 
