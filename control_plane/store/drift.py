@@ -29,11 +29,16 @@ OPEN_STATES: Final = "('queued', 'sent', 'acked', 'nacked', 'unanswered')"
 
 
 class DriftReason(Enum):
-    """Why a session is in drift."""
+    """Why a session is in drift.
+
+    In doubt: another policy was sent since, and how the session took that is not known. Unverified: the change was
+    acknowledged, and this device offers no second source. Unknown: the device echoes no Class.
+    """
 
     MUST_END = "must_end"
     OTHER_POLICY = "other_policy"
     IN_DOUBT = "in_doubt"
+    UNVERIFIED = "unverified"
     UNKNOWN = "unknown"
 
 
@@ -59,16 +64,17 @@ CROSS JOIN LATERAL (SELECT p.revision || d.account_revision AS desired, coalesce
 CROSS JOIN LATERAL (SELECT u.sent_at > coalesce(s.applied_at, '-infinity')
     AND (u.desired_version <> v.desired OR u.state = 'gave_up') AS doubted) AS b
 CROSS JOIN LATERAL (SELECT CASE WHEN d.profile_id IS NULL THEN 'must_end' WHEN b.doubted THEN 'in_doubt'
+    WHEN t.state = 'unverifiable' AND t.desired_version = v.desired AND t.sent_at > coalesce(s.applied_at, '-infinity') THEN 'unverified'
     WHEN v.runs IS NULL THEN 'unknown' WHEN v.runs <> v.desired THEN 'other_policy' END AS reason) AS k
 """
 
 
 # Of all sessions the few changes are gathered once; of a few sessions each one's are looked up.
-_OF_ALL: Final = _drift(_ALL)
+OF_ALL: Final = _drift(_ALL)
 _OF_SOME: Final = _drift(_ONE, lateral="LATERAL")
 # A policy whose profile has no revision yet is not worked out. A session of which nothing is known is as good as any other
 # while its account may have all it pays for.
-_IN_DRIFT: Final = "WHERE NOT s.stale AND k.reason IS NOT NULL AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL) "
+IN_DRIFT: Final = "WHERE NOT s.stale AND k.reason IS NOT NULL AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL) "
 _TO_CHANGE: Final = (
     "(k.reason <> 'unknown' OR d.level <> 'full') AND (o.id IS NULL OR o.desired_version IS DISTINCT FROM v.desired) "
     "AND (t.session_key IS NULL OR t.desired_version IS DISTINCT FROM v.desired "
@@ -76,7 +82,7 @@ _TO_CHANGE: Final = (
     f"AND t.closed_at < now() - make_interval(secs => {REOPEN_AFTER_S})))"
 )
 _OF_ACCOUNTS: Final = "AND s.account_id = ANY (%(accounts)s) "
-_MEASURE: Final = f"SELECT s.nas_id, k.reason, coalesce(o.state::text, ''), {_TO_CHANGE}, count(*) {_OF_ALL} {_IN_DRIFT} GROUP BY 1, 2, 3, 4"
+MEASURE: Final = f"SELECT s.nas_id, k.reason, coalesce(o.state::text, ''), {_TO_CHANGE}, count(*) {OF_ALL} {IN_DRIFT} GROUP BY 1, 2, 3, 4"
 
 # Compiling took longer than the whole pass over a hundred thousand sessions, and the default memory sends a hash of a
 # million policies to disk.
@@ -127,7 +133,7 @@ LEFT JOIN LATERAL (
     ORDER BY q.of_plan DESC, r.profile_id = d.profile_id DESC, r.profile_id IN (l.throttle_profile_id, l.walled_profile_id) DESC,
         r.profile_id LIMIT 1
 ) AS old ON true
-{_IN_DRIFT} AND {_TO_CHANGE}
+{IN_DRIFT} AND {_TO_CHANGE}
 """
 _WANTED: Final = f"""
 SELECT o.id, CASE WHEN d.profile_id IS NULL THEN format('the session must end now: %%s', d.reason)
@@ -166,8 +172,8 @@ ON CONFLICT (session_key) WHERE state IN {OPEN_STATES} DO NOTHING
 """
 _SETTLE: Final = """
 UPDATE enforcement e SET settled_at = now() WHERE e.settled_at IS NULL AND e.closed_at IS NOT NULL AND e.state <> 'verified'
-    AND NOT EXISTS (SELECT FROM session s WHERE s.session_key = e.session_key AND (s.applied_at IS NULL OR s.applied_at < e.sent_at))
-    AND (e.sent_at IS NOT NULL OR NOT EXISTS (SELECT FROM session s WHERE s.session_key = e.session_key))
+    AND ((e.state = 'superseded' AND e.sent_at IS NULL) OR NOT EXISTS (SELECT FROM session s
+        WHERE s.session_key = e.session_key AND (e.sent_at IS NULL OR s.applied_at IS NULL OR s.applied_at < e.sent_at)))
 """
 
 
@@ -200,7 +206,7 @@ def tune(connection: Connection) -> None:
 
 def load_figures(connection: Connection) -> list[DriftFigure]:
     """How much drift there is, and how much of it nobody works on."""
-    rows = connection.execute(_MEASURE)
+    rows = connection.execute(MEASURE)
     return [DriftFigure(nas, DriftReason(reason), state, wanted, count) for nas, reason, state, wanted, count in rows]
 
 
@@ -229,7 +235,7 @@ def collect_work(connection: Connection, accounts: Sequence[int] | None, *, limi
     """Gather the sessions that need an enforcement for `open_enforcements`, up to `limit`; returns how many."""
     connection.execute(_TEMPORARY)
     connection.execute("DELETE FROM drift_work")
-    statement = _COLLECT.format(drift=_OF_ALL if accounts is None else _OF_SOME)
+    statement = _COLLECT.format(drift=OF_ALL if accounts is None else _OF_SOME)
     scope = "" if accounts is None else _OF_ACCOUNTS
     bound = "" if limit is None else f"LIMIT {limit:d}"
     return connection.execute(f"{statement} {scope} {bound}", {"accounts": accounts}).rowcount

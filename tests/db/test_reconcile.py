@@ -232,6 +232,8 @@ def test_who_pays_while_the_cut_is_on_its_way_is_told_the_full_policy_again(worl
         KEY.format(1),
     )
     assert (reconcile_all(loop).in_drift, world.enforcements("id")) == (0, [])
+    assert world.enforcements("desired_version", states=("superseded",)) == [("WWWW2222",)]
+    assert world.enforcements("settled_at IS NOT NULL", states=("superseded",)) == [(True,)]
 
 
 def test_a_change_that_was_refused_leaves_no_doubt(world, loop):
@@ -251,6 +253,7 @@ def test_who_pays_after_a_change_that_nothing_could_verify_is_told_the_full_poli
     reconcile_accounts(loop, [account])
     world.sent("unverifiable")
     assert reconcile_accounts(loop, [account]).opened == 0
+    assert [(one.reason, one.to_change) for one in reconcile_all(loop).figures] == [(DriftReason.UNVERIFIED, False)]
 
     world.want(account, "full", 1)
 

@@ -1,0 +1,20 @@
+"""One session as a device lists it when asked who is online: the second view beside its accounting.
+
+Whoever reads a vendor's list fills these, with names and ids as that device writes them in its accounting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSession:
+    """`acct_session_id` as in Acct-Session-Id, `mac` twelve hex digits in lower case or empty, `up_s` how long it is up,
+    None when the device does not say. Units: seconds."""
+
+    acct_session_id: str
+    username: str
+    framed_ipv4: str | None = None
+    mac: str = ""
+    up_s: int | None = None
