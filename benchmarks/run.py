@@ -23,6 +23,7 @@ from typing import Final
 
 from benchmarks import answering, storm
 from benchmarks.accounting import ship
+from benchmarks.changes import exchange_row
 from benchmarks.contest import Row, Spread, problems, ratio, take_turns, times, told
 from benchmarks.freeradius import Running
 from benchmarks.load import LoadPlan, LoadResult, run_load
@@ -220,12 +221,19 @@ def publish_rows(bench: Bench) -> list[Row]:
     ]
 
 
+def change_rows(bench: Bench) -> list[Row]:
+    """CoA to many NASes from one worker, beside one radclient a session."""
+    quick = bench.scale is QUICK
+    return [exchange_row(rounds=bench.scale.rounds, share=0.1 if quick else 1.0)]
+
+
 PARTS: Final[dict[str, Callable[[Bench], list[Row]]]] = {
     "generator": generator_row,
     "access": access_rows,
     "accounting": accounting_rows,
     "publish": publish_rows,
     "storm": storm_rows,
+    "changes": change_rows,
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import lru_cache
 from typing import Protocol
 
 from nas_drivers import vendors
@@ -63,6 +64,7 @@ def vendor_names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(vendors.__path__)))
 
 
+@lru_cache(maxsize=256)
 def driver_for(vendor: str) -> NasDriver:
     """The driver of a vendor. Raises: UnknownVendorError that names the ones there are."""
     if vendor not in vendor_names():

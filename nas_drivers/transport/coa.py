@@ -17,12 +17,14 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, Literal
 
@@ -150,6 +152,7 @@ class _Device:
     """One NAS as seen from one of our addresses: what waits, what is on its way, how fast it may go."""
 
     peer: Peer
+    family: socket.AddressFamily
     source: str | None
     pace: Pace
     identifiers: IdentifierPool = field(default_factory=IdentifierPool)
@@ -218,10 +221,10 @@ class ChangeSender:
         self._devices.clear()
 
     def _device(self, target: ChangeTarget) -> _Device:
-        peer = (str(ip_address(target.address)), target.port)
+        peer = (_canonical(target.address), target.port)
         device = self._devices.get((target.source_address, peer))
         if device is None:
-            device = _Device(peer, target.source_address, Pace(target.rate_per_s))
+            device = _Device(peer, family_of(peer[0]), target.source_address, Pace(target.rate_per_s))
             self._devices[(target.source_address, peer)] = device
         device.pace.per_s = target.rate_per_s
         return device
@@ -246,7 +249,7 @@ class ChangeSender:
 
     def _begin(self, device: _Device, exchange: _Exchange, now: float) -> float:
         """Take the first one that waits on its way; else how long to wait for an identifier or a port."""
-        ports = self._ports.setdefault((family_of(device.peer[0]), device.source), [])
+        ports = self._ports.setdefault((device.family, device.source), [])
         pair = device.identifiers.take(now, len(ports))
         if isinstance(pair, float):
             return min(max(pair - now, _SHORTEST_WAIT_S), _NO_PORT_WAIT_S)
@@ -287,7 +290,7 @@ class ChangeSender:
     def _opened_port(self, device: _Device, number: int) -> SourcePort:
         source = device.source
         return SourcePort(
-            family_of(device.peer[0]),
+            device.family,
             source,
             heard=lambda raw, peer: self._hear(raw, peer, source, number),
             refused=lambda raw, peer: self._refuse(raw, peer, source, number),
@@ -372,6 +375,12 @@ class ChangeSender:
                 error_cause=None if answer is None else answer.error_cause,
             )
         )
+
+
+@lru_cache(maxsize=65_536)
+def _canonical(address: str) -> str:
+    """An address in the words in which the system names it."""
+    return str(ip_address(address))
 
 
 def _peer_text(peer: Peer) -> str:

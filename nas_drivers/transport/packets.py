@@ -10,7 +10,7 @@ Next: pacing.py
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,8 +31,8 @@ _ERROR_CAUSE: Final = 101
 # Request code -> the code that acknowledges it, the one that refuses it.
 _ANSWERS: Final = {40: (41, 42), 43: (44, 45)}
 # No attribute of ours is a secret; one that speaks of one is never shown all the same.
-_SECRET_NUMBERS: Final = frozenset({2, 3, 69})
-_MICROSOFT: Final = 311
+_SECRET_NUMBERS: Final = frozenset({"attr-2", "attr-3", "attr-69"})
+_MICROSOFT: Final = "attr-26.311."
 _SECRET_WORDS: Final = ("password", "secret", "authenticator", "mppe", "ms-chap", "mschap")
 
 
@@ -81,7 +81,7 @@ def check_attributes(attributes: Iterable[Attribute]) -> tuple[tuple[str, int | 
 def write_request(
     code: int,
     identifier: int,
-    checked: Iterable[tuple[str, int | str]],
+    checked: Sequence[tuple[str, int | str]],
     *,
     secret: bytes,
     timestamp: int | None,
@@ -101,7 +101,7 @@ def write_request(
         raise UnsendableError(f"a request of code {code} can't be written: {error}") from error
     if len(raw) > MAX_PACKET_OCTETS:
         raise UnsendableError(f"a request of code {code} has {len(raw)} octets, RADIUS takes {MAX_PACKET_OCTETS}")
-    return Written(raw, _lines(packet), packet)
+    return Written(raw, _request_lines(checked, timestamp, sign=sign), packet)
 
 
 def read_answer(raw: bytes, request: Written) -> Answer | str:
@@ -127,6 +127,15 @@ def read_answer(raw: bytes, request: Written) -> Answer | str:
     )
 
 
+def _request_lines(checked: Sequence[tuple[str, int | str]], timestamp: int | None, *, sign: bool) -> str:
+    """One `Name = value` a line, in the order they go on the wire."""
+    lines = ["Message-Authenticator = ***"] if sign else []
+    lines += [f"{name} = {'***' if _is_secret(name) else _printable(str(value))}" for name, value in checked]
+    if timestamp is not None:
+        lines.append(f"Event-Timestamp = {timestamp}")
+    return "\n".join(lines)
+
+
 def _lines(packet: Any) -> str:
     """One `Name = value` a line, as on the wire; values of one line, what is signed or secret as ***."""
     return "\n".join(f"{_name(key)} = {shown}" for key in packet for shown in _shown(packet, key))
@@ -136,7 +145,7 @@ def _shown(packet: Any, key: int | tuple[int, int]) -> list[str]:
     """The values of an attribute as text; those that are not in our dictionary, or break its type, as hex digits."""
     name = _name(key)
     raws: list[bytes] = packet[key]
-    if _is_secret(name, key):
+    if _is_secret(name):
         return ["***"] * len(raws)
     if name.startswith("Attr-"):
         return ["0x" + raw.hex() for raw in raws]
@@ -147,10 +156,10 @@ def _shown(packet: Any, key: int | tuple[int, int]) -> list[str]:
     return ["0x" + value.hex() if isinstance(value, bytes) else _printable(str(value)) for value in values]
 
 
-def _is_secret(name: str, key: int | tuple[int, int]) -> bool:
-    if isinstance(key, tuple) and key[0] == _MICROSOFT:
-        return True
-    return key in _SECRET_NUMBERS or any(word in name.lower() for word in _SECRET_WORDS)
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    lower = name.lower()
+    return lower in _SECRET_NUMBERS or lower.startswith(_MICROSOFT) or any(word in lower for word in _SECRET_WORDS)
 
 
 @lru_cache(maxsize=1024)
