@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
@@ -19,15 +20,19 @@ from prometheus_client.registry import Collector
 
 from control_plane import telemetry
 from control_plane.leadership import LEASE_S, Leadership
-from control_plane.machine.live_figures import drift_of, load_live_sessions, spool_age_s, spool_octets, store_age_s
-from control_plane.pulse import Pulse
+from control_plane.machine.live_figures import spool_age_s, spool_octets, store_age_s
+from control_plane.pulse import Pulse, elapsed_s
 from control_plane.settings import Settings
+from control_plane.store.drift import DriftFigure, load_figures, tune
 from control_plane.store.lease import load_lease
 
 Connection = psycopg.Connection[Any]
 
 NASES_NAMED: Final = 20
 _OTHER: Final = "other"
+# Drift is measured no more often than this, and takes at most this share of the time.
+_DRIFT_EVERY_S: Final = 5.0
+_DRIFT_SHARE: Final = 0.05
 
 _SESSIONS: Final = "SELECT CASE WHEN stale THEN 'stale' ELSE 'online' END, count(*) FROM session GROUP BY stale"
 _LOGINS: Final = (
@@ -84,25 +89,40 @@ class NodeGauges(Collector):
 
 
 class DatabaseGauges(Collector):
-    """Of the whole network, as the database has it: the same wherever it is asked."""
+    """Of the whole network, as the database has it: the same wherever it is asked.
 
-    def __init__(self, settings: Settings, connect: Callable[[], Connection]) -> None:
-        self._settings = settings
+    Drift is a pass over all sessions, so it is measured again only when that costs little.
+    """
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
+        self._drift: Metric | None = None
+        self._drift_due = 0.0
 
     def collect(self) -> Iterator[Metric]:
         """The figures as of now."""
         try:
             with self._connect() as connection:
                 measured = [*_network(connection), *_control_loop(connection), *_scheduler(connection)]
-                drift = drift_of(load_live_sessions(connection), self._settings.policy_dir, now=time.time())
+                self._measure_drift(connection)
         except psycopg.Error:
             yield telemetry.DATABASE_UP.one(0)
             return
         yield telemetry.DATABASE_UP.one(1)
         yield from measured
-        if drift is not None:
-            yield telemetry.DRIFT.one(drift.drifted)
+        if self._drift is not None:
+            yield self._drift
+
+    def _measure_drift(self, connection: Connection) -> None:
+        began = elapsed_s()
+        if began < self._drift_due:
+            return
+        self._drift = None
+        with suppress(psycopg.errors.QueryCanceled), connection.transaction():
+            tune(connection)
+            self._drift = telemetry.DRIFT.family(drift_counts(load_figures(connection)).items())
+        ended = elapsed_s()
+        self._drift_due = ended + max(_DRIFT_EVERY_S, (ended - began) / _DRIFT_SHARE)
 
 
 class ProcessGauges(Collector):
@@ -139,6 +159,16 @@ def by_nas(rows: Iterable[tuple[str, str, int]], *, named: int = NASES_NAMED) ->
     for state, nas, count in found:
         key = (state, nas if nas in kept else _OTHER)
         counts[key] = counts.get(key, 0) + count
+    return counts
+
+
+def drift_counts(figures: Iterable[DriftFigure]) -> dict[tuple[str, str], int]:
+    """Sessions in drift by the reason, and by whether a change of them is open, wanted or not to be had."""
+    counts: dict[tuple[str, str], int] = {}
+    for figure in figures:
+        change = "wanted" if figure.to_change else "open" if figure.state else "none"
+        key = (figure.reason.value, change)
+        counts[key] = counts.get(key, 0) + figure.sessions
     return counts
 
 

@@ -6,7 +6,8 @@ person must change code or settings; a peer that is down is counted, not shouted
 The processes of one machine count into small files below the directory that PROMETHEUS_MULTIPROC_DIR names (`corrente up`
 sets it), and the web process adds them up for /metrics.
 
-Units: base units in the names (`_seconds`, `_total`); labels have few values.
+Units: base units in the names (`_seconds`, `_total`); labels have few values, and none is called `job` or `instance`:
+those are Prometheus's own.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ POLICY_DELAY: Final = Histogram(
     "From the start of a change's transaction to its place in the policy store",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 30),
 )
-JOB_RUNS: Final = Counter("corrente_job_runs", "Scheduled jobs by how they ended", ["job", "outcome"])
-JOB_SECONDS: Final = Histogram("corrente_job_seconds", "Time a scheduled job took", ["job"])
-JOB_OVERRUNS: Final = Counter("corrente_job_overruns", "Scheduled jobs that took longer than their deadline", ["job"])
+JOB_RUNS: Final = Counter("corrente_job_runs", "Scheduled jobs by how they ended", ["name", "outcome"])
+JOB_SECONDS: Final = Histogram("corrente_job_seconds", "Time a scheduled job took", ["name"])
+JOB_OVERRUNS: Final = Counter("corrente_job_overruns", "Scheduled jobs that took longer than their deadline", ["name"])
 LEADER_CHANGES: Final = Counter("corrente_leader_terms", "Times a worker of this machine began to lead")
 DATABASE_FAILURES: Final = Counter("corrente_database_failures", "Times a process lost the database", ["process"])
 # What only the shipper counts. It is a process of its own beside the edge's publisher.
@@ -90,7 +91,10 @@ STORE_AGE: Final = LookedUp("corrente_policy_store_age_seconds", "Since the stor
 DATABASE_UP: Final = LookedUp("corrente_database_up", "1 when the database answers")
 SESSIONS: Final = LookedUp("corrente_sessions", "Live sessions", ("state",))
 LOGINS: Final = LookedUp("corrente_logins_last_minute", "Logins answered in the last minute", ("outcome", "reason"))
-DRIFT: Final = LookedUp("corrente_drift_sessions", "Live sessions whose policy is not the one in force")
+# `change` is open when one is on its way, wanted when one is still to be opened, none when nothing can be done now.
+DRIFT: Final = LookedUp(
+    "corrente_drift_sessions", "Live sessions whose policy is not the one they should have", ("reason", "change")
+)
 ENFORCEMENTS: Final = LookedUp(
     "corrente_enforcements",
     "Open changes by state and NAS; NASes with few of them together as `other`",
@@ -113,9 +117,11 @@ GUARD_TRIPPED: Final = LookedUp("corrente_guard_tripped", "1 while automatic cut
 LEADER: Final = LookedUp("corrente_leader", "1 when a worker leads")
 LEADER_TOKEN: Final = LookedUp("corrente_leader_token", "Grows with each change of leader")
 LEASE_AGE: Final = LookedUp("corrente_lease_age_seconds", "Since the leader's lease was last renewed")
-JOB_TOOK: Final = LookedUp("corrente_job_took_seconds", "What the last run of a scheduled job took", ("job",))
-JOB_FAILED: Final = LookedUp("corrente_job_failed", "1 when the last run of a scheduled job failed", ("job",))
-JOB_LATE: Final = LookedUp("corrente_job_late_seconds", "Since when a scheduled job is due; 0 when it is not", ("job",))
+JOB_TOOK: Final = LookedUp("corrente_job_took_seconds", "What the last run of a scheduled job took", ("name",))
+JOB_FAILED: Final = LookedUp("corrente_job_failed", "1 when the last run of a scheduled job failed", ("name",))
+JOB_LATE: Final = LookedUp(
+    "corrente_job_late_seconds", "Since when a scheduled job is due; 0 when it is not", ("name",)
+)
 JOBS_OVER_DEADLINE: Final = LookedUp(
     "corrente_jobs_over_deadline", "Scheduled jobs that run and are past their deadline"
 )

@@ -30,6 +30,9 @@ _STATEMENT_TIMEOUT_MS: Final = 5000
 def health_pages(settings: Settings) -> Blueprint:
     """The three addresses that a monitoring system asks."""
     pages = Blueprint("health", __name__)
+    gauges = CollectorRegistry()
+    gauges.register(NodeGauges(settings))
+    gauges.register(DatabaseGauges(lambda: _database(settings)))
 
     @pages.get("/health")
     def health() -> dict[str, str]:
@@ -42,7 +45,7 @@ def health_pages(settings: Settings) -> Blueprint:
 
     @pages.get("/metrics")
     def metrics() -> Response:
-        return Response(_metrics_text(settings), content_type=CONTENT_TYPE)
+        return Response(_metrics_text(gauges), content_type=CONTENT_TYPE)
 
     return pages
 
@@ -67,9 +70,6 @@ def _database(settings: Settings) -> psycopg.Connection[Any]:
     return connection
 
 
-def _metrics_text(settings: Settings) -> bytes:
-    gauges = CollectorRegistry()
-    gauges.register(NodeGauges(settings))
-    gauges.register(DatabaseGauges(settings, lambda: _database(settings)))
+def _metrics_text(gauges: CollectorRegistry) -> bytes:
     counters = counters_directory()
     return (generate_latest(machine_registry(counters)) if counters else b"") + generate_latest(gauges)

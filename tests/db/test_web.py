@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.small_isp import make_isp
 
 from control_plane.settings import DatabaseSettings, Settings
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
@@ -103,3 +104,59 @@ def test_metrics_go_on_without_the_database(tmp_path):
     assert metric(text, "corrente_database_up") == 0
     assert metric(text, 'corrente_sessions{state="online"}') is None
     assert metric(text, 'corrente_spool_bytes{spool="logins"}') == 0
+
+
+def test_metrics_tell_of_the_control_loop_the_leader_and_the_jobs_as_the_web_role_sees_them(
+    cluster, database, connection, tmp_path
+):
+    isp = make_isp(connection, accounts=3)
+    connection.execute("ALTER ROLE corrente_web LOGIN")
+    connection.execute(
+        "INSERT INTO session (session_key, nas_id, acct_session_id, username, account_id, policy_version, started_at, updated_at, "
+        "received_at, session_time_s, octets_in, octets_out, counter_in, counter_out, addresses_since) "
+        "SELECT gen_random_uuid(), %s, 's' || id, username, id, decode('aaaaaaaa00000001', 'hex'), now(), now(), now(), 0, 0, 0, 0, 0, "
+        "now() FROM subscriber_account",
+        (isp.nas,),
+    )
+    connection.execute("INSERT INTO profile_revision VALUES (%s, decode('aaaaaaaa', 'hex'))", (isp.full,))
+    # The first is as it should be, the second has another policy, the third must end.
+    connection.execute(
+        "INSERT INTO desired_policy (account_id, level, reason, profile_id, account_revision) SELECT id, "
+        "(CASE id WHEN %(third)s THEN 'blocked' ELSE 'full' END)::policy_level, 'test', CASE id WHEN %(third)s THEN NULL ELSE %(full)s END, "
+        "decode(CASE id WHEN %(first)s THEN '00000001' ELSE '00000002' END, 'hex') FROM subscriber_account",
+        {"first": isp.accounts[0], "third": isp.accounts[2], "full": isp.full},
+    )
+    connection.execute(
+        "INSERT INTO enforcement (session_key, nas_id, acct_session_id, username, level, reason, disruptive, method, wanted_at, "
+        "held_since, held_reason) SELECT session_key, nas_id, acct_session_id, username, 'blocked', 'test', true, 'disconnect', "
+        "now() - interval '90 seconds', held, CASE WHEN held IS NULL THEN '' ELSE 'guard' END FROM session "
+        "CROSS JOIN LATERAL (SELECT CASE WHEN account_id = %s THEN now() END AS held) AS h WHERE account_id <> %s",
+        (isp.accounts[1], isp.accounts[0]),
+    )
+    connection.execute("INSERT INTO nas_silence (nas_id, next_at) VALUES (%s, now())", (isp.nas,))
+    connection.execute("UPDATE scheduler_lease SET holder = 'a:1:b', token = 7, until = now() + interval '4 seconds'")
+    connection.execute(
+        "INSERT INTO scheduled_job (name, next_at, took_s, failed_at, problem) VALUES ('late', now() - interval '60 s', 1.5, NULL, ''), "
+        "('failing', now() + interval '60 s', 0.5, now(), 'no room')"
+    )
+    connection.commit()
+    name = connection.execute("SELECT current_database()").fetchone()[0]
+    settings = settings_for(cluster.conninfo(name, user="corrente_web"), tmp_path)
+
+    text = create_app(settings).test_client().get("/metrics").text
+
+    assert metric(text, "corrente_database_up") == 1
+    assert metric(text, 'corrente_drift_sessions{change="wanted",reason="other_policy"}') == 1
+    assert metric(text, 'corrente_drift_sessions{change="open",reason="must_end"}') == 1
+    assert metric(text, 'corrente_enforcements{nas="bras",state="queued"}') == 2
+    assert metric(text, "corrente_enforcements_held") == 1
+    assert 90 <= metric(text, "corrente_enforcement_oldest_seconds") < 120
+    assert metric(text, "corrente_nas_silent") == 1
+    assert metric(text, "corrente_nas_in_maintenance") == metric(text, "corrente_network_stopped") == 0
+    assert metric(text, "corrente_leader") == 1
+    assert metric(text, "corrente_leader_token") == 7
+    assert 1 <= metric(text, "corrente_lease_age_seconds") < 5
+    assert metric(text, 'corrente_job_took_seconds{name="late"}') == 1.5
+    assert 60 <= metric(text, 'corrente_job_late_seconds{name="late"}') < 90
+    assert metric(text, 'corrente_job_failed{name="failing"}') == 1
+    assert metric(text, 'corrente_job_failed{name="late"}') == 0

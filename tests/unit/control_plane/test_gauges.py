@@ -1,6 +1,7 @@
 """Bounded labels; what the figures say is in tests/db/test_web.py."""
 
-from control_plane.gauges import by_nas
+from control_plane.gauges import by_nas, drift_counts
+from control_plane.store.drift import DriftFigure, DriftReason
 
 
 def test_nases_with_the_fewest_changes_are_counted_together():
@@ -20,3 +21,13 @@ def test_of_nases_with_as_many_the_first_by_name_are_named():
         ("queued", "b"): 1,
         ("queued", "other"): 1,
     }
+
+
+def test_drift_is_told_by_reason_and_by_whether_anything_is_under_way():
+    figures = [
+        DriftFigure(1, DriftReason.MUST_END, "queued", to_change=False, sessions=3),
+        DriftFigure(2, DriftReason.MUST_END, "sent", to_change=False, sessions=4),
+        DriftFigure(1, DriftReason.MUST_END, "queued", to_change=True, sessions=1),
+        DriftFigure(1, DriftReason.UNKNOWN, "", to_change=False, sessions=9),
+    ]
+    assert drift_counts(figures) == {("must_end", "open"): 7, ("must_end", "wanted"): 1, ("unknown", "none"): 9}
