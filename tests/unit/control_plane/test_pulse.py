@@ -5,11 +5,6 @@ import multiprocessing
 from control_plane.pulse import Pulse
 
 
-def _beat(pulse, other):
-    pulse.beat()
-    other.trouble("the disk\nis full")
-
-
 def test_a_loop_that_has_not_begun_is_not_well():
     assert list(Pulse("lease", max_age_s=60).problems()) == ["lease: it has not begun yet (last done 0 s ago)"]
 
@@ -34,9 +29,11 @@ def test_trouble_is_told_until_the_next_beat_and_a_long_reason_is_cut():
 
 def test_a_child_process_tells_of_its_loop():
     pulse, other = Pulse("a", max_age_s=60), Pulse("b", max_age_s=60)
-    child = multiprocessing.get_context("spawn").Process(target=_beat, args=(pulse, other))
-    child.start()
-    child.join(30)
-    assert child.exitcode == 0
+    spawn = multiprocessing.get_context("spawn")
+    children = (spawn.Process(target=pulse.beat), spawn.Process(target=other.trouble, args=("the disk\nis full",)))
+    for child in children:
+        child.start()
+        child.join(30)
+        assert child.exitcode == 0
     assert list(pulse.problems()) == []
     assert next(other.problems()).startswith("b: the disk is full (")
