@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from support.edge_process import EdgeProcess, running_edge, wait_until
+from support.looking import look_as_freeradius
 from support.small_isp import SEALED, make_isp, one
 from support.store_process import reader_process
 
 from control_plane import db
-from radius_hooks.policy_store import FORMAT, Level, PolicyReader, PolicyStep, PolicyWriter, ReplyItem, StoreMeta
+from radius_hooks.policy_store import FORMAT, Level, PolicyStep, PolicyWriter, ReplyItem, StoreMeta
 
 pytestmark = pytest.mark.db
 
@@ -319,24 +320,10 @@ def test_a_store_that_is_damaged_is_built_anew(tmp_path, conninfo):
         assert store.account("user0001") is not None
 
 
-def look_until_told(directory, started, stop, results):
-    """A reader that looks as fast as it can, as FreeRADIUS does; the problems it met and the generations it saw."""
-    reader, problems, built = PolicyReader(directory), 0, set()
-    while not stop.is_set():
-        try:
-            with reader.reading() as view:
-                problems += view.account("user0001") is None
-                built.add(view.meta().built_at)
-        except Exception:
-            problems += 1
-        started.set()
-    results.put((problems, len(built)))
-
-
 def test_a_reader_is_answered_all_the_time_while_the_store_is_built_anew(edge, connection):
     context = multiprocessing.get_context("spawn")
     started, stop, results = context.Event(), context.Event(), context.Queue()
-    process = context.Process(target=look_until_told, args=(edge.store, started, stop, results))
+    process = context.Process(target=look_as_freeradius, args=(edge.store, started, stop, results))
     process.start()
     try:
         assert started.wait(timeout=30)

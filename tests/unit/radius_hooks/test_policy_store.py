@@ -3,6 +3,7 @@ import os
 
 import msgspec
 import pytest
+from support.looking import look_by_opening
 from support.store_process import reader_process
 
 from radius_hooks.policy_store import (
@@ -205,29 +206,11 @@ def test_the_group_of_the_directory_may_read_the_data_and_register_whatever_the_
     assert (generation / "data.mdb").stat().st_mode & 0o7777 == 0o640
 
 
-def look_until_told(directory, started, stop, results):
-    """A reader that opens the store for each look, so that many a switch falls between finding and opening it."""
-    looked, problem = 0, ""
-    while not stop.is_set():
-        reader = PolicyReader(directory)
-        try:
-            with reader.reading() as view:
-                record = view.account("anna")
-        except StoreError as error:
-            problem = str(error)
-            break
-        finally:
-            reader.close()
-        looked += record is not None
-        started.set()
-    results.put((looked, problem))
-
-
 def test_no_look_up_fails_while_generations_are_switched(tmp_path):
     writer = build(tmp_path, {"anna": account(0)})
     context = multiprocessing.get_context("spawn")
     started, stop, results = context.Event(), context.Event(), context.Queue()
-    process = context.Process(target=look_until_told, args=(tmp_path, started, stop, results))
+    process = context.Process(target=look_by_opening, args=(tmp_path, started, stop, results))
     process.start()
     try:
         assert started.wait(timeout=30)
