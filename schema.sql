@@ -818,7 +818,7 @@ CREATE UNIQUE INDEX enforcement_one_open ON enforcement (session_key) WHERE stat
 CREATE INDEX enforcement_due ON enforcement (disruptive, next_at) WHERE closed_at IS NULL;
 CREATE INDEX enforcement_of_session ON enforcement (session_key, id);
 CREATE INDEX enforcement_unsettled ON enforcement (session_key) WHERE settled_at IS NULL AND state <> 'verified';
-CREATE INDEX enforcement_of_nas ON enforcement (nas_id) WHERE closed_at IS NULL;
+CREATE INDEX enforcement_of_nas ON enforcement (nas_id, disruptive, next_at) WHERE closed_at IS NULL;
 CREATE INDEX enforcement_alarms ON enforcement (alarmed_at) WHERE alarmed_at IS NOT NULL;
 CREATE INDEX enforcement_by_closing ON enforcement (closed_at) WHERE closed_at IS NOT NULL;
 

@@ -85,11 +85,15 @@ class Reply(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One exchange's end. `error_cause` may stand in a NAK and in an ACK; `problem` is for a person."""
+    """One exchange's end. `error_cause` may stand in a NAK and in an ACK; `problem` is for a person.
+
+    `sends` over 1: an answer to an earlier one may have been lost. 0: nothing has left.
+    """
 
     reply: Reply
     error_cause: int | None = None
     problem: str = ""
+    sends: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +123,13 @@ def after_outcome(progress: Progress, outcome: Outcome, ladder: Sequence[Method]
             gone = outcome.error_cause == 201
             return Next(replace(progress, state=State.ACKED), gone=gone)
         case Reply.NONE:
-            return _after_silence(replace(progress, unsure=True), ladder, chance)
+            return _after_silence(replace(progress, unsure=progress.unsure or outcome.sends > 0), outcome, ladder, chance)
         case Reply.FAILED:
             problem = f"{progress.method.value}: {outcome.problem}"
             return _later(progress, ladder, chance, problem, tries=_TRIES_WHEN_BUSY, state=State.UNANSWERED)
         case Reply.NAK:
-            return _after_nak(progress, outcome.error_cause, ladder, chance)
+            unsure = progress.unsure or outcome.sends > 1
+            return _after_nak(replace(progress, unsure=unsure), outcome.error_cause, ladder, chance)
     assert_never(outcome.reply)
 
 
@@ -212,8 +217,8 @@ def _renamed(progress: Progress, detail: int, ladder: Sequence[Method], rule: Ca
     return _by_next_method(progress, ladder, rule.meaning, alarm=rule.alarm)
 
 
-def _after_silence(progress: Progress, ladder: Sequence[Method], chance: float) -> Next:
-    problem = "no answer"
+def _after_silence(progress: Progress, outcome: Outcome, ladder: Sequence[Method], chance: float) -> Next:
+    problem = outcome.problem or "no answer"
     silent = replace(progress, state=State.UNANSWERED)
     if _may_repeat(progress, _TRIES_WHEN_SILENT):
         return Next(silent, _pause_s(progress.tries, _FIRST_PAUSE_WHEN_SILENT_S, chance), problem)

@@ -10,11 +10,12 @@ Next: session_writes.py
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Final
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -160,6 +161,16 @@ def load_existing_accounts(connection: Connection, account_ids: Collection[int])
         return set()
     rows = connection.execute("SELECT id FROM subscriber_account WHERE id = ANY(%s)", (list(account_ids),))
     return {account_id for (account_id,) in rows}
+
+
+def load_heard_at(connection: Connection, nas_id: int, keys: Sequence[UUID]) -> dict[bytes, int]:
+    """When each of these live sessions of a NAS was last heard, in epoch seconds."""
+    rows = connection.execute(
+        "SELECT uuid_send(session_key), date_part('epoch', received_at)::bigint FROM session "
+        "WHERE session_key = ANY (%s) AND nas_id = %s",
+        (list(keys), nas_id),
+    )
+    return dict(rows.fetchall())
 
 
 def load_live_of_nas(connection: Connection, nas_id: int, heard_at: Mapping[bytes, int]) -> list[SessionState]:

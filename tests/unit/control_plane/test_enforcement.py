@@ -60,6 +60,15 @@ def test_session_not_found_after_a_lost_answer_is_done_at_once():
     assert (found.progress.state, found.gone) == (State.VERIFIED, True)
 
 
+def test_session_not_found_on_a_retransmission_is_done_at_once_for_the_first_one_may_have_been_carried_out():
+    found = one(Outcome(Reply.NAK, 503, sends=2))
+    assert (found.progress.state, found.gone) == (State.VERIFIED, True)
+
+
+def test_what_never_left_leaves_no_doubt():
+    assert not one(Outcome(Reply.NONE, sends=0)).progress.unsure
+
+
 def test_session_not_found_by_a_worker_that_follows_a_dead_one_is_done_at_once():
     left = after_lost_worker(begun(QUEUED))
     assert (left.progress.state, left.pause_s) == (State.UNANSWERED, 0)

@@ -1,0 +1,81 @@
+"""What each NAS offers to change a live session, and how a change goes down its ladder: drivers, profiles, access read once.
+
+Next: enforcer.py
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from control_plane.profile import session_policy
+from control_plane.store import targets
+from control_plane.store.targets import Connection, NasTarget
+from nas_drivers.driver import NasDriver, UnknownVendorError, driver_for
+from nas_drivers.policy import Method, SessionPolicy
+
+# Devices and profiles change rarely; a change of them is seen this late.
+_FRESH_FOR: Final = timedelta(seconds=1)
+_BY_RADIUS: Final = frozenset({Method.COA, Method.DISCONNECT})
+_PROBE: Final = bytes(27)
+
+
+class Ladders:
+    """The NASes and profiles as of a second ago, and the ladders that follow from them."""
+
+    def __init__(self, performed: frozenset[Method] = frozenset()) -> None:
+        """`performed` are the methods beside RADIUS that this process can carry out where a NAS gives access."""
+        self._performed = performed
+        self._nases: dict[int, NasTarget] = {}
+        self._policies: dict[int, SessionPolicy] = {}
+        self._by_revision: dict[bytes, int] = {}
+        self._read_at: datetime | None = None
+
+    def refresh(self, connection: Connection, now: datetime) -> None:
+        """Read them again when they are older than a second."""
+        if self._read_at is not None and abs(now - self._read_at) < _FRESH_FOR:
+            return
+        self._nases = {nas.id: nas for nas in targets.load_targets(connection)}
+        rows = targets.load_profiles(connection)
+        self._policies = {profile_id: session_policy(columns) for profile_id, columns in rows.items()}
+        self._by_revision = targets.load_revisions(connection)
+        self._read_at = now
+
+    def nas(self, nas_id: int) -> NasTarget:
+        """The NAS. Raises: KeyError for one that is not there."""
+        return self._nases[nas_id]
+
+    def policy(self, profile_id: int | None) -> SessionPolicy | None:
+        """What a profile gives; None when there is none."""
+        return None if profile_id is None else self._policies.get(profile_id)
+
+    def driver(self, nas_id: int) -> NasDriver:
+        """The vendor's own, or the one that knows the RFCs when this release has no file for it."""
+        nas = self._nases.get(nas_id)
+        try:
+            return driver_for("generic" if nas is None else nas.vendor)
+        except UnknownVendorError:
+            return driver_for("generic")
+
+    def of(self, nas_id: int, method: str, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
+        """The methods that are left for a change that is tried by `method`, this one first."""
+        driver, now = self.driver(nas_id), Method(method)
+        new = self.policy(profile_id)
+        old = self.policy(self._by_revision.get((from_version or b"")[:4]))
+        ladder = driver.change_methods(old, new)
+        if now not in ladder:
+            # Opened when the policies were others; from here on it is as good as ending the session.
+            ladder = driver.change_methods(None, None)
+        behind = ladder[ladder.index(now) + 1 :] if now in ladder else ()
+        return (now, *(method for method in behind if self._offers(nas_id, method)))
+
+    def echoes_class(self, nas_id: int) -> bool:
+        """Whether the device takes a new Class by CoA, so that its accounting proves the change."""
+        given = self.driver(nas_id).change_attributes(SessionPolicy(), class_octets=_PROBE)
+        return any(attribute.name == "Class" for attribute in given)
+
+    def _offers(self, nas_id: int, method: Method) -> bool:
+        if method in _BY_RADIUS:
+            return True
+        nas = self._nases.get(nas_id)
+        return method in self._performed and nas is not None and (method is not Method.ROUTEROS_API or nas.has_api)

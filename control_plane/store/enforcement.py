@@ -1,0 +1,327 @@
+"""Enforcements in the database: taken by a worker, written on, closed; and the NASes that are silent.
+
+A row is taken in one transaction that says what will be sent and by whom; what came of it is written only by who still has
+it. The caller owns the transaction. Every function works on a set, so that two thousand changes a second cost tens of
+statements.
+
+Units: instants are aware UTC.
+Next: ../enforcer.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Network
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+from control_plane.enforcement import Next, Progress, State
+from nas_drivers.policy import Method
+
+Connection = psycopg.Connection[Any]
+
+# What a person reads of a failure; a device's own words may be long.
+PROBLEM_CHARACTERS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One enforcement with what is known of its session now, as it is about to be sent."""
+
+    id: int
+    session_key: UUID
+    nas_id: int
+    account_id: int | None
+    acct_session_id: str
+    username: str
+    level: str
+    reason: str
+    from_version: bytes | None
+    desired_version: bytes | None
+    profile_id: int | None
+    disruptive: bool
+    state: str
+    method: str
+    identity_detail: int
+    tries: int
+    attempt: int
+    unsure: bool
+    sent_at: datetime | None
+    session_live: bool
+    id_used_again: bool
+    wanted_version: bytes | None
+    wanted_known: bool
+    class_key: UUID | None
+    framed_ipv4: IPv4Address | None
+    framed_ipv6_prefix: IPv6Network | None
+    mac: str | None
+    line: str | None
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come, as the rules take it."""
+        return Progress(
+            State(self.state), Method(self.method), self.identity_detail, self.tries, self.attempt, self.unsure
+        )
+
+
+# Of each NAS that has something due, its first ones; of a silent NAS one at a time. What restores goes before what restricts.
+# A session whose older change is still with a worker waits: two packets in flight at once could arrive in either order.
+_TAKE: Final = """
+SELECT one.id FROM (SELECT DISTINCT nas_id FROM enforcement WHERE closed_at IS NULL AND state <> 'acked' AND next_at <= %(now)s) due
+JOIN nas n ON n.id = due.nas_id AND n.enabled LEFT JOIN nas_silence q ON q.nas_id = n.id
+LEFT JOIN unnest(%(busy_nases)s::bigint[], %(busy)s::int[]) AS b (nas_id, taken) ON b.nas_id = n.id
+CROSS JOIN LATERAL (
+    SELECT e.id, e.disruptive, e.next_at FROM enforcement e
+    WHERE e.nas_id = n.id AND e.closed_at IS NULL AND e.state <> 'acked' AND e.next_at <= %(now)s
+        AND (e.taken_until IS NULL OR e.taken_until <= %(now)s)
+        AND NOT EXISTS (SELECT FROM enforcement x WHERE x.session_key = e.session_key AND x.id <> e.id AND x.taken_until > %(now)s)
+        AND (q.nas_id IS NULL OR (q.next_at <= %(now)s
+            AND NOT EXISTS (SELECT FROM enforcement p WHERE p.nas_id = n.id AND p.closed_at IS NULL AND p.taken_until > %(now)s)))
+    ORDER BY e.disruptive, e.next_at
+    LIMIT CASE WHEN q.nas_id IS NULL THEN greatest(least(%(per_nas)s - coalesce(b.taken, 0), %(limit)s), 0) ELSE 1 END
+    FOR UPDATE SKIP LOCKED
+) one ORDER BY one.disruptive, one.next_at LIMIT %(limit)s
+"""
+_LOAD: Final = """
+SELECT e.id, e.session_key, e.nas_id, e.account_id, e.acct_session_id, e.username, e.level::text, e.reason, e.from_version,
+    e.desired_version, e.profile_id, e.disruptive, e.state::text, e.method::text, e.identity_detail, e.tries, e.attempt, e.unsure,
+    e.sent_at, s.session_key IS NOT NULL OR x.own_key IS NOT NULL AS session_live,
+    EXISTS (SELECT FROM session y WHERE y.nas_id = e.nas_id AND y.acct_session_id = e.acct_session_id
+        AND y.session_key <> e.session_key AND y.started_at > coalesce(s.started_at, '-infinity')) AS id_used_again,
+    CASE WHEN d.profile_id IS NOT NULL THEN r.revision || d.account_revision END AS wanted_version,
+    d.account_id IS NOT NULL AND (d.profile_id IS NULL OR r.profile_id IS NOT NULL) AS wanted_known,
+    s.class_key, coalesce(s.framed_ipv4, x.framed_ipv4) AS framed_ipv4, s.framed_ipv6_prefix,
+    nullif(coalesce(s.mac, x.mac), '') AS mac, nullif(s.line, '') AS line
+FROM enforcement e LEFT JOIN session s ON s.session_key = e.session_key
+LEFT JOIN device_session x ON x.own_key = e.session_key
+LEFT JOIN desired_policy d ON d.account_id = e.account_id LEFT JOIN profile_revision r ON r.profile_id = d.profile_id
+WHERE e.id = ANY (%s) ORDER BY e.disruptive, e.next_at, e.id
+"""
+_BEGIN: Final = """
+UPDATE enforcement e SET state = 'sent', method = w.method::enforcement_method, identity_detail = w.detail, tries = w.tries,
+    attempt = w.attempt, unsure = w.unsure, sent_at = %(now)s, taken_by = %(worker)s, taken_until = %(until)s, next_at = %(until)s,
+    held_since = NULL, held_reason = ''
+FROM unnest(%(ids)s::bigint[], %(methods)s::text[], %(details)s::int[], %(tries)s::int[], %(attempts)s::int[], %(unsure)s::bool[])
+    AS w (id, method, detail, tries, attempt, unsure)
+WHERE e.id = w.id
+"""
+# Only who still has it, at the attempt it was taken for. One that was superseded meanwhile stays so and is let go.
+_END: Final = """
+UPDATE enforcement e SET
+    state = CASE WHEN e.closed_at IS NULL THEN w.state::enforcement_state ELSE e.state END,
+    method = w.method::enforcement_method, identity_detail = w.detail, tries = w.tries, attempt = w.attempt, unsure = w.unsure,
+    error_cause = w.error_cause, problem = CASE WHEN e.closed_at IS NULL THEN w.problem ELSE e.problem END, next_at = w.next_at,
+    answered_at = coalesce(w.answered_at, e.answered_at),
+    closed_at = CASE WHEN e.closed_at IS NULL THEN w.closed_at ELSE e.closed_at END,
+    alarmed_at = CASE WHEN w.alarm THEN coalesce(e.alarmed_at, %(now)s) ELSE e.alarmed_at END, taken_by = NULL, taken_until = NULL
+FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(methods)s::text[], %(details)s::int[], %(tries)s::int[], %(attempts)s::int[],
+    %(unsure)s::bool[], %(causes)s::int[], %(problems)s::text[], %(next)s::timestamptz[], %(answered)s::timestamptz[],
+    %(closed)s::timestamptz[], %(alarms)s::bool[])
+    AS w (id, state, method, detail, tries, attempt, unsure, error_cause, problem, next_at, answered_at, closed_at, alarm)
+WHERE e.id = w.id AND e.attempt = w.attempt AND e.taken_by IS NOT DISTINCT FROM %(worker)s
+RETURNING e.id, e.state::text
+"""
+_SUPERSEDE: Final = """
+UPDATE enforcement e SET state = 'superseded', closed_at = %(now)s, problem = w.problem, taken_by = NULL, taken_until = NULL,
+    settled_at = CASE WHEN e.sent_at IS NULL OR (e.state = 'nacked' AND NOT e.unsure) THEN %(now)s END
+FROM unnest(%(ids)s::bigint[], %(problems)s::text[]) AS w (id, problem) WHERE e.id = w.id AND e.closed_at IS NULL
+"""
+_HOLD: Final = """
+UPDATE enforcement e SET held_since = coalesce(e.held_since, %(now)s), held_reason = w.reason, next_at = %(again)s
+FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS w (id, reason) WHERE e.id = w.id AND e.closed_at IS NULL
+"""
+_PACKET: Final = """
+INSERT INTO enforcement_packet (enforcement_id, at, direction, code, identifier, peer, attributes, error_cause)
+SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::smallint[], %s::smallint[], %s::text[], %s::text[], %s::int[])
+"""
+_APPLY: Final = """
+UPDATE session s SET applied_version = e.desired_version, applied_by = 'verified', applied_at = %(now)s
+FROM enforcement e WHERE e.id = ANY (%(ids)s) AND s.session_key = e.session_key AND e.desired_version IS NOT NULL
+    AND e.state = 'verified' AND (s.applied_at IS NULL OR s.applied_at < e.sent_at)
+"""
+# Doubled each time up to a quarter of an hour.
+_SILENT: Final = """
+INSERT INTO nas_silence AS q (nas_id, since, tries, next_at, asked_at)
+SELECT w.nas_id, %(now)s, 1, %(now)s + make_interval(secs => w.pause), %(now)s FROM unnest(%(nases)s::bigint[], %(pauses)s::float8[]) AS w (nas_id, pause)
+ORDER BY w.nas_id
+ON CONFLICT (nas_id) DO UPDATE SET tries = least(q.tries + 1, 1000), asked_at = EXCLUDED.asked_at,
+    next_at = EXCLUDED.asked_at + least((EXCLUDED.next_at - EXCLUDED.asked_at) * power(2, least(q.tries, 9)), interval '15 minutes')
+"""
+_ANSWERS: Final = "DELETE FROM nas_silence WHERE nas_id = ANY (%s) RETURNING nas_id"
+_DUE_NOW: Final = """
+UPDATE enforcement SET next_at = %(now)s WHERE nas_id = ANY (%(nases)s) AND state IN ('unanswered', 'queued', 'nacked') AND next_at > %(now)s
+    AND held_since IS NULL AND (taken_until IS NULL OR taken_until <= %(now)s)
+"""
+# Not sooner than some seconds after the last try: a device may go on to account and never answer here.
+_HEARD: Final = """
+UPDATE nas_silence q SET next_at = %(now)s WHERE q.next_at > %(now)s AND q.asked_at < %(now)s - interval '5 seconds'
+    AND EXISTS (SELECT FROM session s WHERE s.nas_id = q.nas_id AND s.received_at > q.asked_at)
+    AND EXISTS (SELECT FROM enforcement e WHERE e.nas_id = q.nas_id AND e.closed_at IS NULL)
+RETURNING q.nas_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of one exchange or one look: the change as it was taken, and what follows."""
+
+    enforcement_id: int
+    next: Next
+    next_at: datetime
+    error_cause: int | None = None
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PacketRow:
+    """One packet, or one call that is no RADIUS (code 0). `attributes` hold no secret."""
+
+    enforcement_id: int
+    at: datetime
+    direction: str
+    code: int
+    identifier: int
+    peer: str
+    attributes: str
+    error_cause: int | None = None
+
+
+def take_due(
+    connection: Connection, *, now: datetime, limit: int, per_nas: int, busy: dict[int, int]
+) -> list[Change]:
+    """Changes that are due and nobody has, locked until the transaction ends; `busy` counts those taken of each NAS."""
+    given = {
+        "now": now,
+        "limit": limit,
+        "per_nas": per_nas,
+        "busy_nases": list(busy),
+        "busy": list(busy.values()),
+    }
+    ids = [row[0] for row in connection.execute(_TAKE, given)]
+    if not ids:
+        return []
+    with connection.cursor(row_factory=class_row(Change)) as cursor:
+        return cursor.execute(_LOAD, (ids,)).fetchall()
+
+
+def save_begun(
+    connection: Connection, begun: Iterable[tuple[int, Progress]], *, worker: str, now: datetime, until: datetime
+) -> None:
+    """Write the intent: these are sent now, in this way, by this worker."""
+    rows = list(begun)
+    given = {"now": now, "worker": worker, "until": until, **_progress_columns(rows)}
+    connection.execute(_BEGIN, given)
+
+
+def save_ended(connection: Connection, ended: Sequence[Ended], *, worker: str | None, now: datetime) -> dict[int, State]:
+    """Write what came of exchanges (`worker` has them) or of looks (None); the state of each that could be written."""
+    given = {
+        "now": now,
+        "worker": worker,
+        **_progress_columns([(one.enforcement_id, one.next.progress) for one in ended]),
+        "states": [one.next.progress.state.value for one in ended],
+        "causes": [one.error_cause for one in ended],
+        "problems": [_plain(one.next.problem) for one in ended],
+        "next": [None if one.next.progress.state.closed else one.next_at for one in ended],
+        "answered": [one.answered_at for one in ended],
+        "closed": [now if one.next.progress.state.closed else None for one in ended],
+        "alarms": [one.next.alarm for one in ended],
+    }
+    # In the order of their numbers, so that nobody who closes some of them meanwhile waits for us in a circle.
+    connection.execute("SELECT FROM enforcement WHERE id = ANY (%s) ORDER BY id FOR UPDATE", (given["ids"],))
+    saved = {number: State(state) for number, state in connection.execute(_END, given)}
+    return saved
+
+
+def save_applied(connection: Connection, ids: Sequence[int], *, now: datetime) -> None:
+    """The sessions of these verified changes run under what was wanted. The caller holds their NASes."""
+    connection.execute(_APPLY, {"ids": list(ids), "now": now})
+
+
+def save_superseded(connection: Connection, why: dict[int, str], *, now: datetime) -> None:
+    """Close these: something else is wanted now, or nothing."""
+    if why:
+        connection.execute(_SUPERSEDE, {"ids": list(why), "problems": list(why.values()), "now": now})
+
+
+def save_held(connection: Connection, why: dict[int, str], *, now: datetime, again: datetime) -> None:
+    """Let these wait, and say why; they are looked at `again`."""
+    if why:
+        connection.execute(_HOLD, {"ids": list(why), "reasons": list(why.values()), "now": now, "again": again})
+
+
+def save_packets(connection: Connection, packets: Sequence[PacketRow]) -> None:
+    """Keep these packets for ever, or as long as their month."""
+    if packets:
+        columns = zip(
+            *(
+                (p.enforcement_id, p.at, p.direction, p.code, p.identifier, p.peer, _plain(p.attributes), p.error_cause)
+                for p in packets
+            ),
+            strict=True,
+        )
+        connection.execute(_PACKET, [list(column) for column in columns])
+
+
+def load_superseded(connection: Connection, ids: Sequence[int]) -> list[int]:
+    """Which of the changes in flight are no longer wanted."""
+    rows = connection.execute("SELECT id FROM enforcement WHERE id = ANY (%s) AND closed_at IS NOT NULL", (list(ids),))
+    return [row[0] for row in rows]
+
+
+def save_released(connection: Connection, ids: Sequence[int], *, worker: str) -> None:
+    """Give back what was superseded while it was on its way and is no longer sent."""
+    connection.execute(
+        "UPDATE enforcement SET taken_by = NULL, taken_until = NULL WHERE id = ANY (%s) AND taken_by = %s",
+        (list(ids), worker),
+    )
+
+
+def save_let_go(connection: Connection, *, worker: str, but: Sequence[int]) -> int:
+    """Let go of what stands under this worker's name and is not in its hands: it lost the database while it had them."""
+    return connection.execute(
+        "UPDATE enforcement SET taken_until = now(), next_at = now() WHERE taken_by = %s AND id <> ALL (%s)",
+        (worker, list(but)),
+    ).rowcount
+
+
+def save_silence(connection: Connection, pauses_s: dict[int, float], *, now: datetime) -> None:
+    """These NASes did not answer: ask them again no sooner than after so many seconds times two for each time before."""
+    connection.execute(_SILENT, {"now": now, "nases": list(pauses_s), "pauses": list(pauses_s.values())})
+
+
+def save_answering(connection: Connection, nas_ids: Sequence[int], *, now: datetime) -> list[int]:
+    """These NASes answered; those that had been silent, whose waiting changes are due now."""
+    back = [row[0] for row in connection.execute(_ANSWERS, (list(nas_ids),))]
+    if back:
+        connection.execute(_DUE_NOW, {"nases": back, "now": now})
+    return back
+
+
+def save_heard(connection: Connection, *, now: datetime) -> list[int]:
+    """Silent NASes whose accounting has come since they were asked: one change of each is due now."""
+    back = [row[0] for row in connection.execute(_HEARD, {"now": now})]
+    if back:
+        connection.execute(_DUE_NOW, {"nases": back, "now": now})
+    return back
+
+
+def _progress_columns(rows: Sequence[tuple[int, Progress]]) -> dict[str, object]:
+    return {
+        "ids": [number for number, _ in rows],
+        "methods": [progress.method.value for _, progress in rows],
+        "details": [progress.identity_detail for _, progress in rows],
+        "tries": [progress.tries for _, progress in rows],
+        "attempts": [progress.attempt for _, progress in rows],
+        "unsure": [progress.unsure for _, progress in rows],
+    }
+
+
+def _plain(text: str) -> str:
+    return text.replace("\0", "\\000")[: 8 * PROBLEM_CHARACTERS]

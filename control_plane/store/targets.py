@@ -1,0 +1,64 @@
+"""Where and how each NAS is told a change, and what profiles give, as the enforcer needs them. The caller owns the transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import class_row
+
+from control_plane.profile import PROFILE_COLUMNS, ProfileColumns
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NasTarget:
+    """One NAS as a target. `address` None: its source is a prefix of many, and no CoA address was given."""
+
+    id: int
+    name: str
+    vendor: str
+    address: IPv4Address | IPv6Address | None
+    own_address: IPv4Address | IPv6Address | None
+    identifier: str | None
+    port: int
+    source_address: IPv4Address | IPv6Address | None
+    message_authenticator: bool
+    event_timestamp: bool
+    window: int
+    rate_per_s: int
+    sealed_secret: bytes
+    sealed_coa_secret: bytes | None
+    verification: str
+    has_api: bool
+
+
+_TARGETS: Final = """
+SELECT id, name, vendor, coalesce(coa_address, own) AS address, own AS own_address, identifier, coa_port AS port,
+    coa_source AS source_address, coa_message_authenticator AS message_authenticator, coa_event_timestamp AS event_timestamp,
+    coa_window AS window, coa_rate_per_s AS rate_per_s, sealed_secret, sealed_coa_secret, verification::text,
+    api_username IS NOT NULL AS has_api
+FROM nas CROSS JOIN LATERAL (SELECT CASE WHEN masklen(source) = CASE family(source) WHEN 4 THEN 32 ELSE 128 END
+    THEN host(source)::inet END AS own) AS o
+"""
+
+
+def load_targets(connection: Connection) -> list[NasTarget]:
+    """Every NAS; they are hundreds."""
+    with connection.cursor(row_factory=class_row(NasTarget)) as cursor:
+        return cursor.execute(_TARGETS).fetchall()
+
+
+def load_profiles(connection: Connection) -> dict[int, ProfileColumns]:
+    """What each profile gives now."""
+    rows = connection.execute(f"SELECT id, {', '.join(PROFILE_COLUMNS)} FROM profile")  # noqa: S608 - our own names
+    return {row[0]: ProfileColumns(**dict(zip(PROFILE_COLUMNS, row[1:], strict=True))) for row in rows}
+
+
+def load_revisions(connection: Connection) -> dict[bytes, int]:
+    """Which profile has which content now."""
+    rows = connection.execute("SELECT revision, profile_id FROM profile_revision ORDER BY profile_id DESC")
+    return {bytes(revision): profile_id for revision, profile_id in rows}

@@ -1,0 +1,164 @@
+"""Whether a second source says that an acknowledged change holds. `sight_of` is pure; `verify` looks and writes.
+
+A disconnect is proven by the session's end: its Stop, or a new session of the same subscriber on the same device. A CoA is
+proven by the next accounting record where the device echoes a new Class, else by reading the device, else not at all. A
+device that goes on as before is caught by the same looks.
+
+Units: *_s seconds; instants are aware UTC.
+Next: loop.py
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from control_plane import telemetry
+from control_plane.enforcement import Next, Progress, Sight, State, after_look
+from control_plane.ladder import Ladders
+from control_plane.store import verification as store
+from control_plane.store.enforcement import Connection, Ended, save_ended
+from control_plane.store.verification import Acked
+from nas_drivers.policy import Method
+
+# A record made in the moment of the change may have been on its way already.
+_ON_ITS_WAY_S: Final = 2.0
+# A Stop follows a disconnect within moments; later than this the session is taken to be online still.
+STILL_ONLINE_S: Final = 10.0
+# Of an interim interval: a record may be lost, the second one is not.
+_INTERVALS: Final = 2.2
+_GRACE_S: Final = 30.0
+# Changes looked at in one transaction.
+AT_ONCE: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An acknowledged change, and what is known of its session since.
+
+    `heard_at` is when the device sent the last record of the session, None when it has none; `read_to` up to when all
+    accounting has been read, None when no node says. `version` is in the last Class. `echoes`: this device takes a new
+    Class by CoA. `device`: what reading the device said of it, None when it is not read.
+    """
+
+    ends_session: bool
+    live: bool
+    replaced: bool
+    heard_at: datetime | None
+    version: bytes | None
+    desired_version: bytes | None
+    answered_at: datetime
+    read_to: datetime | None
+    deadline: datetime
+    echoes: bool
+    source: str
+    device: bool | None = None
+
+
+def sight_of(look: Look, *, now: datetime) -> tuple[Sight, str]:
+    """What the second source says, and why, in words for a person."""
+    heard_since = look.heard_at is not None and look.heard_at > look.answered_at + timedelta(seconds=_ON_ITS_WAY_S)
+    # The clock says that it is late; only accounting that has been read says that nothing came.
+    late = now >= look.deadline and look.read_to is not None and look.read_to >= look.deadline
+    if look.ends_session:
+        return _sight_of_end(look, heard_since=heard_since, late=late)
+    if not look.live:
+        return Sight.OVER, "the session ended before the change was proven"
+    if look.device is not None:
+        words = "the device, when read, shows another policy"
+        return (Sight.HOLDS, "") if look.device else (Sight.IGNORED, words)
+    if look.source == "none":
+        return Sight.CANNOT, "acknowledged; this NAS is set to have no second source"
+    if not look.echoes:
+        return Sight.CANNOT, "acknowledged; this device does not echo a new Class, and is not read"
+    if look.version is not None and look.version == look.desired_version and look.live:
+        return Sight.HOLDS, ""
+    if heard_since:
+        return Sight.IGNORED, "acknowledged, and the next accounting record still names the old policy"
+    if late:
+        return Sight.CANNOT, "acknowledged; no accounting record of the session has come since"
+    return Sight.NOT_YET, ""
+
+
+def _sight_of_end(look: Look, *, heard_since: bool, late: bool) -> tuple[Sight, str]:
+    if not look.live or look.replaced:
+        return Sight.HOLDS, ""
+    if heard_since:
+        return Sight.IGNORED, "still online: the session's accounting goes on after the acknowledged disconnect"
+    if late:
+        return Sight.IGNORED, f"still online {STILL_ONLINE_S:g} s after the acknowledged disconnect"
+    return Sight.NOT_YET, ""
+
+
+def deadline_after(progress: Progress, *, ends_session: bool, interim_interval_s: int | None) -> float:
+    """How long after the acknowledgement the second source may take. Units: seconds."""
+    if ends_session:
+        return STILL_ONLINE_S
+    return _GRACE_S + _INTERVALS * (interim_interval_s or 600)
+
+
+def verify(
+    connection: Connection, ladders: Ladders, *, now: datetime, chance: Callable[[], float] = random.random
+) -> int:
+    """Look at every acknowledged change of which there may be news; returns how many are closed now.
+
+    The connection is in autocommit. What a killed look has not written is looked at again.
+    """
+    closed = 0
+    with connection.transaction():
+        ladders.refresh(connection, now)
+        closed += store.close_ended(connection, now=now)
+        found = store.load_news(connection, now=now, limit=AT_ONCE)
+        ended = [one for acked in found if (one := _looked(acked, ladders, now=now, chance=chance())) is not None]
+        saved = save_ended(connection, ended, worker=None, now=now)
+        replaced = [one.id for one in found if one.replaced and saved.get(one.id) is State.VERIFIED]
+        store.close_ghosts(connection, replaced)
+    _report(ended, {one.id: one for one in found})
+    return closed + sum(state.closed for state in saved.values())
+
+
+def _looked(acked: Acked, ladders: Ladders, *, now: datetime, chance: float) -> Ended | None:
+    """What a look at one change brings; None when there is nothing new."""
+    progress = acked.progress
+    ladder = ladders.of(acked.nas_id, acked.method, acked.from_version, acked.profile_id)
+    look = Look(
+        ends_session=acked.profile_id is None or progress.method is Method.DISCONNECT,
+        live=acked.live,
+        replaced=acked.replaced,
+        heard_at=acked.heard_at,
+        version=acked.version,
+        desired_version=acked.desired_version,
+        answered_at=acked.answered_at,
+        read_to=acked.read_to,
+        deadline=acked.deadline,
+        echoes=ladders.echoes_class(acked.nas_id),
+        source=acked.source,
+    )
+    sight, problem = sight_of(look, now=now)
+    if sight is Sight.NOT_YET:
+        return None
+    found = after_look(progress, sight, ladder, problem=problem, chance=chance)
+    return Ended(acked.id, found, now + timedelta(seconds=found.pause_s))
+
+
+def _report(ended: Sequence[Ended], acked: Mapping[int, Acked]) -> None:
+    for one in ended:
+        report(one.next, acked[one.enforcement_id].nas_id, one.enforcement_id, one.error_cause)
+
+
+def report(found: Next, nas_id: int, enforcement_id: int, error_cause: int | None) -> None:
+    """Count and, where a person must look, say what came of a change."""
+    telemetry.ENFORCEMENTS.labels(found.progress.state.value).inc()
+    if found.alarm:
+        telemetry.ENFORCEMENT_ALARMS.labels(str(nas_id)).inc()
+        telemetry.logger().error(
+            "enforcement.alarm",
+            enforcement_id=enforcement_id,
+            nas_id=nas_id,
+            state=found.progress.state.value,
+            error_cause=error_cause,
+            problem=found.problem,
+        )
