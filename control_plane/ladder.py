@@ -57,17 +57,39 @@ class Ladders:
         except UnknownVendorError:
             return driver_for("generic")
 
-    def of(self, nas_id: int, method: str, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
-        """The methods that are left for a change that is tried by `method`, this one first."""
-        driver, now = self.driver(nas_id), Method(method)
-        new = self.policy(profile_id)
-        old = self.policy(self._by_revision.get((from_version or b"")[:4]))
-        ladder = driver.change_methods(old, new)
-        if now not in ladder:
-            # Opened when the policies were others; from here on it is as good as ending the session.
-            ladder = driver.change_methods(None, None)
+    def of(self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
+        """The methods that are left for a change that is tried by `now`, this one first."""
+        ladder = self._whole(nas_id, now, from_version, profile_id)
         behind = ladder[ladder.index(now) + 1 :] if now in ladder else ()
         return (now, *(method for method in behind if self._offers(nas_id, method)))
+
+    def first(self, nas_id: int, from_version: bytes | None, profile_id: int | None) -> Method:
+        """The method that a change is tried by first."""
+        return self._vendors(nas_id, from_version, profile_id)[0]
+
+    def ends_session(
+        self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None
+    ) -> bool:
+        """Whether the method's success is the session's end: a disconnect, or what stands behind one."""
+        ladder = self._whole(nas_id, now, from_version, profile_id)
+        if profile_id is None or now is Method.DISCONNECT:
+            return True
+        return Method.DISCONNECT in ladder and now in ladder and ladder.index(now) > ladder.index(Method.DISCONNECT)
+
+    def is_provable(self, nas_id: int) -> bool:
+        """Whether a second source can show that a CoA holds."""
+        return self.nas(nas_id).verification != "none" and self.echoes_class(nas_id)
+
+    def _whole(
+        self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None
+    ) -> tuple[Method, ...]:
+        ladder = self._vendors(nas_id, from_version, profile_id)
+        # Opened when the policies were others: from here on it is as good as ending the session.
+        return ladder if now in ladder else self.driver(nas_id).change_methods(None, None)
+
+    def _vendors(self, nas_id: int, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
+        old = self.policy(self._by_revision.get((from_version or b"")[:4]))
+        return self.driver(nas_id).change_methods(old, self.policy(profile_id))
 
     def echoes_class(self, nas_id: int) -> bool:
         """Whether the device takes a new Class by CoA, so that its accounting proves the change."""

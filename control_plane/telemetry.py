@@ -54,6 +54,10 @@ JOB_RUNS: Final = Counter("corrente_job_runs", "Scheduled jobs by how they ended
 JOB_SECONDS: Final = Histogram("corrente_job_seconds", "Time a scheduled job took", ["name"])
 JOB_OVERRUNS: Final = Counter("corrente_job_overruns", "Scheduled jobs that took longer than their deadline", ["name"])
 LEADER_CHANGES: Final = Counter("corrente_leader_terms", "Times a worker of this machine began to lead")
+ENFORCEMENTS: Final = Counter("corrente_enforcement_steps", "Changes to live sessions by where each step left them", ["state"])
+ENFORCEMENT_ALARMS: Final = Counter(
+    "corrente_enforcement_alarms", "Changes that a person must look at, by NAS", ["nas_id"]
+)
 DATABASE_FAILURES: Final = Counter("corrente_database_failures", "Times a process lost the database", ["process"])
 # What only the shipper counts. It is a process of its own beside the edge's publisher.
 _OF_SHIPPER: Final = (ACCOUNTING_RECORDS, ACCOUNTING_BATCHES, UNREADABLE_RECORDS, LOGIN_RECORDS)

@@ -1,4 +1,4 @@
-"""Whether a second source says that an acknowledged change holds. `sight_of` is pure; `verify` looks and writes.
+"""Whether a second source says that an acknowledged change holds. `sight_of` is pure; `Verifier` looks and writes.
 
 A disconnect is proven by the session's end: its Stop, or a new session of the same subscriber on the same device. A CoA is
 proven by the next accounting record where the device echoes a new Class, else by reading the device, else not at all. A
@@ -11,18 +11,22 @@ Next: loop.py
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from control_plane import telemetry
-from control_plane.enforcement import Next, Progress, Sight, State, after_look
+from control_plane.enforcement import Next, Sight, State, after_look
+from control_plane.gone_sessions import GoneSessions
 from control_plane.ladder import Ladders
+from control_plane.session_state import SessionEnd
+from control_plane.settings import Settings
+from control_plane.store import session_reads
 from control_plane.store import verification as store
-from control_plane.store.enforcement import Connection, Ended, save_ended
+from control_plane.store.enforcement import Connection, Ended, save_applied, save_ended
 from control_plane.store.verification import Acked
-from nas_drivers.policy import Method
 
 # A record made in the moment of the change may have been on its way already.
 _ON_ITS_WAY_S: Final = 2.0
@@ -93,60 +97,68 @@ def _sight_of_end(look: Look, *, heard_since: bool, late: bool) -> tuple[Sight, 
     return Sight.NOT_YET, ""
 
 
-def deadline_after(progress: Progress, *, ends_session: bool, interim_interval_s: int | None) -> float:
+def deadline_after(*, ends_session: bool, interim_interval_s: int | None) -> float:
     """How long after the acknowledgement the second source may take. Units: seconds."""
     if ends_session:
         return STILL_ONLINE_S
     return _GRACE_S + _INTERVALS * (interim_interval_s or 600)
 
 
-def verify(
-    connection: Connection, ladders: Ladders, *, now: datetime, chance: Callable[[], float] = random.random
-) -> int:
-    """Look at every acknowledged change of which there may be news; returns how many are closed now.
+class Verifier:
+    """Looks at the acknowledged changes of which there may be news, on one connection, which is in autocommit."""
 
-    The connection is in autocommit. What a killed look has not written is looked at again.
-    """
-    closed = 0
-    with connection.transaction():
-        ladders.refresh(connection, now)
-        closed += store.close_ended(connection, now=now)
-        found = store.load_news(connection, now=now, limit=AT_ONCE)
-        ended = [one for acked in found if (one := _looked(acked, ladders, now=now, chance=chance())) is not None]
-        saved = save_ended(connection, ended, worker=None, now=now)
-        replaced = [one.id for one in found if one.replaced and saved.get(one.id) is State.VERIFIED]
-        store.close_ghosts(connection, replaced)
-    _report(ended, {one.id: one for one in found})
-    return closed + sum(state.closed for state in saved.values())
+    def __init__(
+        self, connection: Connection, settings: Settings, *, chance: Callable[[], float] = random.random
+    ) -> None:
+        self._connection = connection
+        self._ladders = Ladders()
+        self._gone = GoneSessions(connection, settings)
+        self._chance = chance
 
+    def turn(self, now: datetime) -> int:
+        """One look; returns how many changes are closed by it. What a killed one has not written is looked at again."""
+        connection = self._connection
+        with connection.transaction():
+            self._ladders.refresh(connection, now)
+            closed = store.close_ended(connection, now=now)
+            found = {one.id: one for one in store.load_news(connection, now=now, limit=AT_ONCE)}
+            ended = [one for acked in found.values() if (one := self._looked(acked, now)) is not None]
+            saved = save_ended(connection, ended, worker=None, now=now) if ended else {}
+            verified = [number for number, state in saved.items() if state is State.VERIFIED]
+            if verified:
+                session_reads.lock_nases(connection, {found[number].nas_id for number in verified})
+                save_applied(connection, verified, now=now)
+        replaced: dict[int, list[UUID]] = {}
+        for number in verified:
+            if found[number].replaced:
+                replaced.setdefault(found[number].nas_id, []).append(found[number].session_key)
+        self._gone.close(replaced, SessionEnd.REPLACED, now=now)
+        for one in ended:
+            report(one.next, found[one.enforcement_id].nas_id, one.enforcement_id, one.error_cause)
+        return closed + sum(state.closed for state in saved.values())
 
-def _looked(acked: Acked, ladders: Ladders, *, now: datetime, chance: float) -> Ended | None:
-    """What a look at one change brings; None when there is nothing new."""
-    progress = acked.progress
-    ladder = ladders.of(acked.nas_id, acked.method, acked.from_version, acked.profile_id)
-    look = Look(
-        ends_session=acked.profile_id is None or progress.method is Method.DISCONNECT,
-        live=acked.live,
-        replaced=acked.replaced,
-        heard_at=acked.heard_at,
-        version=acked.version,
-        desired_version=acked.desired_version,
-        answered_at=acked.answered_at,
-        read_to=acked.read_to,
-        deadline=acked.deadline,
-        echoes=ladders.echoes_class(acked.nas_id),
-        source=acked.source,
-    )
-    sight, problem = sight_of(look, now=now)
-    if sight is Sight.NOT_YET:
-        return None
-    found = after_look(progress, sight, ladder, problem=problem, chance=chance)
-    return Ended(acked.id, found, now + timedelta(seconds=found.pause_s))
-
-
-def _report(ended: Sequence[Ended], acked: Mapping[int, Acked]) -> None:
-    for one in ended:
-        report(one.next, acked[one.enforcement_id].nas_id, one.enforcement_id, one.error_cause)
+    def _looked(self, acked: Acked, now: datetime) -> Ended | None:
+        """What a look at one change brings; None when there is nothing new."""
+        progress, ladders = acked.progress, self._ladders
+        way = (acked.nas_id, progress.method, acked.from_version, acked.profile_id)
+        look = Look(
+            ends_session=ladders.ends_session(*way),
+            live=acked.live,
+            replaced=acked.replaced,
+            heard_at=acked.heard_at,
+            version=acked.version,
+            desired_version=acked.desired_version,
+            answered_at=acked.answered_at,
+            read_to=acked.read_to,
+            deadline=acked.deadline,
+            echoes=ladders.echoes_class(acked.nas_id),
+            source=acked.source,
+        )
+        sight, problem = sight_of(look, now=now)
+        if sight is Sight.NOT_YET:
+            return None
+        found = after_look(progress, sight, ladders.of(*way), problem=problem, chance=self._chance())
+        return Ended(acked.id, found, now + timedelta(seconds=found.pause_s))
 
 
 def report(found: Next, nas_id: int, enforcement_id: int, error_cause: int | None) -> None:

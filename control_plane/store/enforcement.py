@@ -54,6 +54,7 @@ class Change:
     sent_at: datetime | None
     session_live: bool
     id_used_again: bool
+    of_device_only: bool
     wanted_version: bytes | None
     wanted_known: bool
     class_key: UUID | None
@@ -94,6 +95,7 @@ SELECT e.id, e.session_key, e.nas_id, e.account_id, e.acct_session_id, e.usernam
     e.sent_at, s.session_key IS NOT NULL OR x.own_key IS NOT NULL AS session_live,
     EXISTS (SELECT FROM session y WHERE y.nas_id = e.nas_id AND y.acct_session_id = e.acct_session_id
         AND y.session_key <> e.session_key AND y.started_at > coalesce(s.started_at, '-infinity')) AS id_used_again,
+    x.own_key IS NOT NULL AS of_device_only,
     CASE WHEN d.profile_id IS NOT NULL THEN r.revision || d.account_revision END AS wanted_version,
     d.account_id IS NOT NULL AND (d.profile_id IS NULL OR r.profile_id IS NOT NULL) AS wanted_known,
     s.class_key, coalesce(s.framed_ipv4, x.framed_ipv4) AS framed_ipv4, s.framed_ipv6_prefix,
@@ -131,10 +133,6 @@ _SUPERSEDE: Final = """
 UPDATE enforcement e SET state = 'superseded', closed_at = %(now)s, problem = w.problem, taken_by = NULL, taken_until = NULL,
     settled_at = CASE WHEN e.sent_at IS NULL OR (e.state = 'nacked' AND NOT e.unsure) THEN %(now)s END
 FROM unnest(%(ids)s::bigint[], %(problems)s::text[]) AS w (id, problem) WHERE e.id = w.id AND e.closed_at IS NULL
-"""
-_HOLD: Final = """
-UPDATE enforcement e SET held_since = coalesce(e.held_since, %(now)s), held_reason = w.reason, next_at = %(again)s
-FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS w (id, reason) WHERE e.id = w.id AND e.closed_at IS NULL
 """
 _PACKET: Final = """
 INSERT INTO enforcement_packet (enforcement_id, at, direction, code, identifier, peer, attributes, error_cause)
@@ -250,10 +248,10 @@ def save_superseded(connection: Connection, why: dict[int, str], *, now: datetim
         connection.execute(_SUPERSEDE, {"ids": list(why), "problems": list(why.values()), "now": now})
 
 
-def save_held(connection: Connection, why: dict[int, str], *, now: datetime, again: datetime) -> None:
-    """Let these wait, and say why; they are looked at `again`."""
-    if why:
-        connection.execute(_HOLD, {"ids": list(why), "reasons": list(why.values()), "now": now, "again": again})
+def save_later(connection: Connection, ids: Sequence[int], *, again: datetime) -> None:
+    """Let these wait: the guard has written why."""
+    if ids:
+        connection.execute("UPDATE enforcement SET next_at = %s WHERE id = ANY (%s)", (again, list(ids)))
 
 
 def save_packets(connection: Connection, packets: Sequence[PacketRow]) -> None:
