@@ -123,7 +123,9 @@ def after_outcome(progress: Progress, outcome: Outcome, ladder: Sequence[Method]
             gone = outcome.error_cause == 201
             return Next(replace(progress, state=State.ACKED), gone=gone)
         case Reply.NONE:
-            return _after_silence(replace(progress, unsure=progress.unsure or outcome.sends > 0), outcome, ladder, chance)
+            return _after_silence(
+                replace(progress, unsure=progress.unsure or outcome.sends > 0), outcome, ladder, chance
+            )
         case Reply.FAILED:
             problem = f"{progress.method.value}: {outcome.problem}"
             return _later(progress, ladder, chance, problem, tries=_TRIES_WHEN_BUSY, state=State.UNANSWERED)

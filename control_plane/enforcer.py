@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final, assert_never
 from uuid import UUID
 
 import psycopg
@@ -79,6 +79,23 @@ class _Came:
 
 
 @dataclass(slots=True)
+class _News:
+    """What has come since the last turn, to be written by the next: kept until that is committed."""
+
+    came: list[_Came] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
+    packets: list[PacketRow] = field(default_factory=list)
+    answered: set[int] = field(default_factory=set)
+
+    def put_back(self, older: _News) -> None:
+        """What could not be written, before what has come since."""
+        self.came[:0] = older.came
+        self.released[:0] = older.released
+        self.packets[:0] = older.packets
+        self.answered |= older.answered
+
+
+@dataclass(slots=True)
 class _Turn:
     """What one transaction decided: what to send now, and which of our sessions the devices do not have."""
 
@@ -110,10 +127,7 @@ class Enforcer:
         self._ladders = Ladders()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._taken: Counter[int] = Counter()
-        self._came: list[_Came] = []
-        self._released: list[int] = []
-        self._packets: list[PacketRow] = []
-        self._answered: set[int] = set()
+        self._news = _News()
         self._heard_looked = datetime.min.replace(tzinfo=UTC)
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -181,14 +195,12 @@ class Enforcer:
         for number in unwanted:
             if number in self._tasks:
                 self._tasks[number].cancel()
-        came, packets, released, answered = self._came, self._packets, self._released, self._answered
-        self._came, self._packets, self._released, self._answered = [], [], [], set()
-        work = partial(self._transact, came, packets, released, answered, dict(self._taken), len(self._tasks))
+        news, self._news = self._news, _News()
+        work = partial(self._transact, news, dict(self._taken), len(self._tasks))
         try:
             turn = await self._loop.run_in_executor(database, work)
         except psycopg.Error:
-            self._came, self._packets = came + self._came, packets + self._packets
-            self._released, self._answered = released + self._released, answered | self._answered
+            self._news.put_back(news)
             raise
         for change, progress, outgoing in turn.outgoing:
             self._taken[change.nas_id] += 1
@@ -201,7 +213,7 @@ class Enforcer:
             found = await self._sender.send(outgoing.target, outgoing.request, on_packet=partial(self._trace, change))
             outcome = _outcome(found)
         except asyncio.CancelledError:
-            self._released.append(change.id)
+            self._news.released.append(change.id)
             raise
         except NasError as error:
             outcome = Outcome(Reply.FAILED, problem=str(error), sends=0)
@@ -210,12 +222,12 @@ class Enforcer:
             self._taken[change.nas_id] -= 1
             if self._wake is not None:
                 self._wake.set()
-        self._came.append(_Came(change, progress, outcome, datetime.now(UTC)))
+        self._news.came.append(_Came(change, progress, outcome, datetime.now(UTC)))
 
     def _trace(self, change: Change, trace: PacketTrace) -> None:
         if trace.direction == "received":
-            self._answered.add(change.nas_id)
-        self._packets.append(
+            self._news.answered.add(change.nas_id)
+        self._news.packets.append(
             PacketRow(
                 change.id,
                 trace.at,
@@ -232,9 +244,7 @@ class Enforcer:
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.broken:
-            self._connection = db.connect(
-                self._settings.conninfo("corrente_worker"), name="enforcer", autocommit=True
-            )
+            self._connection = db.connect(self._settings.conninfo("corrente_worker"), name="enforcer", autocommit=True)
             self._gone = GoneSessions(self._connection, self._settings)
         return self._connection
 
@@ -247,29 +257,21 @@ class Enforcer:
         connection = self._open()
         now = datetime.now(UTC)
         with connection.transaction():
-            store.save_packets(connection, self._packets)
-            self._save_came(connection, self._came, now)
+            store.save_packets(connection, self._news.packets)
+            self._save_came(connection, self._news.came, now)
             store.save_let_go(connection, worker=self._worker, but=())
 
     def _load_unwanted(self, ids: list[int]) -> list[int]:
         return store.load_superseded(self._open(), ids) if ids else []
 
-    def _transact(
-        self,
-        came: list[_Came],
-        packets: list[PacketRow],
-        released: list[int],
-        answered: set[int],
-        taken: dict[int, int],
-        in_flight: int,
-    ) -> _Turn:
+    def _transact(self, news: _News, taken: dict[int, int], in_flight: int) -> _Turn:
         connection, now = self._open(), datetime.now(UTC)
         with connection.transaction():
             self._ladders.refresh(connection, now)
-            store.save_packets(connection, packets)
-            turn = self._save_came(connection, came, now)
-            store.save_released(connection, released, worker=self._worker)
-            self._save_reach(connection, came, answered, now)
+            store.save_packets(connection, news.packets)
+            turn = self._save_came(connection, news.came, now)
+            store.save_released(connection, news.released, worker=self._worker)
+            self._save_reach(connection, news, now)
             self._take(connection, turn, taken, in_flight, now)
         assert self._gone is not None
         self._gone.close(turn.gone, SessionEnd.NOT_ON_DEVICE, now=now)
@@ -311,14 +313,14 @@ class Enforcer:
             one.at if answered else None,
         )
 
-    def _save_reach(self, connection: Connection, came: Sequence[_Came], answered: set[int], now: datetime) -> None:
+    def _save_reach(self, connection: Connection, news: _News, now: datetime) -> None:
         """Which NASes are silent, and which are no longer: they answered, or their accounting came."""
-        if answered:
-            back = store.save_answering(connection, sorted(answered), now=now)
+        if news.answered:
+            back = store.save_answering(connection, sorted(news.answered), now=now)
             for nas_id in back:
                 telemetry.logger().info("nas.answers_again", nas_id=nas_id)
-        silent = {one.change.nas_id for one in came if one.outcome.reply is Reply.NONE and one.outcome.sends}
-        silent -= answered
+        silent = {one.change.nas_id for one in news.came if one.outcome.reply is Reply.NONE and one.outcome.sends}
+        silent -= news.answered
         if silent:
             pauses_s = {nas_id: _SILENCE_PAUSE_S * (0.8 + 0.4 * self._chance()) for nas_id in silent}
             store.save_silence(connection, pauses_s, now=now)
@@ -425,3 +427,4 @@ def _outcome(found: Acked | Nacked | Unanswered) -> Outcome:
         case Unanswered():
             problem = found.problem or ("nothing listens on the device's port" if found.refused else "")
             return Outcome(Reply.NONE, problem=problem, sends=found.sends)
+    assert_never(found)

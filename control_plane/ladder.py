@@ -67,9 +67,7 @@ class Ladders:
         """The method that a change is tried by first."""
         return self._vendors(nas_id, from_version, profile_id)[0]
 
-    def ends_session(
-        self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None
-    ) -> bool:
+    def ends_session(self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None) -> bool:
         """Whether the method's success is the session's end: a disconnect, or what stands behind one."""
         ladder = self._whole(nas_id, now, from_version, profile_id)
         if profile_id is None or now is Method.DISCONNECT:

@@ -54,7 +54,9 @@ JOB_RUNS: Final = Counter("corrente_job_runs", "Scheduled jobs by how they ended
 JOB_SECONDS: Final = Histogram("corrente_job_seconds", "Time a scheduled job took", ["name"])
 JOB_OVERRUNS: Final = Counter("corrente_job_overruns", "Scheduled jobs that took longer than their deadline", ["name"])
 LEADER_CHANGES: Final = Counter("corrente_leader_terms", "Times a worker of this machine began to lead")
-ENFORCEMENTS: Final = Counter("corrente_enforcement_steps", "Changes to live sessions by where each step left them", ["state"])
+ENFORCEMENTS: Final = Counter(
+    "corrente_enforcement_steps", "Changes to live sessions by where each step left them", ["state"]
+)
 ENFORCEMENT_ALARMS: Final = Counter(
     "corrente_enforcement_alarms", "Changes that a person must look at, by NAS", ["nas_id"]
 )

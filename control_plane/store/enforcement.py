@@ -190,9 +190,7 @@ class PacketRow:
     error_cause: int | None = None
 
 
-def take_due(
-    connection: Connection, *, now: datetime, limit: int, per_nas: int, busy: dict[int, int]
-) -> list[Change]:
+def take_due(connection: Connection, *, now: datetime, limit: int, per_nas: int, busy: dict[int, int]) -> list[Change]:
     """Changes that are due and nobody has, locked until the transaction ends; `busy` counts those taken of each NAS."""
     given = {
         "now": now,
@@ -217,7 +215,9 @@ def save_begun(
     connection.execute(_BEGIN, given)
 
 
-def save_ended(connection: Connection, ended: Sequence[Ended], *, worker: str | None, now: datetime) -> dict[int, State]:
+def save_ended(
+    connection: Connection, ended: Sequence[Ended], *, worker: str | None, now: datetime
+) -> dict[int, State]:
     """Write what came of exchanges (`worker` has them) or of looks (None); the state of each that could be written."""
     given = {
         "now": now,
@@ -233,8 +233,7 @@ def save_ended(connection: Connection, ended: Sequence[Ended], *, worker: str | 
     }
     # In the order of their numbers, so that nobody who closes some of them meanwhile waits for us in a circle.
     connection.execute("SELECT FROM enforcement WHERE id = ANY (%s) ORDER BY id FOR UPDATE", (given["ids"],))
-    saved = {number: State(state) for number, state in connection.execute(_END, given)}
-    return saved
+    return {number: State(state) for number, state in connection.execute(_END, given)}
 
 
 def save_applied(connection: Connection, ids: Sequence[int], *, now: datetime) -> None:

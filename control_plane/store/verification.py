@@ -43,9 +43,7 @@ class Acked:
     @property
     def progress(self) -> Progress:
         """How far it has come, as the rules take it."""
-        return Progress(
-            State.ACKED, Method(self.method), self.identity_detail, self.tries, self.attempt, self.unsure
-        )
+        return Progress(State.ACKED, Method(self.method), self.identity_detail, self.tries, self.attempt, self.unsure)
 
 
 # Of the acknowledged ones those of which there can be news: the session is gone, has spoken, has a successor, or is late.
