@@ -54,7 +54,7 @@ JOB_RUNS: Final = Counter("corrente_job_runs", "Scheduled jobs by how they ended
 JOB_SECONDS: Final = Histogram("corrente_job_seconds", "Time a scheduled job took", ["name"])
 JOB_OVERRUNS: Final = Counter("corrente_job_overruns", "Scheduled jobs that took longer than their deadline", ["name"])
 LEADER_CHANGES: Final = Counter("corrente_leader_terms", "Times a worker of this machine began to lead")
-ENFORCEMENTS: Final = Counter(
+ENFORCEMENT_STEPS: Final = Counter(
     "corrente_enforcement_steps", "Changes to live sessions by where each step left them", ["state"]
 )
 ENFORCEMENT_ALARMS: Final = Counter(

@@ -163,7 +163,7 @@ class Verifier:
 
 def report(found: Next, nas_id: int, enforcement_id: int, error_cause: int | None) -> None:
     """Count and, where a person must look, say what came of a change."""
-    telemetry.ENFORCEMENTS.labels(found.progress.state.value).inc()
+    telemetry.ENFORCEMENT_STEPS.labels(found.progress.state.value).inc()
     if found.alarm:
         telemetry.ENFORCEMENT_ALARMS.labels(str(nas_id)).inc()
         telemetry.logger().error(
