@@ -176,7 +176,8 @@ def _advance(state: SessionState, record: AccountingRecord, time_s: int) -> Fold
     new = replace(
         moved,
         username=state.username or record.username,
-        policy_version=state.policy_version or record.policy_version,
+        # The last word counts: a device that takes a new Class by CoA says so in its next record.
+        policy_version=record.policy_version or state.policy_version,
         class_key=state.class_key or record.class_key,
         updated_at=until,
         received_at=max(state.received_at, record.received_at),

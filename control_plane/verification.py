@@ -54,6 +54,7 @@ class Look:
     heard_at: datetime | None
     version: bytes | None
     desired_version: bytes | None
+    sent_at: datetime
     answered_at: datetime
     read_to: datetime | None
     deadline: datetime
@@ -78,7 +79,9 @@ def sight_of(look: Look, *, now: datetime) -> tuple[Sight, str]:
         return Sight.CANNOT, "acknowledged; this NAS is set to have no second source"
     if not look.echoes:
         return Sight.CANNOT, "acknowledged; this device does not echo a new Class, and is not read"
-    if look.version is not None and look.version == look.desired_version and look.live:
+    # Receipt is counted in whole seconds.
+    told_since = look.heard_at is not None and look.heard_at >= look.sent_at.replace(microsecond=0)
+    if told_since and look.version is not None and look.version == look.desired_version:
         return Sight.HOLDS, ""
     if heard_since:
         return Sight.IGNORED, "acknowledged, and the next accounting record still names the old policy"
@@ -148,6 +151,7 @@ class Verifier:
             heard_at=acked.heard_at,
             version=acked.version,
             desired_version=acked.desired_version,
+            sent_at=acked.sent_at,
             answered_at=acked.answered_at,
             read_to=acked.read_to,
             deadline=acked.deadline,

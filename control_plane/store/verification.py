@@ -31,6 +31,7 @@ class Acked:
     tries: int
     attempt: int
     unsure: bool
+    sent_at: datetime
     answered_at: datetime
     deadline: datetime
     live: bool
@@ -50,7 +51,7 @@ class Acked:
 _NEWS: Final = """
 WITH heard AS (SELECT min(read_to) AS read_to FROM spool_node WHERE updated_at > %(now)s - interval '5 minutes')
 SELECT e.id, e.session_key, e.nas_id, e.from_version, e.desired_version, e.profile_id, e.method::text, e.identity_detail, e.tries,
-    e.attempt, e.unsure, e.answered_at, e.next_at AS deadline, s.session_key IS NOT NULL OR x.own_key IS NOT NULL AS live,
+    e.attempt, e.unsure, e.sent_at, e.answered_at, e.next_at AS deadline, s.session_key IS NOT NULL OR x.own_key IS NOT NULL AS live,
     r.session_key IS NOT NULL AS replaced, s.received_at AS heard_at, s.policy_version AS version, heard.read_to,
     n.verification::text AS source
 FROM enforcement e CROSS JOIN heard JOIN nas n ON n.id = e.nas_id
@@ -59,7 +60,7 @@ LEFT JOIN LATERAL (SELECT y.session_key FROM session y WHERE y.username = s.user
     AND y.mac <> '' AND y.session_key <> s.session_key AND y.started_at >= e.sent_at LIMIT 1) AS r ON true
 WHERE e.state = 'acked' AND (e.taken_until IS NULL OR e.taken_until <= %(now)s)
     AND ((s.session_key IS NULL AND x.own_key IS NULL) OR s.received_at > e.answered_at OR e.next_at <= %(now)s
-        OR r.session_key IS NOT NULL)
+        OR s.policy_version = e.desired_version OR r.session_key IS NOT NULL)
 ORDER BY e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED
 """
 # A session that ended while its change was between two tries: a cut is what was wanted; anything else is over.
