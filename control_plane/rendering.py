@@ -29,7 +29,7 @@ from control_plane.access_policy import (
     policy_steps,
 )
 from control_plane.policy_source import AccountRow, NasRow, ProfileRow, SessionRow
-from control_plane.profile import PROFILE_COLUMNS, session_policy
+from control_plane.profile import PROFILE_COLUMNS, ProfileColumns, session_policy
 from nas_drivers.dictionaries.attribute import AttributeType
 from nas_drivers.dictionaries.canonical import canonical_value
 from nas_drivers.dictionaries.reader import Dictionary
@@ -163,7 +163,7 @@ def build_live_sessions(rows: Iterable[SessionRow]) -> tuple[LiveSession, ...]:
     return tuple(LiveSession(row.session_key, row.nas_id, row.mac, row.line, row.stale) for row in rows)
 
 
-def profile_revision(row: ProfileRow) -> bytes:
+def profile_revision(row: ProfileColumns) -> bytes:
     """What the profile gives, hashed: neither its name nor its number nor a vendor's way of saying it changes it."""
     return _digest({name: getattr(row, name) for name in PROFILE_COLUMNS})
 

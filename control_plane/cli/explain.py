@@ -1,4 +1,4 @@
-"""`corrente explain`: what RADIUS would answer a subscriber now or later, and why."""
+"""`corrente explain`: what RADIUS would answer a subscriber now or later, what was at a moment that is over, and why."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from control_plane.cli._account_show import AccountPage, load_page
 from control_plane.cli._console import Connection, Refused, known_account, open_database, print_json, unknown
+from control_plane.cli._explain_past import explain_past
 from control_plane.cli._options import MAC
 from control_plane.explain import reasons, step_words
 from control_plane.quantities import QuantityError, duration_text, instant_text, network_text, read_instant
@@ -51,7 +52,9 @@ class _Explanation:
 @click.option("--nas", "nas_name", help="As if this NAS asked; else the one of its session or last login.")
 @click.option("--mac", type=MAC, help="As if from this MAC address; else its session's or a bound one.")
 @click.option("--circuit", help="As if from this circuit; else a bound one.")
-@click.option("--at", metavar="TIME", help="As if at a time to come, such as 2026-02-02 18:41 or +2d.")
+@click.option(
+    "--at", metavar="TIME", help="As if at a time to come, or what was at one that is over: 2026-02-02 18:41, -2h, +2d."
+)
 @click.option(
     "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="A further attribute of the request."
 )
@@ -68,9 +71,15 @@ def command(
     attributes: Sequence[str],
     as_json: bool,
 ) -> None:
-    """Tell what a login of USERNAME with the right password is answered, with which attributes, and why."""
+    """Tell what a login of USERNAME with the right password is answered, with which attributes, and why.
+
+    For a time that is over: contract, restrictions, policy, session, changes with each packet, and logins of then.
+    """
     now = datetime.now(UTC)
     moment = now if at is None else _moment(at, settings.zone, now)
+    if moment < now:
+        explain_past(settings, username, moment, as_json=as_json)
+        return
     extra = tuple(_pair(text) for text in attributes)
     try:
         with open_database(settings) as connection:
@@ -99,12 +108,9 @@ def command(
 
 def _moment(text: str, zone: ZoneInfo, now: datetime) -> datetime:
     try:
-        moment = read_instant(text, zone=zone, now=now)
+        return read_instant(text, zone=zone, now=now)
     except QuantityError as error:
         raise click.UsageError(str(error)) from error
-    if moment < now:
-        raise Refused(f"{text} is over: `corrente account show` lists the logins that were asked for and the answers")
-    return moment
 
 
 def _pair(text: str) -> tuple[str, str]:
