@@ -57,7 +57,9 @@ _OF_CONTRACTS: Final = """
 SELECT a.id FROM subscriber_account a JOIN unnest(%s::bigint[]) AS wanted ON wanted = a.contract_id
 """
 _OF_PLANS: Final = """
-SELECT a.id FROM subscriber_account a JOIN contract c ON c.id = a.contract_id WHERE c.plan_id = ANY (%s)
+SELECT a.id FROM subscriber_account a JOIN contract c ON c.id = a.contract_id WHERE c.plan_id = ANY (%(plans)s)
+UNION ALL SELECT a.id FROM subscriber_account a JOIN plan_change x ON x.contract_id = a.contract_id
+    WHERE x.applied_at IS NULL AND x.plan_id = ANY (%(plans)s)
 """
 # Neighbours in the store share a page: in order of their names a bulk change writes a page once, not a hundred times.
 _IN_ORDER: Final = """
@@ -210,9 +212,10 @@ def _load_new_rows(connection: psycopg.Connection[TupleRow], last: Position) -> 
         if old_name is not None and kind == "account":
             changes.usernames.append(old_name)
         changes.since = at if changes.since is None or at < changes.since else changes.since
-    for statement, some in ((_OF_CONTRACTS, contracts), (_OF_PLANS, plans)):
-        if some:
-            changes.accounts.extend(row[0] for row in _stream(connection, statement, [list(some)]))
+    if contracts:
+        changes.accounts.extend(row[0] for row in _stream(connection, _OF_CONTRACTS, [list(contracts)]))
+    if plans:
+        changes.accounts.extend(row[0] for row in _stream(connection, _OF_PLANS, {"plans": list(plans)}))
     return changes
 
 

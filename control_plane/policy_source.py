@@ -46,6 +46,8 @@ class AccountRow(msgspec.Struct, frozen=True, gc=False):
     restrictions: str | None
     reliefs: str | None
     prefixes: str | None
+    plan_windows: str | None
+    plan_changes: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,11 @@ class SessionRow(msgspec.Struct, frozen=True, gc=False):
     stale: bool
 
 
-# What belongs to a contract or an account in numbers: (table, its key, the account's side, items, which rows).
+_WINDOW: Final = "json_build_array(x.begins, x.ends, x.profile_id) ORDER BY x.begins"
+# A plan as access_policy.PlanProfiles reads it, with its hours.
+_PLAN_TO_COME: Final = f"""(SELECT json_build_array(n.profile_id, n.throttle_profile_id, n.walled_profile_id,
+    coalesce((SELECT json_agg({_WINDOW}) FROM plan_window x WHERE x.plan_id = n.id), '[]')) FROM plan n WHERE n.id = x.plan_id)"""  # noqa: S608 - made of the constant above
+# What belongs to a contract, plan or account in numbers: (table, its key, the account's side, items, which rows).
 _LISTS: Final = (
     (
         "restriction",
@@ -95,6 +101,14 @@ _LISTS: Final = (
         "a.id",
         "json_build_array(x.kind, x.prefix::text, x.metric) ORDER BY x.kind, x.metric, x.prefix",
         "true",
+    ),
+    ("plan_window", "plan_id", "p.id", _WINDOW, "true"),
+    (
+        "plan_change",
+        "contract_id",
+        "c.id",
+        f"json_build_array(x.effective_on, {_PLAN_TO_COME}) ORDER BY x.effective_on",
+        "x.applied_at IS NULL",
     ),
 )
 # For some accounts each list is looked up; for all of them each table is read once and joined. A look-up for each of a
@@ -120,7 +134,7 @@ SELECT a.id, a.contract_id, a.username, a.secret_kind::text, a.sealed_secret, a.
     nullif(a.macs, '{{}}'), nullif(a.circuit_ids, '{{}}'), nullif(a.nas_ids, '{{}}'),
     CASE WHEN a.own_attributes <> '[]' THEN a.own_attributes::text END, a.quota_exhausted_until,
     c.status::text, c.starts_on, c.ends_on, p.profile_id, p.throttle_profile_id, p.walled_profile_id,
-    restriction.list, relief.list, account_prefix.list
+    restriction.list, relief.list, account_prefix.list, plan_window.list, plan_change.list
 FROM subscriber_account a {contract} JOIN plan p ON p.id = c.plan_id
 {" ".join(lists)}
 """  # noqa: S608 - made of the constants above

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,11 +24,13 @@ from control_plane.access_policy import (
     NO_PROFILE,
     AccessFacts,
     ContractStatus,
+    PlanChange,
     PlanProfiles,
     Relief,
     Restriction,
     policy_steps,
 )
+from control_plane.plan_hours import PlanWindow
 from control_plane.policy_source import AccountRow, NasRow, ProfileRow, SessionRow
 from control_plane.profile import PROFILE_COLUMNS, ProfileColumns, session_policy
 from nas_drivers.dictionaries.attribute import AttributeType
@@ -89,6 +92,9 @@ _SECRET_KINDS: Final = {
 _STATUSES: Final = {status.value: status for status in ContractStatus}
 _read_restrictions = msgspec.json.Decoder(tuple[Restriction, ...]).decode
 _read_reliefs = msgspec.json.Decoder(tuple[Relief, ...]).decode
+_read_plan_changes = msgspec.json.Decoder(tuple[PlanChange, ...]).decode
+# The plans are few and their hours the same for all their accounts.
+_read_windows = lru_cache(maxsize=1024)(msgspec.json.Decoder(tuple[PlanWindow, ...]).decode)
 _read_prefixes = msgspec.json.Decoder(tuple[_Prefix, ...]).decode
 _read_blocks = msgspec.json.Decoder(tuple[_Block, ...]).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -197,12 +203,18 @@ def account_facts(row: AccountRow) -> AccessFacts:
     """What bears on the account's level. Raises: ValueError, KeyError, msgspec.MsgspecError."""
     return AccessFacts(
         status=_STATUSES[row.status],
-        plan=PlanProfiles(row.profile_id, row.throttle_profile_id, row.walled_profile_id),
+        plan=PlanProfiles(
+            row.profile_id,
+            row.throttle_profile_id,
+            row.walled_profile_id,
+            _read_windows(row.plan_windows) if row.plan_windows else (),
+        ),
         starts_on=row.starts_on,
         ends_on=row.ends_on,
         restrictions=_read_restrictions(row.restrictions) if row.restrictions else (),
         reliefs=_read_reliefs(row.reliefs) if row.reliefs else (),
         quota_exhausted_until=row.quota_exhausted_until,
+        plan_changes=_read_plan_changes(row.plan_changes) if row.plan_changes else (),
     )
 
 

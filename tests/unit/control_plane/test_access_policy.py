@@ -1,6 +1,6 @@
 """The level of an account over time, against a naive minute-by-minute reading of the rule."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -12,12 +12,14 @@ from control_plane.access_policy import (
     AccessFacts,
     ContractStatus,
     Origin,
+    PlanChange,
     PlanProfiles,
     Relief,
     Restriction,
     Severity,
     policy_steps,
 )
+from control_plane.plan_hours import PlanWindow
 from radius_hooks.decision import step_at
 from radius_hooks.policy_store import Level, PolicyStep
 
@@ -150,6 +152,87 @@ def test_a_long_reason_is_cut():
     assert len(steps(blocked)[0].reason) == 200
 
 
+# --- hours and dated changes of the plan ------------------------------------------------------------------------
+
+NIGHT = PlanWindow(time(22), time(6), 9)
+NIGHT_PLAN = PlanProfiles(full=1, throttle=2, walled=3, windows=(NIGHT,))
+BIGGER = PlanProfiles(full=11, throttle=12, walled=13)
+
+
+def night_facts(**more):
+    return AccessFacts(status=ContractStatus.ACTIVE, plan=NIGHT_PLAN, **more)
+
+
+def test_the_night_profile_comes_and_goes_with_the_clock_of_the_zone_for_two_days():
+    # Noon UTC of 10 March is 13:00 in Rome; the nights that begin on the 10th, 11th and 12th are known.
+    day, night = (Level.FULL, "full", 1), (Level.FULL, "hours 22:00-06:00", 9)
+    assert steps(night_facts()) == (
+        PolicyStep(epoch(2026, 3, 10, 21), *day),
+        PolicyStep(epoch(2026, 3, 11, 5), *night),
+        PolicyStep(epoch(2026, 3, 11, 21), *day),
+        PolicyStep(epoch(2026, 3, 12, 5), *night),
+        PolicyStep(epoch(2026, 3, 12, 21), *day),
+        PolicyStep(epoch(2026, 3, 13, 5), *night),
+        PolicyStep(0, *day),
+    )
+
+
+def test_in_the_small_hours_the_night_that_began_yesterday_is_in_force():
+    small_hours = datetime(2026, 3, 10, 3, 30, tzinfo=UTC)
+    first = steps(night_facts(), now=small_hours)[0]
+    assert first == PolicyStep(epoch(2026, 3, 10, 5), Level.FULL, "hours 22:00-06:00", 9)
+
+
+def test_a_throttle_is_not_lifted_by_the_night_and_a_block_makes_no_steps_of_it():
+    throttled = night_facts(restrictions=(restriction(Origin.DUNNING, Severity.THROTTLE),))
+    assert steps(throttled) == (PolicyStep(0, Level.THROTTLE, "throttled", 2),)
+    blocked = night_facts(restrictions=(restriction(Origin.LEGAL, Severity.BLOCKED),))
+    assert steps(blocked) == (PolicyStep(0, Level.BLOCKED, "blocked: legal: because", 0),)
+
+
+def test_a_relief_that_ends_in_the_night_ends_the_night_profile_with_it():
+    given_facts = night_facts(
+        restrictions=(restriction(Origin.DUNNING, Severity.WALLED),),
+        reliefs=(Relief(NOON - timedelta(hours=1), datetime(2026, 3, 10, 23, tzinfo=UTC)),),
+    )
+    assert steps(given_facts) == (
+        PolicyStep(epoch(2026, 3, 10, 21), Level.FULL, "full", 1),
+        PolicyStep(epoch(2026, 3, 10, 23), Level.FULL, "hours 22:00-06:00", 9),
+        PolicyStep(0, Level.WALLED, "walled_garden", 3),
+    )
+
+
+def test_a_dated_plan_change_counts_from_midnight_of_the_zone_and_brings_all_of_its_profiles():
+    # 30 March 2026 begins in Rome at 22:00 UTC, a day after its clock went forward.
+    change = PlanChange(date(2026, 3, 30), BIGGER)
+    assert steps(facts(plan_changes=(change,))) == (
+        PolicyStep(epoch(2026, 3, 29, 22), Level.FULL, "full", 1),
+        PolicyStep(0, Level.FULL, "plan from 2026-03-30", 11),
+    )
+    walled = facts(plan_changes=(change,), restrictions=(restriction(Origin.ADMIN, Severity.WALLED),))
+    assert steps(walled) == (
+        PolicyStep(epoch(2026, 3, 29, 22), Level.WALLED, "walled_garden", 3),
+        PolicyStep(0, Level.WALLED, "walled_garden", 13),
+    )
+
+
+def test_of_several_dated_changes_the_last_that_has_begun_is_in_force_whether_the_contract_says_so_yet_or_not():
+    changes = (PlanChange(date(2026, 3, 1), BIGGER), PlanChange(date(2026, 3, 11), PLAN))
+    assert steps(facts(plan_changes=changes)) == (
+        PolicyStep(epoch(2026, 3, 10, 23), Level.FULL, "plan from 2026-03-01", 11),
+        PolicyStep(0, Level.FULL, "plan from 2026-03-11", 1),
+    )
+
+
+def test_the_hours_of_a_plan_end_where_another_plan_begins():
+    change = PlanChange(date(2026, 3, 11), BIGGER)
+    assert steps(night_facts(plan_changes=(change,))) == (
+        PolicyStep(epoch(2026, 3, 10, 21), Level.FULL, "full", 1),
+        PolicyStep(epoch(2026, 3, 10, 23), Level.FULL, "hours 22:00-06:00", 9),
+        PolicyStep(0, Level.FULL, "plan from 2026-03-11", 11),
+    )
+
+
 # --- the oracle -----------------------------------------------------------------------------------------------
 
 # Havana falls back at 01:00 to 00:00, so a day begins twice; Cairo and Asuncion spring forward at midnight.
@@ -175,14 +258,29 @@ def drawn_restriction(base):
 
 
 @st.composite
+def drawn_plan(draw, base):
+    """A plan whose profiles are numbered from `base`, with up to two windows that do not overlap."""
+    cuts = sorted(draw(st.lists(st.integers(0, 1439), min_size=4, max_size=4, unique=True)))
+    count, rotated = draw(st.integers(0, 2)), draw(st.booleans())
+    cuts = cuts[1:] + cuts[:1] if rotated else cuts
+    times = [time(cut // 60, cut % 60) for cut in cuts]
+    windows = [PlanWindow(times[0], times[1], base + 7), PlanWindow(times[2], times[3], base + 8)]
+    return PlanProfiles(base + 1, base + 2, base + 3, tuple(windows[:count]))
+
+
+@st.composite
 def drawn_cases(draw):
     base, zone = draw(st.sampled_from(STARTS)), draw(st.sampled_from(ZONES))
     days = st.none() | st.integers(-2, 6).map(lambda n: (base + timedelta(days=n)).date())
     reliefs = draw(st.lists(spans, max_size=2))
     quota = draw(st.none() | offsets)
+    changes = sorted(draw(st.lists(st.integers(-3, 6), max_size=2, unique=True)))
     return base, zone, AccessFacts(
         status=draw(st.sampled_from([*ContractStatus, *[ContractStatus.ACTIVE] * 20])),
-        plan=PLAN,
+        plan=draw(drawn_plan(0)),
+        plan_changes=tuple(
+            PlanChange((base + timedelta(days=n)).date(), draw(drawn_plan(100 * k))) for k, n in enumerate(changes, 1)
+        ),
         starts_on=draw(days),
         ends_on=draw(days),
         restrictions=tuple(draw(st.lists(drawn_restriction(base), max_size=4))),
@@ -191,7 +289,7 @@ def drawn_cases(draw):
     )  # fmt: skip
 
 
-def naive_level(case, when, zone):
+def naive_level(case, when, zone, base):
     """The rule of the billing model read out loud for one minute, as one word."""
     today = when.astimezone(zone).date()
     if case.status.value not in {"trial", "active", "free"}:
@@ -211,14 +309,45 @@ def naive_level(case, when, zone):
                 found = word
     if found == "full" and case.quota_exhausted_until and when < case.quota_exhausted_until:
         found = "quota"
-    return found
+    if found == "blocked":
+        return found
+    plan = case.plan
+    for change in case.plan_changes:
+        if today >= change.effective_on:
+            plan = change.plan
+    if found == "full":
+        return naive_profile(plan, when, zone, base)
+    return f"{found} {plan.walled if found == 'walled' else plan.throttle}"
+
+
+def naive_profile(plan, when, zone, base):
+    """Which profile the plan means in full: walk back over the minutes to the last clock time that begins or ends a window.
+
+    Windows are known that begin from the day before `base` until two days after it.
+    """
+    first_day = base.astimezone(zone).date() - timedelta(days=1)
+    for window in plan.windows:
+        for number in range(4):
+            day = first_day + timedelta(days=number)
+            last = day if window.begins < window.ends else day + timedelta(days=1)
+            begun = shown_by_then(when, zone, day, window.begins)
+            if begun and not shown_by_then(when, zone, last, window.ends):
+                return f"full {window.profile_id}"
+    return f"full {plan.full}"
+
+
+def shown_by_then(when, zone, day, at):
+    """Whether the clock has shown that time of that day, or a later one, at some minute until `when`."""
+    wanted = datetime.combine(day, at)
+    # A clock is never set back by more than an hour, so older minutes show nothing later than these.
+    minutes = (when - timedelta(minutes=back) for back in range(62))
+    return any(minute.astimezone(zone).replace(tzinfo=None) >= wanted for minute in minutes)
 
 
 WORDS = {
-    (Level.FULL, "full", 1): "full",
-    (Level.THROTTLE, "throttled", 2): "throttle",
-    (Level.THROTTLE, "quota_used_up", 2): "quota",
-    (Level.WALLED, "walled_garden", 3): "walled",
+    (Level.THROTTLE, "throttled"): "throttle",
+    (Level.THROTTLE, "quota_used_up"): "quota",
+    (Level.WALLED, "walled_garden"): "walled",
 }
 
 
@@ -228,7 +357,10 @@ def word_of(step):
     if step.level is Level.BLOCKED:
         assert step.reason.startswith("blocked: ")
         return "blocked"
-    return WORDS[(step.level, step.reason, step.profile_id)]
+    if step.level is Level.FULL:
+        assert step.reason == "full" or step.reason.startswith(("hours ", "plan from "))
+        return f"full {step.profile_id}"
+    return f"{WORDS[(step.level, step.reason)]} {step.profile_id}"
 
 
 @settings(max_examples=60, deadline=None)
@@ -238,7 +370,7 @@ def test_the_step_in_force_is_the_level_that_the_rule_gives_at_every_minute(draw
     found = policy_steps(case, now=base, zone=zone)
     for minute in range(MINUTES):
         when = base + timedelta(minutes=minute)
-        assert word_of(step_at(found, when.timestamp())) == naive_level(case, when, zone), when
+        assert word_of(step_at(found, when.timestamp())) == naive_level(case, when, zone, base), when
 
 
 @settings(max_examples=300, deadline=None)
@@ -259,6 +391,10 @@ def test_published_later_the_steps_say_the_same_of_what_is_then_to_come(drawn, m
     base, zone, case = drawn
     later = base + timedelta(minutes=minutes)
     early, late = policy_steps(case, now=base, zone=zone), policy_steps(case, now=later, zone=zone)
+    windows = case.plan.windows or any(change.plan.windows for change in case.plan_changes)
+    # The hours of a plan are known for 48 hours from when the steps were made.
+    known = timedelta(hours=48) if windows else timedelta(days=9)
     for hour in range(0, 24 * 5):
-        when = (later + timedelta(hours=hour)).timestamp()
-        assert word_of(step_at(early, when)) == word_of(step_at(late, when))
+        when = later + timedelta(hours=hour)
+        if when < base + known:
+            assert word_of(step_at(early, when.timestamp())) == word_of(step_at(late, when.timestamp()))

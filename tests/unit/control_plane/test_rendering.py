@@ -32,7 +32,7 @@ def account_row(**more):
         "expires_at": None, "max_sessions": 2, "macs": None, "circuit_ids": None, "nas_ids": None, "own_attributes": None,
         "quota_exhausted_until": None, "status": "active", "starts_on": date(2025, 1, 1), "ends_on": None,
         "profile_id": 1, "throttle_profile_id": 2, "walled_profile_id": 3, "restrictions": None, "reliefs": None,
-        "prefixes": None, **more,
+        "prefixes": None, "plan_windows": None, "plan_changes": None, **more,
     })  # fmt: skip
 
 
