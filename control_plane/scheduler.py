@@ -29,6 +29,7 @@ from control_plane import db, telemetry, upkeep
 from control_plane.job import Connection, DailyAt, Ended, Job, prepare, run_job
 from control_plane.leadership import LEASE_S, FencedConnection, Leadership, LeadershipLostError
 from control_plane.pulse import elapsed_s
+from control_plane.quota import count_quotas
 from control_plane.sessions import close_stale_sessions
 from control_plane.settings import Settings
 from control_plane.store.lease import load_lease
@@ -53,7 +54,8 @@ JOBS: Final = (
     Job("drop_months", 3600, upkeep.drop_months, deadline_s=300),
     Job("clear_feed", 300, upkeep.clear_feed, deadline_s=300),
     Job("clear_unreadable", DailyAt(TimeOfDay(3, 20)), upkeep.clear_unreadable, deadline_s=300),
-    Job("count_quotas", 60, upkeep.count_quotas, deadline_s=300),
+    Job("apply_plan_changes", 60, upkeep.apply_plan_changes, deadline_s=300),
+    Job("count_quotas", 60, count_quotas, deadline_s=300),
     Job("close_stale_sessions", 30, _close_stale, deadline_s=300),
 )
 

@@ -9,14 +9,13 @@ Next: scheduler.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from control_plane.quota import next_month
 from control_plane.settings import RetentionSettings, Settings
 
 Connection = psycopg.Connection[TupleRow]
@@ -36,46 +35,16 @@ WITH cleared AS (
 )
 SELECT count(*), (max(xid)::text::numeric + 1)::text::xid8 FROM cleared
 """
-_COUNT_QUOTAS: Final = """
-WITH limited AS (
-    SELECT a.id, f.quota_octets FROM profile f JOIN plan p ON p.profile_id = f.id JOIN contract c ON c.plan_id = p.id
-        JOIN subscriber_account a ON a.contract_id = c.id WHERE f.quota_octets IS NOT NULL
-), used AS (
-    SELECT u.account_id, sum(u.octets_in + u.octets_out) AS octets FROM usage_day u JOIN limited l ON l.id = u.account_id
-        WHERE u.day >= %(first)s AND u.day < %(after)s GROUP BY u.account_id
-), exhausted AS (
-    SELECT l.id FROM limited l JOIN used u ON u.account_id = l.id WHERE u.octets >= l.quota_octets
-), differing AS (
-    SELECT id, %(reset)s::timestamptz AS until FROM exhausted
-    UNION ALL
-    SELECT id, NULL FROM subscriber_account a WHERE a.quota_exhausted_until IS NOT NULL
-        AND NOT EXISTS (SELECT FROM exhausted e WHERE e.id = a.id)
+# Of several that are due only the last counts; a contract that has the plan already is not written.
+_APPLY_PLAN_CHANGES: Final = """
+WITH due AS (
+    SELECT DISTINCT ON (contract_id) contract_id, plan_id FROM plan_change WHERE applied_at IS NULL AND effective_on <= %(today)s
+    ORDER BY contract_id, effective_on DESC
+), written AS (
+    UPDATE contract c SET plan_id = d.plan_id FROM due d WHERE c.id = d.contract_id AND c.plan_id <> d.plan_id
 )
-UPDATE subscriber_account a SET quota_exhausted_until = d.until FROM differing d
-WHERE a.id = d.id AND a.quota_exhausted_until IS DISTINCT FROM d.until
-RETURNING d.until IS NOT NULL
+UPDATE plan_change SET applied_at = %(now)s WHERE applied_at IS NULL AND effective_on <= %(today)s
 """
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaMonth:
-    """The calendar month of the billing zone in which quotas are counted, and the instant they start anew."""
-
-    first: date
-    after: date
-    reset: datetime
-
-
-def quota_month(now: datetime, zone: ZoneInfo) -> QuotaMonth:
-    """The month that `now` falls into."""
-    first = now.astimezone(zone).date().replace(day=1)
-    after = next_month(first)
-    return QuotaMonth(first, after, datetime.combine(after, time.min, tzinfo=zone))
-
-
-def next_month(day: date) -> date:
-    """The first day of the month after a day's."""
-    return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
 def months_wanted(today: date) -> tuple[date, ...]:
@@ -163,10 +132,7 @@ def clear_unreadable(connection: Connection, settings: Settings, now: datetime) 
     return f"cleared {cleared} records"
 
 
-def count_quotas(connection: Connection, settings: Settings, now: datetime) -> str:
-    """Mark the accounts whose plan's quota is used up until the month ends, and unmark those it no longer is."""
-    month = quota_month(now, settings.zone)
-    given = {"first": month.first, "after": month.after, "reset": month.reset}
-    with connection.transaction():
-        marked = [row[0] for row in connection.execute(_COUNT_QUOTAS, given)]
-    return f"{marked.count(True)} used up, {marked.count(False)} free again"
+def apply_plan_changes(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Write the plans whose day has come into their contracts. On the network they count from midnight without this."""
+    given = {"today": now.astimezone(settings.zone).date(), "now": now}
+    return f"applied {connection.execute(_APPLY_PLAN_CHANGES, given).rowcount} plan changes"

@@ -17,7 +17,7 @@ from control_plane.job import Ended, Job, prepare, run_job
 from control_plane.leadership import FencedConnection
 from control_plane.scheduler import JOBS, run_all_once, run_worker
 from control_plane.settings import DatabaseSettings, RetentionSettings, Settings
-from control_plane.upkeep import clear_feed, clear_unreadable, count_quotas, drop_months, make_months
+from control_plane.upkeep import clear_feed, clear_unreadable, drop_months, make_months
 from web.app import create_app
 
 pytestmark = pytest.mark.db
@@ -41,75 +41,6 @@ def settings(cluster, connection):
 def worker(settings):
     with db.connect(settings.database.conninfo, name="worker", autocommit=True) as opened:
         yield opened
-
-
-# --- quotas ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def isp(connection):
-    made = make_isp(connection, accounts=3)
-    connection.execute("UPDATE profile SET quota_octets = 1000 WHERE id = %s", (made.full,))
-    connection.commit()
-    return made
-
-
-def use(connection, account, day, octets_in, octets_out):
-    connection.execute("INSERT INTO usage_day VALUES (%s, %s, %s, %s)", (account, day, octets_in, octets_out))
-    connection.commit()
-
-
-def exhausted(connection):
-    found = connection.execute(
-        "SELECT id, quota_exhausted_until FROM subscriber_account WHERE quota_exhausted_until IS NOT NULL ORDER BY id"
-    ).fetchall()
-    connection.commit()
-    return found
-
-
-def test_a_quota_is_used_up_by_both_directions_of_all_days_of_the_month_until_the_next_begins(
-    worker, settings, isp, connection
-):
-    first, second, third = isp.accounts
-    use(connection, first, "2026-03-01", 400, 100)
-    use(connection, first, "2026-03-09", 250, 250)
-    use(connection, second, "2026-03-09", 500, 499)
-    use(connection, third, "2026-02-28", 5000, 5000)
-    use(connection, third, "2026-04-01", 5000, 5000)
-
-    assert count_quotas(worker, settings, MARCH) == "1 used up, 0 free again"
-    # Midnight of 1 April in Rome, when its clocks are two hours ahead.
-    assert exhausted(connection) == [(first, datetime(2026, 3, 31, 22, tzinfo=UTC))]
-    assert count_quotas(worker, settings, MARCH) == "0 used up, 0 free again"
-
-
-def test_a_bigger_quota_or_none_or_a_new_month_frees_again(worker, settings, isp, connection):
-    for account in isp.accounts:
-        use(connection, account, "2026-03-09", 1500, 0)
-    count_quotas(worker, settings, MARCH)
-    assert len(exhausted(connection)) == 3
-
-    connection.execute("UPDATE profile SET quota_octets = 1501 WHERE id = %s", (isp.full,))
-    connection.commit()
-    assert count_quotas(worker, settings, MARCH) == "0 used up, 3 free again"
-    connection.execute("UPDATE profile SET quota_octets = 1500 WHERE id = %s", (isp.full,))
-    connection.commit()
-    assert count_quotas(worker, settings, MARCH) == "3 used up, 0 free again"
-    assert count_quotas(worker, settings, datetime(2026, 3, 31, 22, tzinfo=UTC)) == "0 used up, 3 free again"
-    count_quotas(worker, settings, MARCH)
-    connection.execute("UPDATE profile SET quota_octets = NULL")
-    connection.commit()
-    count_quotas(worker, settings, MARCH)
-    assert exhausted(connection) == []
-
-
-def test_counting_again_writes_nothing_to_the_feed(worker, settings, isp, connection):
-    use(connection, isp.accounts[0], "2026-03-09", 1500, 0)
-    count_quotas(worker, settings, MARCH)
-    before = one(connection, "SELECT count(*) FROM change_feed")
-    connection.commit()
-    count_quotas(worker, settings, MARCH)
-    assert one(connection, "SELECT count(*) FROM change_feed") == before
 
 
 # --- partitions ------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Clock times to instants: values worked out by hand, and a reader that looks at the clock every minute."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -76,7 +77,9 @@ def test_a_reader_of_the_clock_sees_the_same_moment(day, minutes, zone):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(DAYS), st.lists(st.integers(0, 1439), min_size=2, max_size=5, unique=True), st.sampled_from(ZONES))
+@given(
+    st.sampled_from(DAYS), st.lists(st.integers(0, 1439), min_size=2, max_size=5, unique=True), st.sampled_from(ZONES)
+)
 def test_windows_that_follow_each_other_round_the_clock_leave_no_moment_without_one_and_none_with_two(day, cuts, zone):
     times = [time(cut // 60, cut % 60) for cut in cuts]
     times.sort()
@@ -84,4 +87,4 @@ def test_windows_that_follow_each_other_round_the_clock_leave_no_moment_without_
         PlanWindow(a, b, number) for number, (a, b) in enumerate(zip(times, times[1:] + times[:1], strict=True))
     )
     spans = spans_around(windows, datetime.combine(day, time(12), tzinfo=UTC), zone)
-    assert all(before.end == after.start for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before.end == after.start for before, after in pairwise(spans))
