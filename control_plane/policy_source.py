@@ -7,6 +7,7 @@ Next: rendering.py
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -145,6 +146,11 @@ _SOME_ACCOUNTS: Final = (
 )
 _ALL_ACCOUNTS: Final = _accounts(_CONTRACT_JOINED, _JOINED) + "ORDER BY a.username"
 
+_ACCOUNTS_WITH_HOURS: Final = """
+SELECT a.id FROM subscriber_account a JOIN contract c ON c.id = a.contract_id WHERE c.plan_id IN (SELECT plan_id FROM plan_window)
+UNION SELECT a.id FROM subscriber_account a JOIN plan_change x ON x.contract_id = a.contract_id
+    WHERE x.applied_at IS NULL AND x.plan_id IN (SELECT plan_id FROM plan_window)
+"""
 _PROFILES: Final = f"SELECT id, name, {', '.join(PROFILE_COLUMNS)} FROM profile ORDER BY id"  # noqa: S608 - our names
 _NASES: Final = """
 SELECT id, name, source::text, vendor, sealed_secret, require_message_authenticator, realms
@@ -154,6 +160,11 @@ _SESSIONS: Final = """
 SELECT account_id, uuid_send(coalesce(class_key, session_key)), nas_id, mac, line, stale
 FROM session WHERE account_id {} ORDER BY account_id, started_at, session_key
 """
+
+
+def load_accounts_with_hours(connection: psycopg.Connection[TupleRow]) -> array[int]:
+    """The numbers of all accounts whose plan, now or by a dated change to come, means another profile at some hours."""
+    return array("q", (row[0] for row in _stream(connection, _ACCOUNTS_WITH_HOURS)))
 
 
 def load_accounts(

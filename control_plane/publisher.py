@@ -42,6 +42,7 @@ from control_plane.change_feed import (
     wait_for_change,
 )
 from control_plane.faults import Faults
+from control_plane.policy_source import load_accounts_with_hours
 from control_plane.pulse import Pulse
 from control_plane.settings import Settings
 from control_plane.store.silence import load_read_to
@@ -56,6 +57,9 @@ GATHER_S: Final = 0.03
 # How stale `checked_at` may get while nothing happens.
 CHECKED_EVERY_S: Final = 1.0
 READERS_EVERY_S: Final = 60.0
+# The hours of a plan are rendered for at least 48 hours ahead (plan_hours.py), so at least 36 are known with the database
+# away.
+HOURS_EVERY_S: Final = 12 * 3600.0
 _FIRST_RETRY_S: Final = 0.5
 _LAST_RETRY_S: Final = 5.0
 # What one account may take in a store, and what must stay free beside it for the spools.
@@ -128,6 +132,8 @@ class _Publisher:
         self._meta = writer.open_current()
         self._trouble = ""
         self._readers_at = 0.0
+        # How old the hours in a store are is not known when the edge starts.
+        self._hours_at = 0.0
 
     def run(self) -> None:
         retry_s = _FIRST_RETRY_S
@@ -171,6 +177,8 @@ class _Publisher:
     def _follow(self, connection: psycopg.Connection[TupleRow]) -> None:
         """Follow the feed until asked to stop."""
         conninfo = self._settings.conninfo("corrente_edge")
+        # What a lost connection left of them undone is not known.
+        self._hours_at = 0.0
         meta = self._meta or self._rebuild(connection, "there is no store of this format")
         last = Position(meta.system, meta.position)
         with closing(Backlog(partial(load_in_order, conninfo))) as backlog:
@@ -189,6 +197,9 @@ class _Publisher:
         if isinstance(read, Behind):
             return read
         work = read.changes
+        if abs(checked_at - self._hours_at) > HOURS_EVERY_S:
+            backlog.add(Changes(accounts=load_accounts_with_hours(connection)))
+            self._hours_at = checked_at
         if len(work) > PART_KEYS:
             backlog.add(work)
             work = Changes()
@@ -256,7 +267,7 @@ class _Publisher:
                         accounting_read_to=load_read_to(connection),
                     )
                     batch.put_meta(meta)
-        self._meta = meta
+        self._meta, self._hours_at = meta, began
         telemetry.POLICY_REBUILDS.inc()
         self._log.info("policy.rebuilt", accounts=meta.accounts, seconds=round(time.time() - began, 2))
         return meta

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.edge_process import EdgeProcess, running_edge, wait_until
 from support.looking import look_as_freeradius
 from support.small_isp import SEALED, make_isp, one
@@ -395,3 +396,62 @@ def test_killed_while_building_the_next_start_builds_again(tmp_path, conninfo, c
         edge.wait_for("policy.rebuilt")
         assert changed_in_bulk(store, 1) == 50
         assert len(list(edge.store.glob("gen-*"))) == 1
+
+
+def test_the_hours_of_a_plan_are_steps_and_a_plan_change_to_come_too(store, isp, connection):
+    night = one(connection, "INSERT INTO profile (name) VALUES ('night') RETURNING id")
+    change(
+        connection,
+        "INSERT INTO plan_window (plan_id, begins, ends, profile_id) VALUES (%s, '22:00', '06:00', %s)",
+        isp.plan,
+        night,
+    )
+    wait_until(lambda: len(store.account("user0003").steps) > 4)
+    assert {step.profile_id for step in store.account("user0003").steps} == {isp.full, night}
+    plan = one(
+        connection,
+        "INSERT INTO plan (name, profile_id, throttle_profile_id, walled_profile_id) VALUES ('big', %s, %s, %s) RETURNING id",
+        night,
+        isp.throttle,
+        isp.walled,
+    )
+    change(
+        connection,
+        "INSERT INTO plan_change (contract_id, plan_id, effective_on, placed_by) VALUES (%s, %s, current_date + 10, 'x')",
+        isp.contracts[0],
+        plan,
+    )
+    wait_until(lambda: store.account("user0001").steps[-1].profile_id == night)
+    assert store.account("user0001").steps[-1].reason.startswith("plan from 20")
+    # Its own profiles count as well, before the contract has that plan.
+    change(connection, "UPDATE plan SET profile_id = %s WHERE id = %s", isp.throttle, plan)
+    wait_until(lambda: store.account("user0001").steps[-1].profile_id == isp.throttle)
+    change(connection, "DELETE FROM plan_change")
+    wait_until(lambda: store.account("user0001").steps[-1].profile_id == isp.full)
+
+
+def test_an_edge_that_comes_back_works_out_the_hours_of_plans_though_nothing_changed(
+    tmp_path, conninfo, isp, connection
+):
+    night = one(connection, "INSERT INTO profile (name) VALUES ('night') RETURNING id")
+    change(
+        connection,
+        "INSERT INTO plan_window (plan_id, begins, ends, profile_id) VALUES (%s, '22:00', '06:00', %s)",
+        isp.plan,
+        night,
+    )
+    with running_edge(tmp_path / "edge", conninfo) as first:
+        first.wait_for("policy.rebuilt")
+        directory = first.store
+    # The store as it would look when the edge was away for longer than the hours were known.
+    writer = PolicyWriter(directory)
+    writer.open_current()
+    with reader_process(directory) as store:
+        fresh = store.account("user0002")
+    with writer.batch() as batch:
+        batch.put_account("user0002", replace(fresh, steps=(PolicyStep(1_000_000, Level.FULL, "full", isp.full),)))
+    writer.close()
+
+    with running_edge(tmp_path / "edge", conninfo) as second, reader_process(directory) as store:
+        wait_until(lambda: len(store.account("user0002").steps) > 4)
+        assert second.said("policy.rebuild") == []

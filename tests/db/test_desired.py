@@ -1,0 +1,290 @@
+"""desired_policy and profile_revision follow the database, and the clock, without anybody touching a row."""
+
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from support.edge_process import wait_until
+from support.small_isp import make_isp, one
+
+from control_plane import db, policy_source
+from control_plane.desired import READER, Changed, run_desired
+from control_plane.rendering import Rendering, build_account_record, policy_version, profile_revision
+from control_plane.settings import DatabaseSettings, Settings
+from nas_drivers.dictionaries.reader import load_dictionary
+from radius_hooks.decision import step_at
+
+pytestmark = pytest.mark.db
+
+
+@pytest.fixture
+def isp(connection):
+    return make_isp(connection)
+
+
+@pytest.fixture
+def settings(cluster, connection, isp):
+    connection.execute("ALTER ROLE corrente_worker LOGIN")
+    name = one(connection, "SELECT current_database()")
+    connection.commit()
+    return Settings(database=DatabaseSettings(conninfo=cluster.conninfo(name, user="corrente_worker")))
+
+
+class Keeper:
+    """run_desired() in a thread, and what it told."""
+
+    def __init__(self, settings):
+        self.settings, self.stop, self.told, self.error = settings, threading.Event(), [], None
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self):
+        try:
+            run_desired(self.settings, self.open_writer, self.stop, on_changed=self.told.append)
+        except Exception as error:
+            self.error = error
+
+    def open_writer(self):
+        return db.connect(self.settings.database.conninfo, name="test desired", autocommit=True)
+
+    def end(self):
+        self.stop.set()
+        self.thread.join(timeout=30)
+        assert not self.thread.is_alive()
+        assert self.error is None
+
+
+@contextmanager
+def keeping(settings):
+    keeper = Keeper(settings)
+    try:
+        wait_until(lambda: keeper.told or keeper.error, what="the first turn")
+        yield keeper
+    finally:
+        keeper.end()
+
+
+@pytest.fixture
+def keeper(settings):
+    with keeping(settings) as started:
+        yield started
+
+
+def change(connection, statement, *arguments):
+    """Commit one statement."""
+    connection.execute(statement, arguments)
+    connection.commit()
+
+
+def desired(connection, account):
+    row = connection.execute(
+        "SELECT level::text, profile_id, reason, valid_until FROM desired_policy WHERE account_id = %s", (account,)
+    ).fetchone()
+    connection.commit()
+    return row
+
+
+def level(connection, account):
+    row = desired(connection, account)
+    return row and row[0]
+
+
+def test_from_nothing_every_account_and_profile_is_worked_out(keeper, isp, connection):
+    assert desired(connection, isp.accounts[1]) == ("full", isp.full, "full", None)
+    assert one(connection, "SELECT count(*) FROM desired_policy") == 3
+    assert one(connection, "SELECT count(*) FROM profile_revision") == 3
+    assert keeper.told == [Changed(everything=True)]
+
+
+def test_the_version_is_what_the_edge_publishes(keeper, isp, connection, settings):
+    change(
+        connection,
+        "INSERT INTO account_prefix (account_id, kind, prefix) VALUES (%s, 'framed_ipv4', '203.0.113.9/32')",
+        isp.accounts[0],
+    )
+    wait_until(lambda: keeper.told[1:])
+    found = connection.execute(
+        "SELECT d.account_id, p.revision || d.account_revision FROM desired_policy d JOIN profile_revision p USING (profile_id)"
+    ).fetchall()
+    rendering = Rendering(load_dictionary(settings.radius.freeradius_dictionary), settings.zone, datetime.now(UTC))
+    revisions = {row.id: profile_revision(row) for row in policy_source.load_profiles(connection)}
+    published = {}
+    for row in policy_source.load_accounts(connection, ids=isp.accounts):
+        record = build_account_record(row, rendering)
+        step = step_at(record.steps, rendering.now.timestamp())
+        published[row.account_id] = policy_version(revisions[step.profile_id], record.revision)
+    assert dict(found) == published
+    assert published[isp.accounts[0]][4:] != published[isp.accounts[1]][4:]
+
+
+def test_a_change_is_there_and_told_within_a_second_of_its_commit(keeper, isp, connection):
+    contract, account = isp.contracts[0], isp.accounts[0]
+    began = time.monotonic()
+    change(
+        connection,
+        "INSERT INTO restriction (contract_id, origin, level, reason, placed_by) VALUES (%s, 'dunning', 'blocked', 'unpaid', 'x')",
+        contract,
+    )
+    wait_until(lambda: level(connection, account) == "blocked")
+    assert time.monotonic() - began < 1
+    assert desired(connection, account) == ("blocked", None, "blocked: dunning: unpaid", None)
+    wait_until(lambda: keeper.told[1:])
+    assert keeper.told[1:] == [Changed(accounts=[account])]
+
+
+def test_changed_at_is_when_level_profile_or_revision_changed_and_not_their_reason_or_end(keeper, isp, connection):
+    account = isp.accounts[0]
+    changed_at = "SELECT changed_at FROM desired_policy WHERE account_id = %s"
+    before = one(connection, changed_at, account)
+    change(connection, "UPDATE subscriber_account SET expires_at = now() + interval '1 year' WHERE id = %s", account)
+    wait_until(lambda: desired(connection, account)[3])
+    after = one(connection, changed_at, account)
+    assert after > before  # the expiry is part of what a session is given
+    change(
+        connection,
+        "INSERT INTO restriction (contract_id, origin, level, reason, placed_by, since) VALUES (%s, 'admin', 'walled', 'x', 'x', now() + interval '1 day')",
+        isp.contracts[0],
+    )
+    soon = datetime.now(UTC) + timedelta(days=2)
+    wait_until(lambda: desired(connection, account)[3] < soon)
+    assert one(connection, changed_at, account) == after
+
+
+def test_moments_that_nobody_touches_a_row_for_wake_it(keeper, isp, connection):
+    third = isp.accounts[2]
+    connection.execute("UPDATE profile SET quota_octets = 1000 WHERE id = %s", (isp.full,))
+    connection.execute("INSERT INTO usage_day VALUES (%s, current_date, 1500, 0)", (third,))
+    connection.execute(
+        "INSERT INTO restriction (contract_id, origin, level, reason, placed_by, since, until)"
+        " VALUES (%s, 'dunning', 'walled', 'unpaid', 'x', now() - interval '1 h', NULL),"
+        " (%s, 'admin', 'throttle', 'x', 'x', now() - interval '1 h', now() + interval '2 s')",
+        (isp.contracts[0], isp.contracts[1]),
+    )
+    connection.execute(
+        "INSERT INTO relief (contract_id, during, reason, granted_by) VALUES (%s, tstzrange(now() - interval '1 s', now() + interval '2 s'), 'promise', 'x')",
+        (isp.contracts[0],),
+    )
+    connection.execute(
+        "UPDATE subscriber_account SET quota_exhausted_until = now() + interval '2 s' WHERE id = %s", (third,)
+    )
+    connection.commit()
+    wait_until(lambda: [level(connection, one) for one in isp.accounts] == ["full", "throttle", "throttle"])
+    feed = one(connection, "SELECT count(*) FROM change_feed")
+    connection.commit()
+
+    wait_until(lambda: [level(connection, one) for one in isp.accounts] == ["walled", "full", "full"])
+    assert one(connection, "SELECT count(*) FROM change_feed") == feed
+    late = one(connection, "SELECT max(changed_at) - min(changed_at) FROM desired_policy")
+    assert late < timedelta(seconds=2)
+    assert [row[3] for row in map(lambda one: desired(connection, one), isp.accounts)] == [None, None, None]
+
+
+def test_an_account_that_expires_may_have_no_session_from_that_second_on(keeper, isp, connection):
+    account = isp.accounts[0]
+    change(connection, "UPDATE subscriber_account SET expires_at = now() + interval '2 s' WHERE id = %s", account)
+    wait_until(lambda: desired(connection, account)[3])
+    assert level(connection, account) == "full"
+    wait_until(lambda: level(connection, account) == "none")
+    assert desired(connection, account)[1:] == (None, "account expired", None)
+
+
+def test_an_edited_profile_touches_one_row_and_none_of_its_accounts(keeper, isp, connection):
+    versions = "SELECT array_agg(xmin::text || account_id ORDER BY account_id) FROM desired_policy"
+    revision = "SELECT revision FROM profile_revision WHERE profile_id = %s"
+    before, old = one(connection, versions), one(connection, revision, isp.full)
+    others = one(connection, "SELECT array_agg(xmin::text) FROM profile_revision WHERE profile_id <> %s", isp.full)
+    change(connection, "UPDATE profile SET rate_down_bps = 90000000 WHERE id = %s", isp.full)
+    wait_until(lambda: one(connection, revision, isp.full) != old)
+    assert one(connection, versions) == before
+    assert (
+        one(connection, "SELECT array_agg(xmin::text) FROM profile_revision WHERE profile_id <> %s", isp.full) == others
+    )
+    wait_until(lambda: keeper.told[1:])
+    assert keeper.told[1:] == [Changed(profiles=[isp.full])]
+
+
+def test_a_top_up_lets_go_at_once_who_was_throttled(keeper, isp, connection):
+    account = isp.accounts[0]
+    connection.execute("UPDATE profile SET quota_octets = 1000 WHERE id = %s", (isp.full,))
+    connection.execute("INSERT INTO usage_day VALUES (%s, current_date, 1500, 0)", (account,))
+    connection.execute(
+        "UPDATE subscriber_account SET quota_exhausted_until = now() + interval '3 days' WHERE id = %s", (account,)
+    )
+    connection.commit()
+    wait_until(lambda: level(connection, account) == "throttle")
+    began = time.monotonic()
+    change(
+        connection,
+        "INSERT INTO data_topup (contract_id, octets, until, reason, placed_by) VALUES (%s, 501, now() + interval '1 day', 'bought', 'x')",
+        isp.contracts[0],
+    )
+    wait_until(lambda: level(connection, account) == "full")
+    assert time.monotonic() - began < 1
+
+
+def test_it_goes_on_from_where_it_was_and_from_nothing_when_it_is_too_far_behind(settings, isp, connection):
+    with keeping(settings) as first:
+        change(connection, "UPDATE contract SET status = 'free' WHERE id = %s", isp.contracts[0])
+        wait_until(lambda: one(connection, "SELECT count(*) FROM change_feed") > 0)
+    assert first.told[0] == Changed(everything=True)
+
+    change(connection, "UPDATE contract SET status = 'ended', ends_on = '2026-01-02' WHERE id = %s", isp.contracts[0])
+    with keeping(settings) as second:
+        wait_until(lambda: level(connection, isp.accounts[0]) == "none")
+    assert not any(told.everything for told in second.told)
+
+    change(connection, "UPDATE desired_policy SET level = 'walled', profile_id = %s", isp.walled)
+    change(connection, "UPDATE change_horizon SET xid = pg_current_xact_id()")
+    with keeping(settings) as third:
+        assert third.told == [Changed(everything=True)]
+    assert [level(connection, one) for one in isp.accounts] == ["none", "full", "full"]
+
+
+def test_an_account_that_can_t_be_rendered_keeps_what_it_had_and_is_not_looked_at_for_ever(keeper, isp, connection):
+    account = isp.accounts[0]
+    change(connection, "UPDATE subscriber_account SET expires_at = now() + interval '1 day' WHERE id = %s", account)
+    wait_until(lambda: desired(connection, account)[3])
+    change(
+        connection,
+        """UPDATE subscriber_account SET own_attributes = '[{"reply": [["Nonsense-Attribute", ":=", "1"]]}]' WHERE id = %s""",
+        account,
+    )
+    wait_until(lambda: desired(connection, account)[3] is None)
+    assert level(connection, account) == "full"
+    change(connection, "UPDATE contract SET status = 'free' WHERE id = %s", isp.contracts[1])
+    change(connection, "UPDATE subscriber_account SET own_attributes = '[]' WHERE id = %s", account)
+    wait_until(lambda: desired(connection, account)[3])
+
+
+def test_an_account_deleted_in_the_middle_of_a_turn_is_left_out(keeper, isp, connection, database):
+    with psycopg.connect(database) as other:
+        other.execute("DELETE FROM subscriber_account WHERE id = %s", (isp.accounts[0],))
+        # It is told of the other one, and sees the first one still there.
+        change(connection, "UPDATE contract SET status = 'free' WHERE id = %s", isp.contracts[0])
+        other.commit()
+    wait_until(lambda: one(connection, "SELECT count(*) FROM desired_policy") == 2)
+    change(connection, "UPDATE contract SET status = 'ended', ends_on = '2026-01-02' WHERE id = %s", isp.contracts[1])
+    wait_until(lambda: level(connection, isp.accounts[1]) == "none")
+
+
+def test_a_bulk_change_lets_a_small_one_pass(settings, connection, isp):
+    connection.execute(
+        "INSERT INTO subscriber_account (contract_id, username, secret_kind) SELECT %s, 'bulk' || n, 'no_secret' FROM generate_series(1, 20000) n",
+        (isp.contracts[2],),
+    )
+    connection.commit()
+    with keeping(settings):
+        walled = "SELECT count(*) FROM desired_policy WHERE level = 'walled'"
+        restrict = "INSERT INTO restriction (contract_id, origin, level, reason, placed_by) VALUES (%s, 'admin', 'walled', 'x', 'x')"
+        change(connection, restrict, isp.contracts[2])
+        wait_until(lambda: one(connection, walled) > 0)
+        change(connection, restrict, isp.contracts[0])
+        wait_until(lambda: level(connection, isp.accounts[0]) == "walled")
+        assert one(connection, walled) < 20002
+        connection.commit()
+        wait_until(lambda: one(connection, walled) == 20002)
+        position = "SELECT snapshot FROM feed_position WHERE reader = %s"
+        assert one(connection, position, READER)
