@@ -44,8 +44,9 @@ WITH missing AS MATERIALIZED (
         WHERE NOT EXISTS (SELECT FROM quota_usage q WHERE q.account_id = l.id AND q.month = %(first)s AND q.counted_before = %(before)s)
 )
 INSERT INTO quota_usage AS q (account_id, month, counted_before, octets)
-SELECT m.id, %(first)s, %(before)s, coalesce(sum(u.octets_in + u.octets_out), 0)::bigint
-FROM missing m LEFT JOIN usage_day u ON u.account_id = m.id AND u.day >= %(first)s AND u.day < %(before)s GROUP BY m.id
+SELECT m.id, %(first)s, %(before)s, u.octets FROM missing m CROSS JOIN LATERAL (
+    SELECT coalesce(sum(octets_in + octets_out), 0)::bigint AS octets FROM usage_day WHERE account_id = m.id AND day >= %(first)s AND day < %(before)s
+) AS u
 ON CONFLICT (account_id) DO UPDATE SET month = EXCLUDED.month, counted_before = EXCLUDED.counted_before, octets = EXCLUDED.octets
 """  # noqa: S608 - made of the constant above
 # A plan without steps of its own has these.
