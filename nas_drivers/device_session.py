@@ -10,11 +10,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DeviceSession:
-    """`acct_session_id` as in Acct-Session-Id, `mac` twelve hex digits in lower case or empty, `up_s` how long it is up,
-    None when the device does not say. Units: seconds."""
+    """`acct_session_id` as in Acct-Session-Id, `mac` twelve hex digits in lower case or empty, `up_s` how long it is up.
+
+    What it runs under, where the device says so: the rates (0: no limit) and the address lists that hold its address.
+    None: the device does not say. Units: seconds, bit/s.
+    """
 
     acct_session_id: str
     username: str
     framed_ipv4: str | None = None
     mac: str = ""
     up_s: int | None = None
+    rate_down_bps: int | None = None
+    rate_up_bps: int | None = None
+    address_lists: tuple[str, ...] = ()

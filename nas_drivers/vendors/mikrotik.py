@@ -3,8 +3,8 @@
 RouterOS speaks from the router's side: rx is what the subscriber sends (up), tx what it gets (down), and rx comes first.
 `G` is no suffix it documents, so rates are written with `M` or `k` when they divide evenly and in plain bits otherwise.
 
-Live it changes what its manual lists: rate limit, filter, idle timeout. Pools need a new login; address lists the API or a
-new login, for they are not on that list. It finds a session by name, id, address and its own NAS-IP-Address.
+Live it changes what its manual lists: rate limit, filter, idle timeout. Pools and
+address lists are not on that list and need a new login. It finds a session by name, id, address and its own NAS-IP-Address.
 
 Source: RouterOS manual, page RADIUS, "Mikrotik-Rate-Limit", "Change of Authorization"; docs/drivers/mikrotik.md.
 Next: ../dictionaries/canonical.py
@@ -31,7 +31,6 @@ _NO_BURST: Final = "0/0"
 _DEFAULT_BURST_TIME_S: Final = 1
 _LOWEST_PRIORITY: Final = 8
 _BY_COA: Final = frozenset({"Mikrotik-Rate-Limit", "Filter-Id"})
-_BY_API: Final = frozenset({"Mikrotik-Address-List"})
 
 
 class MikrotikDriver:
@@ -64,14 +63,16 @@ class MikrotikDriver:
         return tuple(sentences)
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
-        """CoA for what is on its list; the API where address lists alone differ; else a disconnect, by the API if need be."""
+        """CoA for what is on its list, else a disconnect, by the API if need be.
+
+        Address lists by a new login too: an entry made by the API belongs to the address and not to the session, so it would
+        wall in whoever is given that address next.
+        """
         if new is None:
             return (Method.DISCONNECT, Method.ROUTEROS_API)
         differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
         if not differs.all:
             return (Method.COA,)
-        if differs.all <= _BY_API:
-            return (Method.ROUTEROS_API, Method.DISCONNECT)
         if differs.is_covered_by(_BY_COA):
             return (Method.COA, Method.DISCONNECT, Method.ROUTEROS_API)
         return (Method.DISCONNECT, Method.ROUTEROS_API)

@@ -81,7 +81,7 @@ HOME = SessionPolicy(rate=FIBRE, ipv4_pool="homes")
     [
         (SessionPolicy(rate=_pair(8_000_000, 1_000_000), ipv4_pool="homes"), "coa disconnect routeros_api"),
         (SessionPolicy(rate=FIBRE, ipv4_pool="homes", filter="slow.in"), "coa disconnect routeros_api"),
-        (SessionPolicy(rate=FIBRE, ipv4_pool="homes", address_lists=("walled",)), "routeros_api disconnect"),
+        (SessionPolicy(rate=FIBRE, ipv4_pool="homes", address_lists=("walled",)), "disconnect routeros_api"),
         # The manual's list of a CoA has neither pools nor address lists, and no CoA takes a rate back.
         (SessionPolicy(rate=FIBRE, ipv4_pool="walled"), "disconnect routeros_api"),
         (
