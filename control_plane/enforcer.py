@@ -40,6 +40,7 @@ from control_plane.gone_sessions import GoneSessions
 from control_plane.guard import Verdict, Wait
 from control_plane.ladder import Ladders
 from control_plane.outgoing import Outgoing, build_outgoing
+from control_plane.pulse import Pulse
 from control_plane.session_state import SessionEnd
 from control_plane.settings import Settings
 from control_plane.store import enforcement as store
@@ -63,6 +64,7 @@ HELD_AGAIN: Final = timedelta(seconds=15)
 _SILENCE_PAUSE_S: Final = 30.0
 _HEARD_EVERY: Final = timedelta(seconds=1)
 _FIRST_RETRY_S: Final = 0.2
+_PULSE_MAX_S: Final = 60.0
 _LAST_RETRY_S: Final = 5.0
 
 MaySend = Callable[[Connection, Sequence[int], datetime], Mapping[int, Verdict]]
@@ -117,6 +119,7 @@ class Enforcer:
         may_send: MaySend,
         sender: Callable[[], ChangeSender] = ChangeSender,
         chance: Callable[[], float] = random.random,
+        pulse: Pulse | None = None,
     ) -> None:
         self._settings = settings
         self._sealer = sealer
@@ -124,6 +127,7 @@ class Enforcer:
         self._may_send = may_send
         self._make_sender = sender
         self._chance = chance
+        self._pulse = pulse or Pulse("enforcer", max_age_s=_PULSE_MAX_S)
         self._ladders = Ladders()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._taken: Counter[int] = Counter()
@@ -152,11 +156,11 @@ class Enforcer:
                 while not stop.is_set():
                     try:
                         busy = await self._once(database)
+                        self._pulse.beat()
                         retry_s = _FIRST_RETRY_S
                     except psycopg.Error as error:
                         await self._loop.run_in_executor(database, self._disconnect)
-                        telemetry.DATABASE_FAILURES.labels("enforcer").inc()
-                        telemetry.logger().warning("enforcer.database_away", problem=str(error).strip())
+                        self._say_away(error)
                         await asyncio.sleep(retry_s)
                         retry_s = min(2 * retry_s, _LAST_RETRY_S)
                         continue
@@ -164,6 +168,11 @@ class Enforcer:
                         await self._rest()
             finally:
                 await self._end(database)
+
+    def _say_away(self, error: psycopg.Error) -> None:
+        telemetry.DATABASE_FAILURES.labels("enforcer").inc()
+        telemetry.logger().warning("enforcer.database_away", problem=str(error).strip())
+        self._pulse.trouble(str(error))
 
     async def _rest(self) -> None:
         """Until something came, is said to be due, or the poll's time is over; then a moment for more to come."""

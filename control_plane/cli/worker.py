@@ -1,4 +1,4 @@
-"""`corrente worker`: the scheduled jobs. As many workers as wanted; each job runs once."""
+"""`corrente worker`: the scheduled jobs and the control loop. As many workers as wanted; each thing is done once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import psycopg
 from control_plane import telemetry
 from control_plane.gauges import ProcessGauges, problems_of
 from control_plane.leadership import Leadership
+from control_plane.loop import ControlLoop
 from control_plane.machine.ports import settings_in_force
 from control_plane.pages import pages
 from control_plane.scheduler import run_all_once, run_worker
@@ -22,7 +23,7 @@ from control_plane.settings import Settings
 @click.option("--once", is_flag=True, help="Run every job now, one after the other, and end.")
 @click.pass_obj
 def command(settings: Settings, once: bool) -> None:
-    """Make partitions ahead and drop old ones, clear the change feed, count quotas, close silent sessions.
+    """Keep live sessions equal to their contracts; make partitions ahead, clear what is old, count quotas.
 
     Runs until SIGTERM or Ctrl-C. A job that fails is logged and does not stop the others.
     """
@@ -34,7 +35,8 @@ def command(settings: Settings, once: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     leadership = Leadership(settings)
-    pulses = (leadership.pulse,)
+    loop = ControlLoop(settings, leadership, stop)
+    pulses = (leadership.pulse, *loop.pulses)
     gauges = ProcessGauges("worker", pulses, leadership)
     given = settings_in_force(settings).worker
     with pages(
@@ -44,7 +46,8 @@ def command(settings: Settings, once: bool) -> None:
         metrics=lambda: telemetry.process_text([os.getpid()], gauges),
     ):
         log.info("worker.started")
-        run_worker(settings, stop, leadership=leadership)
+        with loop:
+            run_worker(settings, stop, leadership=leadership)
     log.info("worker.stopped")
 
 
