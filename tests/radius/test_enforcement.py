@@ -4,61 +4,31 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import partial
 
 import pytest
 from support.enforcement_world import enforcement_world
-from support.radius_server import SEALER
 
-from control_plane import db
-from control_plane.enforcer import Enforcer
-from control_plane.store.guard import guard_rules, may_send
-from control_plane.verification import Verifier
+from control_plane.leadership import Leadership
+from control_plane.loop import ControlLoop
 from nas_drivers.simulated.traffic import Rates
 
 pytestmark = [pytest.mark.radius, pytest.mark.db]
 
 
 @contextmanager
-def enforcing(world, *, worker="worker-1", verify=True):
-    """A worker that sends and looks, until the block ends."""
+def working(world):
+    """A whole worker but for its scheduled jobs, until the block ends."""
     stop = threading.Event()
-    rules = guard_rules(world.settings)
-    enforcer = Enforcer(
-        world.settings,
-        SEALER,
-        worker=worker,
-        may_send=lambda connection, ids, now: may_send(connection, ids, now, rules),
-    )
-    failures = []
-
-    def run(work):
-        try:
-            work(stop)
-        except BaseException as error:
-            failures.append(error)
-            raise
-
-    threads = [threading.Thread(target=run, args=(enforcer.run,))]
-    if verify:
-        threads.append(threading.Thread(target=run, args=(partial(look, world),)))
-    for thread in threads:
-        thread.start()
+    leadership = Leadership(world.settings)
+    lease = threading.Thread(target=leadership.run, args=(stop,), name="lease")
+    lease.start()
     try:
-        yield enforcer
+        with ControlLoop(world.settings, leadership, stop):
+            yield
     finally:
         stop.set()
-        for thread in threads:
-            thread.join(30)
-        assert failures == []
-
-
-def look(world, stop):
-    with db.connect(world.conninfo, name="verifier", autocommit=True) as connection:
-        verifier = Verifier(connection, world.settings)
-        while not stop.wait(0.05):
-            verifier.turn(datetime.now(UTC))
+        lease.join(30)
+        leadership.give_back()
 
 
 STATES = "SELECT state::text, method::text, attempt, alarmed_at IS NOT NULL FROM enforcement ORDER BY id"
@@ -68,10 +38,9 @@ DRIFT = "SELECT count(*) FROM session s JOIN desired_policy d USING (account_id)
 
 
 def test_a_throttled_session_is_changed_live_and_its_next_record_proves_it(database):
-    with enforcement_world(database) as world, enforcing(world):
+    with enforcement_world(database) as world, working(world):
         world.dial("anna", "bruno")
         world.place("anna", "throttle")
-        world.reconcile()
         world.wait_for(CLOSED)
         assert world.execute(STATES) == [("verified", "coa", 1, False)]
         assert (world.session("anna").rates, world.session("bruno").rates) == (SLOW, FULL)
@@ -83,10 +52,9 @@ def test_a_throttled_session_is_changed_live_and_its_next_record_proves_it(datab
 
 
 def test_a_blocked_session_is_ended_and_its_stop_proves_it(database):
-    with enforcement_world(database) as world, enforcing(world):
+    with enforcement_world(database) as world, working(world):
         world.dial("anna", "bruno")
         world.place("anna", "blocked")
-        world.reconcile()
         world.wait_for(CLOSED)
         assert world.execute(STATES) == [("verified", "disconnect", 1, False)]
         assert len(world.nas.sessions.of("anna")) == 0

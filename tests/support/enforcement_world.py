@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -23,12 +22,8 @@ from support.edge_process import running_edge
 from support.radius_server import NAS_SECRET, SEALER, prepared_server
 
 from control_plane import db
-from control_plane.policy_source import load_profiles, stream_accounts
-from control_plane.reconcile import reconcile_all
-from control_plane.rendering import Rendering, build_account_record, profile_revision
 from control_plane.settings import DatabaseSettings
 from control_plane.shipper import run_shipper
-from nas_drivers.dictionaries.reader import load_dictionary
 from nas_drivers.simulated.device import SimulatedNas
 from nas_drivers.simulated.options import DeviceOptions
 from nas_drivers.simulated.radius_client import RadiusServer
@@ -148,28 +143,6 @@ class World:
             "SELECT id, username, state, method, attempt, tries, error_cause, problem, held_reason, level, next_at - now() FROM enforcement ORDER BY id"
         )
         return "\n".join(map(str, rows)) or "no enforcement"
-
-    def reconcile(self) -> None:
-        """Work out what everybody should have, and open the changes it takes."""
-        with db.connect(self.conninfo, name="test", autocommit=True) as connection:
-            rendering = Rendering(
-                load_dictionary("/usr/share/freeradius/dictionary"), self.settings.zone, datetime.now(UTC)
-            )
-            for profile in load_profiles(connection):
-                connection.execute(
-                    "INSERT INTO profile_revision VALUES (%s, %s) ON CONFLICT (profile_id) DO UPDATE SET revision = EXCLUDED.revision",
-                    (profile.id, profile_revision(profile)),
-                )
-            for row in list(stream_accounts(connection)):
-                record = build_account_record(row, rendering)
-                step = record.steps[0]
-                connection.execute(
-                    "INSERT INTO desired_policy (account_id, level, reason, profile_id, account_revision) VALUES (%s, %s, %s, %s, %s) "
-                    "ON CONFLICT (account_id) DO UPDATE SET level = EXCLUDED.level, reason = EXCLUDED.reason, "
-                    "profile_id = EXCLUDED.profile_id, account_revision = EXCLUDED.account_revision, changed_at = now()",
-                    (row.account_id, step.level.name.lower(), step.reason, step.profile_id or None, record.revision),
-                )
-            reconcile_all(connection)
 
     def place(self, username: str, level: str) -> None:
         """A restriction by hand."""
