@@ -31,6 +31,7 @@ from control_plane.policy_source import load_profiles
 from control_plane.profile import session_policy
 from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
 from control_plane.spool import Parked, SpoolError
+from control_plane.store.lease import load_lease
 from control_plane.store.node import load_holder
 from control_plane.store.parked import load_parked_counts
 from nas_drivers.driver import UnknownVendorError, driver_for
@@ -139,6 +140,7 @@ def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Findi
             yield check_sample(connection, sealer)
         yield check_node(connection, settings)
         yield check_parked(connection)
+        yield check_leader(connection)
         yield from check_jobs(connection)
 
 
@@ -247,6 +249,20 @@ def check_parked(connection: Connection) -> Finding:
         text,
         "`corrente unreadable list` says why; `retry` merges them when the cause is gone",
     )
+
+
+def check_leader(connection: Connection) -> Finding:
+    """A worker leads: without one no job runs and no session in drift is found."""
+    lease = load_lease(connection)
+    advice = (
+        "start `corrente worker` (or `corrente up`); the /ready page of one that runs says what keeps it from leading"
+    )
+    if lease.token == 0:
+        return _warn("leader", "no worker has led yet", advice)
+    host, process, *_ = lease.holder.split(":")
+    if lease.left_s <= 0:
+        return _fail("leader", f"none for {-lease.left_s:.0f} s; the last was process {process} on {host}", advice)
+    return _ok("leader", f"process {process} on {host} since {lease.since:%Y-%m-%d %H:%M:%S} UTC, token {lease.token}")
 
 
 def check_jobs(connection: Connection) -> Iterator[Finding]:

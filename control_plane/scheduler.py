@@ -49,6 +49,7 @@ def _close_stale(connection: Connection, settings: Settings, now: datetime) -> s
     return f"closed {close_stale_sessions(connection, settings, now)} sessions"
 
 
+# A job that is taken out or gets another name leaves its row behind: delete that with a migration (post), or it is due for ever.
 JOBS: Final = (
     Job("make_months", 3600, upkeep.make_months, deadline_s=60),
     Job("drop_months", 3600, upkeep.drop_months, deadline_s=300),

@@ -14,6 +14,7 @@ from support.small_isp import one
 from support.worker_process import running_worker
 
 from control_plane import db
+from control_plane.checks import Verdict, check_leader
 from control_plane.job import DailyAt, Job
 from control_plane.leadership import LEASE_S, FencedConnection, Leadership, LeadershipLostError
 from control_plane.machine.private_postgres import stop_cluster
@@ -105,6 +106,18 @@ def test_of_many_that_ask_at_once_one_gets_the_lease(database):
     for thread in threads:
         thread.join(timeout=30)
     assert sorted(got, key=str) == [1] + [None] * 7
+
+
+def test_the_check_says_who_leads_and_for_how_long_nobody_has(admin):
+    assert (check_leader(admin).verdict, check_leader(admin).text) == (Verdict.WARN, "no worker has led yet")
+    take_lease(admin, holder="bras-1:4711:0a0b", lease_s=60)
+    found = check_leader(admin)
+    assert found.verdict is Verdict.OK
+    assert found.text.startswith("process 4711 on bras-1 since 20")
+    assert found.text.endswith(" UTC, token 1")
+    admin.execute("UPDATE scheduler_lease SET until = now() - interval '100 seconds'")
+    found = check_leader(admin)
+    assert (found.verdict, found.text) == (Verdict.FAIL, "none for 100 s; the last was process 4711 on bras-1")
 
 
 # --- the fence ---------------------------------------------------------------------------------------------------
