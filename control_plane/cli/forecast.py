@@ -1,0 +1,193 @@
+"""`corrente forecast`: what the loop would do now and in the days to come if nothing changes, each with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+
+from control_plane.cli._console import open_database, print_json, print_table
+from control_plane.explain import step_words
+from control_plane.forecast import Judged, judge
+from control_plane.guard import Situation, Verdict, Wait
+from control_plane.quantities import instant_text
+from control_plane.settings import Settings
+from control_plane.store.forecast import (
+    OPEN_SHOWN,
+    OpenChange,
+    count_not_worked_out,
+    load_coming,
+    load_maintenance_ends,
+    load_open_changes,
+    load_tally,
+    load_verdicts,
+)
+from control_plane.store.guard import guard_rules, load_situation
+from control_plane.store.interventions import Open, load_open
+from control_plane.store.plan import Profile, load_profiles
+
+_LINES_SHOWN: Final = 100
+_MOST_DAYS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Forecast:
+    """What is open with its verdicts, what comes, and what can't be said."""
+
+    now: datetime
+    situation: Situation
+    found: Open
+    changes: list[OpenChange]
+    verdicts: dict[int, Verdict]
+    judged: list[Judged]
+    profiles: dict[int, Profile]
+    not_worked_out: int
+
+
+@click.command()
+@click.option(
+    "--days",
+    type=click.IntRange(0, _MOST_DAYS),
+    default=1,
+    show_default=True,
+    help="How far ahead; 0: only what is open now.",
+)
+@click.option(
+    "--lines", type=click.IntRange(0), default=_LINES_SHOWN, show_default=True, help="Lines of each list shown."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, with every line.")
+@click.pass_obj
+def command(settings: Settings, *, days: int, lines: int, as_json: bool) -> None:
+    """Print what would be sent to live sessions now and in the next days if nobody touches anything, and what would wait.
+
+    Nothing is sent and nothing changed. What depends on usage and payments to come is not in it; the hours of a plan
+    are for two days.
+    """
+    with open_database(settings) as connection:
+        now, rules = datetime.now(UTC), guard_rules(settings)
+        situation = load_situation(connection, now, rules.zone)
+        changes = load_open_changes(connection)
+        coming = load_coming(connection, now=now, until=now + timedelta(days=days), rules=rules) if days else ()
+        over = load_maintenance_ends(connection, now)
+        forecast = _Forecast(
+            now=now,
+            situation=situation,
+            found=load_open(connection),
+            changes=changes,
+            verdicts=load_verdicts(connection, changes, now, rules),
+            judged=judge(coming, load_tally(connection, now), rules.limits, situation, over),
+            profiles={profile.id: profile for profile in load_profiles(connection)},
+            not_worked_out=count_not_worked_out(connection),
+        )
+    if as_json:
+        print_json(_as_json(forecast))
+        return
+    _print_now(forecast, lines)
+    if days:
+        _print_coming(forecast, days, lines, settings)
+    if forecast.not_worked_out:
+        click.echo(
+            f"\n{forecast.not_worked_out:,} subscribers online have no policy worked out yet: is a worker running?"
+        )
+
+
+def _print_now(forecast: _Forecast, lines: int) -> None:
+    found = forecast.found
+    click.echo(f"now: {found.milder:,} changes that give or only change, {found.disruptive:,} that take away are open")
+    if found.milder + found.disruptive > OPEN_SHOWN:
+        click.echo(f"  the guard was asked about the first {OPEN_SHOWN:,}")
+    waiting = Counter(verdict.reason for verdict in forecast.verdicts.values() if not verdict.goes)
+    for reason, count in waiting.most_common():
+        click.echo(f"  {count:,} {reason if reason.startswith('waits') else f'wait: {reason}'}")
+    if forecast.changes:
+        print_table(
+            ("CHANGE", "SUBSCRIBER", "NAS", "TO", "WHY", "WOULD"),
+            (
+                (one.id, one.username, one.nas, one.level, one.reason, _would(one, forecast.verdicts))
+                for one in forecast.changes[:lines]
+            ),
+            empty="",
+        )
+        _say_more(len(forecast.changes), lines)
+
+
+def _would(change: OpenChange, verdicts: dict[int, Verdict]) -> str:
+    verdict = verdicts.get(change.id)
+    if verdict is None:
+        return "be over"
+    if verdict.wait is Wait.NO_LONGER_DUE:
+        return f"be dropped: {verdict.reason}"
+    if not verdict.goes:
+        return verdict.reason if verdict.reason.startswith("waits") else f"wait: {verdict.reason}"
+    if change.state == "acked":
+        return "be verified"
+    return f"go again: {change.problem}" if change.problem else "go"
+
+
+def _print_coming(forecast: _Forecast, days: int, lines: int, settings: Settings) -> None:
+    zone = settings.zone
+    cuts = [one for one in forecast.judged if one.coming.disruptive]
+    waiting = [one for one in forecast.judged if one.waits]
+    click.echo(
+        f"\nin {days} d: {len(forecast.judged):,} steps of subscribers who are online now, {len(cuts):,} take away,"
+        f" {len(waiting):,} would wait"
+    )
+    for reason, count in Counter(one.waits for one in waiting).most_common():
+        click.echo(f"  {count:,} {reason if reason.startswith('waits') else f'wait: {reason}'}")
+    if forecast.judged:
+        print_table(
+            ("WHEN", "SUBSCRIBER", "FROM", "TO", "WHY", "WOULD"),
+            (
+                (
+                    instant_text(one.coming.at, zone),
+                    one.coming.username,
+                    step_words(one.coming.before, forecast.profiles),
+                    step_words(one.coming.after, forecast.profiles),
+                    one.coming.why,
+                    "wait" if one.waits else "go",
+                )
+                for one in forecast.judged[:lines]
+            ),
+            empty="",
+        )
+        _say_more(len(forecast.judged), lines)
+
+
+def _say_more(count: int, shown: int) -> None:
+    if count > shown:
+        click.echo(f"… and {count - shown:,} more; --lines {count} shows them")
+
+
+def _as_json(forecast: _Forecast) -> dict[str, Any]:
+    return {
+        "at": forecast.now,
+        "stop": forecast.situation.stop or None,
+        "open": asdict(forecast.found),
+        "now": [
+            {
+                **asdict(one),
+                "waits": _waits(forecast.verdicts.get(one.id)),
+            }
+            for one in forecast.changes
+        ],
+        "coming": [
+            {
+                "at": one.coming.at,
+                "username": one.coming.username,
+                "from": step_words(one.coming.before, forecast.profiles),
+                "to": step_words(one.coming.after, forecast.profiles),
+                "why": one.coming.why,
+                "disruptive": one.coming.disruptive,
+                "waits": one.waits or None,
+            }
+            for one in forecast.judged
+        ],
+        "not_worked_out": forecast.not_worked_out,
+    }
+
+
+def _waits(verdict: Verdict | None) -> str | None:
+    return verdict.reason if verdict is not None and not verdict.goes else None
