@@ -8,20 +8,24 @@ Next: access_policy.py
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from control_plane.access_policy import (
     AccessFacts,
     ContractStatus,
     Origin,
+    PlanChange,
     PlanProfiles,
     Relief,
     Restriction,
     Severity,
     policy_steps,
 )
+from control_plane.plan_hours import PlanWindow
 from control_plane.quantities import instant_text, octets_text, rates_text
 from control_plane.rendering import REVISION_BYTES, profile_revision
 from control_plane.store.account import Account
@@ -52,11 +56,36 @@ _CODES: Final = {
 }
 
 
+class _PlanToCome(msgspec.Struct, array_like=True, frozen=True):
+    effective_on: date
+    name: str
+    placed_by: str
+    profiles: PlanProfiles
+
+
+class _Topup(msgspec.Struct, array_like=True, frozen=True):
+    octets: int
+    since: datetime
+    until: datetime
+    reason: str
+    placed_by: str
+
+
+def _plans_to_come(account: Account) -> tuple[_PlanToCome, ...]:
+    return msgspec.convert(account.plan_changes, tuple[_PlanToCome, ...])
+
+
 def access_facts(account: Account, restrictions: Sequence[RestrictionRow], reliefs: Sequence[ReliefRow]) -> AccessFacts:
     """What bears on the account's level, as access_policy takes it."""
     return AccessFacts(
         status=ContractStatus(account.status),
-        plan=PlanProfiles(account.profile_id, account.throttle_profile_id, account.walled_profile_id),
+        plan=PlanProfiles(
+            account.profile_id,
+            account.throttle_profile_id,
+            account.walled_profile_id,
+            msgspec.convert(account.plan_windows, tuple[PlanWindow, ...]),
+        ),
+        plan_changes=tuple(PlanChange(one.effective_on, one.profiles) for one in _plans_to_come(account)),
         starts_on=account.starts_on,
         ends_on=account.ends_on,
         restrictions=tuple(
@@ -87,6 +116,8 @@ def step_words(step: PolicyStep, profiles: dict[int, Profile]) -> str:
         return step.reason if step.reason.startswith(words) else f"{words}: {step.reason}"
     if step.reason == AcceptReason.QUOTA_USED_UP.value:
         words = "throttled: quota used up"
+    elif step.level is Level.FULL and step.reason != AcceptReason.FULL.value:
+        words = f"{words}, {step.reason}"
     profile = profiles.get(step.profile_id)
     if profile is None:
         return f"{words}, profile {step.profile_id}, which does not exist"
@@ -111,6 +142,16 @@ def reasons(
             said.append(_restriction_words(row, zone) + (", does not count during the relief" if ignored else ""))
     if relief is not None:
         said.append(f"relief until {instant_text(relief.end, zone)}, granted by {relief.granted_by}: {relief.reason}")
+    for change in _plans_to_come(account):
+        said.append(f"plan {change.name} from {change.effective_on.isoformat()}, placed by {change.placed_by}")
+    for window in msgspec.convert(account.plan_windows, tuple[PlanWindow, ...]):
+        said.append(f"plan {account.plan} gives another profile at the hours {window} of each day")
+    for topup in msgspec.convert(account.topups, tuple[_Topup, ...]):
+        if topup.since <= at < topup.until:
+            said.append(
+                f"top-up of {octets_text(topup.octets)} until {instant_text(topup.until, zone)}, placed by {topup.placed_by}:"
+                f" {topup.reason}"
+            )
     if account.quota_exhausted_until is not None and at < account.quota_exhausted_until:
         quota = octets_text(account.quota_octets) if account.quota_octets else "the month"
         said.append(f"quota of {quota} used up until {instant_text(account.quota_exhausted_until, zone)}")

@@ -87,6 +87,8 @@ CONSTRAINT_WORDS: Final = {
     "profile_session_timeout_s_check": "a session timeout is 60 s to 365 d",
     "profile_idle_timeout_s_check": "an idle timeout is 60 s to 365 d",
     "profile_interim_interval_s_check": "an interim interval is 60 s to 1 d (RFC 2869 section 5.16)",
+    "plan_window_one_at_a_time": "these hours overlap others of the plan",
+    "plan_change_applied_is_final": "the plan change of that day is applied already",
     "plan_name_key": "there is a plan of this name already",
     "subscriber_account_username_once": "there is a subscriber account of this username already",
     "subscriber_account_username_fits": "a username has up to 253 bytes and no control characters",

@@ -12,6 +12,7 @@ import click
 
 from control_plane import audit
 from control_plane.cli._account_limits import lift, relief, restrict
+from control_plane.cli._account_plan import change_plan, top_up
 from control_plane.cli._account_show import load_page, page_json, print_page
 from control_plane.cli._console import (
     Connection,
@@ -43,8 +44,8 @@ from control_plane.store.changes import save_changes
 from radius_hooks.sealing import SealError, account_row
 
 command = click.Group("account", help="Subscriber accounts: who logs in, what they get and why.")
-for limit in (restrict, lift, relief):
-    command.add_command(limit)
+for part in (restrict, lift, relief, change_plan, top_up):
+    command.add_command(part)
 
 _SECRET: Final = "the password"  # noqa: S105 - words for a person
 _CLEAR: Final = "clear"

@@ -7,11 +7,14 @@ import click
 from control_plane import audit
 from control_plane.cli._console import Connection, open_database, os_user, print_json, print_table, unknown
 from control_plane.cli._options import confirm
+from control_plane.cli._plan_terms import hours_, quota
 from control_plane.settings import Settings
 from control_plane.store.changes import save_changes
 from control_plane.store.plan import load_plans, load_profiles, save_new_plan
 
 command = click.Group("plan", help="Plans: what is sold, and the profiles it means in full, throttled and walled.")
+for part in (hours_, quota):
+    command.add_command(part)
 
 
 @command.command("add")

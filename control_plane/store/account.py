@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
@@ -56,13 +56,23 @@ class Account:
     own_attributes: list[dict[str, Any]]
     quota_exhausted_until: datetime | None
     created_at: datetime
+    # As JSON brings them: [begins, ends, profile], and what the other two classes of explain.py say.
+    plan_windows: list[Any] = field(default_factory=list)
+    plan_changes: list[Any] = field(default_factory=list)
+    topups: list[Any] = field(default_factory=list)
 
 
 _ACCOUNT: Final = """
 SELECT a.id, a.username, a.contract_id, c.customer_id, k.name AS customer, p.name AS plan, c.status::text, c.starts_on, c.ends_on,
     p.profile_id, p.throttle_profile_id, p.walled_profile_id, f.quota_octets, a.secret_kind::text, a.expires_at, a.max_sessions,
     a.macs, a.circuit_ids, ARRAY(SELECT n.name FROM nas n WHERE n.id = ANY (a.nas_ids) ORDER BY 1) AS nas_names,
-    a.own_attributes, a.quota_exhausted_until, a.created_at
+    a.own_attributes, a.quota_exhausted_until, a.created_at,
+    coalesce((SELECT json_agg(json_build_array(w.begins, w.ends, w.profile_id) ORDER BY w.begins) FROM plan_window w WHERE w.plan_id = p.id), '[]') AS plan_windows,
+    coalesce((SELECT json_agg(json_build_array(x.effective_on, n.name, x.placed_by, json_build_array(n.profile_id, n.throttle_profile_id, n.walled_profile_id,
+        coalesce((SELECT json_agg(json_build_array(w.begins, w.ends, w.profile_id) ORDER BY w.begins) FROM plan_window w WHERE w.plan_id = n.id), '[]')))
+        ORDER BY x.effective_on) FROM plan_change x JOIN plan n ON n.id = x.plan_id WHERE x.contract_id = c.id AND x.applied_at IS NULL), '[]') AS plan_changes,
+    coalesce((SELECT json_agg(json_build_array(t.octets, t.since, t.until, t.reason, t.placed_by) ORDER BY t.since) FROM data_topup t
+        WHERE t.until > now() AND (t.account_id = a.id OR t.account_id IS NULL AND t.contract_id = c.id)), '[]') AS topups
 FROM subscriber_account a JOIN contract c ON c.id = a.contract_id JOIN customer k ON k.id = c.customer_id
     JOIN plan p ON p.id = c.plan_id JOIN profile f ON f.id = p.profile_id
 WHERE a.username = %s

@@ -38,17 +38,17 @@ _LIMITED: Final = """
     SELECT a.id, a.contract_id, c.plan_id, f.quota_octets FROM profile f JOIN plan p ON p.profile_id = f.id
         JOIN contract c ON c.plan_id = p.id JOIN subscriber_account a ON a.contract_id = c.id WHERE f.quota_octets IS NOT NULL
 """
-_SUM_ANEW: Final = f"""
-WITH missing AS MATERIALIZED (
-    SELECT id FROM ({_LIMITED}) AS l
-        WHERE NOT EXISTS (SELECT FROM quota_usage q WHERE q.account_id = l.id AND q.month = %(first)s AND q.counted_before = %(before)s)
-)
-INSERT INTO quota_usage AS q (account_id, month, counted_before, octets)
-SELECT m.id, %(first)s, %(before)s, u.octets FROM missing m CROSS JOIN LATERAL (
-    SELECT coalesce(sum(octets_in + octets_out), 0)::bigint AS octets FROM usage_day WHERE account_id = m.id AND day >= %(first)s AND day < %(before)s
-) AS u
-ON CONFLICT (account_id) DO UPDATE SET month = EXCLUDED.month, counted_before = EXCLUDED.counted_before, octets = EXCLUDED.octets
+_MISSING: Final = f"""
+SELECT id FROM ({_LIMITED}) AS l
+WHERE NOT EXISTS (SELECT FROM quota_usage q WHERE q.account_id = l.id AND q.month = %(first)s AND q.counted_before = %(before)s)
 """  # noqa: S608 - made of the constant above
+# With the accounts in hand the planner knows how few they are: it looks their days up, or reads the month for all of them.
+_SUM_ANEW: Final = """
+INSERT INTO quota_usage AS q (account_id, month, counted_before, octets)
+SELECT m.id, %(first)s, %(before)s, coalesce(sum(u.octets_in + u.octets_out), 0)::bigint FROM unnest(%(accounts)s::bigint[]) AS m (id)
+    LEFT JOIN usage_day u ON u.account_id = m.id AND u.day >= %(first)s AND u.day < %(before)s GROUP BY m.id
+ON CONFLICT (account_id) DO UPDATE SET month = EXCLUDED.month, counted_before = EXCLUDED.counted_before, octets = EXCLUDED.octets
+"""
 # A plan without steps of its own has these.
 _STEPS: Final = """
     SELECT plan_id, percent, action FROM quota_step
@@ -129,7 +129,11 @@ def close_days(connection: Connection, *, first: date, before: date) -> None:
 
 def sum_anew(connection: Connection, *, first: date, before: date) -> int:
     """Sum the month's days before `before` for accounts with a quota that have no such sum; returns how many."""
-    return connection.execute(_SUM_ANEW, {"first": first, "before": before}).rowcount
+    given: dict[str, object] = {"first": first, "before": before}
+    missing = [row[0] for row in connection.execute(_MISSING, given)]
+    if missing:
+        connection.execute(_SUM_ANEW, given | {"accounts": missing})
+    return len(missing)
 
 
 def apply_steps(

@@ -119,3 +119,21 @@ def test_a_profile_that_is_gone_is_said():
         step_words(PolicyStep(0, Level.THROTTLE, "throttled", 9), PROFILES)
         == "throttled, profile 9, which does not exist"
     )
+
+
+def test_the_hours_of_a_plan_and_a_change_to_come_are_said_and_are_steps():
+    night = replace(ANNA, plan_windows=[["13:00:00", "14:00:00", 2]])
+    # Noon UTC is 13:00 in Rome.
+    assert first_step(night) == "full service, hours 13:00-14:00, profile Slow (down 2 Mbit/s, up 1 Mbit/s)"
+    assert why(night)[1:] == ["plan Home gives another profile at the hours 13:00-14:00 of each day"]
+    changing = replace(ANNA, plan_changes=[["2026-01-30", "Big", "maria", [2, 2, 3, []]]])
+    assert first_step(changing) == "full service, plan from 2026-01-30, profile Slow (down 2 Mbit/s, up 1 Mbit/s)"
+    assert why(changing)[1:] == ["plan Big from 2026-01-30, placed by maria"]
+
+
+def test_a_top_up_in_force_is_a_reason_and_one_to_come_is_not():
+    bought = [50_000_000_000, "2026-01-29T00:00:00+00:00", "2026-01-31T23:00:00+00:00", "bought", "maria"]
+    later = [1, "2026-01-31T00:00:00+00:00", "2026-01-31T23:00:00+00:00", "bought", "maria"]
+    assert why(replace(ANNA, topups=[bought, later]))[1:] == [
+        "top-up of 50.0 GB until 2026-02-01 00:00:00 CET, placed by maria: bought"
+    ]
