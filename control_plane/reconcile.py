@@ -49,7 +49,13 @@ def reconcile_accounts(connection: Connection, accounts: Iterable[int]) -> Recon
     done = Reconciled()
     for some in _portions(sorted(set(accounts))):
         for _ in range(_ROUNDS):
-            if not _step(connection, done, some):
+            with connection.transaction():
+                drift.tune(connection)
+                drift.note_revisions(connection)
+                done.superseded += drift.supersede_open(connection, some)
+                wanted = drift.collect_of_accounts(connection, some)
+                done.opened += _open_collected(connection) if wanted else 0
+            if not wanted:
                 break
     return done
 
@@ -63,13 +69,13 @@ def reconcile_all(connection: Connection) -> Reconciled:
         done.ended = drift.close_ended(connection)
         drift.settle(connection)
         done.superseded = drift.supersede_open(connection)
-        done.figures = drift.load_figures(connection)
-    left = sum(figure.sessions for figure in done.figures if figure.to_change)
-    while left > 0:
-        opened = _step(connection, done, None, limit=OPENED_AT_ONCE if left > OPENED_AT_ONCE else None)
-        if not opened:
-            break
-        left -= opened
+        done.figures = drift.find_drift(connection)
+    if any(figure.to_change for figure in done.figures):
+        for after in range(0, done.in_drift, OPENED_AT_ONCE):
+            with connection.transaction():
+                drift.tune(connection)
+                if drift.collect_found(connection, after=after, upto=after + OPENED_AT_ONCE):
+                    done.opened += _open_collected(connection)
     return done
 
 
@@ -78,21 +84,12 @@ def _portions(accounts: Sequence[int]) -> Iterator[list[int]]:
         yield list(accounts[first : first + ACCOUNTS_AT_ONCE])
 
 
-def _step(connection: Connection, done: Reconciled, accounts: list[int] | None, *, limit: int | None = None) -> int:
-    """Close what is no longer wanted and open what is, in one transaction; returns how many sessions wanted something."""
-    with connection.transaction():
-        drift.tune(connection)
-        drift.note_revisions(connection)
-        done.superseded += drift.supersede_open(connection, accounts)
-        wanted = drift.collect_work(connection, accounts, limit=limit)
-        if wanted:
-            changes = drift.load_collected_changes(connection)
-            ids = {i for change in changes for i in (change.old_profile_id, change.profile_id) if i is not None}
-            profiles = drift.load_profiles(connection, sorted(ids))
-            done.opened += drift.open_enforcements(
-                connection, [(change, first_method(change, profiles)) for change in changes]
-            )
-    return wanted
+def _open_collected(connection: Connection) -> int:
+    """Open an enforcement for each gathered session, by the best method of its device; returns how many."""
+    changes = drift.load_collected_changes(connection)
+    ids = {i for change in changes for i in (change.old_profile_id, change.profile_id) if i is not None}
+    profiles = drift.load_profiles(connection, sorted(ids))
+    return drift.open_enforcements(connection, [(change, first_method(change, profiles)) for change in changes])
 
 
 def first_method(change: Change, profiles: Mapping[int, ProfileColumns]) -> Method:

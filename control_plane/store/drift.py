@@ -82,6 +82,19 @@ _TO_CHANGE: Final = (
     f"AND t.closed_at < now() - make_interval(secs => {REOPEN_AFTER_S})))"
 )
 _OF_ACCOUNTS: Final = "AND s.account_id = ANY (%(accounts)s) "
+# The sessions of one pass, so that the costly comparison is made once; the planner would take nearly every session to be in
+# drift, and read all accounts for it.
+_FOUND: Final = """
+CREATE TEMPORARY TABLE IF NOT EXISTS drift_found (
+    number bigint GENERATED ALWAYS AS IDENTITY, session_key uuid, nas_id bigint, reason text, state text, to_change boolean
+)
+"""
+_FIND: Final = (
+    "INSERT INTO drift_found (session_key, nas_id, reason, state, to_change) "
+    f"SELECT s.session_key, s.nas_id, k.reason, coalesce(o.state::text, ''), {_TO_CHANGE} {OF_ALL} {IN_DRIFT}"
+)
+_FOUND_FIGURES: Final = "SELECT nas_id, reason, state, to_change, count(*) FROM drift_found GROUP BY 1, 2, 3, 4"
+_OF_FOUND: Final = "AND s.session_key IN (SELECT session_key FROM drift_found WHERE to_change AND number > %(after)s AND number <= %(upto)s) "
 MEASURE: Final = f"SELECT s.nas_id, k.reason, coalesce(o.state::text, ''), {_TO_CHANGE}, count(*) {OF_ALL} {IN_DRIFT} GROUP BY 1, 2, 3, 4"
 
 # Compiling took longer than the whole pass over a hundred thousand sessions, and the default memory sends a hash of a
@@ -118,7 +131,7 @@ SELECT s.session_key, s.nas_id, s.account_id, s.acct_session_id, s.username, d.l
     {_DISRUPTIVE}, n.vendor,
     -- Who has the account's part already waits for an edited profile: its account's row knows nothing of it.
     CASE WHEN substr(v.runs, 5) = d.account_revision THEN now() ELSE greatest(d.changed_at, s.started_at) END
-{{drift}}
+{_OF_SOME}
 JOIN nas n ON n.id = s.nas_id
 JOIN subscriber_account a ON a.id = s.account_id JOIN contract c ON c.id = a.contract_id JOIN plan l ON l.id = c.plan_id
 LEFT JOIN profile f ON f.id = d.profile_id
@@ -206,7 +219,20 @@ def tune(connection: Connection) -> None:
 
 def load_figures(connection: Connection) -> list[DriftFigure]:
     """How much drift there is, and how much of it nobody works on."""
-    rows = connection.execute(MEASURE)
+    return _figures(connection, MEASURE)
+
+
+def find_drift(connection: Connection) -> list[DriftFigure]:
+    """The same, with the sessions kept for `collect_found`, this connection's own."""
+    connection.execute(_FOUND)
+    connection.execute("TRUNCATE drift_found RESTART IDENTITY")
+    connection.execute(_FIND)
+    connection.execute("ANALYZE drift_found")
+    return _figures(connection, _FOUND_FIGURES)
+
+
+def _figures(connection: Connection, statement: str) -> list[DriftFigure]:
+    rows = connection.execute(statement)
     return [DriftFigure(nas, DriftReason(reason), state, wanted, count) for nas, reason, state, wanted, count in rows]
 
 
@@ -231,14 +257,20 @@ def settle(connection: Connection) -> int:
     return connection.execute(_SETTLE).rowcount
 
 
-def collect_work(connection: Connection, accounts: Sequence[int] | None, *, limit: int | None = None) -> int:
-    """Gather the sessions that need an enforcement for `open_enforcements`, up to `limit`; returns how many."""
+def collect_of_accounts(connection: Connection, accounts: Sequence[int]) -> int:
+    """Gather the sessions of these accounts that need an enforcement for `open_enforcements`; returns how many."""
+    return _collect(connection, _OF_ACCOUNTS, {"accounts": accounts})
+
+
+def collect_found(connection: Connection, *, after: int, upto: int) -> int:
+    """Gather those of the sessions found, numbered from one, that still need an enforcement; returns how many."""
+    return _collect(connection, _OF_FOUND, {"after": after, "upto": upto})
+
+
+def _collect(connection: Connection, scope: str, given: dict[str, object]) -> int:
     connection.execute(_TEMPORARY)
     connection.execute("DELETE FROM drift_work")
-    statement = _COLLECT.format(drift=OF_ALL if accounts is None else _OF_SOME)
-    scope = "" if accounts is None else _OF_ACCOUNTS
-    bound = "" if limit is None else f"LIMIT {limit:d}"
-    return connection.execute(f"{statement} {scope} {bound}", {"accounts": accounts}).rowcount
+    return connection.execute(f"{_COLLECT} {scope}", given).rowcount
 
 
 def load_collected_changes(connection: Connection) -> list[Change]:

@@ -409,3 +409,12 @@ def _until_someone_waits(database):
         ).fetchone():
             assert time.monotonic() < until, "the second reconciler never came to wait"
             time.sleep(0.01)
+
+
+def test_what_a_session_runs_under_carries_no_index_so_that_writing_it_stays_on_its_page(world):
+    indexed = world.connection.execute(
+        "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) "
+        "WHERE i.indrelid = 'session'::regclass"
+    ).fetchall()
+
+    assert not {"applied_version", "applied_by", "applied_at"} & {name for (name,) in indexed}
