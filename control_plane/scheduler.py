@@ -26,6 +26,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.date import DateTrigger
 
 from control_plane import db, telemetry, upkeep
+from control_plane.device_reading import READ_EVERY_S, read_devices
 from control_plane.job import Connection, DailyAt, Ended, Job, prepare, run_job
 from control_plane.leadership import LEASE_S, FencedConnection, Leadership, LeadershipLostError
 from control_plane.pulse import elapsed_s
@@ -58,6 +59,7 @@ JOBS: Final = (
     Job("apply_plan_changes", 60, upkeep.apply_plan_changes, deadline_s=300),
     Job("count_quotas", 60, count_quotas, deadline_s=300),
     Job("close_stale_sessions", 30, _close_stale, deadline_s=300),
+    Job("read_devices", READ_EVERY_S, read_devices, deadline_s=300),
 )
 
 _WAITS: Final = """

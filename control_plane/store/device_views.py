@@ -73,6 +73,26 @@ SELECT r.nas_id, n.name AS nas, r.tried_at, r.read_at, r.sessions, r.problem, r.
 FROM device_reading r JOIN nas n ON n.id = r.nas_id ORDER BY n.name
 """
 
+_API: Final = """
+SELECT id, name, host(coalesce(api_address, coa_address, CASE WHEN masklen(source) = CASE family(source) WHEN 4 THEN 32 ELSE 128 END
+    THEN source END)) AS address, api_port, api_tls, api_certificate, api_username, sealed_api_password
+FROM nas WHERE enabled AND api_username IS NOT NULL ORDER BY id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRow:
+    """A NAS with an API access, its password sealed. `address` None: it stands for many devices."""
+
+    id: int
+    name: str
+    address: str | None
+    api_port: int | None
+    api_tls: bool
+    api_certificate: bytes | None
+    api_username: str
+    sealed_api_password: bytes
+
 
 @dataclass(frozen=True, slots=True)
 class UnknownSession:
@@ -138,6 +158,12 @@ def save_not_read(connection: Connection, nas_id: int, problem: str, *, at: date
 def save_held(connection: Connection, nas_id: int, held: str) -> None:
     """Why nothing was done about the difference; empty when something was, or there is none."""
     connection.execute("UPDATE device_reading SET held = %s WHERE nas_id = %s", (held, nas_id))
+
+
+def load_api_rows(connection: Connection) -> list[ApiRow]:
+    """The enabled NASes that can be read by their API."""
+    with connection.cursor(row_factory=class_row(ApiRow)) as cursor:
+        return cursor.execute(_API).fetchall()
 
 
 def load_own(connection: Connection, nas_id: int) -> list[OwnSession]:
