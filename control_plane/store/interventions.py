@@ -142,7 +142,7 @@ def end_stop(connection: Connection, *, by: str, now: datetime) -> bool:
     ended = connection.execute(
         "UPDATE network_stop SET ended_at = greatest(since, %s), ended_by = %s WHERE ended_at IS NULL", (now, by)
     )
-    connection.execute(_DUE, {"now": now, "ids": None, "nas": None})
+    _make_due(connection, {"now": now, "ids": None, "nas": None})
     return ended.rowcount > 0
 
 
@@ -172,7 +172,7 @@ def end_maintenance(connection: Connection, nas_id: int, *, by: str, now: dateti
         "UPDATE nas_maintenance SET ended_at = greatest(since, %s), ended_by = %s WHERE nas_id = %s AND ended_at IS NULL",
         (now, by, nas_id),
     )
-    connection.execute(_DUE, {"now": now, "ids": None, "nas": nas_id})
+    _make_due(connection, {"now": now, "ids": None, "nas": nas_id})
     return ended.rowcount > 0
 
 
@@ -260,13 +260,19 @@ def save_release(
     assert row is not None
     given = {"now": now, "release": row[0], "ids": list(enforcement_ids), "nas": None}
     connection.execute(_LET_GO, given)
-    connection.execute(_DUE, given)
+    _make_due(connection, given)
     restrictions = connection.execute(
         "UPDATE restriction SET held_since = NULL, release_id = %s"
         " WHERE run_id = ANY (%s) AND held_since IS NOT NULL AND lifted_at IS NULL",
         (row[0], list(runs)),
     )
     return int(row[0]), restrictions.rowcount
+
+
+def _make_due(connection: Connection, given: dict[str, object]) -> None:
+    """What was held is asked about at once, and the workers are told."""
+    connection.execute(_DUE, given)
+    connection.execute("NOTIFY corrente_enforcement")
 
 
 def close_guard(connection: Connection) -> bool:

@@ -58,6 +58,11 @@ def test_a_run_beyond_the_share_restricts_nobody_not_even_at_a_login_and_trips_t
     assert not may_send(connection, [change], NOW, RULES)[change].goes
 
 
+def test_the_worker_s_role_may_do_all_of_it(connection, isp):
+    connection.execute("SET ROLE corrente_worker")
+    assert place(connection, isp, range(3))[1].restrictions == 3
+
+
 def test_two_runs_in_an_hour_share_it_and_a_run_of_the_hour_before_does_not_count(connection, isp):
     place(connection, isp, range(2))
     with connection.transaction(force_rollback=True):

@@ -191,6 +191,15 @@ def test_the_stop_and_maintenance_send_nothing_at_all(connection, isp):
     assert held(connection, restoring[0]) == (None, "")
 
 
+def test_the_worker_s_role_may_do_all_of_it(connection, isp):
+    changes = restricted_by_a_run(connection, isp, range(4))
+    connection.execute("SET ROLE corrente_worker")
+
+    assert waits(may_send(connection, changes[:1], NOW, RULES)) == [Wait.SHARE]
+    connection.execute("UPDATE guard_state SET tripped_at = NULL, tripped_reason = NULL")
+    assert waits(may_send(connection, changes, NOW, GuardRules(GuardLimits(100, 20), RULES.zone))) == [None] * 4
+
+
 def test_two_workers_at_once_let_go_no_more_than_one_would(connection, database):
     isp = make_isp(connection, accounts=40)
     restrict(connection, isp.contracts, run=new_run(connection))
