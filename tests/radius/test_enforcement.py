@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -10,6 +11,7 @@ from support.enforcement_world import enforcement_world
 
 from control_plane.leadership import Leadership
 from control_plane.loop import ControlLoop
+from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
 from nas_drivers.simulated.traffic import Rates
 
 pytestmark = [pytest.mark.radius, pytest.mark.db]
@@ -59,3 +61,157 @@ def test_a_blocked_session_is_ended_and_its_stop_proves_it(database):
         assert world.execute(STATES) == [("verified", "disconnect", 1, False)]
         assert len(world.nas.sessions.of("anna")) == 0
         assert world.execute("SELECT username FROM session") == [("bruno",)]
+
+
+def faulty(world, kind, *, on=frozenset({Traffic.COA, Traffic.DISCONNECT}), **given):
+    world.tell(lambda: world.nas.faults.add(Fault(kind, on=on, **given)))
+
+
+def all_well(world):
+    """No session in drift, and nothing left open."""
+    world.wait_for(f"SELECT ({DRIFT}) = 0")
+    world.wait_for("SELECT count(*) = 0 FROM enforcement WHERE closed_at IS NULL")
+
+
+def test_acknowledged_and_ignored_is_seen_and_done_by_the_next_method(database):
+    with enforcement_world(database) as world, working(world):
+        world.dial("anna")
+        faulty(world, FaultKind.ACK_ONLY, on=frozenset({Traffic.COA}))
+        world.place("anna", "throttle")
+        # The device never did it, and its next record says so.
+        world.wait_for("SELECT count(*) > 0 FROM enforcement WHERE state = 'acked'")
+        time.sleep(3)  # a record within two seconds of the answer may have been on its way
+        for attempt in (1, 2):
+            world.wait_for(
+                "SELECT count(*) = 1 FROM enforcement WHERE attempt = %s AND state = 'acked'", attempt, seconds=40
+            )
+            time.sleep(3)
+            world.tell(world.nas.send_interims)
+        world.wait_for(CLOSED)
+        assert world.execute(STATES) == [("verified", "disconnect", 3, False)]
+        assert len(world.nas.sessions.of("anna")) == 0
+
+
+def test_a_cut_that_is_acknowledged_and_ignored_is_tried_again_and_ends_in_an_alarm(database):
+    with enforcement_world(database) as world, working(world):
+        world.dial("anna")
+        faulty(world, FaultKind.ACK_ONLY)
+        world.place("anna", "blocked")
+        # Twice, each looked after for ten seconds, and accel-ppp has no other way.
+        world.wait_for("SELECT count(*) = 1 FROM enforcement WHERE state = 'gave_up'", seconds=60)
+        ((state, method, attempt, alarmed),) = world.execute(STATES)
+        assert (state, method, attempt, alarmed) == ("gave_up", "disconnect", 2, True)
+        assert world.execute("SELECT problem FROM enforcement") == [
+            ("still online 10 s after the acknowledged disconnect",)
+        ]
+
+
+def test_a_session_that_the_device_does_not_have_is_a_ghost_of_ours_and_closed(database):
+    with enforcement_world(database) as world, working(world):
+        world.dial("anna", "bruno")
+        faulty(world, FaultKind.RECORD_LOST, on={Traffic.ACCOUNTING}, times=1)
+        world.do(world.nas.hang_up([world.session("anna")]))
+        world.place("anna", "blocked")
+        world.wait_for(CLOSED)
+        assert world.execute("SELECT state::text, attempt, error_cause, alarmed_at FROM enforcement") == [
+            ("verified", 2, 503, None)
+        ]
+        world.wait_for("SELECT count(*) = 1 FROM session")
+        assert world.execute("SELECT username, ended_by::text FROM closed_session") == [("anna", "not_on_device")]
+        all_well(world)
+
+
+def test_refused_without_a_cause_is_done_by_a_disconnect(database):
+    with enforcement_world(database) as world, working(world):
+        world.dial("anna")
+        faulty(world, FaultKind.NAK, on={Traffic.COA})
+        world.place("anna", "throttle")
+        world.wait_for(CLOSED)
+        assert world.execute(STATES) == [("verified", "disconnect", 2, False)]
+        world.dial("anna")
+        assert world.session("anna").rates == SLOW
+        all_well(world)
+
+
+def test_a_lost_acknowledgement_and_a_session_not_found_behind_it_is_done(database):
+    with enforcement_world(database) as world, working(world):
+        world.dial("anna")
+        # Its Stop is lost too: only the second answer tells.
+        faulty(world, FaultKind.RECORD_LOST, on={Traffic.ACCOUNTING}, times=1)
+        faulty(world, FaultKind.REPLY_LOST, times=1)
+        faulty(world, FaultKind.NAK, error_cause=503)
+        world.place("anna", "blocked")
+        world.wait_for(CLOSED)
+        assert world.execute("SELECT state::text, attempt, unsure FROM enforcement") == [("verified", 1, True)]
+        sent = world.execute("SELECT code, identifier FROM enforcement_packet WHERE direction = 'sent'")
+        assert len(sent) == 2
+        assert len(set(sent)) == 1
+        all_well(world)
+
+
+def test_a_silent_device_is_asked_when_its_accounting_tells_that_it_is_back(database):
+    with enforcement_world(database) as world, working(world):
+        world.dial("anna", "bruno")
+        faulty(world, FaultKind.SILENCE)
+        world.place("anna", "throttle")
+        world.place("bruno", "throttle")
+        world.wait_for("SELECT count(*) = 1 FROM nas_silence", seconds=60)
+        world.tell(world.nas.faults.clear)
+        time.sleep(5)  # it is not asked again sooner, whatever it says
+        world.tell(world.nas.send_interims)
+        world.wait_for(CLOSED, seconds=10)
+        assert {row[0] for row in world.execute(STATES)} == {"verified"}
+        assert (world.session("anna").rates, world.session("bruno").rates) == (SLOW, SLOW)
+        assert world.execute("SELECT count(*) FROM nas_silence") == [(0,)]
+        all_well(world)
+
+
+def test_of_three_policies_in_a_second_only_the_last_matters(database):
+    with enforcement_world(database) as world, working(world):
+        world.dial("anna", "bruno")
+        world.place("anna", "throttle")
+        world.place("anna", "walled")
+        world.lift("anna")
+        world.place("anna", "throttle")
+        world.wait_for("SELECT count(*) > 0 FROM enforcement WHERE state = 'verified'")
+        all_well(world)
+        assert world.session("anna").rates == SLOW
+        assert world.execute("SELECT count(*) FROM enforcement WHERE username = 'bruno'") == [(0,)]
+
+
+def test_who_pays_while_the_cut_is_being_sent_ends_up_online(database):
+    with enforcement_world(database, change_delay_s=0.3, redial_after_s=0.3) as world, working(world):
+        world.dial("anna", "bruno")
+        world.place("anna", "blocked")
+        world.wait_for("SELECT count(*) > 0 FROM enforcement WHERE state = 'sent'")
+        world.lift("anna")
+        world.wait_for("SELECT count(*) = 1 FROM session s WHERE s.username = 'anna'")
+        all_well(world)
+        world.wait_for("SELECT count(*) = 2 FROM session")
+        assert world.session("anna").rates == FULL
+
+
+def test_a_session_id_given_out_again_is_not_taken_for_the_old_session(database):
+    with enforcement_world(database, announce_boot=False) as world, working(world):
+        world.dial("anna")
+        old = world.execute("SELECT session_key, acct_session_id FROM session")
+        # Switched off and on without a word, and counting from the beginning again.
+        world.do(world.nas.reboot(reuse_ids=True))
+        world.execute("UPDATE nas SET coa_port = %s", world.nas.coa_port)
+        world.dial("anna")
+        world.wait_for("SELECT count(*) = 2 FROM session")
+        assert world.execute("SELECT count(DISTINCT acct_session_id) FROM session") == [(1,)]
+        world.place("anna", "throttle")
+        all_well(world)
+        # The new one is changed, the old one closed, and nothing was sent that the new one could take for its own end.
+        assert world.session("anna").rates == SLOW
+        assert world.execute("SELECT session_key, ended_by::text FROM closed_session") == [(old[0][0], "replaced")]
+
+
+def test_both_sessions_of_one_account_are_changed(database):
+    with enforcement_world(database) as world, working(world):
+        world.dial("anna", "anna")
+        world.place("anna", "throttle")
+        world.wait_for("SELECT count(*) = 2 FROM enforcement WHERE state = 'verified'")
+        assert [session.rates for session in world.nas.sessions.of("anna")] == [SLOW, SLOW]
+        all_well(world)
