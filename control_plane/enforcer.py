@@ -172,7 +172,7 @@ class Enforcer:
     def _say_away(self, error: psycopg.Error) -> None:
         telemetry.DATABASE_FAILURES.labels("enforcer").inc()
         telemetry.logger().warning("enforcer.database_away", problem=str(error).strip())
-        self._pulse.trouble(str(error))
+        self._pulse.trouble(f"the database does not answer: {error}")
 
     async def _rest(self) -> None:
         """Until something came, is said to be due, or the poll's time is over; then a moment for more to come."""

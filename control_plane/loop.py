@@ -95,6 +95,9 @@ class ControlLoop:
                 away = False
                 self._stop.wait(_LEADER_LOOK_S)
             except psycopg.Error as error:
+                for pulse in self.pulses:
+                    if pulse.loop == name:
+                        pulse.trouble(f"the database does not answer: {error}")
                 if not away:
                     telemetry.DATABASE_FAILURES.labels("worker").inc()
                     telemetry.logger().warning("loop.database_away", part=name, problem=str(error).strip())

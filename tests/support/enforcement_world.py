@@ -180,7 +180,7 @@ def enforcement_world(
         shipper = threading.Thread(target=run_shipper, args=(server.settings, stop), name="shipper")
         with running_edge(server.base / "edge", conninfo, server.settings.state_dir) as edge:
             edge.wait_until_following()
-            server.readable_by_freeradius()
+            _give_to_freeradius(server)
             server.start()
             shipper.start()
             world = World(conninfo, server, vendor=vendor, options=options)
@@ -191,3 +191,15 @@ def enforcement_world(
                 world.stop()
                 stop.set()
                 shipper.join(30)
+
+
+def _give_to_freeradius(server: Any) -> None:
+    """FreeRADIUS's user reads the store. The edge may take an old generation away meanwhile."""
+    until = time.monotonic() + 10
+    while True:
+        try:
+            server.readable_by_freeradius()
+        except FileNotFoundError:
+            assert time.monotonic() < until, "the store does not come to rest"
+        else:
+            return

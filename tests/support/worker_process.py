@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -31,7 +32,11 @@ class WorkerProcess:
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={
+                    "CORRENTE_SECRETS_KEY": base64.b64encode(bytes(32)).decode(),
+                    **os.environ,
+                    "PYTHONUNBUFFERED": "1",
+                },
             )
 
     def events(self) -> list[dict[str, Any]]:
