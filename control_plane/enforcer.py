@@ -25,6 +25,7 @@ from uuid import UUID
 import psycopg
 
 from control_plane import db, telemetry
+from control_plane.api_calls import ApiCall, ApiCaller
 from control_plane.enforcement import (
     ATTEMPTS_MAX,
     Next,
@@ -101,7 +102,7 @@ class _News:
 class _Turn:
     """What one transaction decided: what to send now, and which of our sessions the devices do not have."""
 
-    outgoing: list[tuple[Change, Progress, Outgoing]] = field(default_factory=list)
+    outgoing: list[tuple[Change, Progress, Outgoing | ApiCall]] = field(default_factory=list)
     gone: dict[int, list[UUID]] = field(default_factory=dict)
     replaced: dict[int, list[UUID]] = field(default_factory=dict)
     ended: list[tuple[Change, Ended]] = field(default_factory=list)
@@ -150,6 +151,7 @@ class Enforcer:
     async def _run(self, stop: threading.Event) -> None:
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
         self._sender = self._make_sender()
+        self._caller = ApiCaller()
         retry_s = _FIRST_RETRY_S
         with ThreadPoolExecutor(1, thread_name_prefix="enforcer database") as database:
             try:
@@ -191,6 +193,7 @@ class Enforcer:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await self._sender.close()
+        self._caller.close()
         try:
             await self._loop.run_in_executor(database, self._let_go)
         except psycopg.Error as error:
@@ -216,11 +219,14 @@ class Enforcer:
             self._tasks[change.id] = asyncio.create_task(self._deliver(change, progress, outgoing))
         return len(turn.outgoing) == TAKEN_AT_ONCE
 
-    async def _deliver(self, change: Change, progress: Progress, outgoing: Outgoing) -> None:
+    async def _deliver(self, change: Change, progress: Progress, outgoing: Outgoing | ApiCall) -> None:
         """One exchange, to its outcome."""
+        trace = partial(self._trace, change)
         try:
-            found = await self._sender.send(outgoing.target, outgoing.request, on_packet=partial(self._trace, change))
-            outcome = _outcome(found)
+            if isinstance(outgoing, ApiCall):
+                outcome = await self._caller.end_session(outgoing, on_packet=trace)
+            else:
+                outcome = _outcome(await self._sender.send(outgoing.target, outgoing.request, on_packet=trace))
         except asyncio.CancelledError:
             self._news.released.append(change.id)
             raise
@@ -234,7 +240,8 @@ class Enforcer:
         self._news.came.append(_Came(change, progress, outcome, datetime.now(UTC)))
 
     def _trace(self, change: Change, trace: PacketTrace) -> None:
-        if trace.direction == "received":
+        # Code 0 is no RADIUS: a device whose API speaks may still be deaf to changes.
+        if trace.direction == "received" and trace.code:
             self._news.answered.add(change.nas_id)
         self._news.packets.append(
             PacketRow(

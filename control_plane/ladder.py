@@ -18,14 +18,14 @@ from nas_drivers.policy import Method, SessionPolicy
 _FRESH_FOR: Final = timedelta(seconds=1)
 _BY_RADIUS: Final = frozenset({Method.COA, Method.DISCONNECT})
 _PROBE: Final = bytes(27)
+# Beside RADIUS: api_calls.py.
+_PERFORMED: Final = frozenset({Method.ROUTEROS_API})
 
 
 class Ladders:
     """The NASes and profiles as of a second ago, and the ladders that follow from them."""
 
-    def __init__(self, performed: frozenset[Method] = frozenset()) -> None:
-        """`performed` are the methods beside RADIUS that this process can carry out where a NAS gives access."""
-        self._performed = performed
+    def __init__(self) -> None:
         self._nases: dict[int, NasTarget] = {}
         self._policies: dict[int, SessionPolicy] = {}
         self._by_revision: dict[bytes, int] = {}
@@ -98,4 +98,4 @@ class Ladders:
         if method in _BY_RADIUS:
             return True
         nas = self._nases.get(nas_id)
-        return method in self._performed and nas is not None and (method is not Method.ROUTEROS_API or nas.has_api)
+        return method in _PERFORMED and nas is not None and nas.api_username is not None

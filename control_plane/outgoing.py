@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from control_plane.api_calls import TIMEOUT_S, ApiCall
 from control_plane.enforcement import Progress
 from control_plane.ladder import Ladders
 from control_plane.store.enforcement import Change
@@ -15,8 +16,9 @@ from control_plane.store.targets import NasTarget
 from nas_drivers.errors import NasError
 from nas_drivers.policy import Method, SessionIdentity
 from nas_drivers.transport.coa import ChangeCode, ChangeRequest, ChangeTarget
+from nas_drivers.transport.routeros import ApiAccess
 from radius_hooks.packet import CLASS_PREFIX
-from radius_hooks.sealing import Sealer, nas_coa_row, nas_row
+from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row
 
 _CODES: Final = {Method.COA: ChangeCode.COA, Method.DISCONNECT: ChangeCode.DISCONNECT}
 
@@ -33,9 +35,11 @@ class Outgoing:
     request: ChangeRequest
 
 
-def build_outgoing(change: Change, progress: Progress, ladders: Ladders, sealer: Sealer) -> Outgoing:
+def build_outgoing(change: Change, progress: Progress, ladders: Ladders, sealer: Sealer) -> Outgoing | ApiCall:
     """The request for a change as far as it has come. Raises: NasError, SealError, ValueError."""
     nas, driver = ladders.nas(change.nas_id), ladders.driver(change.nas_id)
+    if progress.method is Method.ROUTEROS_API:
+        return ApiCall(_api_access(nas, sealer), change.username, change.acct_session_id)
     code = _CODES.get(progress.method)
     if code is None:
         raise UnreachableError(f"{nas.name}: no way to carry out {progress.method.value}")
@@ -66,6 +70,21 @@ def _new_class(change: Change) -> bytes | None:
     if change.class_key is None or change.desired_version is None:
         return None
     return CLASS_PREFIX + change.class_key.bytes + change.desired_version
+
+
+def _api_access(nas: NasTarget, sealer: Sealer) -> ApiAccess:
+    if nas.api_address is None or nas.api_username is None or nas.sealed_api_password is None:
+        raise UnreachableError(f"{nas.name}: no API access: corrente nas set {nas.name} --api-user, --api-address")
+    return ApiAccess(
+        nas_id=nas.id,
+        address=str(nas.api_address),
+        username=nas.api_username,
+        password=sealer.open(nas.sealed_api_password, row=nas_api_row(nas.id)).decode(),
+        port=nas.api_port,
+        tls=nas.api_tls,
+        certificate=nas.api_certificate,
+        timeout_s=TIMEOUT_S,
+    )
 
 
 def _target(nas: NasTarget, sealer: Sealer) -> ChangeTarget:

@@ -33,14 +33,19 @@ class NasTarget:
     sealed_secret: bytes
     sealed_coa_secret: bytes | None
     verification: str
-    has_api: bool
+    api_address: IPv4Address | IPv6Address | None
+    api_port: int | None
+    api_tls: bool
+    api_certificate: bytes | None
+    api_username: str | None
+    sealed_api_password: bytes | None
 
 
 _TARGETS: Final = """
 SELECT id, name, vendor, coalesce(coa_address, own) AS address, own AS own_address, identifier, coa_port AS port,
     coa_source AS source_address, coa_message_authenticator AS message_authenticator, coa_event_timestamp AS event_timestamp,
     coa_window AS window, coa_rate_per_s AS rate_per_s, sealed_secret, sealed_coa_secret, verification::text,
-    api_username IS NOT NULL AS has_api
+    coalesce(api_address, coa_address, own) AS api_address, api_port, api_tls, api_certificate, api_username, sealed_api_password
 FROM nas CROSS JOIN LATERAL (SELECT CASE WHEN masklen(source) = CASE family(source) WHEN 4 THEN 32 ELSE 128 END
     THEN host(source)::inet END AS own) AS o
 """

@@ -223,7 +223,7 @@ class RouterOsDevice:
             access.address,
             username=access.username,
             password=access.password,
-            port=access.port or (TLS_PORT if access.tls else PLAIN_PORT),
+            port=port_of(access),
             # The other way, MD5, is that of releases before 6.43.
             plaintext_login=True,
             ssl_context=_context(access) if access.tls else None,
@@ -232,8 +232,12 @@ class RouterOsDevice:
         return pool
 
     def _name(self) -> str:
-        port = self._access.port or (TLS_PORT if self._access.tls else PLAIN_PORT)
-        return f"RouterOS API of NAS {self._access.nas_id} at {self._access.address} port {port}"
+        return f"RouterOS API of NAS {self._access.nas_id} at {self._access.address} port {port_of(self._access)}"
+
+
+def port_of(access: ApiAccess) -> int:
+    """The port that is meant."""
+    return access.port or (TLS_PORT if access.tls else PLAIN_PORT)
 
 
 class _PinnedContext(ssl.SSLContext):

@@ -1,0 +1,116 @@
+"""Where a Disconnect has no effect the session is ended by the device's API; the stand-in speaks for the simulated device."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from support.enforcement_world import ADDRESS, enforcement_world
+from support.radius_server import SEALER
+from support.routeros_api_stand_in import StandInRouterOsApi
+
+from control_plane.leadership import Leadership
+from control_plane.loop import ControlLoop
+from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
+from radius_hooks.sealing import nas_api_row
+
+pytestmark = [pytest.mark.radius, pytest.mark.db]
+CHANGES = frozenset({Traffic.COA, Traffic.DISCONNECT})
+STATES = "SELECT state::text, method::text, alarmed_at IS NOT NULL FROM enforcement ORDER BY id"
+CLOSED = "SELECT count(*) > 0 AND bool_and(closed_at IS NOT NULL) FROM enforcement"
+
+
+@contextmanager
+def working(world: Any) -> Iterator[None]:
+    """A whole worker but for its scheduled jobs, until the block ends."""
+    stop = threading.Event()
+    leadership = Leadership(world.settings)
+    lease = threading.Thread(target=leadership.run, args=(stop,), name="lease")
+    lease.start()
+    try:
+        with ControlLoop(world.settings, leadership, stop):
+            yield
+    finally:
+        stop.set()
+        lease.join(30)
+        leadership.give_back()
+
+
+@contextmanager
+def with_api(world: Any, **settings: Any) -> Iterator[StandInRouterOsApi]:
+    """The device has an API, in its own event loop, and the NAS its access."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    def end(session: Any) -> None:
+        task = asyncio.get_running_loop().create_task(world.nas.hang_up([session]))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    stand_in = StandInRouterOsApi(world.nas.sessions, end, **settings)
+    context = stand_in.listening(ADDRESS)
+    world.do(context.__aenter__())
+    world.execute(
+        "UPDATE nas SET api_username = 'corrente', sealed_api_password = %s, api_port = %s, api_tls = false",
+        SEALER.seal(b"api password", row=nas_api_row(1)),
+        stand_in.port,
+    )
+    try:
+        yield stand_in
+    finally:
+        world.do(context.__aexit__(None, None, None))
+
+
+def test_a_device_that_refuses_disconnects_is_told_by_its_api(database):
+    with enforcement_world(database, vendor="mikrotik") as world, with_api(world) as stand_in, working(world):
+        world.dial("anna", "bruno")
+        world.tell(lambda: world.nas.faults.add(Fault(FaultKind.NAK, on=CHANGES, error_cause=406)))
+
+        world.place("anna", "blocked")
+
+        world.wait_for(CLOSED)
+        assert world.execute(STATES) == [("verified", "routeros_api", True)]
+        assert world.execute("SELECT username FROM session") == [("bruno",)]
+        assert len(world.nas.sessions.of("bruno")) == 1
+        assert stand_in.commands == ["/ppp/active/print", "/ppp/active/remove"]
+        packets = world.execute(
+            "SELECT direction, code, peer, attributes FROM enforcement_packet ORDER BY at, code DESC"
+        )
+        assert [(way, code) for way, code, _, _ in packets] == [
+            ("sent", 40),
+            ("received", 42),
+            ("sent", 0),
+            ("received", 0),
+        ]
+        assert packets[2][2:] == (f"{ADDRESS}:{stand_in.port}", "command = /ppp/active/remove\nname = anna")
+        assert packets[3][3] == "answer = removed"
+
+
+def test_a_wrong_password_for_the_api_is_tried_a_few_times_and_then_for_a_person(database):
+    with enforcement_world(database, vendor="mikrotik") as world, with_api(world, password="another") as stand_in:
+        with working(world):
+            world.dial("anna")
+            world.tell(lambda: world.nas.faults.add(Fault(FaultKind.NAK, on=CHANGES, error_cause=406)))
+            world.place("anna", "blocked")
+            world.wait_for("SELECT bool_or(problem ~ 'login refused') FROM enforcement")
+        assert stand_in.commands == []
+        assert world.execute("SELECT count(*) FROM session") == [(1,)]
+        assert world.execute("SELECT count(*) FROM enforcement_packet WHERE code = 0 AND direction = 'received'") == [
+            (0,)
+        ]
+
+
+@pytest.mark.slow
+def test_a_session_that_goes_on_after_acknowledged_disconnects_is_ended_by_the_api(database):
+    with enforcement_world(database, vendor="mikrotik") as world, with_api(world), working(world):
+        world.dial("anna")
+        world.tell(lambda: world.nas.faults.add(Fault(FaultKind.ACK_ONLY, on=CHANGES)))
+
+        world.place("anna", "blocked")
+
+        world.wait_for(CLOSED, seconds=90)
+        assert world.execute(STATES) == [("verified", "routeros_api", False)]
+        assert len(world.nas.sessions) == 0
