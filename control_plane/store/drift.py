@@ -51,10 +51,10 @@ _ONE: Final = "(SELECT * FROM enforcement WHERE session_key = s.session_key AND 
 _ALL: Final = "(SELECT DISTINCT ON (session_key) * FROM enforcement WHERE {} ORDER BY session_key, {} DESC, id DESC)"
 
 
-def _drift(latest: str, *, lateral: str = "") -> str:
+def _drift(latest: str, *, lateral: str = "", sessions: str = "session s") -> str:
     """Each live session with what is wanted, what it runs under and what has been tried. `latest` picks the changes."""
     return f"""
-FROM session s
+FROM {sessions}
 JOIN desired_policy d ON d.account_id = s.account_id
 LEFT JOIN profile_revision p ON p.profile_id = d.profile_id
 LEFT JOIN {lateral} {latest.format(_SENT, "sent_at")} AS u ON u.session_key = s.session_key
@@ -72,6 +72,9 @@ CROSS JOIN LATERAL (SELECT CASE WHEN d.profile_id IS NULL THEN 'must_end' WHEN b
 # Of all sessions the few changes are gathered once; of a few sessions each one's are looked up.
 OF_ALL: Final = _drift(_ALL)
 _OF_SOME: Final = _drift(_ONE, lateral="LATERAL")
+_OF_FOUND: Final = _drift(
+    _ONE, lateral="LATERAL", sessions="drift_found x JOIN session s ON s.session_key = x.session_key"
+)
 # A policy whose profile has no revision yet is not worked out. A session of which nothing is known is as good as any other
 # while its account may have all it pays for.
 IN_DRIFT: Final = "WHERE NOT s.stale AND k.reason IS NOT NULL AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL) "
@@ -94,12 +97,13 @@ _FIND: Final = (
     f"SELECT s.session_key, s.nas_id, k.reason, coalesce(o.state::text, ''), {_TO_CHANGE} {OF_ALL} {IN_DRIFT}"
 )
 _FOUND_FIGURES: Final = "SELECT nas_id, reason, state, to_change, count(*) FROM drift_found GROUP BY 1, 2, 3, 4"
-_OF_FOUND: Final = "AND s.session_key IN (SELECT session_key FROM drift_found WHERE to_change AND number > %(after)s AND number <= %(upto)s) "
+_FOUND_PORTION: Final = "AND x.to_change AND x.number > %(after)s AND x.number <= %(upto)s "
 MEASURE: Final = f"SELECT s.nas_id, k.reason, coalesce(o.state::text, ''), {_TO_CHANGE}, count(*) {OF_ALL} {IN_DRIFT} GROUP BY 1, 2, 3, 4"
 
 # Compiling took longer than the whole pass over a hundred thousand sessions, and the default memory sends a hash of a
 # million policies to disk.
-_TUNE: Final = "SET LOCAL jit = off; SET LOCAL work_mem = '128MB'"
+# The statements name their tables in the order in which they are to be joined: what selects comes first.
+_TUNE: Final = "SET LOCAL jit = off; SET LOCAL work_mem = '128MB'; SET LOCAL join_collapse_limit = 1"
 _TEMPORARY: Final = """
 CREATE TEMPORARY TABLE IF NOT EXISTS drift_work (
     session_key uuid, nas_id bigint, account_id bigint, acct_session_id text, username text, level policy_level, reason text,
@@ -131,7 +135,7 @@ SELECT s.session_key, s.nas_id, s.account_id, s.acct_session_id, s.username, d.l
     {_DISRUPTIVE}, n.vendor,
     -- Who has the account's part already waits for an edited profile: its account's row knows nothing of it.
     CASE WHEN substr(v.runs, 5) = d.account_revision THEN now() ELSE greatest(d.changed_at, s.started_at) END
-{_OF_SOME}
+{{drift}}
 JOIN nas n ON n.id = s.nas_id
 JOIN subscriber_account a ON a.id = s.account_id JOIN contract c ON c.id = a.contract_id JOIN plan l ON l.id = c.plan_id
 LEFT JOIN profile f ON f.id = d.profile_id
@@ -259,18 +263,18 @@ def settle(connection: Connection) -> int:
 
 def collect_of_accounts(connection: Connection, accounts: Sequence[int]) -> int:
     """Gather the sessions of these accounts that need an enforcement for `open_enforcements`; returns how many."""
-    return _collect(connection, _OF_ACCOUNTS, {"accounts": accounts})
+    return _collect(connection, _OF_SOME, _OF_ACCOUNTS, {"accounts": accounts})
 
 
 def collect_found(connection: Connection, *, after: int, upto: int) -> int:
     """Gather those of the sessions found, numbered from one, that still need an enforcement; returns how many."""
-    return _collect(connection, _OF_FOUND, {"after": after, "upto": upto})
+    return _collect(connection, _OF_FOUND, _FOUND_PORTION, {"after": after, "upto": upto})
 
 
-def _collect(connection: Connection, scope: str, given: dict[str, object]) -> int:
+def _collect(connection: Connection, drift: str, scope: str, given: dict[str, object]) -> int:
     connection.execute(_TEMPORARY)
     connection.execute("DELETE FROM drift_work")
-    return connection.execute(f"{_COLLECT} {scope}", given).rowcount
+    return connection.execute(f"{_COLLECT.format(drift=drift)} {scope}", given).rowcount
 
 
 def load_collected_changes(connection: Connection) -> list[Change]:
