@@ -46,7 +46,7 @@ class GuardLimits:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One enforcement that wants to go. `account_id` None: a session whose account is not known, a subscriber by itself.
+    """One enforcement that wants to go. `account_id` None: a session of nobody, which only a person has cut.
 
     `by_person`: a person wants it (a restriction placed by hand, or of a run that a person let go). `passed`: it was let
     go before. `exempt` and `not_due` are sentences, empty when there is nothing to say.

@@ -55,12 +55,13 @@ def guard_rules(settings: Settings) -> GuardRules:
     return GuardRules(GuardLimits(given.share_percent, given.never_less_than), settings.zone)
 
 
-# A person's cut: a restriction in force, as severe as the change, that a person placed or let go. `none` is no restriction's.
+# A person's cut: a restriction in force, as severe as the change, that a person placed or let go; `none` is no restriction's.
+# A session of no account is cut by a person's command alone (corrente drift cut).
 BY_PERSON: Final = """
-EXISTS (SELECT FROM restriction r WHERE r.contract_id = a.contract_id AND r.lifted_at IS NULL AND r.held_since IS NULL
+(e.account_id IS NULL OR EXISTS (SELECT FROM restriction r WHERE r.contract_id = a.contract_id AND r.lifted_at IS NULL AND r.held_since IS NULL
     AND r.since <= %(now)s AND (r.until IS NULL OR %(now)s < r.until) AND (r.run_id IS NULL OR r.release_id IS NOT NULL)
     AND e.level <> 'none' AND r.level::text::policy_level >= e.level
-    AND NOT (r.origin = 'dunning' AND EXISTS (SELECT FROM relief l WHERE l.contract_id = a.contract_id AND l.during @> %(now)s)))
+    AND NOT (r.origin = 'dunning' AND EXISTS (SELECT FROM relief l WHERE l.contract_id = a.contract_id AND l.during @> %(now)s))))
 """
 EXEMPTED: Final = "x.contract_id = a.contract_id AND x.ended_at IS NULL AND x.since <= %(now)s AND %(now)s < x.until"
 # What automation still wants to take away: open, disruptive, let go by nobody yet, and the share's to decide.

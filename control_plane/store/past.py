@@ -153,6 +153,19 @@ FROM relief t CROSS JOIN LATERAL (SELECT {_STOOD.format(kind="relief")} AS was) 
     CROSS JOIN LATERAL jsonb_to_record(h.was) AS w (during tstzrange, reason text, granted_by text)
 WHERE t.contract_id = %(key)s AND w.during @> %(at)s
 """  # noqa: S608
+# Of a plan's hours and of top-ups no former state is kept: those of today are meant where they were there.
+_PLAN: Final = """
+SELECT coalesce((SELECT json_agg(json_build_array(w.begins, w.ends, w.profile_id) ORDER BY w.begins) FROM plan_window w
+        WHERE w.plan_id = %(plan)s), '[]'),
+    coalesce((SELECT json_agg(json_build_array(x.effective_on, n.name, x.placed_by, json_build_array(n.profile_id,
+            n.throttle_profile_id, n.walled_profile_id, coalesce((SELECT json_agg(json_build_array(w.begins, w.ends, w.profile_id)
+            ORDER BY w.begins) FROM plan_window w WHERE w.plan_id = n.id), '[]'))) ORDER BY x.effective_on)
+        FROM plan_change x JOIN plan n ON n.id = x.plan_id
+        WHERE x.contract_id = %(contract)s AND x.placed_at <= %(at)s AND (x.applied_at IS NULL OR x.applied_at > %(at)s)), '[]'),
+    coalesce((SELECT json_agg(json_build_array(t.octets, t.since, t.until, t.reason, t.placed_by) ORDER BY t.since) FROM data_topup t
+        WHERE t.since <= %(at)s AND %(at)s < t.until
+            AND (t.account_id = %(account)s OR t.account_id IS NULL AND t.contract_id = %(contract)s)), '[]')
+"""
 # The live ones, those closed after the moment, and the last ones closed before it: a cut is why one is offline.
 _SESSIONS: Final = """
 WITH found AS (
@@ -236,6 +249,10 @@ def _account_then(connection: Connection, account: Account, at: datetime) -> Acc
     contract = _row(connection, "contract", "contract", own["contract_id"], at)
     plan = _row(connection, "plan", "plan", contract["plan_id"], at)
     profile = _row(connection, "profile", "profile", plan["profile_id"], at)
+    given = {"plan": plan["id"], "contract": contract["id"], "account": account.id, "at": at}
+    more = connection.execute(_PLAN, given).fetchone()
+    assert more is not None
+    windows, changes, topups = more
     customer = connection.execute("SELECT name FROM customer WHERE id = %s", (contract["customer_id"],)).fetchone()
     return replace(
         account,
@@ -253,6 +270,9 @@ def _account_then(connection: Connection, account: Account, at: datetime) -> Acc
         expires_at=_instant(own["expires_at"]),
         max_sessions=own["max_sessions"],
         quota_exhausted_until=_instant(own["quota_exhausted_until"]),
+        plan_windows=windows,
+        plan_changes=changes,
+        topups=topups,
     )
 
 

@@ -119,6 +119,40 @@ def test_a_restriction_that_was_made_milder_and_a_relief_that_was_cut_short_are_
     assert told(broken)["policy"][0].startswith("throttled, profile slow")
 
 
+def test_the_plan_is_the_one_of_then_with_its_hours_and_what_was_dated(connection, isp, told, moment):
+    do(
+        connection,
+        "INSERT INTO plan (name, profile_id, throttle_profile_id, walled_profile_id) VALUES ('night owl', %s, %s, %s)",
+        isp.throttle,
+        isp.throttle,
+        isp.walled,
+    )
+    do(
+        connection,
+        "INSERT INTO plan_window (plan_id, begins, ends, profile_id) SELECT id, '00:00', '23:59', %s FROM plan WHERE name = 'night owl'",
+        isp.walled,
+    )
+    do(
+        connection,
+        "INSERT INTO plan_change (contract_id, plan_id, effective_on, placed_by)"
+        " SELECT 1, id, '2036-03-01', 'maria' FROM plan WHERE name = 'night owl'",
+    )
+    dated = moment()
+    do(connection, "UPDATE plan_change SET applied_at = clock_timestamp()")
+    do(connection, "UPDATE contract SET plan_id = (SELECT id FROM plan WHERE name = 'night owl')")
+    changed = moment()
+
+    assert told(dated)["contract"] == [
+        "contract 1 of Anna is active, plan home",
+        "plan night owl from 2036-03-01, placed by maria",
+    ]
+    assert told(dated)["policy"][0].startswith("full service, profile full")
+    then = told(changed)
+    assert then["contract"][0] == "contract 1 of Anna is active, plan night owl"
+    assert then["contract"][1] == "plan night owl gives another profile at the hours 00:00-23:59 of each day"
+    assert "policy" in then
+
+
 def test_what_waited_for_a_person_is_told_as_not_counting(connection, isp, told, moment):
     do(connection, "INSERT INTO automation_run (name, started_by) VALUES ('dunning', 'worker-1')")
     do(

@@ -93,6 +93,14 @@ def test_restoring_and_what_a_person_wants_go_while_everything_else_waits(connec
     assert waits(verdicts) == [Wait.SHARE] * 4 + [None, None]
 
 
+def test_a_session_of_nobody_is_cut_by_a_person_s_command_and_waits_for_nobody(connection, isp):
+    may_send(connection, restricted_by_a_run(connection, isp, range(4)), NOW, RULES)
+    unknown = want(connection, [None], level="none")
+
+    assert waits(may_send(connection, unknown, NOW, RULES)) == [None]
+    assert one(connection, "SELECT count(*) FROM guard_pass") == 0
+
+
 def test_a_person_s_milder_restriction_makes_no_cut_of_automation_that_person_s(connection, isp):
     contract, account = isp.contracts[0], isp.accounts[0]
     restrict(connection, [contract], run=None, origin="admin", level="throttle")
