@@ -32,8 +32,9 @@ from control_plane.settings import Settings
 
 Connection = psycopg.Connection[TupleRow]
 PROBLEM_CHARACTERS: Final = 1000
-# Who holds a lock for longer has hung, or does a person's work; the job has its next turn.
-_LOCK_WAIT_MAX_S: Final = 30.0
+# Who holds a lock for longer has hung, or does a person's work; the job has its next turn. A leader that was stopped within
+# a transaction lets go before that: see leadership.py.
+_LOCK_WAIT_MAX_S: Final = 45.0
 
 
 @dataclass(frozen=True, slots=True)

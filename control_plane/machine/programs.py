@@ -23,7 +23,7 @@ DEVICES: Final = "devices"
 STOP_ORDER: Final = ((DEVICES,), (*freeradius.SERVERS, "web", "worker"), ("edge",), (POSTGRES,))
 # They share the policy store and the spools with FreeRADIUS through their group.
 _SHARING_UMASK: Final = "007"
-# Only the hook inside FreeRADIUS opens secrets while it runs.
+# The hook inside FreeRADIUS opens the secrets of logins, the worker those of access devices.
 _NO_KEY: Final = ("CORRENTE_SECRETS_KEY",)
 
 
@@ -43,7 +43,7 @@ def programs_for(settings: Settings, state: StateDir, users: Users, *, is_root: 
     others = (
         Program("edge", (*python, "edge"), priority=20, user=ours, umask=_SHARING_UMASK, without=_NO_KEY),
         *(_freeradius(server, state) for server in freeradius.SERVERS),
-        Program("worker", (*python, "worker"), priority=40, user=ours, without=_NO_KEY),
+        Program("worker", (*python, "worker"), priority=40, user=ours),
         Program("web", (*python, "web"), priority=50, user=ours, without=_NO_KEY),
         Program(DEVICES, (*python, "demo-network"), priority=60, user=ours, without=_NO_KEY),
     )

@@ -311,6 +311,34 @@ def test_a_second_worker_takes_over_in_less_than_ten_seconds(tmp_path, database,
             first.process.wait(timeout=30)
 
 
+def test_a_leader_that_is_stopped_within_a_job_leaves_it_to_the_next_one_and_notes_nothing(tmp_path, database, admin):
+    def clear_feed(column):
+        return admin.execute(f"SELECT {column} FROM scheduled_job WHERE name = 'clear_feed'").fetchone()[0]
+
+    with running_worker(tmp_path / "a", database) as a, running_worker(tmp_path / "b", database) as b:
+        first = leader(admin, a, b)
+        second = b if first is a else a
+        second.wait_for("worker.started")
+        wait_until(lambda: one(admin, "SELECT count(*) > 1 AND bool_and(done_at IS NOT NULL) FROM scheduled_job"))
+        token = load_lease(admin).token
+        with db.connect(database, name="holding") as holding:
+            # The job waits for this row.
+            holding.execute("SELECT FROM change_horizon FOR UPDATE")
+            done_before = make_due(admin, "clear_feed")
+            begun = wait_until(lambda: clear_feed("started_at"))
+            first.signal(signal.SIGSTOP)
+            try:
+                wait_until(lambda: load_lease(admin).token == token + 1, seconds=TAKE_OVER_MAX_S)
+                wait_until(lambda: clear_feed("started_at") > begun)
+            finally:
+                first.signal(signal.SIGCONT)
+            first.wait_for("job.interrupted")
+            assert clear_feed("done_at") == done_before
+        wait_until(lambda: clear_feed("done_at") != done_before)
+        assert clear_feed("problem") == ""
+        assert [worker.said("job.failed") for worker in (first, second)] == [[], []]
+
+
 def test_a_leader_that_is_asked_to_end_hands_over_at_once(tmp_path, database, admin):
     with running_worker(tmp_path / "a", database) as a:
         leader(admin, a)

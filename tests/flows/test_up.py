@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,16 @@ def home():
         yield made
 
 
+def page(port, path):
+    """Status and text of a page of a process of ours."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
 @pytest.mark.timeout(300)
 def test_the_demo_runs_survives_the_death_of_each_process_and_keeps_its_data(home):
     up = Up(home)
@@ -26,6 +38,16 @@ def test_the_demo_runs_survives_the_death_of_each_process_and_keeps_its_data(hom
     wait_until(lambda: home.count("login_attempt WHERE outcome = 'accept'") >= 20, seconds=60, what="20 logins")
     wait_until(lambda: home.count("session") >= 20, seconds=60, what="20 sessions")
     assert home.count("customer") == 2000
+    ports = json.loads((home.state / "run" / "ports.json").read_text())
+    for name in ("web", "worker", "edge"):
+        wait_until(lambda name=name: page(ports[name], "/ready")[0] == 200, seconds=30, what=f"{name} ready")
+    # All count into one directory; each process shows its own, the web process all of them.
+    shipped = "corrente_accounting_records_total{"
+    assert shipped in page(ports["edge"], "/metrics")[1]
+    assert shipped in page(ports["web"], "/metrics")[1]
+    assert shipped not in page(ports["worker"], "/metrics")[1]
+    assert "corrente_worker_leads 1.0" in page(ports["worker"], "/metrics")[1]
+    assert "corrente_leader 1.0" in page(ports["web"], "/metrics")[1]
 
     for name in PROCESSES:
         killed = wait_until(lambda name=name: home.pid_of(name), seconds=30, what=f"{name} running")
@@ -103,14 +125,14 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing_running(home):
     assert again.stop() == 0
 
 
-def test_a_secrets_key_in_the_environment_is_given_to_freeradius_alone_and_written_nowhere(home):
+def test_a_secrets_key_in_the_environment_is_given_to_freeradius_and_the_worker_and_written_nowhere(home):
     key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
     up = Up(home, "--empty", CORRENTE_SECRETS_KEY=key)
     up.wait_for("Ready: RADIUS")
     knowing = {name for name in PROCESSES if (pid := home.pid_of(name)) and key in environment_of(pid)}
     files = [path for path in home.state.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
     assert up.stop() == 0
-    assert knowing == {"authentication", "accounting"}
+    assert knowing == {"authentication", "accounting", "worker"}
     assert files == []
 
 
