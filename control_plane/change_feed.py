@@ -130,14 +130,14 @@ class Read:
     position: Position
 
 
-def open_feed(conninfo: str) -> psycopg.Connection[TupleRow]:
+def open_feed(conninfo: str, *, name: str = "edge publisher") -> psycopg.Connection[TupleRow]:
     """A connection to follow the feed with: each transaction is one snapshot, and NOTIFY wakes it.
 
     Nothing is prepared: a plan made for any position would not know that only the feed's end is wanted. Nothing is
     compiled either: that took two seconds before the first row (seen), and a look at one account could fall into it. Nor
     is anything shared out to more server processes: an edge leaves the database's cores to others.
     """
-    connection = connect(conninfo, name="edge publisher", autocommit=True)
+    connection = connect(conninfo, name=name, autocommit=True)
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     connection.prepare_threshold = None

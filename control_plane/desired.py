@@ -119,7 +119,7 @@ def run_desired(
     log, retry_s, away = telemetry.logger(), _FIRST_RETRY_S, False
     while not stop.is_set():
         try:
-            with open_feed(settings.conninfo("corrente_worker")) as feed, open_writer() as writer:
+            with open_feed(settings.conninfo("corrente_worker"), name="worker feed") as feed, open_writer() as writer:
                 for _ in keeper.turns(feed, writer):
                     retry_s, away = _FIRST_RETRY_S, False
         except psycopg.Error as error:

@@ -57,8 +57,9 @@ _STEPS: Final = """
 """
 # The share of what is allowed, rounded up, without a product that outgrows a bigint.
 _REACHED: Final = "{used} >= {allowed} / 100 * {percent} + ({allowed} %% 100 * {percent} + 99) / 100"
+# Who is below the first step of the plan, which is nearly everybody, is left out before steps are looked at one by one.
 _APPLY_STEPS: Final = f"""
-WITH limited AS ({_LIMITED}), step AS ({_STEPS}), open_days AS (
+WITH step AS MATERIALIZED ({_STEPS}), first_step AS (SELECT plan_id, min(percent) AS percent FROM step GROUP BY plan_id), open_days AS (
     SELECT account_id, sum(octets_in + octets_out)::bigint AS octets FROM usage_day WHERE day >= %(open_from)s AND day < %(after)s GROUP BY account_id
 ), topup AS (
     SELECT id, sum(octets)::bigint AS octets FROM (
@@ -66,9 +67,11 @@ WITH limited AS ({_LIMITED}), step AS ({_STEPS}), open_days AS (
         UNION ALL SELECT a.id, t.octets FROM data_topup t JOIN subscriber_account a ON a.contract_id = t.contract_id
             WHERE t.account_id IS NULL AND t.since <= %(now)s AND t.until > %(now)s
     ) AS t GROUP BY id
-), counted AS (
+), counted AS MATERIALIZED (
     SELECT l.id, l.plan_id, q.octets + coalesce(o.octets, 0) AS used, l.quota_octets + coalesce(t.octets, 0) AS allowed
-    FROM limited l JOIN quota_usage q ON q.account_id = l.id LEFT JOIN open_days o ON o.account_id = l.id LEFT JOIN topup t ON t.id = l.id
+    FROM ({_LIMITED}) AS l JOIN first_step f ON f.plan_id = l.plan_id JOIN quota_usage q ON q.account_id = l.id AND q.month = %(first)s
+        LEFT JOIN open_days o ON o.account_id = l.id LEFT JOIN topup t ON t.id = l.id
+    WHERE q.octets + coalesce(o.octets, 0) >= (l.quota_octets + coalesce(t.octets, 0)) / 100 * f.percent
 ), reached AS MATERIALIZED (
     SELECT c.id, s.percent, s.action, c.used, c.allowed FROM counted c JOIN step s ON s.plan_id = c.plan_id
     WHERE {_REACHED.format(used="c.used", allowed="c.allowed", percent="s.percent")}
