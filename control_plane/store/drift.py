@@ -156,7 +156,7 @@ _WANTED: Final = f"""
 SELECT o.id, CASE WHEN d.profile_id IS NULL THEN format('the session must end now: %%s', d.reason)
     WHEN o.desired_version IS DISTINCT FROM v.desired THEN format('another policy is wanted now: %%s, %%s', d.level, d.reason)
     ELSE 'the session runs under it already' END AS problem
-FROM enforcement o JOIN session s ON s.session_key = o.session_key JOIN desired_policy d ON d.account_id = s.account_id
+FROM {{source}} ON s.session_key = o.session_key JOIN desired_policy d ON d.account_id = s.account_id
 LEFT JOIN profile_revision p ON p.profile_id = d.profile_id
 CROSS JOIN LATERAL (SELECT p.revision || d.account_revision AS desired) AS v
 WHERE o.state IN {OPEN_STATES} AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL)
@@ -247,7 +247,10 @@ def note_revisions(connection: Connection) -> None:
 
 def supersede_open(connection: Connection, accounts: Sequence[int] | None = None) -> int:
     """Close the open enforcements that are no longer wanted, each with what is wanted now."""
-    over = f"{_WANTED} {'' if accounts is None else _OF_ACCOUNTS}"
+    if accounts is None:
+        over = _WANTED.format(source="enforcement o JOIN session s")
+    else:
+        over = _WANTED.format(source="session s JOIN enforcement o") + _OF_ACCOUNTS
     return connection.execute(_SUPERSEDE.format(over=over), {"accounts": accounts}).rowcount
 
 
