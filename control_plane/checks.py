@@ -32,6 +32,7 @@ from control_plane.profile import session_policy
 from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
 from control_plane.spool import Parked, SpoolError
 from control_plane.store.lease import load_lease
+from control_plane.store.nas import load_nases
 from control_plane.store.node import load_holder
 from control_plane.store.parked import load_parked_counts
 from nas_drivers.driver import UnknownVendorError, driver_for
@@ -136,6 +137,7 @@ def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Findi
         yield check_roles(connection)
         yield check_months(connection)
         yield from check_profiles(connection)
+        yield from check_reach(connection)
         if sealer is not None:
             yield check_sample(connection, sealer)
         yield check_node(connection, settings)
@@ -315,6 +317,32 @@ def check_profiles(connection: Connection) -> Iterator[Finding]:
             yield _warn("profiles", f"{', '.join(names)} on {vendor}: {sentence}", advice)
     if not said:
         yield _ok("profiles", f"{len(profiles)} for {', '.join(vendors) or 'no vendor yet'}")
+
+
+def check_reach(connection: Connection) -> Iterator[Finding]:
+    """Changes can reach every NAS, and what is to confirm them can be asked."""
+    nases = [nas for nas in load_nases(connection) if nas.enabled]
+    well = True
+    for nas in nases:
+        is_group = nas.coa_address is None and nas.source.prefixlen < nas.source.max_prefixlen
+        for holds, text, advice in (
+            (is_group, "stands for many devices: no change can be sent to their sessions", "add each device by itself"),
+            (
+                nas.verification == "routeros_api" and nas.api_username is None,
+                "is to be verified by its API and has no access to it",
+                f"corrente nas set {nas.name} --api-user USER --api-password-file FILE",
+            ),
+            (
+                nas.api_username is not None and not nas.api_tls,
+                "is told the API password in clear",
+                f"corrente nas set {nas.name} --api-tls --api-certificate SHA256",
+            ),
+        ):
+            if holds:
+                well = False
+                yield _warn("changes", f"NAS {nas.name} {text}", advice)
+    if well:
+        yield _ok("changes", f"{len(nases)} NASes can be sent changes")
 
 
 def check_store(settings: Settings, *, now: float) -> Finding:

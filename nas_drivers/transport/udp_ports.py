@@ -23,7 +23,7 @@ _MAX_DATAGRAM: Final = 4097
 _MAX_READS_AT_ONCE: Final = 256
 # A reboot of many NASes answers at once; the default holds some 200 datagrams.
 _RECEIVE_BUFFER_OCTETS: Final = 4 << 20
-# Errors about other datagrams come up at a send; each is taken off the queue first, and there can't be endless many.
+# Errors about other datagrams come up at a send, one each time; there can't be endless many.
 _MAX_SEND_TRIES: Final = 8
 
 Peer = tuple[str, int]
@@ -56,8 +56,8 @@ class SourcePort:
                 # The buffer is full: lost like any other, and sent again in its time.
                 return None
             except ConnectionRefusedError:
-                # Not about this datagram: an earlier one's error was waiting.
-                self._read_errors()
+                # Not about this datagram: an earlier one's error was waiting. Its details come up in the error queue.
+                continue
             except OSError as error:
                 return error
             else:

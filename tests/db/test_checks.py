@@ -20,6 +20,7 @@ from control_plane.checks import (
     check_months,
     check_ports,
     check_profiles,
+    check_reach,
     check_roles,
     check_sample,
     check_schema,
@@ -116,6 +117,26 @@ def test_a_profile_that_a_vendor_in_use_can_not_be_told_is_named(connection):
     findings = list(check_profiles(connection))
     assert {finding.verdict for finding in findings} == {Verdict.WARN}
     assert "Gaming on accel_ppp" in findings[0].text
+
+
+def test_a_nas_that_no_change_can_reach_or_prove_is_named(connection):
+    add_nas(connection, "mikrotik")
+    assert [finding.verdict for finding in check_reach(connection)] == [Verdict.OK]
+
+    connection.execute("UPDATE nas SET verification = 'routeros_api'")
+    assert "has no access to it" in next(check_reach(connection)).text
+    sealed = SEALER.seal(b"secret", row="nas_api:1")
+    connection.execute("UPDATE nas SET api_username = 'corrente', sealed_api_password = %s", (sealed,))
+    assert [finding.verdict for finding in check_reach(connection)] == [Verdict.OK]
+
+    connection.execute("UPDATE nas SET api_tls = false")
+    assert "in clear" in next(check_reach(connection)).text
+    connection.execute("UPDATE nas SET api_tls = true, source = '10.0.0.0/16'")
+    assert "many devices" in next(check_reach(connection)).text
+    connection.execute("UPDATE nas SET coa_address = '10.0.0.1'")
+    assert [finding.verdict for finding in check_reach(connection)] == [Verdict.OK]
+    connection.execute("UPDATE nas SET coa_address = NULL, enabled = false")
+    assert [finding.verdict for finding in check_reach(connection)] == [Verdict.OK]
 
 
 def test_a_vendor_without_a_driver_fails(connection):

@@ -467,6 +467,35 @@ def test_ten_thousand_requests_with_one_dead_device_among_fifty():
     tell(story, patience=Patience())
 
 
+def test_what_waits_for_a_device_that_answers_nobody_comes_back_unsent():
+    async def story(sender):
+        dead = RawDevice("127.0.40.2")
+        outcomes = await asyncio.gather(*(ask(sender, dead.target(window=1)) for _ in range(3)))
+        assert [outcome for outcome, _ in outcomes] == [
+            Unanswered(2),
+            *[Unanswered(0, problem="the NAS answers no request")] * 2,
+        ]
+        assert [packets for _, packets in outcomes[1:]] == [[], []]
+        dead.close()
+
+    tell(story, patience=Patience(first_s=0.1, longest_s=0.1, sends=2, total_s=0.2, jitter=0))
+
+
+def test_what_waits_for_a_device_that_answers_others_is_sent():
+    async def story(sender):
+        raw_device = RawDevice("127.0.40.2")
+        lost = asyncio.ensure_future(ask(sender, raw_device.target(window=2)))
+        await until(lambda: raw_device.heard)
+        ignored = raw_device.heard[0][1]
+        raw_device.respond = lambda raw: None if raw == ignored else ack(raw)
+        outcomes = await asyncio.gather(*(ask(sender, raw_device.target(window=2, rate_per_s=20)) for _ in range(8)))
+        assert {type(outcome) for outcome, _ in outcomes} == {Acked}
+        assert isinstance((await lost)[0], Unanswered)
+        raw_device.close()
+
+    tell(story, patience=Patience(first_s=0.1, longest_s=0.1, sends=2, total_s=0.2, jitter=0))
+
+
 def test_a_request_that_is_given_up_leaves_its_place_to_the_next():
     async def story(sender):
         raw_device = RawDevice("127.0.40.2")
