@@ -132,6 +132,14 @@ def clear_unreadable(connection: Connection, settings: Settings, now: datetime) 
     return f"cleared {cleared} records"
 
 
+def clear_enforcements(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Delete the changes that ended before their retention, and what the guard noted of them; their packets go by month."""
+    oldest = now - timedelta(days=settings.retention.enforcement_days)
+    connection.execute("DELETE FROM guard_pass WHERE at < %s", (oldest,))
+    cleared = connection.execute("DELETE FROM enforcement WHERE closed_at < %s", (oldest,)).rowcount
+    return f"cleared {cleared} changes"
+
+
 def apply_plan_changes(connection: Connection, settings: Settings, now: datetime) -> str:
     """Write the plans whose day has come into their contracts. On the network they count from midnight without this."""
     given = {"today": now.astimezone(settings.zone).date(), "now": now}

@@ -12,7 +12,7 @@ import click
 
 from control_plane import policy_source
 from control_plane.cli._console import Connection, print_table
-from control_plane.explain import reasons, step_words, steps_of
+from control_plane.explain import guarded_words, reasons, step_words, steps_of
 from control_plane.quantities import (
     average_rate_text,
     duration_text,
@@ -24,7 +24,14 @@ from control_plane.quantities import (
 from control_plane.rendering import REVISION_BYTES, profile_revision
 from control_plane.store.account import Account, Prefix, load_prefixes
 from control_plane.store.history import LoginView, SessionView, Usage, load_logins, load_sessions, load_usage
-from control_plane.store.limits import ReliefRow, RestrictionRow, load_reliefs, load_restrictions
+from control_plane.store.limits import (
+    GuardedRow,
+    ReliefRow,
+    RestrictionRow,
+    load_guarded,
+    load_reliefs,
+    load_restrictions,
+)
 from control_plane.store.plan import Profile, load_profiles
 from radius_hooks.decision import NO_TIME_LIMIT, step_at
 from radius_hooks.policy_records import PolicyStep
@@ -42,6 +49,7 @@ class AccountPage:
     prefixes: list[Prefix]
     restrictions: list[RestrictionRow]
     reliefs: list[ReliefRow]
+    guarded: list[GuardedRow]
     profiles: dict[int, Profile]
     revisions: dict[int, bytes]
     steps: tuple[PolicyStep, ...]
@@ -60,6 +68,7 @@ def load_page(connection: Connection, account: Account, *, at: datetime, zone: Z
         prefixes=load_prefixes(connection, account.id),
         restrictions=restrictions,
         reliefs=reliefs,
+        guarded=load_guarded(connection, account.contract_id, now=at),
         profiles={profile.id: profile for profile in load_profiles(connection)},
         revisions={row.id: profile_revision(row) for row in policy_source.load_profiles(connection)},
         steps=steps_of(account, restrictions, reliefs, at=at, zone=zone),
@@ -93,6 +102,7 @@ def page_json(page: AccountPage, zone: ZoneInfo) -> dict[str, Any]:
         },
         "restrictions": page.restrictions,
         "reliefs": page.reliefs,
+        "guarded": page.guarded,
         "sessions": [
             {
                 **asdict(one),
@@ -115,6 +125,7 @@ def print_page(page: AccountPage, zone: ZoneInfo) -> None:
     now = step_at(page.steps, page.at.timestamp())
     _lines("policy", [step_words(now, page.profiles)])
     _lines("because", reasons(account, page.restrictions, page.reliefs, at=page.at, zone=zone))
+    _lines("guard", [guarded_words(row, zone) for row in page.guarded])
     _lines("coming", _coming(page, zone))
     _lines("binding", _bindings(account))
     _lines("addresses", [_prefix_words(prefix) for prefix in page.prefixes] or ["from the pools of the profile"])

@@ -82,3 +82,26 @@ def save_new_relief(connection: Connection, contract_id: int, row: ReliefRow) ->
         "INSERT INTO relief (contract_id, during, reason, granted_by) VALUES (%s, tstzrange(%s, %s), %s, %s)",
         (contract_id, row.start, row.end, row.reason, row.granted_by),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedRow:
+    """What the guard has to do with a contract: a restriction that waits for a person, or an exemption."""
+
+    since: datetime
+    until: datetime | None
+    placed_by: str
+    reason: str
+    waits: str | None
+
+
+def load_guarded(connection: Connection, contract_id: int, *, now: datetime) -> list[GuardedRow]:
+    """Restrictions of the contract that wait (`waits` is their level), and the exemption in force."""
+    with connection.cursor(row_factory=class_row(GuardedRow)) as cursor:
+        return cursor.execute(
+            "SELECT held_since AS since, until, placed_by, reason, level::text AS waits FROM restriction"
+            " WHERE contract_id = %(contract)s AND lifted_at IS NULL AND held_since IS NOT NULL"
+            " UNION ALL SELECT since, until, placed_by, reason, NULL FROM guard_exemption"
+            " WHERE contract_id = %(contract)s AND ended_at IS NULL AND since <= %(now)s AND %(now)s < until ORDER BY 1",
+            {"contract": contract_id, "now": now},
+        ).fetchall()

@@ -3,7 +3,7 @@
 What decides a policy is read from row_history; sessions, logins, changes and their packets are kept by themselves. Of
 accounting the first record, the last one and the totals are kept, not each interim record.
 
-Next: explain.py
+Next: ../explain_past.py
 """
 
 from __future__ import annotations

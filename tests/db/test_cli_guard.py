@@ -109,6 +109,9 @@ def test_a_run_that_waited_restricts_after_the_release_and_its_cuts_are_a_person
     wanted = [Wanted(contract, "dunning", "walled", "unpaid") for contract in isp.contracts[:5]]
     assert place_for_run(connection, number, wanted, now=now, limits=RULES.limits).held
     connection.commit()
+    shown = corrente("account", "show", "user0001").output
+    assert "guard       walled by dunning run 1 waits for a person since " in shown
+    assert "policy      full service" in shown
     assert "5 restrictions of run 1 (dunning) wait and do not count" in corrente("guard", "status").output
 
     done = corrente("guard", "release", "--reason", "checked", "--yes")
@@ -128,6 +131,7 @@ def test_a_contract_is_exempt_until_its_end_or_until_it_is_taken_off(corrente, c
     assert corrente("guard", "exempt", "user0001", "--reason", "oxygen at home", "--until", "+90d").exit_code == 0
     again = corrente("guard", "exempt", "user0001", "--reason", "x", "--until", "+1d")
     assert (again.exit_code, "is exempt already" in again.output) == (1, True)
+    assert "guard       exempt from automation until " in corrente("account", "show", "user0001").output
     [shown] = json.loads(corrente("guard", "exemptions", "--json").output)
     assert (shown["usernames"], shown["reason"], shown["placed_by"]) == (["user0001"], "oxygen at home", "maria")
 

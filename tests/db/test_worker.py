@@ -17,7 +17,7 @@ from control_plane.job import Ended, Job, prepare, run_job
 from control_plane.leadership import FencedConnection
 from control_plane.scheduler import JOBS, run_all_once, run_worker
 from control_plane.settings import DatabaseSettings, RetentionSettings, Settings
-from control_plane.upkeep import clear_feed, clear_unreadable, drop_months, make_months
+from control_plane.upkeep import clear_enforcements, clear_feed, clear_unreadable, drop_months, make_months
 from web.app import create_app
 
 pytestmark = pytest.mark.db
@@ -95,6 +95,30 @@ def test_a_record_without_effect_is_kept_for_its_retention_and_no_longer(worker,
 
     assert clear_unreadable(worker, settings, now) == "cleared 1 records"
     assert one(connection, "SELECT array_agg(octet) FROM unreadable_record") == [0]
+
+
+def test_changes_that_ended_are_kept_for_their_retention_and_open_ones_for_ever(worker, settings, connection):
+    isp = make_isp(connection)
+    # enforcement_days is 365.
+    for closed_at in (datetime(2025, 3, 31, 12, tzinfo=UTC), datetime(2025, 3, 31, 11, 59, tzinfo=UTC), None):
+        number = one(
+            connection,
+            "INSERT INTO enforcement (session_key, nas_id, account_id, acct_session_id, username, level, reason, disruptive,"
+            " method, wanted_at, state, problem, closed_at) VALUES (gen_random_uuid(), %s, 1, 's', 'u', 'none', 'r', true,"
+            " 'disconnect', '2025-03-31 11:00+00', %s, 'x', %s) RETURNING id",
+            isp.nas,
+            "gave_up" if closed_at else "queued",
+            closed_at,
+        )
+        connection.execute(
+            "INSERT INTO guard_pass (enforcement_id, account_id, at) VALUES (%s, 1, coalesce(%s, now()))",
+            (number, closed_at),
+        )
+    connection.commit()
+
+    assert clear_enforcements(worker, settings, datetime(2026, 3, 31, 12, tzinfo=UTC)) == "cleared 1 changes"
+    assert one(connection, "SELECT array_agg(id ORDER BY id) FROM enforcement") == [1, 3]
+    assert one(connection, "SELECT array_agg(enforcement_id ORDER BY 1) FROM guard_pass") == [1, 3]
 
 
 def test_a_record_over_which_our_code_failed_is_kept_as_long_as_the_session_it_should_have_become(
