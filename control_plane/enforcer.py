@@ -16,7 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, assert_never
@@ -52,7 +52,7 @@ from nas_drivers.transport.coa import Acked, ChangeSender, Nacked, PacketTrace, 
 from radius_hooks.sealing import Sealer, SealError
 
 # An exchange takes at most 30 s, and is sent within moments of being taken.
-LEASE: Final = timedelta(seconds=60)
+LEASE: Final = timedelta(seconds=45)
 # Changes on their way at once, of one worker and of one NAS: the latter fills a window several times over.
 IN_FLIGHT_MAX: Final = 4000
 PER_NAS_MAX: Final = 64
@@ -362,7 +362,7 @@ class Enforcer:
                 if change.id_used_again:
                     turn.replaced.setdefault(change.nas_id, []).append(change.session_key)
                 continue
-            wanted.append((change, _taken_over(change)))
+            wanted.append((change, self._taken_over(change)))
         wanted = self._guarded(connection, wanted, dropped, now)
         store.save_superseded(connection, dropped, now=now)
         begins: list[tuple[int, Progress]] = []
@@ -382,6 +382,15 @@ class Enforcer:
         store.save_begun(connection, begins, worker=self._worker, now=now, until=now + LEASE)
         if failed:
             store.save_ended(connection, failed, worker=None, now=now)
+
+    def _taken_over(self, change: Change) -> Progress:
+        """How far it has come: in doubt when another worker left it in the middle, by a method that this NAS offers."""
+        progress = change.progress
+        if progress.state is State.SENT:
+            progress = after_lost_worker(progress).progress
+        way = (change.nas_id, change.from_version, change.profile_id)
+        method = self._ladders.possible(progress.method, *way)
+        return progress if method is progress.method else replace(progress, method=method, identity_detail=0, tries=0)
 
     def _guarded(
         self, connection: Connection, wanted: list[tuple[Change, Progress]], dropped: dict[int, str], now: datetime
@@ -416,22 +425,9 @@ def reason_to_drop(change: Change) -> str:
     return ""
 
 
-def _taken_over(change: Change) -> Progress:
-    """How far it has come; one that another worker left in the middle is in doubt."""
-    progress = change.progress
-    return after_lost_worker(progress).progress if progress.state is State.SENT else progress
-
-
 def progress_given_up(progress: Progress) -> Progress:
     """The same, given up."""
-    return Progress(
-        State.GAVE_UP,
-        progress.method,
-        progress.identity_detail,
-        progress.tries,
-        progress.attempt,
-        progress.unsure,
-    )
+    return replace(progress, state=State.GAVE_UP)
 
 
 def _outcome(found: Acked | Nacked | Unanswered) -> Outcome:

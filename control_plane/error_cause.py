@@ -44,6 +44,7 @@ class CauseRule:
     configuration: bool = False
 
 
+SESSION_NOT_FOUND: Final = 503
 # Source: RFC 5176 section 3.5, in its order.
 CAUSES: Final[dict[int, CauseRule]] = {
     401: CauseRule(Action.FEWER, "unsupported attribute"),
@@ -55,7 +56,7 @@ CAUSES: Final[dict[int, CauseRule]] = {
     407: CauseRule(Action.CONFIGURATION, "invalid attribute value: the device knows no such policy", alarm=True),
     501: CauseRule(Action.LATER, "administratively prohibited"),
     502: CauseRule(Action.LATER, "request not routable: a proxy does not find the device", alarm=True),
-    503: CauseRule(Action.GONE, "the device has no such session"),
+    SESSION_NOT_FOUND: CauseRule(Action.GONE, "the device has no such session"),
     504: CauseRule(Action.LATER, "session context not removable"),
     505: CauseRule(Action.LATER, "a proxy could not process it"),
     506: CauseRule(Action.LATER, "resources unavailable"),

@@ -18,8 +18,6 @@ from nas_drivers.policy import Method, SessionPolicy
 _FRESH_FOR: Final = timedelta(seconds=1)
 _BY_RADIUS: Final = frozenset({Method.COA, Method.DISCONNECT})
 _PROBE: Final = bytes(27)
-# Beside RADIUS: api_calls.py.
-_PERFORMED: Final = frozenset({Method.ROUTEROS_API})
 
 
 class Ladders:
@@ -61,11 +59,18 @@ class Ladders:
         """The methods that are left for a change that is tried by `now`, this one first."""
         ladder = self._whole(nas_id, now, from_version, profile_id)
         behind = ladder[ladder.index(now) + 1 :] if now in ladder else ()
-        return (now, *(method for method in behind if self._offers(nas_id, method)))
+        way = (nas_id, from_version, profile_id)
+        return (now, *(method for method in behind if self.offers(method, *way)))
 
     def first(self, nas_id: int, from_version: bytes | None, profile_id: int | None) -> Method:
         """The method that a change is tried by first."""
-        return self._vendors(nas_id, from_version, profile_id)[0]
+        return self.possible(self._vendors(nas_id, from_version, profile_id)[0], nas_id, from_version, profile_id)
+
+    def possible(self, now: Method, nas_id: int, from_version: bytes | None, profile_id: int | None) -> Method:
+        """This method, or the next of the ladder that can be carried out on this NAS; itself when there is none."""
+        way = (nas_id, from_version, profile_id)
+        ladder = self.of(nas_id, now, from_version, profile_id)
+        return next((method for method in ladder if self.offers(method, *way)), now)
 
     def ends_session(self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None) -> bool:
         """Whether the method's success is the session's end: a disconnect, or what stands behind one."""
@@ -94,8 +99,15 @@ class Ladders:
         given = self.driver(nas_id).change_attributes(SessionPolicy(), class_octets=_PROBE)
         return any(attribute.name == "Class" for attribute in given)
 
-    def _offers(self, nas_id: int, method: Method) -> bool:
+    def offers(self, method: Method, nas_id: int, from_version: bytes | None, profile_id: int | None) -> bool:
+        """Whether the method can be carried out on this NAS: by RADIUS always, by its API to end a session.
+
+        Lists of addresses are left to a new login: an entry of ours could outlive the session and hit who has its address
+        next.
+        """
         if method in _BY_RADIUS:
             return True
         nas = self._nases.get(nas_id)
-        return method in _PERFORMED and nas is not None and nas.api_username is not None
+        if method is not Method.ROUTEROS_API or nas is None or nas.sealed_api_password is None:
+            return False
+        return self.ends_session(nas_id, method, from_version, profile_id)

@@ -1,4 +1,5 @@
-"""What one change looks like on the wire: to whom, and which attributes. Pure but for the opening of a sealed secret.
+"""What one change looks like on the wire: to whom, and which attributes or which call of an API. Pure but for the opening
+of a sealed secret.
 
 Next: enforcer.py
 """

@@ -8,9 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 from support.enforcement_world import enforcement_world
+from support.own_postgres import own_postgres, start_again
+from support.radius_server import KEY
+from support.worker_process import WorkerProcess
 
+from control_plane import db
 from control_plane.leadership import Leadership
 from control_plane.loop import ControlLoop
+from control_plane.machine.private_postgres import stop_cluster
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
 from nas_drivers.simulated.traffic import Rates
 
@@ -215,3 +220,68 @@ def test_both_sessions_of_one_account_are_changed(database):
         world.wait_for("SELECT count(*) = 2 FROM enforcement WHERE state = 'verified'")
         assert [session.rates for session in world.nas.sessions.of("anna")] == [SLOW, SLOW]
         all_well(world)
+
+
+MANY = tuple(f"user{number}" for number in range(40))
+SENT_TWICE = (
+    "SELECT count(*) FROM (SELECT enforcement_id FROM enforcement_packet WHERE direction = 'sent' "
+    "GROUP BY 1 HAVING count(*) > 1) AS twice"
+)
+
+
+def place_all(world, level):
+    world.execute(
+        "INSERT INTO restriction (contract_id, origin, level, reason, placed_by) SELECT id, 'dunning', %s, 'test', 'maria' FROM contract",
+        level,
+    )
+
+
+def test_of_two_workers_each_change_is_sent_by_one(database):
+    with enforcement_world(database, usernames=MANY) as world, working(world), working(world):
+        world.dial(*MANY)
+        place_all(world, "throttle")
+        world.wait_for("SELECT count(*) = 40 FROM enforcement WHERE state = 'verified'", seconds=60)
+        all_well(world)
+        assert world.execute(SENT_TWICE) == [(0,)]
+        assert world.execute("SELECT count(*), max(attempt) FROM enforcement") == [(40, 1)]
+        assert {world.session(name).rates for name in MANY} == {SLOW}
+
+
+@pytest.mark.slow
+def test_what_a_killed_worker_had_in_its_hands_is_taken_up_by_the_next_one(database, tmp_path):
+    with enforcement_world(database, usernames=MANY, change_delay_s=1.0) as world:
+        world.dial(*MANY)
+        world.execute("UPDATE nas SET coa_window = 5")
+        first = WorkerProcess(tmp_path / "first", database, key=KEY)
+        try:
+            first.wait_for("desired.rebuilt")
+            place_all(world, "throttle")
+            world.wait_for("SELECT count(*) > 0 FROM enforcement WHERE state = 'sent'")
+        finally:
+            first.kill()
+        with working(world):
+            world.wait_for("SELECT count(*) >= 40 AND bool_and(closed_at IS NOT NULL) FROM enforcement", seconds=90)
+            all_well(world)
+        assert {world.session(name).rates for name in MANY} == {SLOW}
+        assert world.execute("SELECT count(DISTINCT session_key), max(attempt) FROM enforcement") == [(40, 2)]
+
+
+def test_postgresql_restarted_in_the_middle_loses_no_change():
+    with own_postgres() as cluster:
+        conninfo = cluster.conninfo("corrente")
+        with db.connect(conninfo, name="test") as connection:
+            connection.execute(
+                "SELECT make_month((now() + make_interval(months => m))::date) FROM generate_series(-1, 1) AS m"
+            )
+        with enforcement_world(conninfo, usernames=MANY, change_delay_s=0.5) as world, working(world):
+            world.dial(*MANY)
+            world.execute("UPDATE nas SET coa_window = 5")
+            place_all(world, "throttle")
+            world.wait_for("SELECT count(*) > 0 FROM enforcement WHERE state = 'sent'")
+            stop_cluster(cluster, mode="immediate")
+            start_again(cluster)
+            world.wait_for(
+                "SELECT count(DISTINCT session_key) = 40 FROM enforcement WHERE state = 'verified'", seconds=90
+            )
+            all_well(world)
+            assert {world.session(name).rates for name in MANY} == {SLOW}

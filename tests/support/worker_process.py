@@ -21,7 +21,15 @@ COMMAND = (sys.executable, "-m", "control_plane")
 class WorkerProcess:
     """A running worker."""
 
-    def __init__(self, directory: Path, conninfo: str, *, port: int = 0, command: tuple[str, ...] = COMMAND) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        conninfo: str,
+        *,
+        port: int = 0,
+        command: tuple[str, ...] = COMMAND,
+        key: bytes = bytes(32),
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.log = directory / "worker.log"
         settings = directory / "corrente.toml"
@@ -33,7 +41,7 @@ class WorkerProcess:
                 stdout=log,
                 stderr=log,
                 env={
-                    "CORRENTE_SECRETS_KEY": base64.b64encode(bytes(32)).decode(),
+                    "CORRENTE_SECRETS_KEY": base64.b64encode(key).decode(),
                     **os.environ,
                     "PYTHONUNBUFFERED": "1",
                 },
