@@ -46,7 +46,7 @@ from control_plane.session_state import SessionEnd
 from control_plane.settings import Settings
 from control_plane.store import enforcement as store
 from control_plane.store.enforcement import Change, Connection, Ended, PacketRow
-from control_plane.verification import deadline_after, report
+from control_plane.verification import READ_AFTER_S, deadline_after, report
 from nas_drivers.errors import NasError
 from nas_drivers.transport.coa import Acked, ChangeSender, Nacked, PacketTrace, Unanswered
 from radius_hooks.sealing import Sealer, SealError
@@ -320,7 +320,10 @@ class Enforcer:
             provable = ends or self._ladders.is_provable(change.nas_id)
             policy = self._ladders.policy(change.profile_id)
             interval_s = None if policy is None else policy.interim_interval_s
-            pause_s = deadline_after(ends_session=ends, interim_interval_s=interval_s) if provable else 0.0
+            if not ends and self._ladders.is_read(change.nas_id):
+                pause_s = READ_AFTER_S
+            else:
+                pause_s = deadline_after(ends_session=ends, interim_interval_s=interval_s) if provable else 0.0
         return Ended(
             one.change.id,
             found,

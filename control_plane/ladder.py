@@ -81,7 +81,12 @@ class Ladders:
 
     def is_provable(self, nas_id: int) -> bool:
         """Whether a second source can show that a CoA holds."""
-        return self.nas(nas_id).verification != "none" and self.echoes_class(nas_id)
+        return self.is_read(nas_id) or (self.nas(nas_id).verification != "none" and self.echoes_class(nas_id))
+
+    def is_read(self, nas_id: int) -> bool:
+        """Whether the device itself is asked what a session runs under."""
+        nas = self.nas(nas_id)
+        return nas.verification == "routeros_api" and nas.sealed_api_password is not None
 
     def _whole(
         self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None

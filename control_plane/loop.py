@@ -156,12 +156,7 @@ class ControlLoop:
 
     def _enforce(self) -> None:
         """Send what is due."""
-        rules = guard_rules(self._settings)
-        try:
-            sealer = Sealer(secret_keys(self._settings))
-        except (SettingsError, SealError) as error:
-            self.pulses[1].trouble(str(error))
-            raise
+        rules, sealer = guard_rules(self._settings), self._sealer(self.pulses[1])
         self._enforcer = Enforcer(
             self._settings,
             sealer,
@@ -178,12 +173,23 @@ class ControlLoop:
             self._settings.conninfo("corrente_worker"), name="worker verification", autocommit=True
         ) as connection:
             connection.execute("LISTEN corrente_enforcement")
-            verifier = Verifier(connection, self._settings)
-            while not self._stop.is_set():
-                verifier.turn(datetime.now(UTC))
-                pulse.beat()
-                if list(connection.notifies(timeout=LOOK_S, stop_after=1)) and self._enforcer is not None:
-                    self._enforcer.wake()
+            verifier = Verifier(connection, self._settings, self._sealer(pulse))
+            try:
+                while not self._stop.is_set():
+                    verifier.turn(datetime.now(UTC))
+                    pulse.beat()
+                    if list(connection.notifies(timeout=LOOK_S, stop_after=1)) and self._enforcer is not None:
+                        self._enforcer.wake()
+            finally:
+                verifier.close()
+
+    def _sealer(self, pulse: Pulse) -> Sealer:
+        """What opens the secrets of NASes. Raises: SettingsError, SealError, which the part's pulse says too."""
+        try:
+            return Sealer(secret_keys(self._settings))
+        except (SettingsError, SealError) as error:
+            pulse.trouble(str(error))
+            raise
 
     def _wait_until_leading(self) -> None:
         while not self._stop.is_set() and not self._leadership.is_leader():

@@ -40,7 +40,7 @@ def build_outgoing(change: Change, progress: Progress, ladders: Ladders, sealer:
     """The request for a change as far as it has come. Raises: NasError, SealError, ValueError."""
     nas, driver = ladders.nas(change.nas_id), ladders.driver(change.nas_id)
     if progress.method is Method.ROUTEROS_API:
-        return ApiCall(_api_access(nas, sealer), change.username, change.acct_session_id)
+        return ApiCall(api_access(nas, sealer), change.username, change.acct_session_id)
     code = _CODES.get(progress.method)
     if code is None:
         raise UnreachableError(f"{nas.name}: no way to carry out {progress.method.value}")
@@ -73,7 +73,8 @@ def _new_class(change: Change) -> bytes | None:
     return CLASS_PREFIX + change.class_key.bytes + change.desired_version
 
 
-def _api_access(nas: NasTarget, sealer: Sealer) -> ApiAccess:
+def api_access(nas: NasTarget, sealer: Sealer) -> ApiAccess:
+    """How the API of a NAS is reached. Raises: UnreachableError, SealError."""
     if nas.api_address is None or nas.api_username is None or nas.sealed_api_password is None:
         raise UnreachableError(f"{nas.name}: no API access: corrente nas set {nas.name} --api-user, --api-address")
     return ApiAccess(

@@ -23,6 +23,8 @@ class Acked:
     id: int
     session_key: UUID
     nas_id: int
+    username: str
+    acct_session_id: str
     from_version: bytes | None
     desired_version: bytes | None
     profile_id: int | None
@@ -50,7 +52,7 @@ class Acked:
 # Of the acknowledged ones those of which there can be news: the session is gone, has spoken, has a successor, or is late.
 _NEWS: Final = """
 WITH heard AS (SELECT min(read_to) AS read_to FROM spool_node WHERE updated_at > %(now)s - interval '5 minutes')
-SELECT e.id, e.session_key, e.nas_id, e.from_version, e.desired_version, e.profile_id, e.method::text, e.identity_detail, e.tries,
+SELECT e.id, e.session_key, e.nas_id, e.username, e.acct_session_id, e.from_version, e.desired_version, e.profile_id, e.method::text, e.identity_detail, e.tries,
     e.attempt, e.unsure, e.sent_at, e.answered_at, e.next_at AS deadline, s.session_key IS NOT NULL OR x.own_key IS NOT NULL AS live,
     r.session_key IS NOT NULL AS replaced, s.received_at AS heard_at, s.policy_version AS version, heard.read_to,
     n.verification::text AS source

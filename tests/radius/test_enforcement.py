@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from contextlib import contextmanager
 
 import pytest
-from support.enforcement_world import enforcement_world
+from support.enforcement_world import ADDRESS, enforcement_world
 from support.own_postgres import own_postgres, start_again
-from support.radius_server import KEY
+from support.radius_server import KEY, SEALER
+from support.routeros_api_stand_in import StandInRouterOsApi
 from support.worker_process import WorkerProcess
 
 from control_plane import db
@@ -18,6 +20,7 @@ from control_plane.loop import ControlLoop
 from control_plane.machine.private_postgres import stop_cluster
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
 from nas_drivers.simulated.traffic import Rates
+from radius_hooks.sealing import nas_api_row
 
 pytestmark = [pytest.mark.radius, pytest.mark.db]
 
@@ -285,3 +288,70 @@ def test_postgresql_restarted_in_the_middle_loses_no_change():
             )
             all_well(world)
             assert {world.session(name).rates for name in MANY} == {SLOW}
+
+
+@contextmanager
+def api_of(world):
+    """The device's API, known to the control plane; where our word is proven by it."""
+    stand_in = StandInRouterOsApi(world.nas.sessions, lambda session: hang_up(world, session))
+    over, up = threading.Event(), threading.Event()
+
+    async def serve():
+        async with stand_in.listening(ADDRESS):
+            up.set()
+            while not over.is_set():
+                await asyncio.sleep(0.02)
+
+    task = asyncio.run_coroutine_threadsafe(serve(), world.loop)
+    assert up.wait(10)
+    world.execute(
+        "UPDATE nas SET api_port = %s, api_tls = false, api_username = 'corrente', sealed_api_password = %s, verification = 'routeros_api'",
+        stand_in.port,
+        SEALER.seal(b"api password", row=nas_api_row(1)),
+    )
+    try:
+        yield stand_in
+    finally:
+        over.set()
+        task.result(10)
+
+
+def hang_up(world, session):
+    return asyncio.ensure_future(world.nas.hang_up([session]))
+
+
+def test_a_router_that_keeps_its_class_is_taken_at_its_word_and_the_reason_is_said(database):
+    with enforcement_world(database, vendor="mikrotik") as world, working(world):
+        world.dial("anna")
+        world.place("anna", "throttle")
+        world.wait_for(CLOSED)
+        assert world.execute("SELECT state::text, problem FROM enforcement") == [
+            ("unverifiable", "acknowledged; this device does not echo a new Class, and is not read")
+        ]
+        assert world.session("anna").rates == SLOW
+        time.sleep(1)
+        assert world.execute("SELECT count(*) FROM enforcement") == [(1,)]
+
+
+def test_a_router_with_an_api_is_read_and_proves_the_change(database):
+    with enforcement_world(database, vendor="mikrotik") as world, api_of(world) as api, working(world):
+        world.dial("anna")
+        world.place("anna", "throttle")
+        world.wait_for(CLOSED)
+        assert world.execute(STATES) == [("verified", "coa", 1, False)]
+        assert any("/queue/simple" in command for command in api.commands)
+        all_well(world)
+
+
+def test_what_no_disconnect_can_end_is_ended_by_the_api(database):
+    with enforcement_world(database, vendor="mikrotik") as world, api_of(world), working(world):
+        world.dial("anna", "bruno")
+        faulty(world, FaultKind.NAK, on={Traffic.DISCONNECT})
+        world.place("anna", "blocked")
+        world.wait_for(CLOSED)
+        assert world.execute(STATES) == [("verified", "routeros_api", 2, False)]
+        assert world.execute("SELECT username FROM session") == [("bruno",)]
+        assert world.execute("SELECT direction, attributes FROM enforcement_packet WHERE code = 0 ORDER BY at")[1] == (
+            "received",
+            "answer = removed",
+        )

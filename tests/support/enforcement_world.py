@@ -68,8 +68,8 @@ class World:
     def __init__(self, conninfo: str, server: Any, *, vendor: str, options: dict[str, Any]) -> None:
         self.conninfo = conninfo
         self.settings = server.settings
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="device")
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="device")
         self.nas = SimulatedNas(
             ADDRESS,
             NAS_SECRET,
@@ -94,13 +94,13 @@ class World:
     def stop(self) -> None:
         """The device is switched off."""
         self.do(self.nas.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self._loop.close()
+        self.loop.close()
 
     def do(self, action: Any, *, timeout_s: float = 60) -> Any:
         """Run a coroutine in the device's event loop."""
-        return asyncio.run_coroutine_threadsafe(action, self._loop).result(timeout_s)
+        return asyncio.run_coroutine_threadsafe(action, self.loop).result(timeout_s)
 
     def tell(self, action: Callable[[], Any]) -> Any:
         """Call something in the device's event loop."""
