@@ -63,3 +63,28 @@ def test_the_file_of_a_process_that_has_only_just_begun_it_counts_nothing_and_st
     run(count, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
     (tmp_path / "counter_1.db").touch()
     assert counter_value(machine_registry(tmp_path), "corrente_accounting_records_total") == 2
+
+
+COUNT_AND_SHOW = (
+    "import os, sys\n"
+    "from control_plane import telemetry as t\n"
+    "t.ACCOUNTING_RECORDS.labels('start').inc(2)\n"
+    "t.POLICY_REBUILDS.inc()\n"
+    "sys.stdout.write(t.process_text({pids}, shipper_apart=True).decode())"
+)
+
+
+def test_a_process_shows_what_it_and_its_children_counted_and_not_what_others_did(tmp_path):
+    """A process that counts 2 and shows what processes 0 and itself, or 0 alone, have counted."""
+    own = run(COUNT_AND_SHOW.format(pids="[os.getpid()]"), PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    assert 'corrente_accounting_records_total{status="start"} 2.0' in own
+    other = run(COUNT_AND_SHOW.format(pids="[0]"), PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    assert "corrente_accounting_records" not in other
+    again = run(COUNT_AND_SHOW.format(pids="[os.getpid()]"), PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    assert 'corrente_accounting_records_total{status="start"} 2.0' in again
+
+
+def test_a_process_that_cannot_see_its_child_shows_nothing_of_what_only_that_counts():
+    shown = run(COUNT_AND_SHOW.format(pids="[os.getpid()]"))
+    assert "corrente_policy_rebuilds_total 1.0" in shown
+    assert "corrente_accounting" not in shown
