@@ -315,6 +315,7 @@ def test_two_sessions_of_one_account_get_one_enforcement_each(world, loop):
 
 
 def test_two_reconcilers_at_once_open_one_enforcement_a_session(world, loop, database):
+    reconcile_all(loop)  # so that neither waits for the other before it opens something
     for account in world.isp.accounts:
         world.want(account, "walled", 2)
     opened = []
