@@ -5,7 +5,7 @@ live subscribers in an hour; when it wants more, nothing disruptive of it goes u
 service waits for nobody, except where nothing at all is sent.
 
 Units: a share in percent; counts are subscribers, not sessions.
-Source: docs/decisions/0005.
+Source: docs/decisions/0005 and 0015.
 Next: store/guard.py
 """
 
