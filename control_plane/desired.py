@@ -107,11 +107,12 @@ def run_desired(
     stop: threading.Event,
     *,
     on_changed: Callable[[Changed], None] = lambda _: None,
+    on_turn: Callable[[], None] = lambda: None,
 ) -> None:
     """Keep the two tables until `stop` is set. PostgreSQL away is waited out.
 
     `open_writer` gives a connection in autocommit that writes only while this worker leads. `on_changed` is called in this
-    thread after each commit that changed something.
+    thread after each commit that changed something, `on_turn` after each look.
 
     Raises: what `open_writer` raises beyond psycopg.Error, such as LeadershipLostError; DictionaryError.
     """
@@ -122,6 +123,7 @@ def run_desired(
             with open_feed(settings.conninfo("corrente_worker"), name="worker feed") as feed, open_writer() as writer:
                 for _ in keeper.turns(feed, writer):
                     retry_s, away = _FIRST_RETRY_S, False
+                    on_turn()
         except psycopg.Error as error:
             if not away:
                 telemetry.DATABASE_FAILURES.labels("worker").inc()

@@ -53,7 +53,9 @@ class ControlLoop:
         self._lock = threading.Lock()
         self._news = threading.Event()
         self._enforcer: Enforcer | None = None
-        self.pulses = tuple(Pulse(name, max_age_s=_STALLED_S) for name in ("reconcile", "enforcer", "verification"))
+        self.pulses = tuple(
+            Pulse(name, max_age_s=_STALLED_S) for name in ("reconcile", "enforcer", "verification", "desired")
+        )
         parts = {
             "desired": self._follow,
             "reconcile": self._reconcile,
@@ -95,17 +97,22 @@ class ControlLoop:
                 away = False
                 self._stop.wait(_LEADER_LOOK_S)
             except psycopg.Error as error:
-                for pulse in self.pulses:
-                    if pulse.loop == name:
-                        pulse.trouble(f"the database does not answer: {error}")
+                self._trouble(name, f"the database does not answer: {error}")
                 if not away:
                     telemetry.DATABASE_FAILURES.labels("worker").inc()
                     telemetry.logger().warning("loop.database_away", part=name, problem=str(error).strip())
                 away = True
                 self._stop.wait(_RETRY_S)
             except Exception as error:  # noqa: BLE001 - a job loop: one part's bug must not end the others
+                self._trouble(name, f"{type(error).__name__}: {error}")
                 telemetry.logger().error("loop.our_fault", part=name, problem=f"{type(error).__name__}: {error}")
                 self._stop.wait(_AFTER_FAULT_S)
+
+    def _trouble(self, name: str, reason: str) -> None:
+        """Let /ready say why a part does not do its work."""
+        for pulse in self.pulses:
+            if pulse.loop == name:
+                pulse.trouble(reason)
 
     def _follow(self) -> None:
         """Keep what everybody should have, while this worker leads."""
@@ -116,6 +123,7 @@ class ControlLoop:
                 lambda: self._leadership.connect(name="worker desired"),
                 self._stop,
                 on_changed=self._take_note,
+                on_turn=self.pulses[3].beat,
             )
 
     def _take_note(self, changed: Changed) -> None:
@@ -192,5 +200,7 @@ class ControlLoop:
             raise
 
     def _wait_until_leading(self) -> None:
+        """Another worker does it meanwhile: this one's part is well."""
         while not self._stop.is_set() and not self._leadership.is_leader():
+            self.pulses[3].beat()
             self._stop.wait(_LEADER_LOOK_S)

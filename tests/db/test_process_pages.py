@@ -65,6 +65,7 @@ def test_a_worker_is_ready_while_its_lease_loop_turns_and_says_why_when_it_does_
         wait_until(lambda: sample(port, "corrente_worker_leads") == 1)
         assert sample(port, 'corrente_ready{process="worker"}') == 1
         assert sample(port, 'corrente_loop_age_seconds{loop="lease"}') < 5
+        assert sample(port, 'corrente_loop_age_seconds{loop="desired"}') < 120
         wait_until(lambda: sample(port, 'corrente_job_runs_total{name="make_months",outcome="done"}') == 1)
 
         stop_cluster(own_cluster, mode="immediate")
