@@ -154,6 +154,13 @@ def test_a_silent_device_is_asked_again_with_pauses_that_end_at_a_quarter_of_an_
     assert (now.method, found.alarm) == (Method.ROUTEROS_API, True)
 
 
+def test_forty_exchanges_are_the_most_whatever_each_method_may_take_for_itself():
+    now, outcomes = QUEUED, [Outcome(Reply.NONE)] * 29 + [nak(None)] + [Outcome(Reply.NONE)] * 100
+    while not now.state.closed:
+        now = one(outcomes[now.attempt], start=now).progress
+    assert (now.state, now.method, now.attempt) == (State.GAVE_UP, Method.DISCONNECT, 40)
+
+
 ACKED = Progress(State.ACKED, Method.COA, tries=1, attempt=1)
 
 
