@@ -57,6 +57,8 @@ _STEPS: Final = """
 """
 # The share of what is allowed, rounded up, without a product that outgrows a bigint.
 _REACHED: Final = "{used} >= {allowed} / 100 * {percent} + ({allowed} %% 100 * {percent} + 99) / 100"
+# As a condition of the join, a month that has just begun would look to the planner as if nobody had a sum in it.
+_CLOSED: Final = "CASE WHEN q.month = %(first)s THEN q.octets END"
 # Who is below the first step of the plan, which is nearly everybody, is left out before steps are looked at one by one.
 _APPLY_STEPS: Final = f"""
 WITH step AS MATERIALIZED ({_STEPS}), first_step AS (SELECT plan_id, min(percent) AS percent FROM step GROUP BY plan_id), open_days AS (
@@ -68,10 +70,10 @@ WITH step AS MATERIALIZED ({_STEPS}), first_step AS (SELECT plan_id, min(percent
             WHERE t.account_id IS NULL AND t.since <= %(now)s AND t.until > %(now)s
     ) AS t GROUP BY id
 ), counted AS MATERIALIZED (
-    SELECT l.id, l.plan_id, q.octets + coalesce(o.octets, 0) AS used, l.quota_octets + coalesce(t.octets, 0) AS allowed
-    FROM ({_LIMITED}) AS l JOIN first_step f ON f.plan_id = l.plan_id JOIN quota_usage q ON q.account_id = l.id AND q.month = %(first)s
+    SELECT l.id, l.plan_id, {_CLOSED} + coalesce(o.octets, 0) AS used, l.quota_octets + coalesce(t.octets, 0) AS allowed
+    FROM ({_LIMITED}) AS l JOIN first_step f ON f.plan_id = l.plan_id JOIN quota_usage q ON q.account_id = l.id
         LEFT JOIN open_days o ON o.account_id = l.id LEFT JOIN topup t ON t.id = l.id
-    WHERE q.octets + coalesce(o.octets, 0) >= (l.quota_octets + coalesce(t.octets, 0)) / 100 * f.percent
+    WHERE {_CLOSED} + coalesce(o.octets, 0) >= (l.quota_octets + coalesce(t.octets, 0)) / 100 * f.percent
 ), reached AS MATERIALIZED (
     SELECT c.id, s.percent, s.action, c.used, c.allowed FROM counted c JOIN step s ON s.plan_id = c.plan_id
     WHERE {_REACHED.format(used="c.used", allowed="c.allowed", percent="s.percent")}
