@@ -196,19 +196,20 @@ def test_two_who_try_at_once_merge_each_record_once(world, database, connection)
     ship(world)
     register(connection, "192.0.2.9")
     with db.connect(database, name="test") as holder:
-        # The first is held up in the middle of its transaction.
+        # The first is held up in the middle of its transaction, with every record locked.
         holder.execute("SELECT FROM nas FOR UPDATE")
         merged = []
         both = [threading.Thread(target=lambda: merged.append(retry(world, database))) for _ in range(2)]
-        for one in both:
-            one.start()
-        wait_for(lambda: rows(database, WAITERS) == [(1,)] and len(merged) == 1)
+        both[0].start()
+        wait_for(lambda: rows(database, WAITERS) == [(1,)])
+        both[1].start()
+        wait_for(lambda: len(merged) == 1)
         holder.rollback()
     for one in both:
         one.join(timeout=60)
 
     # The one that came second finds them held and leaves them to the first.
-    assert sorted(merged) == [0, 60]
+    assert merged == [0, 60]
     assert rows(database, "SELECT count(*) FROM closed_session") == [(60,)]
     assert rows(database, USED) == [(60, 120)]
 
