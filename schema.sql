@@ -656,7 +656,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION note_late_usage() IS 'Says that a past day of an account has more usage now.';
--- The count closes a day three days after it (control_plane/quota.py): a day apart, for zones and transactions across midnight.
+-- The count closes a day three days after it (control_plane/policy/quota.py): a day apart, for zones and transactions across midnight.
 CREATE TRIGGER usage_day_notes_late AFTER INSERT OR UPDATE ON usage_day FOR EACH ROW
     WHEN (NEW.day < (now() AT TIME ZONE 'UTC')::date - 1) EXECUTE FUNCTION note_late_usage();
 

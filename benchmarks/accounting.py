@@ -22,9 +22,9 @@ import msgspec
 
 from benchmarks.population import POSTGRES_SETTINGS
 from control_plane import db
+from control_plane.accounting.shipper import Shipper
 from control_plane.machine.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
 from control_plane.settings import Settings
-from control_plane.shipper import Shipper
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 NASES: Final = 50

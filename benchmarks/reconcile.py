@@ -22,7 +22,7 @@ import psycopg
 
 from benchmarks.population import postgres, working_directory
 from control_plane import db
-from control_plane.reconcile import reconcile_accounts, reconcile_all
+from control_plane.control_loop.reconcile import reconcile_accounts, reconcile_all
 from control_plane.store import drift
 
 ROOT: Final = Path(__file__).resolve().parent.parent

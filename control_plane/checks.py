@@ -22,15 +22,15 @@ from typing import Any, Final
 import psycopg
 
 from control_plane import db, freeradius, migrate
-from control_plane.blame import OUR_FAULT_ADVICE
-from control_plane.installation import load_installation, taken_advice, taken_text
+from control_plane.accounting.blame import OUR_FAULT_ADVICE
+from control_plane.accounting.installation import load_installation, taken_advice, taken_text
+from control_plane.accounting.spool import Parked, SpoolError
 from control_plane.machine.live_figures import OLD_STORE_S
 from control_plane.machine.ports import PortError, can_bind, choose_ports, read_ports
 from control_plane.machine.private_postgres import ROLES
-from control_plane.policy_source import load_profiles
-from control_plane.profile import session_policy
+from control_plane.policy.policy_source import load_profiles
+from control_plane.policy.profile import session_policy
 from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
-from control_plane.spool import Parked, SpoolError
 from control_plane.store.lease import load_lease
 from control_plane.store.nas import load_nases
 from control_plane.store.node import load_holder

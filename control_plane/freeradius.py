@@ -3,7 +3,7 @@
 One process answers logins and one takes accounting, so that neither waits for the other. `corrente up`, `corrente check`, the tests and an operator's own FreeRADIUS use the same files, so what is tested is what
 runs. Nothing is written but the rendered files; the directories of the spools and logs are made by who starts it.
 
-Next: ../freeradius-config/sites-enabled/corrente-authentication
+Next: freeradius-config/sites-enabled/corrente-authentication
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ of `Leadership.connect()`: each of its transactions compares the token before it
 (SIGSTOP, a paused virtual machine, a long pause of the network) changes nothing once another leads.
 
 Units: *_s seconds.
-Next: scheduler.py
+Next: jobs/scheduler.py
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import click
 from control_plane import audit
 from control_plane.cli._console import Connection, Refused, known_account, open_database, os_user
 from control_plane.cli._options import coming_instant, confirm
-from control_plane.explain import step_words, steps_of
+from control_plane.explaining.explain_now import step_words, steps_of
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store.account import Account

@@ -10,8 +10,8 @@ import click
 from control_plane import audit
 from control_plane.cli._console import Refused, known_account, open_database, os_user, unknown
 from control_plane.cli._options import coming_instant
+from control_plane.policy.quota import quota_month
 from control_plane.quantities import QuantityError, instant_text, octets_text, read_octets
-from control_plane.quota import quota_month
 from control_plane.settings import Settings
 from control_plane.store.plan import load_plans
 from control_plane.store.plan_terms import TopupRow, remove_plan_change, save_plan_change, save_topup

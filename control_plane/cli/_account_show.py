@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from control_plane import policy_source
 from control_plane.cli._console import Connection, print_table
-from control_plane.explain import guarded_words, reasons, step_words, steps_of
+from control_plane.explaining.explain_now import guarded_words, reasons, step_words, steps_of
+from control_plane.policy import policy_source
+from control_plane.policy.rendering import REVISION_BYTES, profile_revision
 from control_plane.quantities import (
     average_rate_text,
     duration_text,
@@ -21,7 +22,6 @@ from control_plane.quantities import (
     network_text,
     octets_text,
 )
-from control_plane.rendering import REVISION_BYTES, profile_revision
 from control_plane.store.account import Account, Prefix, load_prefixes
 from control_plane.store.history import LoginView, SessionView, Usage, load_logins, load_sessions, load_usage
 from control_plane.store.limits import (

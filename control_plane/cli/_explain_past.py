@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from control_plane.cli._console import Refused, known_account, open_database, print_json
-from control_plane.explain_past import past_chain
+from control_plane.explaining.explain_past import past_chain
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store.past import Past, load_past, load_profile_names

@@ -20,7 +20,7 @@ from control_plane.cli._console import (
     unknown,
 )
 from control_plane.cli._options import confirm
-from control_plane.device_views import close_ghosts
+from control_plane.control_loop.device_views import close_ghosts
 from control_plane.quantities import duration_text, instant_text
 from control_plane.settings import Settings
 from control_plane.store.device_views import (

@@ -17,15 +17,15 @@ import click
 import psycopg
 
 from control_plane import db, telemetry
+from control_plane.accounting.installation import NodeNameTakenError, claim_node_name
+from control_plane.accounting.shipper import run_shipper
+from control_plane.accounting.spool import SpoolError
 from control_plane.gauges import NodeGauges, ProcessGauges, problems_of
-from control_plane.installation import NodeNameTakenError, claim_node_name
 from control_plane.machine.ports import settings_in_force
 from control_plane.pages import pages
-from control_plane.publisher import EdgeError, run_publisher
+from control_plane.publishing.publisher import EdgeError, run_publisher
 from control_plane.pulse import Pulse
 from control_plane.settings import Settings
-from control_plane.shipper import run_shipper
-from control_plane.spool import SpoolError
 from nas_drivers.dictionaries.reader import DictionaryError
 
 # What the shipper may take to finish its batch when asked to stop; nothing is lost if it does not.

@@ -10,9 +10,9 @@ import click
 
 from control_plane import audit
 from control_plane.cli._console import Refused, open_database, os_user, print_json, print_table
-from control_plane.enforcement import State
-from control_plane.error_cause import CAUSES
-from control_plane.ladder import Ladders
+from control_plane.control_loop.enforcement import State
+from control_plane.control_loop.error_cause import CAUSES
+from control_plane.control_loop.ladder import Ladders
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store.enforcement_list import (

@@ -15,11 +15,8 @@ from control_plane.cli._account_show import AccountPage, load_page
 from control_plane.cli._console import Connection, Refused, known_account, open_database, print_json, unknown
 from control_plane.cli._explain_past import explain_past
 from control_plane.cli._options import MAC
-from control_plane.explain import reasons, step_words
-from control_plane.quantities import QuantityError, duration_text, instant_text, network_text, read_instant
-from control_plane.settings import Settings, SettingsError
-from control_plane.store.nas import Nas, load_nases
-from control_plane.trial_login import (
+from control_plane.explaining.explain_now import reasons, step_words
+from control_plane.explaining.trial_login import (
     Asked,
     Rendered,
     Told,
@@ -28,6 +25,9 @@ from control_plane.trial_login import (
     clear_password,
     load_rendered,
 )
+from control_plane.quantities import QuantityError, duration_text, instant_text, network_text, read_instant
+from control_plane.settings import Settings, SettingsError
+from control_plane.store.nas import Nas, load_nases
 from nas_drivers.dictionaries.reader import DictionaryError
 from radius_hooks.decision import NO_TIME_LIMIT, Accept
 from radius_hooks.policy_store import StoreError

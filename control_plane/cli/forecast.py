@@ -10,9 +10,9 @@ from typing import Any, Final
 import click
 
 from control_plane.cli._console import open_database, print_json, print_table
-from control_plane.explain import step_words
-from control_plane.forecast import Judged, judge
-from control_plane.guard import Situation, Verdict, Wait
+from control_plane.control_loop.guard import Situation, Verdict, Wait
+from control_plane.explaining.explain_now import step_words
+from control_plane.explaining.forecast import Judged, judge
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store.forecast import (

@@ -20,7 +20,7 @@ from control_plane.cli._console import (
     print_table,
 )
 from control_plane.cli._options import coming_instant, confirm
-from control_plane.guard import GuardLimits, Hour
+from control_plane.control_loop.guard import GuardLimits, Hour
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store import interventions

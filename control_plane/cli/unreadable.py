@@ -9,11 +9,11 @@ from typing import Final
 import click
 
 from control_plane import audit
+from control_plane.accounting.parked import retry_parked
+from control_plane.accounting.spool import Parked
 from control_plane.cli._console import open_database, os_user, print_json, print_table
-from control_plane.parked import retry_parked
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
-from control_plane.spool import Parked
 from control_plane.store.parked import load_newest_parked, load_parked_counts
 
 command = click.Group(

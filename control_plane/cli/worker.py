@@ -10,12 +10,12 @@ import click
 import psycopg
 
 from control_plane import telemetry
+from control_plane.control_loop.loop import ControlLoop
 from control_plane.gauges import ProcessGauges, problems_of
+from control_plane.jobs.scheduler import run_all_once, run_worker
 from control_plane.leadership import Leadership
-from control_plane.loop import ControlLoop
 from control_plane.machine.ports import settings_in_force
 from control_plane.pages import pages
-from control_plane.scheduler import run_all_once, run_worker
 from control_plane.settings import Settings
 
 

@@ -56,7 +56,7 @@ class Account:
     own_attributes: list[dict[str, Any]]
     quota_exhausted_until: datetime | None
     created_at: datetime
-    # As JSON brings them: [begins, ends, profile], and what the other two classes of explain.py say.
+    # As JSON brings them: [begins, ends, profile], and what the other two classes of explain_now.py say.
     plan_windows: list[Any] = field(default_factory=list)
     plan_changes: list[Any] = field(default_factory=list)
     topups: list[Any] = field(default_factory=list)

@@ -3,7 +3,7 @@
 Whatever restricts contracts without a person (dunning, …) begins a run, places its restrictions here and ends it. What goes
 beyond the share is written down and does not count, at a login as on a live session, until a person lets it go.
 
-Next: guard.py
+Next: control_loop/guard.py
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import class_row
 
-from control_plane.guard import WINDOW, GuardLimits, Hour, verdict_on_placing
+from control_plane.control_loop.guard import WINDOW, GuardLimits, Hour, verdict_on_placing
 from control_plane.store.guard import count_live, hold_hour, load_hour, trip
 
 Connection = psycopg.Connection[Any]

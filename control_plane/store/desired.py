@@ -1,7 +1,7 @@
 """What every account should have: desired_policy, profile_revision, and how far their keeper has read the change feed.
 
 Units: instants in epoch seconds on this side, 0 for never; timestamptz in the tables.
-Next: ../desired.py
+Next: control_loop/desired.py
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from control_plane.change_feed import Position
+from control_plane.publishing.change_feed import Position
 
 if TYPE_CHECKING:
-    from control_plane.desired import Desired
+    from control_plane.control_loop.desired import Desired
 
 Connection = psycopg.Connection[Any]
 

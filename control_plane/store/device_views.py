@@ -3,7 +3,7 @@
 The caller owns the transaction.
 
 Units: instants are aware UTC.
-Next: ../device_views.py
+Next: control_loop/device_views.py
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from control_plane.session_state import key_by_start
-from control_plane.two_views import GRACE_S, ListedSession, OwnSession
+from control_plane.accounting.session_state import key_by_start
+from control_plane.control_loop.two_views import GRACE_S, ListedSession, OwnSession
 from nas_drivers.device_session import DeviceSession
 
 Connection = psycopg.Connection[Any]

@@ -6,7 +6,7 @@ nothing is known since may have had its effect: until a later word settles that,
 The caller owns the transaction. A statement of one pass counts for all accounts, or for those that `accounts` names.
 
 Units: versions are 8 octets.
-Next: ../reconcile.py
+Next: control_loop/reconcile.py
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import psycopg
 
-from control_plane.profile import PROFILE_COLUMNS, ProfileColumns
+from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns
 from nas_drivers.policy import Method
 
 Connection = psycopg.Connection[Any]

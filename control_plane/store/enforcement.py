@@ -5,7 +5,7 @@ it. The caller owns the transaction. Every function works on a set, so that two 
 statements.
 
 Units: instants are aware UTC.
-Next: ../enforcer.py
+Next: control_loop/enforcer.py
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from control_plane.enforcement import Next, Progress, State
+from control_plane.control_loop.enforcement import Next, Progress, State
 from nas_drivers.policy import Method
 
 Connection = psycopg.Connection[Any]

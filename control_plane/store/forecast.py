@@ -1,6 +1,6 @@
 """What a forecast stands on: who is online and has a step to come, what is open now, and what persons have said.
 
-Next: ../forecast.py
+Next: explaining/forecast.py
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import class_row
 
-from control_plane import policy_source
-from control_plane.access_policy import policy_steps
-from control_plane.forecast import Coming, Tally, coming_steps, why_at
-from control_plane.guard import WINDOW, Verdict
+from control_plane.control_loop.guard import WINDOW, Verdict
+from control_plane.explaining.forecast import Coming, Tally, coming_steps, why_at
+from control_plane.policy import policy_source
+from control_plane.policy.access_policy import policy_steps
+from control_plane.policy.rendering import account_facts
 from control_plane.quantities import instant_text
-from control_plane.rendering import account_facts
 from control_plane.store.guard import GuardRules, count_live, may_send
 from control_plane.store.interventions import load_trip
 from radius_hooks.policy_records import Level

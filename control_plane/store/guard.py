@@ -4,7 +4,7 @@
 The row of guard_state is held until that transaction commits, so two workers together let go no more than one would.
 
 Units: `now` is aware UTC. Transactions are READ COMMITTED: whoever waited for the row must see what the other let go.
-Next: enforcer.py
+Next: control_loop/enforcer.py
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import psycopg
 
-from control_plane import policy_source
-from control_plane.access_policy import policy_steps
-from control_plane.guard import (
+from control_plane.control_loop.guard import (
     WINDOW,
     Change,
     GuardLimits,
@@ -30,8 +28,10 @@ from control_plane.guard import (
     verdict_apart_from_share,
     verdicts_by_share,
 )
+from control_plane.policy import policy_source
+from control_plane.policy.access_policy import policy_steps
+from control_plane.policy.rendering import account_facts
 from control_plane.quantities import instant_text
-from control_plane.rendering import account_facts
 from control_plane.settings import Settings
 from radius_hooks.policy_records import Level
 

@@ -1,6 +1,6 @@
 """What a person does to the machine: stops it, takes a NAS out of it, exempts a contract, lets go what the guard holds.
 
-Next: guard.py
+Next: control_loop/guard.py
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from control_plane.spool import Parked
+from control_plane.accounting.spool import Parked
 from control_plane.store.session_reads import Connection
 
 

@@ -3,7 +3,7 @@
 What decides a policy is read from row_history; sessions, logins, changes and their packets are kept by themselves. Of
 accounting the first record, the last one and the totals are kept, not each interim record.
 
-Next: ../explain_past.py
+Next: explaining/explain_past.py
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import class_row
 
-from control_plane.profile import PROFILE_COLUMNS
+from control_plane.policy.profile import PROFILE_COLUMNS
 from control_plane.store.account import Account
 from control_plane.store.history import LoginView
 from control_plane.store.limits import ReliefRow

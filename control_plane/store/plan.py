@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from control_plane.profile import PROFILE_COLUMNS, ProfileColumns
+from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns
 
 Connection = psycopg.Connection[Any]
 

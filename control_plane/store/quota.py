@@ -4,7 +4,7 @@ The caller owns the transaction. The statements of a count must run in the order
 first one sees was committed with its usage, which the next ones then see as well.
 
 Units: octets both ways; days of the billing zone.
-Next: ../desired.py
+Next: control_loop/desired.py
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import TupleRow
 
-from control_plane.accounting_record import NatBlock
-from control_plane.session_state import SessionEnd, SessionState
+from control_plane.accounting.record import NatBlock
+from control_plane.accounting.session_state import SessionEnd, SessionState
 
 Connection = psycopg.Connection[TupleRow]
 

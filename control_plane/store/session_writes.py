@@ -3,7 +3,7 @@
 The caller owns the transaction and holds the NASes of the sessions; see session_reads.py.
 
 Units: instants in epoch seconds on this side, timestamptz in the tables.
-Next: ../shipper.py
+Next: accounting/shipper.py
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from control_plane.session_batch import Changes
-from control_plane.session_state import Holding, SessionState
+from control_plane.accounting.session_batch import Changes
+from control_plane.accounting.session_state import Holding, SessionState
+from control_plane.accounting.usage import months_between
 from control_plane.store.session_reads import Connection, printed_array
-from control_plane.usage import months_between
 
 # What COPY fills; emptied by each commit. Instants are epoch seconds so that Python never writes a date.
 _TEMPORARY: Final = """

@@ -5,7 +5,7 @@ The caller owns the transaction.
 
 from __future__ import annotations
 
-from control_plane.spool import Refused
+from control_plane.accounting.spool import Refused
 from control_plane.store.session_reads import Connection
 
 

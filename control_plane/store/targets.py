@@ -9,7 +9,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import class_row
 
-from control_plane.profile import PROFILE_COLUMNS, ProfileColumns
+from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns
 
 Connection = psycopg.Connection[Any]
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from control_plane.enforcement import Progress, State
+from control_plane.control_loop.enforcement import Progress, State
 from nas_drivers.policy import Method
 
 Connection = psycopg.Connection[Any]

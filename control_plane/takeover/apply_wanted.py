@@ -15,7 +15,7 @@ from typing import Any, Final
 import psycopg
 
 from control_plane import audit
-from control_plane.session_state import key_by_start
+from control_plane.accounting.session_state import key_by_start
 from control_plane.takeover import store
 from control_plane.takeover.compare import Held, compare, own_json, profile_columns
 from control_plane.takeover.conflicts import prefix_order

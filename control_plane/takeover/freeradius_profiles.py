@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from control_plane.profile import session_policy
+from control_plane.policy.profile import session_policy
 from control_plane.takeover.wanted import WantedProfile
 from nas_drivers.driver import driver_for
 

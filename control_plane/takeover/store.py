@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from control_plane.profile import PROFILE_COLUMNS
+from control_plane.policy.profile import PROFILE_COLUMNS
 
 Connection = psycopg.Connection[TupleRow]
 # One import at a time: two would make the same rows.

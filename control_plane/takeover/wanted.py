@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from control_plane.profile import ProfileColumns
+from control_plane.policy.profile import ProfileColumns
 
 OwnItem = tuple[str, str, str]
 

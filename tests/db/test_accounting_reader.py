@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from support.accounting_world import NOON, detail
 
-from control_plane.accounting_reader import RecordReader, read_records
-from control_plane.spool import Refused
+from control_plane.accounting.reader import RecordReader, read_records
+from control_plane.accounting.spool import Refused
 
 # It needs processes, which the unit tests do without.
 pytestmark = pytest.mark.db
@@ -77,7 +77,7 @@ def test_a_process_that_is_killed_is_done_without_and_then_replaced(reader, spoo
 
 def test_the_process_ends_with_the_one_that_asks_even_when_that_is_killed(spooled):
     program = (
-        "import sys, time; from pathlib import Path; from control_plane.accounting_reader import RecordReader\n"
+        "import sys, time; from pathlib import Path; from control_plane.accounting.reader import RecordReader\n"
         "if __name__ == '__main__':\n"
         f"    reader = RecordReader(); reader.read(Path(sys.argv[1]), start=0, octets={OCTETS})\n"
         "    print(reader._process.pid, flush=True); time.sleep(60)\n"

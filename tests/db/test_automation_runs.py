@@ -8,8 +8,8 @@ import pytest
 from support.guarded_isp import NOW, RULES, go_online, restricted_by_a_run
 from support.small_isp import make_isp, one
 
-from control_plane.guard import GuardLimits
-from control_plane.policy_source import load_accounts
+from control_plane.control_loop.guard import GuardLimits
+from control_plane.policy.policy_source import load_accounts
 from control_plane.store.automation import Wanted, end_run, load_run, place_for_run, start_run, undo_run
 from control_plane.store.guard import load_levels_now, may_send
 from radius_hooks.policy_records import Level

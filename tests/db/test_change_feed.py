@@ -7,7 +7,7 @@ import pytest
 from support.small_isp import SEALED, make_isp, one
 
 from control_plane import db
-from control_plane.change_feed import (
+from control_plane.publishing.change_feed import (
     _NEW_ROWS,
     Behind,
     Read,

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from support.command_line import KEY, run, write_settings
 
-from control_plane.policy_source import load_profiles
-from control_plane.rendering import profile_revision
+from control_plane.policy.policy_source import load_profiles
+from control_plane.policy.rendering import profile_revision
 from radius_hooks.sealing import Sealer, account_row
 
 pytestmark = pytest.mark.db

@@ -7,7 +7,7 @@ from support.command_line import run, write_settings
 from support.drift_world import KEY, add_session, make_drift_world
 
 from control_plane import db
-from control_plane.reconcile import reconcile_all
+from control_plane.control_loop.reconcile import reconcile_all
 
 pytestmark = pytest.mark.db
 

@@ -10,9 +10,10 @@ import pytest
 from support.edge_process import wait_until
 from support.small_isp import make_isp, one
 
-from control_plane import db, policy_source
-from control_plane.desired import READER, Changed, run_desired
-from control_plane.rendering import Rendering, build_account_record, policy_version, profile_revision
+from control_plane import db
+from control_plane.control_loop.desired import READER, Changed, run_desired
+from control_plane.policy import policy_source
+from control_plane.policy.rendering import Rendering, build_account_record, policy_version, profile_revision
 from control_plane.settings import DatabaseSettings, Settings
 from nas_drivers.dictionaries.reader import load_dictionary
 from radius_hooks.decision import step_at

@@ -14,7 +14,7 @@ from support.routeros_api_stand_in import StandInRouterOsApi
 from support.simulated_sessions import live_session, table_of
 
 from control_plane import db
-from control_plane.device_reading import read_devices
+from control_plane.control_loop.device_reading import read_devices
 from control_plane.store.device_views import load_reading, load_unknown
 from radius_hooks.sealing import Sealer, nas_api_row
 

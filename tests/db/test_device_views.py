@@ -8,8 +8,8 @@ from support.accounting_world import NOON, add_network, detail, rows, settings_f
 from support.command_line import run, write_settings
 
 from control_plane import db
-from control_plane.device_views import take_reading
-from control_plane.reconcile import reconcile_all
+from control_plane.control_loop.device_views import take_reading
+from control_plane.control_loop.reconcile import reconcile_all
 from control_plane.store.device_views import load_reading, load_unknown, save_not_read
 from nas_drivers.device_session import DeviceSession
 

@@ -10,7 +10,7 @@ from support.guarded_isp import NOW, RULES, go_online, new_run, restrict, restri
 from support.small_isp import make_isp, one
 
 from control_plane import db
-from control_plane.guard import GuardLimits, Wait
+from control_plane.control_loop.guard import GuardLimits, Wait
 from control_plane.store.guard import GuardRules, may_send
 
 pytestmark = pytest.mark.db

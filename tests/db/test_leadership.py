@@ -15,10 +15,10 @@ from support.worker_process import running_worker
 
 from control_plane import db
 from control_plane.checks import Verdict, check_leader
-from control_plane.job import DailyAt, Job
+from control_plane.jobs.job import DailyAt, Job
+from control_plane.jobs.scheduler import run_all_once, run_worker
 from control_plane.leadership import LEASE_S, FencedConnection, Leadership, LeadershipLostError
 from control_plane.machine.private_postgres import stop_cluster
-from control_plane.scheduler import run_all_once, run_worker
 from control_plane.settings import DatabaseSettings, Settings
 from control_plane.store.lease import give_back_lease, load_lease, lock_fence, take_lease
 

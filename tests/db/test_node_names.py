@@ -10,10 +10,10 @@ from support.accounting_world import add_network, detail, rows, settings_for, sh
 from support.command_line import run, write_settings
 
 from control_plane import db
+from control_plane.accounting.installation import NodeNameTakenError, installation_file
+from control_plane.accounting.shipper import Shipper
+from control_plane.accounting.spool import SpoolError
 from control_plane.checks import Verdict, check_node
-from control_plane.installation import NodeNameTakenError, installation_file
-from control_plane.shipper import Shipper
-from control_plane.spool import SpoolError
 
 pytestmark = pytest.mark.db
 ROOT = Path(__file__).resolve().parents[2]

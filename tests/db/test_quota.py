@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.small_isp import make_isp, one
 
 from control_plane import db
-from control_plane.quota import count_quotas, lift_quotas
+from control_plane.policy.quota import count_quotas, lift_quotas
 from control_plane.settings import DatabaseSettings, Settings
 
 pytestmark = pytest.mark.db

@@ -8,7 +8,7 @@ import pytest
 from support.drift_world import KEY, OPEN, add_session, make_drift_world
 
 from control_plane import db
-from control_plane.reconcile import reconcile_accounts, reconcile_all
+from control_plane.control_loop.reconcile import reconcile_accounts, reconcile_all
 from control_plane.store import drift
 from control_plane.store.drift import DriftReason
 
@@ -362,7 +362,7 @@ def test_a_reconciler_killed_in_the_middle_leaves_nothing_and_the_next_one_does_
 
 
 def test_a_large_drift_is_opened_in_portions(world, loop, monkeypatch):
-    monkeypatch.setattr("control_plane.reconcile.OPENED_AT_ONCE", 2)
+    monkeypatch.setattr("control_plane.control_loop.reconcile.OPENED_AT_ONCE", 2)
     for account in world.isp.accounts:
         world.want(account, "walled", 2)
 

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from support.accounting_world import NOON, add_network, detail, rows, settings_for, ship, spool
 
 from control_plane import db
-from control_plane.session_batch import Changes
-from control_plane.sessions import close_stale_sessions
-from control_plane.shipper import Shipper, run_shipper
+from control_plane.accounting.session_batch import Changes
+from control_plane.accounting.sessions import close_stale_sessions
+from control_plane.accounting.shipper import Shipper, run_shipper
 from control_plane.store import session_reads, session_writes
 from radius_hooks.login_line import LoginLine, build_login_line
 
@@ -154,7 +154,7 @@ def test_a_boot_in_a_group_of_devices_closes_nobody(world, database):
 
 
 def test_a_boot_with_many_sessions_is_worked_off_in_batches(world, database, monkeypatch):
-    monkeypatch.setattr("control_plane.sessions.CLOSED_AT_ONCE", 10)
+    monkeypatch.setattr("control_plane.accounting.sessions.CLOSED_AT_ONCE", 10)
     spool(world, *(detail("Start", session=f"s{number}", user="anna", at=NOON, time=0) for number in range(35)))
     spool(world, detail("Accounting-On", at=NOON + 100))
     ship(world)
@@ -256,8 +256,8 @@ def test_a_record_that_the_database_refuses_is_parked_and_the_others_are_merged(
 @pytest.mark.parametrize(
     ("place", "error"),
     [
-        ("control_plane.accounting_reader.read_accounting_record", KeyError("Acct-Session-Id")),
-        ("control_plane.sessions.named", TypeError("unhashable type: 'list'")),
+        ("control_plane.accounting.reader.read_accounting_record", KeyError("Acct-Session-Id")),
+        ("control_plane.accounting.sessions.named", TypeError("unhashable type: 'list'")),
     ],
     ids=["reading", "merging"],
 )

@@ -10,8 +10,8 @@ from support.accounting_world import NOON, add_network, detail, rows, settings_f
 from support.command_line import run, write_settings
 
 from control_plane import db
+from control_plane.accounting.parked import retry_parked
 from control_plane.checks import Verdict, check_parked
-from control_plane.parked import retry_parked
 from radius_hooks.login_line import LoginLine, build_login_line
 
 pytestmark = pytest.mark.db
@@ -132,7 +132,7 @@ def test_what_a_bug_kept_aside_is_merged_by_a_release_without_it(world, corrente
         raise KeyError("Class")
 
     with monkeypatch.context() as patch:
-        patch.setattr("control_plane.sessions.named", wrong)
+        patch.setattr("control_plane.accounting.sessions.named", wrong)
         spool(world, detail("Interim-Update", at=NOON + 60, time=60, octets=(7, 8)))
         ship(world)
     finding = check_parked(connection)

@@ -11,13 +11,13 @@ from support.edge_process import wait_until
 from support.small_isp import make_isp, one
 
 from control_plane import db, telemetry
-from control_plane.change_feed import Behind, Read, load_changes, load_position, open_feed
 from control_plane.checks import Verdict, check_jobs
-from control_plane.job import Ended, Job, prepare, run_job
+from control_plane.jobs.job import Ended, Job, prepare, run_job
+from control_plane.jobs.scheduler import JOBS, run_all_once, run_worker
+from control_plane.jobs.upkeep import clear_enforcements, clear_feed, clear_unreadable, drop_months, make_months
 from control_plane.leadership import FencedConnection
-from control_plane.scheduler import JOBS, run_all_once, run_worker
+from control_plane.publishing.change_feed import Behind, Read, load_changes, load_position, open_feed
 from control_plane.settings import DatabaseSettings, RetentionSettings, Settings
-from control_plane.upkeep import clear_enforcements, clear_feed, clear_unreadable, drop_months, make_months
 from web.app import create_app
 
 pytestmark = pytest.mark.db

@@ -5,7 +5,7 @@ from support.radius_server import NAS_SECRET, radius_server
 
 from benchmarks.load import LoadPlan, run_load
 from benchmarks.packets import ACCOUNTING_RESPONSE, AccountingStatus, AccountingWord, Subscriber, accounting_request
-from control_plane.spool import DetailRecord, read_detail
+from control_plane.accounting.spool import DetailRecord, read_detail
 
 pytestmark = pytest.mark.radius
 

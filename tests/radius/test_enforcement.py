@@ -15,8 +15,8 @@ from support.routeros_api_stand_in import StandInRouterOsApi
 from support.worker_process import WorkerProcess
 
 from control_plane import db
+from control_plane.control_loop.loop import ControlLoop
 from control_plane.leadership import Leadership
-from control_plane.loop import ControlLoop
 from control_plane.machine.private_postgres import stop_cluster
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
 from nas_drivers.simulated.traffic import Rates

@@ -13,8 +13,8 @@ from support.enforcement_world import ADDRESS, enforcement_world
 from support.radius_server import SEALER
 from support.routeros_api_stand_in import StandInRouterOsApi
 
+from control_plane.control_loop.loop import ControlLoop
 from control_plane.leadership import Leadership
-from control_plane.loop import ControlLoop
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
 from radius_hooks.sealing import nas_api_row
 

@@ -12,8 +12,8 @@ from support.command_line import run, write_settings
 from support.enforcement_world import enforcement_world
 
 from control_plane import db
+from control_plane.control_loop.loop import ControlLoop
 from control_plane.leadership import Leadership
-from control_plane.loop import ControlLoop
 from control_plane.settings import GuardSettings
 from control_plane.store.automation import Wanted, place_for_run, start_run
 from control_plane.store.guard import guard_rules

@@ -21,9 +21,9 @@ from support.rlm_sql_server import STOCK_SCHEMA, rlm_sql_server
 
 from control_plane import db
 from control_plane.cli.main import corrente
-from control_plane.faults import Faults
-from control_plane.policy_source import stream_accounts
-from control_plane.store_content import ContentSource, put_devices
+from control_plane.policy.policy_source import stream_accounts
+from control_plane.publishing.faults import Faults
+from control_plane.publishing.store_content import ContentSource, put_devices
 from control_plane.takeover.access_packet import Code
 from control_plane.takeover.apply_wanted import Intent, run_import
 from control_plane.takeover.freeradius_accounts import Network

@@ -128,3 +128,12 @@ def test_the_shell_commands_are_well_formed_and_executable():
     for path in [*(ROOT / "bin").glob("[!.]*"), ROOT / ".ci/run"]:
         subprocess.run(["bash", "-n", path], check=True)
         assert path.suffix == ".sh" or path.stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("path", CODE, ids=name)
+def test_the_module_that_a_walk_names_next_is_there(path):
+    """Beside it, or from the package's or the repository's top."""
+    said = re.search(r"(?ms)^Next: (.*?)(?=\n\n|\Z)", ast.get_docstring(ast.parse(path.read_text())) or "")
+    package = ROOT / path.relative_to(ROOT).parts[0]
+    for word in re.findall(r"[\w./-]+\.(?:py|sql)\b", said[1] if said else ""):
+        assert any((place / word).is_file() for place in (path.parent, package, ROOT)), f"{word} is not there"

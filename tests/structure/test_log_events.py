@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
 _EVENT = re.compile(r"[a-z_]+\.[a-z_]+")
 # Handed on to the logger by one function each, from callers that are looked at by name below.
-_HANDED_ON = {("control_plane/publisher.py", "event")}
+_HANDED_ON = {("control_plane/publishing/publisher.py", "event")}
 
 
 def is_logger(node: ast.expr) -> bool:

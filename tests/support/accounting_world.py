@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from control_plane import db
+from control_plane.accounting.shipper import Shipper
 from control_plane.settings import Settings
-from control_plane.shipper import Shipper
 from radius_hooks.packet import class_value
 
 NOON = int(datetime(2026, 11, 21, 12, 0, tzinfo=UTC).timestamp())

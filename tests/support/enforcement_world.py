@@ -22,8 +22,8 @@ from support.edge_process import running_edge
 from support.radius_server import NAS_SECRET, SEALER, prepared_server
 
 from control_plane import db
+from control_plane.accounting.shipper import run_shipper
 from control_plane.settings import DatabaseSettings
-from control_plane.shipper import run_shipper
 from nas_drivers.simulated.device import SimulatedNas
 from nas_drivers.simulated.options import DeviceOptions
 from nas_drivers.simulated.radius_client import RadiusServer

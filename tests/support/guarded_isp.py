@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from support.small_isp import SmallIsp, one
 
-from control_plane.guard import GuardLimits
+from control_plane.control_loop.guard import GuardLimits
 from control_plane.store.guard import GuardRules
 
 # To come: what the database takes as over by its own clock is not read at all.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from control_plane.accounting.shipper import run_shipper
 from control_plane.settings import Settings
-from control_plane.shipper import run_shipper
 
 ROOT = Path(__file__).resolve().parents[2]
 

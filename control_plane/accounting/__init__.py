@@ -1,0 +1,1 @@
+"""Accounting records on their way from FreeRADIUS's spool into sessions, usage and address history."""

@@ -1,0 +1,1 @@
+"""The control loop: what every live session should have, what it has, and the change that makes them equal, proven."""

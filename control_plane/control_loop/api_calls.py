@@ -1,0 +1,83 @@
+"""Ends a session by its device's API where a Disconnect had no effect, and says what came of it as RADIUS would. An edge.
+
+Calls block, so each runs in a thread; of one device one at a time, so that a dead one holds one thread and no more.
+
+Units: *_s seconds.
+Next: verification.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from control_plane.control_loop.enforcement import Outcome, Reply
+from nas_drivers.errors import NasError
+from nas_drivers.transport.coa import PacketTrace
+from nas_drivers.transport.routeros import ApiAccess, RouterOsDevice, port_of
+
+# Devices that are spoken to at once; well below the lease of a change even when many are dead.
+THREADS: Final = 16
+TIMEOUT_S: Final = 10.0
+_SESSION_NOT_FOUND: Final = 503
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A session to be ended, and how its device is reached."""
+
+    access: ApiAccess
+    username: str
+    acct_session_id: str
+
+
+class ApiCaller:
+    """One event loop's calls."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="device API")
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def end_session(self, call: ApiCall, *, on_packet: Callable[[PacketTrace], None]) -> Outcome:
+        """End it: acknowledged, refused with 503 when it was not there, or failed with the reason."""
+        async with self._turns[call.access.nas_id]:
+            on_packet(_trace(call, "sent", f"command = /ppp/active/remove\nname = {_line(call.username)}"))
+            outcome = await asyncio.get_running_loop().run_in_executor(self._threads, _end, call)
+        if outcome.reply is not Reply.FAILED:
+            done = "removed" if outcome.reply is Reply.ACK else "no such session"
+            on_packet(_trace(call, "received", f"answer = {done}", outcome.error_cause))
+        return outcome
+
+    def close(self) -> None:
+        """Begin no more; what runs ends within its time limit."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _end(call: ApiCall) -> Outcome:
+    try:
+        with RouterOsDevice(call.access) as device:
+            found = device.end_session(call.username, call.acct_session_id)
+    except NasError as error:
+        return Outcome(Reply.FAILED, problem=str(error), sends=0)
+    return Outcome(Reply.ACK) if found else Outcome(Reply.NAK, _SESSION_NOT_FOUND)
+
+
+def _trace(call: ApiCall, direction: str, attributes: str, error_cause: int | None = None) -> PacketTrace:
+    return PacketTrace(
+        at=datetime.now(UTC),
+        direction="sent" if direction == "sent" else "received",
+        code=0,
+        identifier=0,
+        peer=f"{call.access.address}:{port_of(call.access)}",
+        attributes=attributes,
+        error_cause=error_cause,
+    )
+
+
+def _line(text: str) -> str:
+    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text)

@@ -1,0 +1,105 @@
+"""Asks the devices that can be read who is online, a few at a time, and hands each list on.
+
+A device that can't be read keeps its last list, with the reason beside it; the others go on. Nothing is asked within a
+transaction.
+
+Units: *_s seconds.
+Next: device_views.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from control_plane import telemetry
+from control_plane.control_loop.device_views import take_reading
+from control_plane.control_loop.two_views import Difference
+from control_plane.settings import Settings, SettingsError, secret_keys
+from control_plane.store.device_views import ApiRow, load_api_rows, save_not_read
+from control_plane.store.session_reads import Connection
+from nas_drivers.device_session import DeviceSession
+from nas_drivers.errors import NasError
+from nas_drivers.transport.routeros import ApiAccess, RouterOsDevice
+from radius_hooks.sealing import Sealer, SealError, nas_api_row
+
+# A list of ten thousand sessions is work for a router.
+READ_EVERY_S: Final = 300.0
+_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A complete list, as of the moment it was asked for."""
+
+    asked_at: datetime
+    sessions: Sequence[DeviceSession]
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """Why there is no list."""
+
+    problem: str
+
+
+Read = Callable[[ApiAccess], Sequence[DeviceSession]]
+
+
+def read_routeros(access: ApiAccess) -> Sequence[DeviceSession]:
+    """The sessions of one RouterOS device. Raises: NasError."""
+    with RouterOsDevice(access) as device:
+        return device.read_sessions()
+
+
+def read_devices(connection: Connection, settings: Settings, _now: datetime, *, read: Read = read_routeros) -> str:
+    """Read every device with an API access and compare its list with accounting; the connection is in autocommit."""
+    nases = load_api_rows(connection)
+    if not nases:
+        return "no NAS has an API access"
+    try:
+        sealer = Sealer(secret_keys(settings))
+    except (SettingsError, SealError) as error:
+        return f"nothing read: {error}"
+    done = failed = ghosts = held = 0
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="read device") as pool:
+        asked = {pool.submit(_ask, nas, sealer, read): nas for nas in nases}
+        for future in as_completed(asked):
+            outcome = _take(connection, settings, asked[future], future)
+            done += outcome is not None
+            failed += outcome is None
+            if outcome is not None:
+                ghosts += 0 if outcome.held else len(outcome.ghosts)
+                held += bool(outcome.held)
+    return f"read {done} devices, {failed} not; closed {ghosts} ghosts, {held} differ too much"
+
+
+def _ask(nas: ApiRow, sealer: Sealer, read: Read) -> Listed | NotRead:
+    if nas.address is None:
+        return NotRead("it stands for many devices and has no API address: give it one, or register each by itself")
+    try:
+        password = sealer.open(nas.sealed_api_password, row=nas_api_row(nas.id)).decode()
+        access = ApiAccess(
+            nas.id, nas.address, nas.api_username, password, nas.api_port, nas.api_tls, nas.api_certificate
+        )
+        asked_at = datetime.now(UTC)
+        return Listed(asked_at, read(access))
+    except (NasError, SealError, UnicodeDecodeError) as error:
+        return NotRead(str(error))
+
+
+def _take(
+    connection: Connection, settings: Settings, nas: ApiRow, future: Future[Listed | NotRead]
+) -> Difference | None:
+    found = future.result()
+    if isinstance(found, NotRead):
+        save_not_read(connection, nas.id, found.problem, at=datetime.now(UTC))
+        telemetry.logger().warning("device.not_read", nas_id=nas.id, problem=found.problem)
+        return None
+    differs = take_reading(connection, settings, nas.id, found.sessions, read_at=found.asked_at)
+    if differs.held:
+        telemetry.logger().error("device.differs_too_much", nas_id=nas.id, problem=differs.held)
+    return differs

@@ -1,0 +1,118 @@
+"""What each NAS offers to change a live session, and how a change goes down its ladder: drivers, profiles, access read once.
+
+Next: enforcer.py
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from control_plane.policy.profile import session_policy
+from control_plane.store import targets
+from control_plane.store.targets import Connection, NasTarget
+from nas_drivers.driver import NasDriver, UnknownVendorError, driver_for
+from nas_drivers.policy import Method, SessionPolicy
+
+# Devices and profiles change rarely; a change of them is seen this late.
+_FRESH_FOR: Final = timedelta(seconds=1)
+_BY_RADIUS: Final = frozenset({Method.COA, Method.DISCONNECT})
+_PROBE: Final = bytes(27)
+
+
+class Ladders:
+    """The NASes and profiles as of a second ago, and the ladders that follow from them."""
+
+    def __init__(self) -> None:
+        self._nases: dict[int, NasTarget] = {}
+        self._policies: dict[int, SessionPolicy] = {}
+        self._by_revision: dict[bytes, int] = {}
+        self._read_at: datetime | None = None
+
+    def refresh(self, connection: Connection, now: datetime) -> None:
+        """Read them again when they are older than a second."""
+        if self._read_at is not None and abs(now - self._read_at) < _FRESH_FOR:
+            return
+        self._nases = {nas.id: nas for nas in targets.load_targets(connection)}
+        rows = targets.load_profiles(connection)
+        self._policies = {profile_id: session_policy(columns) for profile_id, columns in rows.items()}
+        self._by_revision = targets.load_revisions(connection)
+        self._read_at = now
+
+    def nas(self, nas_id: int) -> NasTarget:
+        """The NAS. Raises: KeyError for one that is not there."""
+        return self._nases[nas_id]
+
+    def policy(self, profile_id: int | None) -> SessionPolicy | None:
+        """What a profile gives; None when there is none."""
+        return None if profile_id is None else self._policies.get(profile_id)
+
+    def driver(self, nas_id: int) -> NasDriver:
+        """The vendor's own, or the one that knows the RFCs when this release has no file for it."""
+        nas = self._nases.get(nas_id)
+        try:
+            return driver_for("generic" if nas is None else nas.vendor)
+        except UnknownVendorError:
+            return driver_for("generic")
+
+    def of(self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
+        """The methods that are left for a change that is tried by `now`, this one first."""
+        ladder = self._whole(nas_id, now, from_version, profile_id)
+        behind = ladder[ladder.index(now) + 1 :] if now in ladder else ()
+        way = (nas_id, from_version, profile_id)
+        return (now, *(method for method in behind if self.offers(method, *way)))
+
+    def first(self, nas_id: int, from_version: bytes | None, profile_id: int | None) -> Method:
+        """The method that a change is tried by first."""
+        return self.possible(self._vendors(nas_id, from_version, profile_id)[0], nas_id, from_version, profile_id)
+
+    def possible(self, now: Method, nas_id: int, from_version: bytes | None, profile_id: int | None) -> Method:
+        """This method, or the next of the ladder that can be carried out on this NAS; itself when there is none."""
+        way = (nas_id, from_version, profile_id)
+        ladder = self.of(nas_id, now, from_version, profile_id)
+        return next((method for method in ladder if self.offers(method, *way)), now)
+
+    def ends_session(self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None) -> bool:
+        """Whether the method's success is the session's end: a disconnect, or what stands behind one."""
+        ladder = self._whole(nas_id, now, from_version, profile_id)
+        if profile_id is None or now is Method.DISCONNECT:
+            return True
+        return Method.DISCONNECT in ladder and now in ladder and ladder.index(now) > ladder.index(Method.DISCONNECT)
+
+    def is_provable(self, nas_id: int) -> bool:
+        """Whether a second source can show that a CoA holds."""
+        return self.is_read(nas_id) or (self.nas(nas_id).verification != "none" and self.echoes_class(nas_id))
+
+    def is_read(self, nas_id: int) -> bool:
+        """Whether the device itself is asked what a session runs under."""
+        nas = self.nas(nas_id)
+        return nas.verification == "routeros_api" and nas.sealed_api_password is not None
+
+    def _whole(
+        self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None
+    ) -> tuple[Method, ...]:
+        ladder = self._vendors(nas_id, from_version, profile_id)
+        # Opened when the policies were others: from here on it is as good as ending the session.
+        return ladder if now in ladder else self.driver(nas_id).change_methods(None, None)
+
+    def _vendors(self, nas_id: int, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
+        old = self.policy(self._by_revision.get((from_version or b"")[:4]))
+        return self.driver(nas_id).change_methods(old, self.policy(profile_id))
+
+    def echoes_class(self, nas_id: int) -> bool:
+        """Whether the device takes a new Class by CoA, so that its accounting proves the change."""
+        given = self.driver(nas_id).change_attributes(SessionPolicy(), class_octets=_PROBE)
+        return any(attribute.name == "Class" for attribute in given)
+
+    def offers(self, method: Method, nas_id: int, from_version: bytes | None, profile_id: int | None) -> bool:
+        """Whether the method can be carried out on this NAS: by RADIUS always, by its API to end a session.
+
+        Lists of addresses are left to a new login: an entry of ours could outlive the session and hit who has its address
+        next.
+        """
+        if method in _BY_RADIUS:
+            return True
+        nas = self._nases.get(nas_id)
+        if method is not Method.ROUTEROS_API or nas is None or nas.sealed_api_password is None:
+            return False
+        return self.ends_session(nas_id, method, from_version, profile_id)

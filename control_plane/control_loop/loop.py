@@ -1,0 +1,206 @@
+"""The control loop of a worker: desired -> reconcile -> enforcer -> verification, each in a thread of its own.
+
+Every worker sends and verifies: rows are claimed, so any number of workers do each thing once. What everybody should have
+and which sessions differ is worked out on the worker that leads. Nothing is handed over in memory that is not in the
+database too: a worker that dies is followed by one that reconciles everything before it goes on with what changes.
+
+A part that fails is said as an error and begun again; the others go on.
+
+Units: *_s seconds.
+Next: desired.py
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final, Self
+
+import psycopg
+
+from control_plane import db, telemetry
+from control_plane.control_loop.desired import Changed, run_desired
+from control_plane.control_loop.enforcer import Enforcer
+from control_plane.control_loop.reconcile import reconcile_accounts, reconcile_all
+from control_plane.control_loop.verification import Verifier
+from control_plane.leadership import Leadership, LeadershipLostError
+from control_plane.pulse import Pulse
+from control_plane.settings import Settings, SettingsError, secret_keys
+from control_plane.store.guard import guard_rules, may_send
+from radius_hooks.sealing import Sealer, SealError
+
+# Everything is compared anew this often, whatever the change feed said.
+SWEEP_S: Final = 60.0
+# How often verification looks; a NOTIFY of new changes wakes it, and the sender with it, at once.
+LOOK_S: Final = 0.3
+_LEADER_LOOK_S: Final = 0.3
+_RETRY_S: Final = 1.0
+# A fault of ours is not tried again in a hurry.
+_AFTER_FAULT_S: Final = 5.0
+_STALLED_S: Final = 120.0
+_END_WAIT_S: Final = 10.0
+
+
+class ControlLoop:
+    """The loop's threads of one worker. `start` them, set `stop`, `join` them."""
+
+    def __init__(self, settings: Settings, leadership: Leadership, stop: threading.Event) -> None:
+        self._settings = settings
+        self._leadership = leadership
+        self._stop = stop
+        self._changed: list[Changed] = []
+        self._lock = threading.Lock()
+        self._news = threading.Event()
+        self._enforcer: Enforcer | None = None
+        self.pulses = tuple(
+            Pulse(name, max_age_s=_STALLED_S) for name in ("reconcile", "enforcer", "verification", "desired")
+        )
+        parts = {
+            "desired": self._follow,
+            "reconcile": self._reconcile,
+            "enforcer": self._enforce,
+            "verification": self._verify,
+        }
+        self._threads = [
+            threading.Thread(target=self._keep, args=(name, part), name=name) for name, part in parts.items()
+        ]
+
+    def start(self) -> None:
+        """Begin all of it."""
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> None:
+        """Wait for the end after `stop` was set."""
+        self._news.set()
+        for thread in self._threads:
+            thread.join(_END_WAIT_S)
+
+    def __enter__(self) -> Self:
+        """Run it beside the block."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it with the block."""
+        self._stop.set()
+        self.join()
+
+    def _keep(self, name: str, part: Callable[[], None]) -> None:
+        """Run a part for as long as the worker runs."""
+        away = False
+        while not self._stop.is_set():
+            try:
+                part()
+            except LeadershipLostError:
+                away = False
+                self._stop.wait(_LEADER_LOOK_S)
+            except psycopg.Error as error:
+                self._trouble(name, f"the database does not answer: {error}")
+                if not away:
+                    telemetry.DATABASE_FAILURES.labels("worker").inc()
+                    telemetry.logger().warning("loop.database_away", part=name, problem=str(error).strip())
+                away = True
+                self._stop.wait(_RETRY_S)
+            except Exception as error:  # noqa: BLE001 - a job loop: one part's bug must not end the others
+                self._trouble(name, f"{type(error).__name__}: {error}")
+                telemetry.logger().error("loop.our_fault", part=name, problem=f"{type(error).__name__}: {error}")
+                self._stop.wait(_AFTER_FAULT_S)
+
+    def _trouble(self, name: str, reason: str) -> None:
+        """Let /ready say why a part does not do its work."""
+        for pulse in self.pulses:
+            if pulse.loop == name:
+                pulse.trouble(reason)
+
+    def _follow(self) -> None:
+        """Keep what everybody should have, while this worker leads."""
+        self._wait_until_leading()
+        if not self._stop.is_set():
+            run_desired(
+                self._settings,
+                lambda: self._leadership.connect(name="worker desired"),
+                self._stop,
+                on_changed=self._take_note,
+                on_turn=self.pulses[3].beat,
+            )
+
+    def _take_note(self, changed: Changed) -> None:
+        with self._lock:
+            self._changed.append(changed)
+        self._news.set()
+
+    def _reconcile(self) -> None:
+        """Open changes for what differs: everything first, then what is said to have changed, and again at each sweep."""
+        pulse = self.pulses[0]
+        pulse.beat()
+        if not self._leadership.is_leader():
+            self._stop.wait(_LEADER_LOOK_S)
+            return
+        with self._leadership.connect(name="worker reconcile") as connection:
+            while not self._stop.is_set():
+                self._take_changed()
+                reconcile_all(connection)
+                pulse.beat()
+                sweep_at = datetime.now(UTC).timestamp() + SWEEP_S
+                while not self._stop.is_set() and (left_s := sweep_at - datetime.now(UTC).timestamp()) > 0:
+                    if not self._leadership.is_leader():
+                        raise LeadershipLostError("another worker leads now")
+                    self._news.wait(min(left_s, 1.0))
+                    changed = self._take_changed()
+                    if any(one.everything or one.profiles for one in changed):
+                        break
+                    accounts = {number for one in changed for number in (*one.accounts, *one.sessions)}
+                    if accounts:
+                        reconcile_accounts(connection, accounts)
+                    pulse.beat()
+
+    def _take_changed(self) -> list[Changed]:
+        with self._lock:
+            self._news.clear()
+            changed, self._changed = self._changed, []
+        return changed
+
+    def _enforce(self) -> None:
+        """Send what is due."""
+        rules, sealer = guard_rules(self._settings), self._sealer(self.pulses[1])
+        self._enforcer = Enforcer(
+            self._settings,
+            sealer,
+            worker=self._leadership.holder,
+            may_send=lambda connection, ids, now: may_send(connection, ids, now, rules),
+            pulse=self.pulses[1],
+        )
+        self._enforcer.run(self._stop)
+
+    def _verify(self) -> None:
+        """Look at what was acknowledged; between the looks hear of new changes, and wake the sender."""
+        pulse = self.pulses[2]
+        with db.connect(
+            self._settings.conninfo("corrente_worker"), name="worker verification", autocommit=True
+        ) as connection:
+            connection.execute("LISTEN corrente_enforcement")
+            verifier = Verifier(connection, self._settings, self._sealer(pulse))
+            try:
+                while not self._stop.is_set():
+                    verifier.turn(datetime.now(UTC))
+                    pulse.beat()
+                    if list(connection.notifies(timeout=LOOK_S, stop_after=1)) and self._enforcer is not None:
+                        self._enforcer.wake()
+            finally:
+                verifier.close()
+
+    def _sealer(self, pulse: Pulse) -> Sealer:
+        """What opens the secrets of NASes. Raises: SettingsError, SealError, which the part's pulse says too."""
+        try:
+            return Sealer(secret_keys(self._settings))
+        except (SettingsError, SealError) as error:
+            pulse.trouble(str(error))
+            raise
+
+    def _wait_until_leading(self) -> None:
+        """Another worker does it meanwhile: this one's part is well."""
+        while not self._stop.is_set() and not self._leadership.is_leader():
+            self.pulses[3].beat()
+            self._stop.wait(_LEADER_LOOK_S)

@@ -1,0 +1,111 @@
+"""What one change looks like on the wire: to whom, and which attributes or which call of an API. Pure but for the opening
+of a sealed secret.
+
+Next: enforcer.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from control_plane.control_loop.api_calls import TIMEOUT_S, ApiCall
+from control_plane.control_loop.enforcement import Progress
+from control_plane.control_loop.ladder import Ladders
+from control_plane.store.enforcement import Change
+from control_plane.store.targets import NasTarget
+from nas_drivers.errors import NasError
+from nas_drivers.policy import Method, SessionIdentity
+from nas_drivers.transport.coa import ChangeCode, ChangeRequest, ChangeTarget
+from nas_drivers.transport.routeros import ApiAccess
+from radius_hooks.packet import CLASS_PREFIX
+from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row
+
+_CODES: Final = {Method.COA: ChangeCode.COA, Method.DISCONNECT: ChangeCode.DISCONNECT}
+
+
+class UnreachableError(NasError):
+    """A change can't be addressed as things are configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One request and who gets it."""
+
+    target: ChangeTarget
+    request: ChangeRequest
+
+
+def build_outgoing(change: Change, progress: Progress, ladders: Ladders, sealer: Sealer) -> Outgoing | ApiCall:
+    """The request for a change as far as it has come. Raises: NasError, SealError, ValueError."""
+    nas, driver = ladders.nas(change.nas_id), ladders.driver(change.nas_id)
+    if progress.method is Method.ROUTEROS_API:
+        return ApiCall(api_access(nas, sealer), change.username, change.acct_session_id)
+    code = _CODES.get(progress.method)
+    if code is None:
+        raise UnreachableError(f"{nas.name}: no way to carry out {progress.method.value}")
+    attributes = driver.identity_attributes(_identity(change, nas), detail=progress.identity_detail)
+    if code is ChangeCode.COA:
+        policy = ladders.policy(change.profile_id)
+        if policy is None:
+            raise UnreachableError(f"profile {change.profile_id} is not there any more")
+        attributes += driver.change_attributes(policy, class_octets=_new_class(change))
+    return Outgoing(_target(nas, sealer), ChangeRequest(code, attributes))
+
+
+def _identity(change: Change, nas: NasTarget) -> SessionIdentity:
+    return SessionIdentity(
+        username=change.username,
+        acct_session_id=change.acct_session_id,
+        nas_address=nas.own_address,
+        nas_identifier=nas.identifier,
+        framed_ipv4=change.framed_ipv4,
+        framed_ipv6_prefix=change.framed_ipv6_prefix,
+        mac=change.mac,
+        line=change.line,
+    )
+
+
+def _new_class(change: Change) -> bytes | None:
+    """The session's Class with the new version; None for a session that does not carry ours."""
+    if change.class_key is None or change.desired_version is None:
+        return None
+    return CLASS_PREFIX + change.class_key.bytes + change.desired_version
+
+
+def api_access(nas: NasTarget, sealer: Sealer) -> ApiAccess:
+    """How the API of a NAS is reached. Raises: UnreachableError, SealError."""
+    if nas.api_address is None or nas.api_username is None or nas.sealed_api_password is None:
+        raise UnreachableError(f"{nas.name}: no API access: corrente nas set {nas.name} --api-user, --api-address")
+    return ApiAccess(
+        nas_id=nas.id,
+        address=str(nas.api_address),
+        username=nas.api_username,
+        password=sealer.open(nas.sealed_api_password, row=nas_api_row(nas.id)).decode(),
+        port=nas.api_port,
+        tls=nas.api_tls,
+        certificate=nas.api_certificate,
+        timeout_s=TIMEOUT_S,
+    )
+
+
+def _target(nas: NasTarget, sealer: Sealer) -> ChangeTarget:
+    if nas.address is None:
+        raise UnreachableError(
+            f"{nas.name} stands for many devices and has no CoA address: give it one, or register each by itself"
+        )
+    if nas.sealed_coa_secret is not None:
+        secret = sealer.open(nas.sealed_coa_secret, row=nas_coa_row(nas.id))
+    else:
+        secret = sealer.open(nas.sealed_secret, row=nas_row(nas.id))
+    return ChangeTarget(
+        nas_id=nas.id,
+        address=str(nas.address),
+        port=nas.port,
+        secret=secret,
+        source_address=None if nas.source_address is None else str(nas.source_address),
+        message_authenticator=nas.message_authenticator,
+        event_timestamp=nas.event_timestamp,
+        window=nas.window,
+        rate_per_s=nas.rate_per_s,
+    )

@@ -1,0 +1,105 @@
+"""Desired against applied: finds the live sessions that do not run under what their accounts should have, in sets, and
+opens one enforcement for each.
+
+`reconcile_accounts` looks at the accounts whose desired policy or whose sessions changed, within a second of it;
+`reconcile_all` looks at every live session, so a change that was missed is found all the same. Both may run anywhere, any
+number at once: what is open once stays open once. Each step is a transaction of its own, and what a killed one has not
+written is found again by the next.
+
+Next: enforcement.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from control_plane.policy.profile import ProfileColumns, session_policy
+from control_plane.store import drift
+from control_plane.store.drift import Change, Connection, DriftFigure
+from nas_drivers.driver import UnknownVendorError, driver_for
+from nas_drivers.policy import Method
+
+# Accounts looked at in one transaction.
+ACCOUNTS_AT_ONCE: Final = 5000
+# Enforcements opened in one transaction, so that the first of a million are sent while the last are written.
+OPENED_AT_ONCE: Final = 50_000
+# Each round finds what another reconciler or a newer policy left open in the one before; the sweep finds the rest.
+_ROUNDS: Final = 3
+
+
+@dataclass(slots=True)
+class Reconciled:
+    """What a pass did. `figures` is the drift that a pass over everything found, before it opened anything."""
+
+    opened: int = 0
+    superseded: int = 0
+    ended: int = 0
+    figures: list[DriftFigure] = field(default_factory=list)
+
+    @property
+    def in_drift(self) -> int:
+        """Sessions in drift, worked on or not."""
+        return sum(figure.sessions for figure in self.figures)
+
+
+def reconcile_accounts(connection: Connection, accounts: Iterable[int]) -> Reconciled:
+    """Bring the open enforcements of these accounts' live sessions to what is desired now. The connection is in autocommit."""
+    done = Reconciled()
+    for some in _portions(sorted(set(accounts))):
+        for _ in range(_ROUNDS):
+            with connection.transaction():
+                drift.tune(connection)
+                drift.note_revisions(connection)
+                done.superseded += drift.supersede_open(connection, some)
+                wanted = drift.collect_of_accounts(connection, some)
+                done.opened += _open_collected(connection) if wanted else 0
+            if not wanted:
+                break
+    return done
+
+
+def reconcile_all(connection: Connection) -> Reconciled:
+    """The same for every live session, and what is left of changes whose sessions are over. The connection is in autocommit."""
+    done = Reconciled()
+    with connection.transaction():
+        drift.tune(connection)
+        drift.note_revisions(connection)
+        done.ended = drift.close_ended(connection)
+        drift.settle(connection)
+        done.superseded = drift.supersede_open(connection)
+        done.figures = drift.find_drift(connection)
+    if any(figure.to_change for figure in done.figures):
+        for after in range(0, done.in_drift, OPENED_AT_ONCE):
+            with connection.transaction():
+                drift.tune(connection)
+                if drift.collect_found(connection, after=after, upto=after + OPENED_AT_ONCE):
+                    done.opened += _open_collected(connection)
+    return done
+
+
+def _portions(accounts: Sequence[int]) -> Iterator[list[int]]:
+    for first in range(0, len(accounts), ACCOUNTS_AT_ONCE):
+        yield list(accounts[first : first + ACCOUNTS_AT_ONCE])
+
+
+def _open_collected(connection: Connection) -> int:
+    """Open an enforcement for each gathered session, by the best method of its device; returns how many."""
+    changes = drift.load_collected_changes(connection)
+    ids = {i for change in changes for i in (change.old_profile_id, change.profile_id) if i is not None}
+    profiles = drift.load_profiles(connection, sorted(ids))
+    return drift.open_enforcements(connection, [(change, first_method(change, profiles)) for change in changes])
+
+
+def first_method(change: Change, profiles: Mapping[int, ProfileColumns]) -> Method:
+    """How a change is tried first: the best that its vendor's driver knows."""
+    before = profiles.get(change.old_profile_id or 0)
+    old = None if before is None else session_policy(before)
+    # A profile that an account should have can't be deleted; that a session must end is said by no profile at all.
+    new = None if change.profile_id is None else session_policy(profiles[change.profile_id])
+    try:
+        return driver_for(change.vendor).change_methods(old, new)[0]
+    except UnknownVendorError:
+        # A NAS of a vendor that this release has no file for: what RFC 5176 says is all there is.
+        return Method.DISCONNECT if new is None else Method.COA

@@ -1,0 +1,1 @@
+"""Scheduled jobs: which worker leads, what runs when, and what the database's upkeep does."""

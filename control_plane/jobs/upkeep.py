@@ -1,0 +1,146 @@
+"""The database's upkeep: partitions made ahead and dropped by age, the feed and old records cleared, quotas counted.
+
+Each function is one job's work: it opens its own transactions on a connection in autocommit, says in one line what it did,
+and does nothing when there is nothing to do, so running it twice, or twice at once, is harmless.
+
+Units: octets; days and months of the billing zone for quotas, of UTC for partitions.
+Next: scheduler.py
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from control_plane.policy.quota import next_month
+from control_plane.settings import RetentionSettings, Settings
+
+Connection = psycopg.Connection[TupleRow]
+
+# Records of last month still come in; next month's are there before it begins even if no worker runs for weeks.
+MONTHS_BACK: Final = 1
+MONTHS_AHEAD: Final = 2
+# Dropping a partition waits for who reads the table, and everybody else then waits behind it.
+_DROP_WAIT: Final = "3s"
+
+# Up to the first row that is kept, and never beyond the oldest running transaction: what it writes is still to come.
+_CLEAR_FEED: Final = """
+WITH cleared AS (
+    DELETE FROM change_feed WHERE xid < least(pg_snapshot_xmin(pg_current_snapshot()),
+        coalesce((SELECT xid FROM change_feed WHERE at >= %s ORDER BY xid LIMIT 1), pg_snapshot_xmin(pg_current_snapshot())))
+    RETURNING xid
+)
+SELECT count(*), (max(xid)::text::numeric + 1)::text::xid8 FROM cleared
+"""
+# Of several that are due only the last counts; a contract that has the plan already is not written.
+_APPLY_PLAN_CHANGES: Final = """
+WITH due AS (
+    SELECT DISTINCT ON (contract_id) contract_id, plan_id FROM plan_change WHERE applied_at IS NULL AND effective_on <= %(today)s
+    ORDER BY contract_id, effective_on DESC
+), written AS (
+    UPDATE contract c SET plan_id = d.plan_id FROM due d WHERE c.id = d.contract_id AND c.plan_id <> d.plan_id
+)
+UPDATE plan_change SET applied_at = %(now)s WHERE applied_at IS NULL AND effective_on <= %(today)s
+"""
+
+
+def months_wanted(today: date) -> tuple[date, ...]:
+    """The first days of the months that must have partitions."""
+    first = today.replace(day=1)
+    for _ in range(MONTHS_BACK):
+        first = (first - timedelta(days=1)).replace(day=1)
+    months = [first]
+    while len(months) <= MONTHS_BACK + MONTHS_AHEAD:
+        months.append(next_month(months[-1]))
+    return tuple(months)
+
+
+def kept_from(retention: RetentionSettings, today: date) -> dict[str, date]:
+    """For each partitioned table the first day that is still kept."""
+    days = {
+        "address_history": retention.address_history_days,
+        "closed_session": retention.closed_session_days,
+        "login_attempt": retention.login_attempt_days,
+        "usage_hour": retention.usage_hour_days,
+        "usage_day": retention.usage_day_days,
+        "enforcement_packet": retention.enforcement_days,
+    }
+    return {table: today - timedelta(days=count) for table, count in days.items()}
+
+
+def make_months(connection: Connection, _settings: Settings, now: datetime) -> str:
+    """Make the partitions of last month, this one and the next two."""
+    months = months_wanted(now.date())
+    for month in months:
+        connection.execute("SELECT make_month(%s)", (month,))
+    return f"{len(months)} months from {months[0]:%Y-%m}"
+
+
+def drop_months(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Drop partitions past their retention; a table in use is left for the next time and the others go on.
+
+    Raises: what the first table that could not be cleared raised, after all were tried.
+    """
+    dropped: list[str] = []
+    failure: psycopg.Error | None = None
+    for table, day in kept_from(settings.retention, now.date()).items():
+        try:
+            with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = '{_DROP_WAIT}'")
+                dropped += [row[0] for row in connection.execute("SELECT drop_months(%s, %s)", (table, day))]
+        except psycopg.errors.LockNotAvailable as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return f"dropped {', '.join(dropped)}" if dropped else "nothing past its retention"
+
+
+def clear_feed(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Clear the change feed of what is older than its retention, and say up to where, in one transaction.
+
+    A transaction that ran longer than the retention and has just ended may be cleared with it; an edge that has not read
+    it stands below the horizon then, and builds its store anew.
+    """
+    oldest = now - timedelta(hours=settings.retention.change_feed_hours)
+    with connection.transaction():
+        # Taking the row first makes a second worker wait, and clear what this one has left.
+        connection.execute("SELECT FROM change_horizon FOR UPDATE")
+        row = connection.execute(_CLEAR_FEED, (oldest,)).fetchone()
+        assert row is not None, "an aggregate has one row"
+        count, horizon = row
+        # Only as far as rows were cleared: on a quiet network an edge that reads all the time stands below any newer one.
+        if count:
+            connection.execute("UPDATE change_horizon SET xid = %s", (horizon,))
+    return f"cleared {count} rows"
+
+
+def clear_unreadable(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Delete the records without effect that nobody has looked after within their retention.
+
+    One over which our own code failed is kept as long as the session that it should have become.
+    """
+    kept = settings.retention
+    oldest = now - timedelta(days=kept.unreadable_record_days)
+    oldest_of_ours = now - timedelta(days=max(kept.unreadable_record_days, kept.closed_session_days))
+    cleared = connection.execute(
+        "DELETE FROM unreadable_record WHERE at < CASE kind WHEN 'our_fault' THEN %s ELSE %s END",
+        (oldest_of_ours, oldest),
+    ).rowcount
+    return f"cleared {cleared} records"
+
+
+def clear_enforcements(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Delete the changes that ended before their retention, and what the guard noted of them; their packets go by month."""
+    oldest = now - timedelta(days=settings.retention.enforcement_days)
+    connection.execute("DELETE FROM guard_pass WHERE at < %s", (oldest,))
+    cleared = connection.execute("DELETE FROM enforcement WHERE closed_at < %s", (oldest,)).rowcount
+    return f"cleared {cleared} changes"
+
+
+def apply_plan_changes(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Write the plans whose day has come into their contracts. On the network they count from midnight without this."""
+    given = {"today": now.astimezone(settings.zone).date(), "now": now}
+    return f"applied {connection.execute(_APPLY_PLAN_CHANGES, given).rowcount} plan changes"
