@@ -1,11 +1,11 @@
 """The edge that sends: takes due changes, writes what will be sent, sends many at once, writes what came of them.
 
-One turn is one transaction: outcomes and packets of the last one are written, due changes are taken after a last look at
-whether they are still wanted, and the intent is written before anything leaves. A worker that is killed in between leaves
-rows under its name; when their lease is over the next one takes them for unanswered, and RFC 5176 makes a repeat harmless.
+The event loop has the exchanges on their way; what stands in the database is read and written turn by turn in a thread of
+its own (turn.py). A worker that is killed in between leaves rows under its name; when their lease is over the next one takes
+them for unanswered, and RFC 5176 makes a repeat harmless.
 
 Units: *_s seconds; instants are aware UTC.
-Next: verification.py
+Next: turn.py
 """
 
 from __future__ import annotations
@@ -14,98 +14,32 @@ import asyncio
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final, assert_never
-from uuid import UUID
 
 import psycopg
 
-from control_plane import db, telemetry
-from control_plane.accounting.session_state import SessionEnd
+from control_plane import telemetry
 from control_plane.control_loop.api_calls import ApiCall, ApiCaller
-from control_plane.control_loop.enforcement import (
-    ATTEMPTS_MAX,
-    Next,
-    Outcome,
-    Progress,
-    Reply,
-    State,
-    after_lost_worker,
-    after_outcome,
-    begun,
-)
-from control_plane.control_loop.gone_sessions import GoneSessions
-from control_plane.control_loop.guard import Verdict, Wait
-from control_plane.control_loop.ladder import Ladders
-from control_plane.control_loop.outgoing import Outgoing, build_outgoing
-from control_plane.control_loop.verification import READ_AFTER_S, deadline_after, report
+from control_plane.control_loop.enforcement import Outcome, Progress, Reply
+from control_plane.control_loop.outgoing import Outgoing
 from control_plane.pulse import Pulse
 from control_plane.settings import Settings
-from control_plane.store import enforcement as store
-from control_plane.store.enforcement import Change, Connection, Ended, PacketRow
+from control_plane.store.enforcement import Change, PacketRow
+from control_plane.control_loop.turn import TAKEN_AT_ONCE, Came, MaySend, News, Turns
 from nas_drivers.errors import NasError
 from nas_drivers.transport.coa import Acked, ChangeSender, Nacked, PacketTrace, Unanswered
-from radius_hooks.sealing import Sealer, SealError
+from radius_hooks.sealing import Sealer
 
-# An exchange takes at most 30 s, and is sent within moments of being taken.
-LEASE: Final = timedelta(seconds=45)
-# Changes on their way at once, of one worker and of one NAS: the latter fills a window several times over.
-IN_FLIGHT_MAX: Final = 4000
-PER_NAS_MAX: Final = 64
-TAKEN_AT_ONCE: Final = 500
 POLL_S: Final = 0.2
 # Outcomes are gathered this long, so that two thousand a second cost tens of transactions.
 GATHER_S: Final = 0.01
-# What is held is asked about again this often; a release makes it due by itself.
-HELD_AGAIN: Final = timedelta(seconds=15)
-_SILENCE_PAUSE_S: Final = 30.0
-_HEARD_EVERY: Final = timedelta(seconds=1)
 _FIRST_RETRY_S: Final = 0.2
-_PULSE_MAX_S: Final = 60.0
 _LAST_RETRY_S: Final = 5.0
-
-MaySend = Callable[[Connection, Sequence[int], datetime], Mapping[int, Verdict]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Came:
-    """What came of one exchange."""
-
-    change: Change
-    progress: Progress
-    outcome: Outcome
-    at: datetime
-
-
-@dataclass(slots=True)
-class _News:
-    """What has come since the last turn, to be written by the next: kept until that is committed."""
-
-    came: list[_Came] = field(default_factory=list)
-    released: list[int] = field(default_factory=list)
-    packets: list[PacketRow] = field(default_factory=list)
-    answered: set[int] = field(default_factory=set)
-
-    def put_back(self, older: _News) -> None:
-        """What could not be written, before what has come since."""
-        self.came[:0] = older.came
-        self.released[:0] = older.released
-        self.packets[:0] = older.packets
-        self.answered |= older.answered
-
-
-@dataclass(slots=True)
-class _Turn:
-    """What one transaction decided: what to send now, and which of our sessions the devices do not have."""
-
-    outgoing: list[tuple[Change, Progress, Outgoing | ApiCall]] = field(default_factory=list)
-    gone: dict[int, list[UUID]] = field(default_factory=dict)
-    replaced: dict[int, list[UUID]] = field(default_factory=dict)
-    ended: list[tuple[Change, Ended]] = field(default_factory=list)
+_PULSE_MAX_S: Final = 60.0
 
 
 class Enforcer:
@@ -122,22 +56,14 @@ class Enforcer:
         chance: Callable[[], float] = random.random,
         pulse: Pulse | None = None,
     ) -> None:
-        self._settings = settings
-        self._sealer = sealer
-        self._worker = worker
-        self._may_send = may_send
+        self._turns = Turns(settings, sealer, worker=worker, may_send=may_send, chance=chance)
         self._make_sender = sender
-        self._chance = chance
         self._pulse = pulse or Pulse("enforcer", max_age_s=_PULSE_MAX_S)
-        self._ladders = Ladders()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._taken: Counter[int] = Counter()
-        self._news = _News()
-        self._heard_looked = datetime.min.replace(tzinfo=UTC)
+        self._news = News()
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._connection: Connection | None = None
-        self._gone: GoneSessions | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set. PostgreSQL away is waited out; what is on its way then is written when it is back."""
@@ -161,7 +87,7 @@ class Enforcer:
                         self._pulse.beat()
                         retry_s = _FIRST_RETRY_S
                     except psycopg.Error as error:
-                        await self._loop.run_in_executor(database, self._disconnect)
+                        await self._loop.run_in_executor(database, self._turns.disconnect)
                         self._say_away(error)
                         await asyncio.sleep(retry_s)
                         retry_s = min(2 * retry_s, _LAST_RETRY_S)
@@ -195,20 +121,20 @@ class Enforcer:
         await self._sender.close()
         self._caller.close()
         try:
-            await self._loop.run_in_executor(database, self._let_go)
+            await self._loop.run_in_executor(database, self._turns.let_go, self._news)
         except psycopg.Error as error:
             telemetry.logger().warning("enforcer.not_let_go", problem=str(error).strip())
-        await self._loop.run_in_executor(database, self._disconnect)
+        await self._loop.run_in_executor(database, self._turns.disconnect)
 
     async def _once(self, database: ThreadPoolExecutor) -> bool:
         """One turn; says whether there is more to do at once."""
         assert self._loop is not None
-        unwanted = await self._loop.run_in_executor(database, self._load_unwanted, list(self._tasks))
+        unwanted = await self._loop.run_in_executor(database, self._turns.load_unwanted, list(self._tasks))
         for number in unwanted:
             if number in self._tasks:
                 self._tasks[number].cancel()
-        news, self._news = self._news, _News()
-        work = partial(self._transact, news, dict(self._taken), len(self._tasks))
+        news, self._news = self._news, News()
+        work = partial(self._turns.transact, news, dict(self._taken), len(self._tasks))
         try:
             turn = await self._loop.run_in_executor(database, work)
         except psycopg.Error:
@@ -237,7 +163,7 @@ class Enforcer:
             self._taken[change.nas_id] -= 1
             if self._wake is not None:
                 self._wake.set()
-        self._news.came.append(_Came(change, progress, outcome, datetime.now(UTC)))
+        self._news.came.append(Came(change, progress, outcome, datetime.now(UTC)))
 
     def _trace(self, change: Change, trace: PacketTrace) -> None:
         # Code 0 is no RADIUS: a device whose API speaks may still be deaf to changes.
@@ -255,182 +181,6 @@ class Enforcer:
                 trace.error_cause,
             )
         )
-
-    # What follows runs in the database's thread.
-
-    def _open(self) -> Connection:
-        if self._connection is None or self._connection.broken:
-            self._connection = db.connect(self._settings.conninfo("corrente_worker"), name="enforcer", autocommit=True)
-            self._gone = GoneSessions(self._connection, self._settings)
-        return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _let_go(self) -> None:
-        connection = self._open()
-        now = datetime.now(UTC)
-        with connection.transaction():
-            store.save_packets(connection, self._news.packets)
-            self._save_came(connection, self._news.came, now)
-            store.save_let_go(connection, worker=self._worker, but=())
-
-    def _load_unwanted(self, ids: list[int]) -> list[int]:
-        return store.load_superseded(self._open(), ids) if ids else []
-
-    def _transact(self, news: _News, taken: dict[int, int], in_flight: int) -> _Turn:
-        connection, now = self._open(), datetime.now(UTC)
-        with connection.transaction():
-            self._ladders.refresh(connection, now)
-            store.save_packets(connection, news.packets)
-            turn = self._save_came(connection, news.came, now)
-            store.save_released(connection, news.released, worker=self._worker)
-            self._save_reach(connection, news, now)
-            self._take(connection, turn, taken, in_flight, now)
-        assert self._gone is not None
-        self._gone.close(turn.gone, SessionEnd.NOT_ON_DEVICE, now=now)
-        self._gone.close(turn.replaced, SessionEnd.REPLACED, now=now)
-        for change, ended in turn.ended:
-            report(ended.next, change.nas_id, change.id, ended.error_cause)
-        return turn
-
-    def _save_came(self, connection: Connection, came: Sequence[_Came], now: datetime) -> _Turn:
-        """Write what came of exchanges, by the rules."""
-        turn = _Turn()
-        for one in came:
-            ladder = self._ladders.of(
-                one.change.nas_id, one.progress.method, one.change.from_version, one.change.profile_id
-            )
-            found = after_outcome(one.progress, one.outcome, ladder, chance=self._chance())
-            turn.ended.append((one.change, self._ended(one, found)))
-            if found.gone and found.progress.state is State.VERIFIED:
-                turn.gone.setdefault(one.change.nas_id, []).append(one.change.session_key)
-        if turn.ended:
-            store.save_ended(connection, [ended for _, ended in turn.ended], worker=self._worker, now=now)
-        return turn
-
-    def _ended(self, one: _Came, found: Next) -> Ended:
-        answered = one.outcome.reply in (Reply.ACK, Reply.NAK)
-        pause_s = found.pause_s
-        if found.progress.state is State.ACKED:
-            change, method = one.change, one.progress.method
-            ends = self._ladders.ends_session(change.nas_id, method, change.from_version, change.profile_id)
-            provable = ends or self._ladders.is_provable(change.nas_id)
-            policy = self._ladders.policy(change.profile_id)
-            interval_s = None if policy is None else policy.interim_interval_s
-            if not ends and self._ladders.is_read(change.nas_id):
-                pause_s = READ_AFTER_S
-            else:
-                pause_s = deadline_after(ends_session=ends, interim_interval_s=interval_s) if provable else 0.0
-        return Ended(
-            one.change.id,
-            found,
-            one.at + timedelta(seconds=pause_s),
-            one.outcome.error_cause,
-            one.at if answered else None,
-        )
-
-    def _save_reach(self, connection: Connection, news: _News, now: datetime) -> None:
-        """Which NASes are silent, and which are no longer: they answered, or their accounting came."""
-        if news.answered:
-            back = store.save_answering(connection, sorted(news.answered), now=now)
-            for nas_id in back:
-                telemetry.logger().info("nas.answers_again", nas_id=nas_id)
-        silent = {one.change.nas_id for one in news.came if one.outcome.reply is Reply.NONE and one.outcome.sends}
-        silent -= news.answered
-        if silent:
-            pauses_s = {nas_id: _SILENCE_PAUSE_S * (0.8 + 0.4 * self._chance()) for nas_id in silent}
-            store.save_silence(connection, pauses_s, now=now)
-        if now - self._heard_looked >= _HEARD_EVERY:
-            self._heard_looked = now
-            store.save_heard(connection, now=now)
-
-    def _take(self, connection: Connection, turn: _Turn, taken: dict[int, int], in_flight: int, now: datetime) -> None:
-        """Take what is due, look once more whether it is wanted, and write what will be sent."""
-        room = min(TAKEN_AT_ONCE, IN_FLIGHT_MAX - in_flight)
-        if room <= 0:
-            return
-        busy = {nas_id: count for nas_id, count in taken.items() if count}
-        changes = store.take_due(connection, now=now, limit=room, per_nas=PER_NAS_MAX, busy=busy)
-        dropped: dict[int, str] = {}
-        wanted: list[tuple[Change, Progress]] = []
-        for change in changes:
-            if not change.session_live and change.sent_at is not None:
-                continue  # whether that was its effect is for verification to say
-            problem = reason_to_drop(change)
-            if problem:
-                dropped[change.id] = problem
-                if change.id_used_again:
-                    turn.replaced.setdefault(change.nas_id, []).append(change.session_key)
-                continue
-            wanted.append((change, self._taken_over(change)))
-        wanted = self._guarded(connection, wanted, dropped, now)
-        store.save_superseded(connection, dropped, now=now)
-        begins: list[tuple[int, Progress]] = []
-        failed: list[Ended] = []
-        for change, progress in wanted:
-            try:
-                if progress.attempt >= ATTEMPTS_MAX or progress.state.closed:
-                    raise _HopelessError(f"tried {progress.attempt} times in vain")
-                outgoing = build_outgoing(change, progress, self._ladders, self._sealer)
-            except (NasError, SealError, ValueError, _HopelessError) as error:
-                found = Next(progress_given_up(progress), problem=str(error), alarm=True)
-                failed.append(Ended(change.id, found, now))
-                turn.ended.append((change, failed[-1]))
-                continue
-            begins.append((change.id, begun(progress)))
-            turn.outgoing.append((change, begun(progress), outgoing))
-        store.save_begun(connection, begins, worker=self._worker, now=now, until=now + LEASE)
-        if failed:
-            store.save_ended(connection, failed, worker=None, now=now)
-
-    def _taken_over(self, change: Change) -> Progress:
-        """How far it has come: in doubt when another worker left it in the middle, by a method that this NAS offers."""
-        progress = change.progress
-        if progress.state is State.SENT:
-            progress = after_lost_worker(progress).progress
-        way = (change.nas_id, change.from_version, change.profile_id)
-        method = self._ladders.possible(progress.method, *way)
-        return progress if method is progress.method else replace(progress, method=method, identity_detail=0, tries=0)
-
-    def _guarded(
-        self, connection: Connection, wanted: list[tuple[Change, Progress]], dropped: dict[int, str], now: datetime
-    ) -> list[tuple[Change, Progress]]:
-        """Those that the guard lets go; the others are held, or dropped when they are no longer due."""
-        if not wanted:
-            return []
-        held: list[int] = []
-        for number, verdict in self._may_send(connection, [change.id for change, _ in wanted], now).items():
-            if verdict.wait is Wait.NO_LONGER_DUE:
-                dropped[number] = verdict.reason
-            elif not verdict.goes:
-                held.append(number)
-        store.save_later(connection, held, again=now + HELD_AGAIN)
-        return [(change, progress) for change, progress in wanted if change.id not in held and change.id not in dropped]
-
-
-class _HopelessError(Exception):
-    """A change has been tried as often as any may be."""
-
-
-def reason_to_drop(change: Change) -> str:
-    """Why a change is not sent after all; empty when it is."""
-    if not change.session_live:
-        return "the session ended before anything was sent"
-    if change.id_used_again:
-        return "the device has given the session's id to a newer session"
-    if change.of_device_only:
-        return ""
-    if change.wanted_known and change.wanted_version != change.desired_version:
-        return "another policy is wanted now"
-    return ""
-
-
-def progress_given_up(progress: Progress) -> Progress:
-    """The same, given up."""
-    return replace(progress, state=State.GAVE_UP)
 
 
 def _outcome(found: Acked | Nacked | Unanswered) -> Outcome:

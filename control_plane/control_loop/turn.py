@@ -1,0 +1,286 @@
+"""One turn of the enforcer in the database, which is one transaction: what came is written, what is due is taken.
+
+Outcomes and packets of the last turn are written, due changes are taken after a last look at whether they are still wanted,
+and the intent is written before anything leaves. All of it runs in one thread, on one connection.
+
+Units: *_s seconds; instants are aware UTC.
+Next: outgoing.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from control_plane import db, telemetry
+from control_plane.control_loop.api_calls import ApiCall
+from control_plane.control_loop.enforcement import (
+    ATTEMPTS_MAX,
+    Next,
+    Outcome,
+    Progress,
+    Reply,
+    State,
+    after_lost_worker,
+    after_outcome,
+    begun,
+)
+from control_plane.control_loop.gone_sessions import GoneSessions
+from control_plane.control_loop.guard import Verdict, Wait
+from control_plane.control_loop.ladder import Ladders
+from control_plane.control_loop.outgoing import Outgoing, build_outgoing
+from control_plane.accounting.session_state import SessionEnd
+from control_plane.settings import Settings
+from control_plane.store import enforcement as store
+from control_plane.store.enforcement import Change, Connection, Ended, PacketRow
+from control_plane.control_loop.verification import READ_AFTER_S, deadline_after, report
+from nas_drivers.errors import NasError
+from radius_hooks.sealing import Sealer, SealError
+
+# An exchange takes at most 30 s, and is sent within moments of being taken.
+LEASE: Final = timedelta(seconds=45)
+# Changes on their way at once, of one worker and of one NAS: the latter fills a window several times over.
+IN_FLIGHT_MAX: Final = 4000
+PER_NAS_MAX: Final = 64
+TAKEN_AT_ONCE: Final = 500
+# What is held is asked about again this often; a release makes it due by itself.
+HELD_AGAIN: Final = timedelta(seconds=15)
+_SILENCE_PAUSE_S: Final = 30.0
+_HEARD_EVERY: Final = timedelta(seconds=1)
+
+MaySend = Callable[[Connection, Sequence[int], datetime], Mapping[int, Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What came of one exchange."""
+
+    change: Change
+    progress: Progress
+    outcome: Outcome
+    at: datetime
+
+
+@dataclass(slots=True)
+class News:
+    """What has come since the last turn, to be written by the next: kept until that is committed."""
+
+    came: list[Came] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
+    packets: list[PacketRow] = field(default_factory=list)
+    answered: set[int] = field(default_factory=set)
+
+    def put_back(self, older: News) -> None:
+        """What could not be written, before what has come since."""
+        self.came[:0] = older.came
+        self.released[:0] = older.released
+        self.packets[:0] = older.packets
+        self.answered |= older.answered
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one transaction decided: what to send now, and which of our sessions the devices do not have."""
+
+    outgoing: list[tuple[Change, Progress, Outgoing | ApiCall]] = field(default_factory=list)
+    gone: dict[int, list[UUID]] = field(default_factory=dict)
+    replaced: dict[int, list[UUID]] = field(default_factory=dict)
+    ended: list[tuple[Change, Ended]] = field(default_factory=list)
+
+
+class Turns:
+    """The turns of one worker's sender. The connection is made when it is needed."""
+
+    def __init__(
+        self, settings: Settings, sealer: Sealer, *, worker: str, may_send: MaySend, chance: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._sealer = sealer
+        self._worker = worker
+        self._may_send = may_send
+        self._chance = chance
+        self._ladders = Ladders()
+        self._heard_looked = datetime.min.replace(tzinfo=UTC)
+        self._connection: Connection | None = None
+        self._gone: GoneSessions | None = None
+
+    def _open(self) -> Connection:
+        if self._connection is None or self._connection.broken:
+            self._connection = db.connect(self._settings.conninfo("corrente_worker"), name="enforcer", autocommit=True)
+            self._gone = GoneSessions(self._connection, self._settings)
+        return self._connection
+
+    def disconnect(self) -> None:
+        """Let go of the connection; the next turn makes another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def let_go(self, news: News) -> None:
+        """Write what has come, and leave the rest to others. Raises: psycopg.Error."""
+        connection = self._open()
+        now = datetime.now(UTC)
+        with connection.transaction():
+            store.save_packets(connection, news.packets)
+            self._save_came(connection, news.came, now)
+            store.save_let_go(connection, worker=self._worker, but=())
+
+    def load_unwanted(self, ids: list[int]) -> list[int]:
+        """Which of the changes on their way are no longer wanted. Raises: psycopg.Error."""
+        return store.load_superseded(self._open(), ids) if ids else []
+
+    def transact(self, news: News, taken: dict[int, int], in_flight: int) -> Turn:
+        """One turn; `taken` counts by NAS what is on its way. Raises: psycopg.Error, and then nothing was written."""
+        connection, now = self._open(), datetime.now(UTC)
+        with connection.transaction():
+            self._ladders.refresh(connection, now)
+            store.save_packets(connection, news.packets)
+            turn = self._save_came(connection, news.came, now)
+            store.save_released(connection, news.released, worker=self._worker)
+            self._save_reach(connection, news, now)
+            self._take(connection, turn, taken, in_flight, now)
+        assert self._gone is not None
+        self._gone.close(turn.gone, SessionEnd.NOT_ON_DEVICE, now=now)
+        self._gone.close(turn.replaced, SessionEnd.REPLACED, now=now)
+        for change, ended in turn.ended:
+            report(ended.next, change.nas_id, change.id, ended.error_cause)
+        return turn
+
+    def _save_came(self, connection: Connection, came: Sequence[Came], now: datetime) -> Turn:
+        """Write what came of exchanges, by the rules."""
+        turn = Turn()
+        for one in came:
+            ladder = self._ladders.of(
+                one.change.nas_id, one.progress.method, one.change.from_version, one.change.profile_id
+            )
+            found = after_outcome(one.progress, one.outcome, ladder, chance=self._chance())
+            turn.ended.append((one.change, self._ended(one, found)))
+            if found.gone and found.progress.state is State.VERIFIED:
+                turn.gone.setdefault(one.change.nas_id, []).append(one.change.session_key)
+        if turn.ended:
+            store.save_ended(connection, [ended for _, ended in turn.ended], worker=self._worker, now=now)
+        return turn
+
+    def _ended(self, one: Came, found: Next) -> Ended:
+        answered = one.outcome.reply in (Reply.ACK, Reply.NAK)
+        pause_s = found.pause_s
+        if found.progress.state is State.ACKED:
+            change, method = one.change, one.progress.method
+            ends = self._ladders.ends_session(change.nas_id, method, change.from_version, change.profile_id)
+            provable = ends or self._ladders.is_provable(change.nas_id)
+            policy = self._ladders.policy(change.profile_id)
+            interval_s = None if policy is None else policy.interim_interval_s
+            if not ends and self._ladders.is_read(change.nas_id):
+                pause_s = READ_AFTER_S
+            else:
+                pause_s = deadline_after(ends_session=ends, interim_interval_s=interval_s) if provable else 0.0
+        return Ended(
+            one.change.id,
+            found,
+            one.at + timedelta(seconds=pause_s),
+            one.outcome.error_cause,
+            one.at if answered else None,
+        )
+
+    def _save_reach(self, connection: Connection, news: News, now: datetime) -> None:
+        """Which NASes are silent, and which are no longer: they answered, or their accounting came."""
+        if news.answered:
+            back = store.save_answering(connection, sorted(news.answered), now=now)
+            for nas_id in back:
+                telemetry.logger().info("nas.answers_again", nas_id=nas_id)
+        silent = {one.change.nas_id for one in news.came if one.outcome.reply is Reply.NONE and one.outcome.sends}
+        silent -= news.answered
+        if silent:
+            pauses_s = {nas_id: _SILENCE_PAUSE_S * (0.8 + 0.4 * self._chance()) for nas_id in silent}
+            store.save_silence(connection, pauses_s, now=now)
+        if now - self._heard_looked >= _HEARD_EVERY:
+            self._heard_looked = now
+            store.save_heard(connection, now=now)
+
+    def _take(self, connection: Connection, turn: Turn, taken: dict[int, int], in_flight: int, now: datetime) -> None:
+        """Take what is due, look once more whether it is wanted, and write what will be sent."""
+        room = min(TAKEN_AT_ONCE, IN_FLIGHT_MAX - in_flight)
+        if room <= 0:
+            return
+        busy = {nas_id: count for nas_id, count in taken.items() if count}
+        changes = store.take_due(connection, now=now, limit=room, per_nas=PER_NAS_MAX, busy=busy)
+        dropped: dict[int, str] = {}
+        wanted: list[tuple[Change, Progress]] = []
+        for change in changes:
+            if not change.session_live and change.sent_at is not None:
+                continue  # whether that was its effect is for verification to say
+            problem = reason_to_drop(change)
+            if problem:
+                dropped[change.id] = problem
+                if change.id_used_again:
+                    turn.replaced.setdefault(change.nas_id, []).append(change.session_key)
+                continue
+            wanted.append((change, self._taken_over(change)))
+        wanted = self._guarded(connection, wanted, dropped, now)
+        store.save_superseded(connection, dropped, now=now)
+        begins: list[tuple[int, Progress]] = []
+        failed: list[Ended] = []
+        for change, progress in wanted:
+            try:
+                if progress.attempt >= ATTEMPTS_MAX or progress.state.closed:
+                    raise _HopelessError(f"tried {progress.attempt} times in vain")
+                outgoing = build_outgoing(change, progress, self._ladders, self._sealer)
+            except (NasError, SealError, ValueError, _HopelessError) as error:
+                found = Next(progress_given_up(progress), problem=str(error), alarm=True)
+                failed.append(Ended(change.id, found, now))
+                turn.ended.append((change, failed[-1]))
+                continue
+            begins.append((change.id, begun(progress)))
+            turn.outgoing.append((change, begun(progress), outgoing))
+        store.save_begun(connection, begins, worker=self._worker, now=now, until=now + LEASE)
+        if failed:
+            store.save_ended(connection, failed, worker=None, now=now)
+
+    def _taken_over(self, change: Change) -> Progress:
+        """How far it has come: in doubt when another worker left it in the middle, by a method that this NAS offers."""
+        progress = change.progress
+        if progress.state is State.SENT:
+            progress = after_lost_worker(progress).progress
+        way = (change.nas_id, change.from_version, change.profile_id)
+        method = self._ladders.possible(progress.method, *way)
+        return progress if method is progress.method else replace(progress, method=method, identity_detail=0, tries=0)
+
+    def _guarded(
+        self, connection: Connection, wanted: list[tuple[Change, Progress]], dropped: dict[int, str], now: datetime
+    ) -> list[tuple[Change, Progress]]:
+        """Those that the guard lets go; the others are held, or dropped when they are no longer due."""
+        if not wanted:
+            return []
+        held: list[int] = []
+        for number, verdict in self._may_send(connection, [change.id for change, _ in wanted], now).items():
+            if verdict.wait is Wait.NO_LONGER_DUE:
+                dropped[number] = verdict.reason
+            elif not verdict.goes:
+                held.append(number)
+        store.save_later(connection, held, again=now + HELD_AGAIN)
+        return [(change, progress) for change, progress in wanted if change.id not in held and change.id not in dropped]
+
+
+class _HopelessError(Exception):
+    """A change has been tried as often as any may be."""
+
+
+def reason_to_drop(change: Change) -> str:
+    """Why a change is not sent after all; empty when it is."""
+    if not change.session_live:
+        return "the session ended before anything was sent"
+    if change.id_used_again:
+        return "the device has given the session's id to a newer session"
+    if change.of_device_only:
+        return ""
+    if change.wanted_known and change.wanted_version != change.desired_version:
+        return "another policy is wanted now"
+    return ""
+
+
+def progress_given_up(progress: Progress) -> Progress:
+    """The same, given up."""
+    return replace(progress, state=State.GAVE_UP)
