@@ -21,7 +21,7 @@ from nas_drivers.errors import NasError
 from nas_drivers.transport.coa import PacketTrace
 from nas_drivers.transport.routeros import ApiAccess, RouterOsDevice, port_of
 
-# Devices that are spoken to at once; well below the lease of a change even when many are dead.
+# Devices that are spoken to at once; a change that waits for its turn is kept by its worker meanwhile.
 THREADS: Final = 16
 TIMEOUT_S: Final = 10.0
 _SESSION_NOT_FOUND: Final = 503

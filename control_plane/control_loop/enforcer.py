@@ -134,7 +134,7 @@ class Enforcer:
             if number in self._tasks:
                 self._tasks[number].cancel()
         news, self._news = self._news, News()
-        work = partial(self._turns.transact, news, dict(self._taken), len(self._tasks))
+        work = partial(self._turns.transact, news, dict(self._taken), frozenset(self._tasks))
         try:
             turn = await self._loop.run_in_executor(database, work)
         except psycopg.Error:
@@ -143,6 +143,7 @@ class Enforcer:
         for change, progress, outgoing in turn.outgoing:
             self._taken[change.nas_id] += 1
             self._tasks[change.id] = asyncio.create_task(self._deliver(change, progress, outgoing))
+        await self._loop.run_in_executor(database, self._turns.close_ghosts)
         return len(turn.outgoing) == TAKEN_AT_ONCE
 
     async def _deliver(self, change: Change, progress: Progress, outgoing: Outgoing | ApiCall) -> None:

@@ -9,11 +9,14 @@ Next: outgoing.py
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
+
+import psycopg
 
 from control_plane import db, telemetry
 from control_plane.control_loop.api_calls import ApiCall
@@ -40,8 +43,10 @@ from control_plane.control_loop.verification import READ_AFTER_S, deadline_after
 from nas_drivers.errors import NasError
 from radius_hooks.sealing import Sealer, SealError
 
-# An exchange takes at most 30 s, and is sent within moments of being taken.
-LEASE: Final = timedelta(seconds=45)
+# What a killed worker had in its hands is taken up by another after this long. What is in hand is renewed, because a change
+# may wait there for its turn for longer: behind a small window, a low rate, or calls of an API that is dead.
+LEASE: Final = timedelta(seconds=15)
+_RENEWED_EVERY_S: Final = 3.0
 # Changes on their way at once, of one worker and of one NAS: the latter fills a window several times over.
 IN_FLIGHT_MAX: Final = 4000
 PER_NAS_MAX: Final = 64
@@ -106,6 +111,8 @@ class Turns:
         self._heard_looked = datetime.min.replace(tzinfo=UTC)
         self._connection: Connection | None = None
         self._gone: GoneSessions | None = None
+        self._renewed_at = 0.0
+        self._ghosts: list[tuple[int, list[UUID], SessionEnd]] = []
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.broken:
@@ -126,14 +133,20 @@ class Turns:
         with connection.transaction():
             store.save_packets(connection, news.packets)
             self._save_came(connection, news.came, now)
-            store.save_let_go(connection, worker=self._worker, but=())
+            store.save_let_go(connection, worker=self._worker)
 
     def load_unwanted(self, ids: list[int]) -> list[int]:
-        """Which of the changes on their way are no longer wanted. Raises: psycopg.Error."""
-        return store.load_superseded(self._open(), ids) if ids else []
+        """Which of the changes in hand are no longer wanted, or another worker's; the others are kept. Raises: psycopg.Error."""
+        connection = self._open()
+        if not ids:
+            return []
+        if time.monotonic() - self._renewed_at >= _RENEWED_EVERY_S:
+            store.save_kept(connection, ids, worker=self._worker, until=datetime.now(UTC) + LEASE)
+            self._renewed_at = time.monotonic()
+        return store.load_unwanted(connection, ids, worker=self._worker)
 
-    def transact(self, news: News, taken: dict[int, int], in_flight: int) -> Turn:
-        """One turn; `taken` counts by NAS what is on its way. Raises: psycopg.Error, and then nothing was written."""
+    def transact(self, news: News, taken: dict[int, int], in_hand: frozenset[int]) -> Turn:
+        """One turn; `taken` counts by NAS what is in hand. Raises: psycopg.Error, and then nothing was written."""
         connection, now = self._open(), datetime.now(UTC)
         with connection.transaction():
             self._ladders.refresh(connection, now)
@@ -141,13 +154,26 @@ class Turns:
             turn = self._save_came(connection, news.came, now)
             store.save_released(connection, news.released, worker=self._worker)
             self._save_reach(connection, news, now)
-            self._take(connection, turn, taken, in_flight, now)
-        assert self._gone is not None
-        self._gone.close(turn.gone, SessionEnd.NOT_ON_DEVICE, now=now)
-        self._gone.close(turn.replaced, SessionEnd.REPLACED, now=now)
+            self._take(connection, turn, taken, in_hand, now)
+        self._ghosts += [(nas_id, keys, SessionEnd.NOT_ON_DEVICE) for nas_id, keys in turn.gone.items()]
+        self._ghosts += [(nas_id, keys, SessionEnd.REPLACED) for nas_id, keys in turn.replaced.items()]
         for change, ended in turn.ended:
             report(ended.next, change.nas_id, change.id, ended.error_cause)
         return turn
+
+    def close_ghosts(self) -> None:
+        """Close our rows of sessions that the devices do not have. Apart from the turn: it waits for the merge of accounting,
+        and what fails here is tried again by itself. Raises: psycopg.Error."""
+        while self._ghosts:
+            self._open()
+            assert self._gone is not None
+            nas_id, keys, ended_by = self._ghosts[0]
+            try:
+                self._gone.close({nas_id: keys}, ended_by, now=datetime.now(UTC))
+            except (psycopg.DataError, psycopg.IntegrityError) as error:
+                # It would be refused each time, and hold up all that is sent.
+                telemetry.logger().error("enforcer.ghosts_refused", nas_id=nas_id, problem=str(error).strip())
+            del self._ghosts[0]
 
     def _save_came(self, connection: Connection, came: Sequence[Came], now: datetime) -> Turn:
         """Write what came of exchanges, by the rules."""
@@ -200,16 +226,19 @@ class Turns:
             self._heard_looked = now
             store.save_heard(connection, now=now)
 
-    def _take(self, connection: Connection, turn: Turn, taken: dict[int, int], in_flight: int, now: datetime) -> None:
+    def _take(
+        self, connection: Connection, turn: Turn, taken: dict[int, int], in_hand: frozenset[int], now: datetime
+    ) -> None:
         """Take what is due, look once more whether it is wanted, and write what will be sent."""
-        room = min(TAKEN_AT_ONCE, IN_FLIGHT_MAX - in_flight)
+        room = min(TAKEN_AT_ONCE, IN_FLIGHT_MAX - len(in_hand))
         if room <= 0:
             return
         busy = {nas_id: count for nas_id, count in taken.items() if count}
-        changes = store.take_due(connection, now=now, limit=room, per_nas=PER_NAS_MAX, busy=busy)
+        due = store.take_due(connection, now=now, limit=room, per_nas=PER_NAS_MAX, busy=busy)
         dropped: dict[int, str] = {}
         wanted: list[tuple[Change, Progress]] = []
-        for change in changes:
+        # The lease of one in hand is over when it could not be renewed in time; it is on its way all the same.
+        for change in (one for one in due if one.id not in in_hand):
             if not change.session_live and change.sent_at is not None:
                 continue  # whether that was its effect is for verification to say
             problem = reason_to_drop(change)

@@ -113,6 +113,11 @@ FROM unnest(%(ids)s::bigint[], %(methods)s::text[], %(details)s::int[], %(tries)
     AS w (id, method, detail, tries, attempt, unsure)
 WHERE e.id = w.id
 """
+_KEPT: Final = """
+UPDATE enforcement e SET taken_until = %(until)s FROM (
+    SELECT id FROM enforcement WHERE id = ANY (%(ids)s) AND taken_by = %(worker)s FOR UPDATE SKIP LOCKED
+) mine WHERE e.id = mine.id
+"""
 # Only who still has it, at the attempt it was taken for. One that was superseded meanwhile stays so and is let go.
 _END: Final = """
 UPDATE enforcement e SET
@@ -152,9 +157,12 @@ ON CONFLICT (nas_id) DO UPDATE SET tries = least(q.tries + 1, 1000), asked_at = 
     next_at = EXCLUDED.asked_at + least((EXCLUDED.next_at - EXCLUDED.asked_at) * power(2, least(q.tries, 9)), interval '15 minutes')
 """
 _ANSWERS: Final = "DELETE FROM nas_silence WHERE nas_id = ANY (%s) RETURNING nas_id"
+# What somebody holds in this moment is being taken or closed; to wait for it, with rows of our own held, could be for ever.
 _DUE_NOW: Final = """
-UPDATE enforcement SET next_at = %(now)s WHERE nas_id = ANY (%(nases)s) AND state IN ('unanswered', 'queued', 'nacked') AND next_at > %(now)s
-    AND held_since IS NULL AND (taken_until IS NULL OR taken_until <= %(now)s)
+UPDATE enforcement e SET next_at = %(now)s FROM (
+    SELECT id FROM enforcement WHERE nas_id = ANY (%(nases)s) AND state IN ('unanswered', 'queued', 'nacked') AND next_at > %(now)s
+        AND held_since IS NULL AND (taken_until IS NULL OR taken_until <= %(now)s) FOR UPDATE SKIP LOCKED
+) due WHERE e.id = due.id
 """
 # Not sooner than some seconds after the last try: a device may go on to account and never answer here.
 _HEARD: Final = """
@@ -266,9 +274,17 @@ def save_packets(connection: Connection, packets: Sequence[PacketRow]) -> None:
         connection.execute(_PACKET, [list(column) for column in columns])
 
 
-def load_superseded(connection: Connection, ids: Sequence[int]) -> list[int]:
-    """Which of the changes in flight are no longer wanted."""
-    rows = connection.execute("SELECT id FROM enforcement WHERE id = ANY (%s) AND closed_at IS NOT NULL", (list(ids),))
+def save_kept(connection: Connection, ids: Sequence[int], *, worker: str, until: datetime) -> None:
+    """These are in this worker's hands still. One that somebody closes in this moment is left to that."""
+    connection.execute(_KEPT, {"ids": list(ids), "worker": worker, "until": until})
+
+
+def load_unwanted(connection: Connection, ids: Sequence[int], *, worker: str) -> list[int]:
+    """Which of the changes in a worker's hands are no longer wanted, or no longer its own."""
+    rows = connection.execute(
+        "SELECT id FROM enforcement WHERE id = ANY (%s) AND (closed_at IS NOT NULL OR taken_by IS DISTINCT FROM %s)",
+        (list(ids), worker),
+    )
     return [row[0] for row in rows]
 
 
@@ -280,11 +296,10 @@ def save_released(connection: Connection, ids: Sequence[int], *, worker: str) ->
     )
 
 
-def save_let_go(connection: Connection, *, worker: str, but: Sequence[int]) -> int:
-    """Let go of what stands under this worker's name and is not in its hands: it lost the database while it had them."""
+def save_let_go(connection: Connection, *, worker: str) -> int:
+    """Let go of what stands under this worker's name: it ends, and another may take it at once; returns how many."""
     return connection.execute(
-        "UPDATE enforcement SET taken_until = now(), next_at = now() WHERE taken_by = %s AND id <> ALL (%s)",
-        (worker, list(but)),
+        "UPDATE enforcement SET taken_until = now(), next_at = now() WHERE taken_by = %s", (worker,)
     ).rowcount
 
 

@@ -355,3 +355,17 @@ def test_what_no_disconnect_can_end_is_ended_by_the_api(database):
             "received",
             "answer = removed",
         )
+
+
+@pytest.mark.slow
+def test_a_change_that_waits_long_for_its_turn_stays_with_its_worker_and_is_sent_once(database):
+    # One at a time and a second and a half each: the last ones are in hand for longer than a lease of 15 s.
+    names = MANY[:14]
+    with enforcement_world(database, usernames=names, change_delay_s=1.5) as world:
+        world.dial(*names)
+        world.execute("UPDATE nas SET coa_window = 1")
+        place_all(world, "throttle")
+        with working(world), working(world):
+            world.wait_for("SELECT count(*) = 14 FROM enforcement WHERE answered_at IS NOT NULL", seconds=90)
+        assert world.execute(SENT_TWICE) == [(0,)]
+        assert world.execute("SELECT DISTINCT attempt FROM enforcement") == [(1,)]
