@@ -26,10 +26,10 @@ from control_plane import telemetry
 from control_plane.control_loop.api_calls import ApiCall, ApiCaller
 from control_plane.control_loop.enforcement import Outcome, Progress, Reply
 from control_plane.control_loop.outgoing import Outgoing
+from control_plane.control_loop.turn import TAKEN_AT_ONCE, Came, MaySend, News, Turns
 from control_plane.pulse import Pulse
 from control_plane.settings import Settings
 from control_plane.store.enforcement import Change, PacketRow
-from control_plane.control_loop.turn import TAKEN_AT_ONCE, Came, MaySend, News, Turns
 from nas_drivers.errors import NasError
 from nas_drivers.transport.coa import Acked, ChangeSender, Nacked, PacketTrace, Unanswered
 from radius_hooks.sealing import Sealer

@@ -19,6 +19,7 @@ from uuid import UUID
 import psycopg
 
 from control_plane import db, telemetry
+from control_plane.accounting.session_state import SessionEnd
 from control_plane.control_loop.api_calls import ApiCall
 from control_plane.control_loop.enforcement import (
     ATTEMPTS_MAX,
@@ -35,11 +36,10 @@ from control_plane.control_loop.gone_sessions import GoneSessions
 from control_plane.control_loop.guard import Verdict, Wait
 from control_plane.control_loop.ladder import Ladders
 from control_plane.control_loop.outgoing import Outgoing, build_outgoing
-from control_plane.accounting.session_state import SessionEnd
+from control_plane.control_loop.verification import READ_AFTER_S, deadline_after, report
 from control_plane.settings import Settings
 from control_plane.store import enforcement as store
 from control_plane.store.enforcement import Change, Connection, Ended, PacketRow
-from control_plane.control_loop.verification import READ_AFTER_S, deadline_after, report
 from nas_drivers.errors import NasError
 from radius_hooks.sealing import Sealer, SealError
 
