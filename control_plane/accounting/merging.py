@@ -64,6 +64,7 @@ def fold(state: SessionState, record: AccountingRecord) -> Folded:
     # Where nothing was counted yet, nothing can be counted twice.
     first = not state.counter_in and not state.counter_out
     news = time_s > state.session_time_s or (ahead and (stop or first or time_s == state.session_time_s))
+    news = news and not _is_of_the_first_second(state, record)
     if state.ended_at is not None:
         if state.ended_by is SessionEnd.STOP:
             return _after_stop(state, record, time_s) if news else Folded(state)
@@ -141,6 +142,19 @@ def _counters_ahead(state: SessionState, record: AccountingRecord) -> bool:
     ahead_in = (record.counter_in or 0) - known_in
     ahead_out = (record.counter_out or 0) - known_out
     return ahead_in >= 0 and ahead_out >= 0 and ahead_in + ahead_out > 0
+
+
+def _is_of_the_first_second(state: SessionState, record: AccountingRecord) -> bool:
+    """Whether a record that says no time is an older one, resent later without saying so.
+
+    It says zero seconds and less than is known. A device that says zero always has counters that go back too, but when
+    they wrap: then what was known was near their end.
+    """
+    if record.session_time_s != 0:
+        return False
+    word = _OCTETS_MAX if record.wide else _WORD
+    pairs = ((state.counter_in % word, record.counter_in), (state.counter_out % word, record.counter_out))
+    return any(now is not None and now < known < word // 2 for known, now in pairs)
 
 
 def _count(state: SessionState, record: AccountingRecord, elapsed_s: int) -> _Counted:

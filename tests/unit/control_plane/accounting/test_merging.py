@@ -76,6 +76,31 @@ def test_an_older_interim_that_comes_late_is_not_counted():
     assert (state.session_time_s, state.counter_in) == (1200, 40)
 
 
+def zero_seconds(kind, octets, *, after_s=0, wide=True):
+    """A record that says an Acct-Session-Time of 0 whenever it comes."""
+    return record(kind, time=0, octets=octets, at=NOON + after_s, wide=wide)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_a_record_of_the_first_second_that_is_resent_without_saying_so_is_not_counted(wide):
+    early, later = zero_seconds("Interim-Update", (60, 500), wide=wide), zero_seconds("Interim-Update", (100, 500), wide=wide)
+    resent = zero_seconds("Interim-Update", (60, 500), after_s=3, wide=wide)
+    end = zero_seconds("Stop", (120, 700), after_s=4, wide=wide)
+
+    state, used, _ = run(start(), early, later, resent, end, resent)
+
+    assert (state.octets_in, state.octets_out) == used == (120, 700)
+
+
+def test_a_counter_of_32_bits_may_wrap_though_its_device_always_says_zero_seconds():
+    first = zero_seconds("Interim-Update", (GIGA - 1000, 7), after_s=600, wide=False)
+    second = zero_seconds("Interim-Update", (500, 9), after_s=1200, wide=False)
+
+    state, _, _ = run(start(), first, second)
+
+    assert state.octets_in == GIGA + 500
+
+
 def test_an_interim_before_the_start_opens_the_session_at_its_start():
     state, used, _ = run(interim(600, (10, 100)), start(at=NOON + 601, Acct_Delay_Time="601"))
 
