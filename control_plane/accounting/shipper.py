@@ -32,7 +32,17 @@ from control_plane.accounting.installation import NodeNameTakenError, claim_node
 from control_plane.accounting.login_spool import LoginSpool
 from control_plane.accounting.overlap import Overlap, plan_by_index
 from control_plane.accounting.sessions import close_outlived
-from control_plane.accounting.spool import Parked, Refused, SpoolError, kept, read_file, take_live_file, taken_files
+from control_plane.accounting.spool import (
+    Parked,
+    Refused,
+    SpoolError,
+    delete_if_let_go,
+    kept,
+    nobody_writes,
+    read_file,
+    take_live_file,
+    taken_files,
+)
 from control_plane.pulse import Pulse
 from control_plane.settings import Settings
 from control_plane.store import session_reads, session_writes
@@ -261,13 +271,17 @@ class Shipper:
         quiet_s = time.monotonic() - file.quiet_since
         if quiet_s < self._settings.edge.spool_grace_s or path.stat().st_size != file.size:
             return
+        if not nobody_writes(path):
+            return
         with connection.transaction():
             connection.execute("SET LOCAL synchronous_commit = on")
             if file.octets < file.size:
                 torn = Refused(file.octets, file.size, "half-written last record")
                 self._park(connection, path, [torn])
             spool_positions.save_position(connection, self._node, path.name, file.size)
-        path.unlink(missing_ok=True)
+        file.octets = file.size
+        if not delete_if_let_go(path, size=file.size):
+            return
         spool_positions.remove_position(connection, self._node, path.name)
         del self._files[path]
         logger().debug("spool.finished", spool=spool.name, file=path.name, octets=file.size)

@@ -22,13 +22,14 @@ Next: record.py
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import sys
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -241,6 +242,37 @@ def taken_files(live: Path) -> list[Path]:
     except FileNotFoundError as error:
         raise SpoolError(f"{live.parent}: there is no such spool directory; `corrente up` makes it") from error
     return [live.parent / name for name in sorted(names, key=lambda name: (name.rpartition(".")[2], name))]
+
+
+def nobody_writes(path: Path) -> bool:
+    """Whether no writer holds the file. FreeRADIUS locks it for each record, and a stopped thread may hold it for long."""
+    with path.open("rb") as file:
+        return _lock(file)
+
+
+def delete_if_let_go(path: Path, *, size: int) -> bool:
+    """Delete a file unless somebody is writing to it or has since it had that size; says whether it is gone.
+
+    FreeRADIUS locks a file first and then looks whether it still has a name, so what is deleted under our lock is never
+    written to. The lock is gone when this process closes the file anywhere, so nothing is read meanwhile.
+    """
+    try:
+        with path.open("rb") as file:
+            if not _lock(file) or os.fstat(file.fileno()).st_size != size:
+                return False
+            path.unlink()
+    except FileNotFoundError:
+        pass
+    return True
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Take a lock that lets others read and keeps writers out; they hold it for a record, so it is not waited for."""
+    try:
+        fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def read_file(path: Path, *, start: int, octets: int) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 from support.accounting_world import NOON, add_network, detail, rows, settings_for, ship, spool
+from support.spool_writer import SpoolWriter
 
 from control_plane import db
 from control_plane.accounting.session_batch import Changes
@@ -59,6 +60,29 @@ def test_a_session_is_live_then_closed_with_its_usage_and_its_address(world, dat
         ("10.0.0.1", noon, noon + timedelta(seconds=900), "anna")
     ]
     assert rows(database, "SELECT count(*) FROM change_feed WHERE kind = 'session'") == [(2,)]
+
+
+def test_a_renamed_file_stays_while_a_stopped_writer_holds_it(world, database):
+    """FreeRADIUS locks the file for each record; stopped there, it writes and answers when the grace is long over."""
+    stop = detail("Stop", key=KEY, at=NOON + 900, time=900, octets=(20, 150))
+    begun = stop[: len(stop) // 2]
+    spool(world, detail("Start", key=KEY), begun)
+    writer = SpoolWriter(world.accounting_spool_dir / "detail")
+    shipper = Shipper(world)
+    try:
+        until = time.monotonic() + 5 * world.edge.spool_grace_s
+        while time.monotonic() < until:
+            shipper.turn()
+        held = list(world.accounting_spool_dir.iterdir())
+        writer.write(stop.removeprefix(begun))
+    finally:
+        writer.kill()
+        shipper.disconnect()
+    ship(world)
+
+    assert len(held) == 1
+    assert rows(database, CLOSED) == [("stop", 20, 150, 900)]
+    assert rows(database, "SELECT problem FROM unreadable_record") == []
 
 
 def test_the_same_file_under_another_name_changes_nothing(world, database):
