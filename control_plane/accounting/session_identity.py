@@ -19,12 +19,16 @@ from control_plane.accounting.session_state import SessionEnd, SessionState
 START_TOLERANCE_S: Final = 300
 # A record whose session began this long after another's Stop is of a new session.
 _AFTER_STOP_S: Final = 10
+# Delays in whole seconds, and records that waited before FreeRADIUS, put what came later before what came first.
+_ROUNDING_S: Final = 10
 # An interim interval that is not known yet is hardly longer.
 _LONG_INTERVAL_S: Final = 3600
 
 
 def is_sure(record: AccountingRecord, state: SessionState) -> bool:
     """Whether the session's start says that the record is of it, so that no other session could fit better."""
+    if _says_no_time(record) and record.event_at < state.started_at:
+        return False
     return abs(record.event_at - (record.session_time_s or 0) - state.started_at) <= START_TOLERANCE_S
 
 
@@ -57,11 +61,13 @@ def _rank(state: SessionState, record: AccountingRecord, started_at: int) -> tup
         return None
     distance_s = abs(started_at - state.started_at)
     stopped = state.ended_by is SessionEnd.STOP
-    if not record.session_time_s and record.kind is not RecordKind.START:
-        # It does not say for how long it has been on: the one that is on, or the one that just ended.
+    if _says_no_time(record):
+        # The one that is on, or the one that just ended, or only then one that seems to begin a moment later.
         if state.ended_at is not None and record.event_at - state.ended_at > _AFTER_STOP_S:
             return None
-        return (0 if state.live else 1, distance_s) if record.event_at >= state.started_at else None
+        if record.event_at < state.started_at:
+            return (2, distance_s) if distance_s <= _ROUNDING_S else None
+        return (0 if state.live else 1, distance_s)
     if _says_the_same(state, record):
         return (1, distance_s)
     if stopped and state.ended_at is not None and started_at > state.ended_at + _AFTER_STOP_S:
@@ -71,6 +77,11 @@ def _rank(state: SessionState, record: AccountingRecord, started_at: int) -> tup
     if _grew(state, record) and (_overlaps(state, record, started_at) or _next_word(state, record)):
         return (1, distance_s)
     return None
+
+
+def _says_no_time(record: AccountingRecord) -> bool:
+    """Whether a record does not say for how long its session has been on."""
+    return not record.session_time_s and record.kind is not RecordKind.START
 
 
 def _overlaps(state: SessionState, record: AccountingRecord, started_at: int) -> bool:

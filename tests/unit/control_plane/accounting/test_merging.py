@@ -9,7 +9,7 @@ from support.accounting_world import NOON, detail
 
 from control_plane.accounting.merging import end_session, fold, open_session
 from control_plane.accounting.record import NatBlock, read_accounting_record
-from control_plane.accounting.session_identity import belonging
+from control_plane.accounting.session_identity import belonging, is_sure
 from control_plane.accounting.session_state import SessionEnd
 from control_plane.accounting.spool import read_detail
 
@@ -351,6 +351,25 @@ def test_a_session_that_began_after_a_boot_is_another_one_however_close():
 
     assert belonging(without_class("Start", at=NOON + 100), [before], booted_at=NOON + 50) is None
     assert belonging(without_class("Start", at=NOON + 100), [before], booted_at=None) is before
+
+
+@pytest.mark.parametrize("time_s", [0, None])
+def test_a_record_of_the_first_second_is_of_its_session_though_its_delay_was_rounded_up(time_s):
+    """The Stop of a session of no length was resent and says its delay in whole seconds: it seems to come before the Start."""
+    state = opened("Start", at=NOON)
+    time = {} if time_s is None else {"time": time_s}
+
+    assert belonging(without_class("Stop", at=NOON - 1, **time), [state], booted_at=None) is state
+    assert belonging(without_class("Stop", at=NOON - 60, **time), [state], booted_at=None) is None
+
+
+def test_a_late_stop_that_says_no_time_is_rather_of_the_session_before_than_of_one_that_began_since():
+    before = opened("Stop", at=NOON - 3, time=90)
+    since = opened("Start", at=NOON)
+    resent = without_class("Stop", at=NOON - 3)
+
+    assert belonging(resent, [since, before], booted_at=None) is before
+    assert not is_sure(resent, since)
 
 
 def test_a_stop_that_says_no_time_is_of_the_session_that_is_on():
