@@ -1,6 +1,7 @@
 """The policy store follows the database: an edge in one process, a reader in another, PostgreSQL in a third."""
 
 import multiprocessing
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -312,10 +313,20 @@ def test_a_store_that_cannot_be_followed_from_is_built_anew(tmp_path, conninfo, 
         assert store.meta().format == FORMAT
 
 
-def test_a_store_that_is_damaged_is_built_anew(tmp_path, conninfo):
+def overwrite(data):
+    data.write_bytes(b"\0" * 100_000)
+
+
+def cut(data):
+    """What is read beyond the end of a mapped file ends the reader."""
+    os.truncate(data, data.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("damage", [overwrite, cut])
+def test_a_store_that_is_damaged_is_built_anew(tmp_path, conninfo, damage):
     with running_edge(tmp_path / "edge", conninfo) as edge:
         edge.wait_for("policy.rebuilt")
-    next(edge.store.glob("gen-*/data.mdb")).write_bytes(b"\0" * 100_000)
+    damage(next(edge.store.glob("gen-*/data.mdb")))
     with running_edge(tmp_path / "edge", conninfo) as edge, reader_process(edge.store) as store:
         edge.wait_for("policy.rebuilt")
         assert store.account("user0001") is not None
