@@ -64,7 +64,9 @@ def fold(state: SessionState, record: AccountingRecord) -> Folded:
     # Where nothing was counted yet, nothing can be counted twice.
     first = not state.counter_in and not state.counter_out
     news = time_s > state.session_time_s or (ahead and (stop or first or time_s == state.session_time_s))
-    news = news and not _is_of_the_first_second(state, record)
+    if record.session_time_s == 0:
+        # The clock tells only whether it is news. Kept as session time, it would make the next word look old.
+        time_s, news = 0, news and not _is_of_the_first_second(state, record)
     if state.ended_at is not None:
         if state.ended_by is SessionEnd.STOP:
             return _after_stop(state, record, time_s) if news else Folded(state)

@@ -92,6 +92,15 @@ def test_a_record_of_the_first_second_that_is_resent_without_saying_so_is_not_co
     assert (state.octets_in, state.octets_out) == used == (120, 700)
 
 
+def test_a_record_of_the_first_second_that_is_resent_hides_no_later_one():
+    first, resent = (zero_seconds("Interim-Update", (60, 500), after_s=after_s) for after_s in (0, 30))
+
+    state, used, _ = run(start(), first, resent, interim(1, (80, 600)))
+
+    assert (state.octets_in, state.octets_out) == used == (80, 600)
+    assert state.session_time_s == 1
+
+
 def test_a_counter_of_32_bits_may_wrap_though_its_device_always_says_zero_seconds():
     first = zero_seconds("Interim-Update", (GIGA - 1000, 7), after_s=600, wide=False)
     second = zero_seconds("Interim-Update", (500, 9), after_s=1200, wide=False)
