@@ -38,6 +38,9 @@ _CLOSED: Final = (
     f"SELECT {_SESSION_COLUMNS.format(updated='ended_at', since='ended_at')}, false, "
     "date_part('epoch', ended_at)::bigint, ended_by::text, terminate_cause FROM closed_session"
 )
+# A boot that is yet to come was told while a clock was ahead: until then it would end each session as soon as it speaks.
+BOOT_LIES_AHEAD: Final = "booted_at > now() + interval '5 minutes'"
+_BOOTED_AT: Final = f"CASE WHEN {BOOT_LIES_AHEAD} THEN NULL ELSE booted_at END"
 _END: Final = {end.value: end for end in SessionEnd}
 
 
@@ -95,7 +98,7 @@ def lock_nases(connection: Connection, nas_ids: Collection[int]) -> dict[int, in
     """Hold these NASes until the end of the transaction; returns when each last booted."""
     return dict(
         connection.execute(
-            "SELECT id, extract(epoch FROM booted_at)::bigint FROM nas WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+            f"SELECT id, extract(epoch FROM {_BOOTED_AT})::bigint FROM nas WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
             (list(nas_ids),),
         ).fetchall()
     )
@@ -183,7 +186,7 @@ def load_live_of_nas(connection: Connection, nas_id: int, heard_at: Mapping[byte
 def load_outlived(connection: Connection, nas_id: int, *, limit: int) -> list[SessionState]:
     """Live sessions of a NAS that began before it booted and have said nothing since."""
     sql = (
-        f"{_LIVE} WHERE nas_id = %s AND greatest(started_at, updated_at) < (SELECT booted_at FROM nas WHERE id = %s) "
+        f"{_LIVE} WHERE nas_id = %s AND greatest(started_at, updated_at) < (SELECT {_BOOTED_AT} FROM nas WHERE id = %s) "
         "LIMIT %s"
     )
     return _states(connection, sql, (nas_id, nas_id, limit))
@@ -192,6 +195,7 @@ def load_outlived(connection: Connection, nas_id: int, *, limit: int) -> list[Se
 def load_rebooted_nases(connection: Connection) -> set[int]:
     """NASes with sessions that ended with a boot and are not closed yet."""
     rows = connection.execute(
-        "SELECT DISTINCT nas_id FROM session JOIN nas ON nas.id = nas_id WHERE greatest(started_at, updated_at) < booted_at"
+        "SELECT DISTINCT nas_id FROM session JOIN nas ON nas.id = nas_id "
+        f"WHERE greatest(started_at, updated_at) < {_BOOTED_AT}"
     )
     return {nas_id for (nas_id,) in rows}

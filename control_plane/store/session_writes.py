@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from control_plane.accounting.session_batch import Changes
 from control_plane.accounting.session_state import Holding, SessionState
 from control_plane.accounting.usage import months_between
-from control_plane.store.session_reads import Connection, printed_array
+from control_plane.store.session_reads import BOOT_LIES_AHEAD, Connection, printed_array
 
 # What COPY fills; emptied by each commit. Instants are epoch seconds so that Python never writes a date.
 _TEMPORARY: Final = """
@@ -274,9 +274,10 @@ def add_holdings(connection: Connection, holdings: Iterable[Holding], *, since: 
 
 
 def raise_boot(connection: Connection, nas_id: int, booted_at: int) -> None:
-    """Remember that a NAS booted, unless a later boot is known."""
+    """Remember that a NAS booted, unless a later boot is known that is not still to come."""
     connection.execute(
-        "UPDATE nas SET booted_at = to_timestamp(%s) WHERE id = %s AND (booted_at IS NULL OR booted_at < to_timestamp(%s))",
+        "UPDATE nas SET booted_at = to_timestamp(%s) WHERE id = %s "
+        f"AND (booted_at IS NULL OR booted_at < to_timestamp(%s) OR {BOOT_LIES_AHEAD})",
         (booted_at, nas_id, booted_at),
     )
 

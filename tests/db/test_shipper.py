@@ -166,6 +166,20 @@ def test_a_boot_closes_what_began_before_it_and_leaves_the_rest(world, database)
     assert rows(database, "SELECT extract(epoch FROM booted_at)::bigint FROM nas WHERE id = 1") == [(NOON + 120,)]
 
 
+def test_a_boot_told_while_the_clock_was_ahead_ends_no_later_session(world, database):
+    now, year_ahead = int(time.time()), int(time.time()) + 365 * 86400
+    spool(world, detail("Accounting-On", at=year_ahead), detail("Start", key=KEY, at=now))
+    ship(world)
+    spool(world, detail("Interim-Update", key=KEY, at=now + 60, time=60, octets=(5, 50)))
+    ship(world)
+    live = rows(database, LIVE)
+    spool(world, detail("Accounting-On", at=now + 90))
+    ship(world)
+
+    assert live == [("anna", 60, 5, 50, False)]
+    assert rows(database, CLOSED) == [("nas_reboot", 5, 50, 60)]
+
+
 def test_a_boot_in_a_group_of_devices_closes_nobody(world, database):
     spool(
         world,

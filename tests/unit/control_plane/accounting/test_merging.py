@@ -83,7 +83,10 @@ def zero_seconds(kind, octets, *, after_s=0, wide=True):
 
 @pytest.mark.parametrize("wide", [True, False])
 def test_a_record_of_the_first_second_that_is_resent_without_saying_so_is_not_counted(wide):
-    early, later = zero_seconds("Interim-Update", (60, 500), wide=wide), zero_seconds("Interim-Update", (100, 500), wide=wide)
+    early, later = (
+        zero_seconds("Interim-Update", (60, 500), wide=wide),
+        zero_seconds("Interim-Update", (100, 500), wide=wide),
+    )
     resent = zero_seconds("Interim-Update", (60, 500), after_s=3, wide=wide)
     end = zero_seconds("Stop", (120, 700), after_s=4, wide=wide)
 
