@@ -14,8 +14,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +23,12 @@ from control_plane import db, freeradius, migrate
 from control_plane.accounting.blame import OUR_FAULT_ADVICE
 from control_plane.accounting.installation import load_installation, taken_advice, taken_text
 from control_plane.accounting.spool import Parked, SpoolError
+from control_plane.check_loop import check_loop
+from control_plane.findings import Finding, Verdict, fail, ok, warn
 from control_plane.machine.live_figures import OLD_STORE_S
 from control_plane.machine.ports import PortError, can_bind, choose_ports, read_ports
 from control_plane.machine.private_postgres import ROLES
+from control_plane.machine.state_dir import StateDir
 from control_plane.policy.policy_source import load_profiles
 from control_plane.policy.profile import session_policy
 from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
@@ -35,9 +36,10 @@ from control_plane.store.lease import load_lease
 from control_plane.store.nas import load_nases
 from control_plane.store.node import load_holder
 from control_plane.store.parked import load_parked_counts
+from control_plane.store.sealed import load_sealed_sample
 from nas_drivers.driver import UnknownVendorError, driver_for
 from radius_hooks.policy_store import FORMAT, PolicyReader, StoreError
-from radius_hooks.sealing import Sealer, SealError, account_row, nas_row
+from radius_hooks.sealing import Sealer, SealError
 
 _OLDEST_POSTGRES: Final = 15
 # Those of the processes; the owner of the operator's own database may have another name.
@@ -45,43 +47,12 @@ _ROLES: Final = ROLES[1:]
 _STORE_AGE_FAIL_S: Final = 600.0
 _DISK_FAIL_BYTES: Final = 500 << 20
 _DISK_WARN_BYTES: Final = 5 << 30
-_SAMPLE: Final = 20
 # A job waits for the one before it; longer than any deadline means that nobody runs them.
 _JOB_WAIT_WARN_S: Final = 600.0
 # These parse no value that a Python module returns, unless they run in debug mode: every reply would be empty.
 _BAD_FREERADIUS: Final = ("3.2.9", "3.2.10")
 
 Connection = psycopg.Connection[Any]
-
-
-class Verdict(Enum):
-    """How a check ended: FAIL means that Corrente does not work as it should."""
-
-    OK = "OK"
-    WARN = "WARN"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the answer; `advice` is empty when there is nothing to do."""
-
-    verdict: Verdict
-    subject: str
-    text: str
-    advice: str = ""
-
-
-def _ok(subject: str, text: str) -> Finding:
-    return Finding(Verdict.OK, subject, text)
-
-
-def _warn(subject: str, text: str, advice: str) -> Finding:
-    return Finding(Verdict.WARN, subject, text, advice)
-
-
-def _fail(subject: str, text: str, advice: str) -> Finding:
-    return Finding(Verdict.FAIL, subject, text, advice)
 
 
 def all_findings(settings: Settings) -> Iterator[Finding]:
@@ -98,8 +69,8 @@ def all_findings(settings: Settings) -> Iterator[Finding]:
 
 def check_settings(settings: Settings) -> Iterator[Finding]:
     """Where the settings come from; wrong ones never get this far."""
-    yield _ok("settings", settings.source_file or "no corrente.toml: the defaults hold")
-    yield _ok("state directory", str(settings.state_dir))
+    yield ok("settings", settings.source_file or "no corrente.toml: the defaults hold")
+    yield ok("state directory", str(settings.state_dir))
 
 
 def check_key(settings: Settings) -> tuple[Sealer | None, Finding]:
@@ -107,20 +78,24 @@ def check_key(settings: Settings) -> tuple[Sealer | None, Finding]:
     try:
         sealer = Sealer(secret_keys(settings))
     except (SettingsError, SealError) as error:
-        strange = isinstance(error.__cause__, PermissionError)
-        advice = NOT_YOURS if strange else "start `corrente up` once, or put the key of your backup there"
-        return None, _fail("secrets key", str(error), advice)
+        if isinstance(error.__cause__, PermissionError):
+            advice = NOT_YOURS
+        elif StateDir(settings.state_dir).cluster.is_made or settings.database.conninfo:
+            advice = "put the key of your backup there: what the database keeps is sealed under it"
+        else:
+            advice = "start `corrente up` once, which makes one"
+        return None, fail("secrets key", str(error), advice)
     named = freeradius.secrets_key_file(settings)
     if named and Path(named).stat().st_mode & stat.S_IRWXO:
-        return sealer, _warn("secrets key", f"{named} can be read by everyone on this machine", f"chmod o= {named}")
-    return sealer, _ok("secrets key", named or "from CORRENTE_SECRETS_KEY")
+        return sealer, warn("secrets key", f"{named} can be read by everyone on this machine", f"chmod o= {named}")
+    return sealer, ok("secrets key", named or "from CORRENTE_SECRETS_KEY")
 
 
 def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Finding]:
     try:
         connection = db.connect(settings.conninfo("corrente"), name="check", autocommit=True)
     except psycopg.Error as error:
-        yield _fail(
+        yield fail(
             "database",
             " ".join(str(error).split()),
             NOT_YOURS
@@ -144,6 +119,7 @@ def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Findi
         yield check_parked(connection)
         yield check_leader(connection)
         yield from check_jobs(connection)
+        yield from check_loop(connection, settings.zone)
 
 
 def check_server(connection: Connection) -> Finding:
@@ -151,8 +127,8 @@ def check_server(connection: Connection) -> Finding:
     version = connection.info.server_version // 10000
     text = f"PostgreSQL {version} at {connection.info.host or connection.info.hostaddr}"
     if version < _OLDEST_POSTGRES:
-        return _fail("database", text, f"Corrente needs PostgreSQL {_OLDEST_POSTGRES} or newer")
-    return _ok("database", text)
+        return fail("database", text, f"Corrente needs PostgreSQL {_OLDEST_POSTGRES} or newer")
+    return ok("database", text)
 
 
 def check_schema(connection: Connection) -> Finding:
@@ -160,18 +136,18 @@ def check_schema(connection: Connection) -> Finding:
     try:
         status = migrate.load_status(connection, migrate.load_migrations())
     except migrate.MigrationError as error:
-        return _fail("schema", str(error), "install corrente again")
+        return fail("schema", str(error), "install corrente again")
     match status.age:
         case migrate.DatabaseAge.CURRENT:
-            return _ok("schema", f"up to date, {len(status.applied)} migrations")
+            return ok("schema", f"up to date, {len(status.applied)} migrations")
         case migrate.DatabaseAge.EMPTY:
-            return _fail("schema", "the database holds no tables of Corrente", "run `corrente db create`")
+            return fail("schema", "the database holds no tables of Corrente", "run `corrente db create`")
         case migrate.DatabaseAge.OLDER:
             names = ", ".join(migration.name for migration in status.pending)
-            return _fail("schema", f"older than this program: {names} not applied", "run `corrente db migrate`")
+            return fail("schema", f"older than this program: {names} not applied", "run `corrente db migrate`")
         case migrate.DatabaseAge.NEWER:
             unknown = ", ".join(status.unknown)
-            return _fail("schema", f"newer than this program, which does not know {unknown}", "install that release")
+            return fail("schema", f"newer than this program, which does not know {unknown}", "install that release")
 
 
 def check_roles(connection: Connection) -> Finding:
@@ -181,15 +157,15 @@ def check_roles(connection: Connection) -> Finding:
     )
     missing = [role for role in _ROLES if role not in rows]
     if missing:
-        return _fail(
+        return fail(
             "roles", f"missing: {', '.join(missing)}", "run `corrente db create` as an administrator, or CREATE ROLE"
         )
     closed = [role for role in _ROLES if not rows[role]]
     if closed:
-        return _warn(
+        return warn(
             "roles", f"may not log in: {', '.join(closed)}", "ALTER ROLE … LOGIN, if processes connect as these roles"
         )
-    return _ok("roles", ", ".join(_ROLES))
+    return ok("roles", ", ".join(_ROLES))
 
 
 def check_months(connection: Connection) -> Finding:
@@ -200,25 +176,19 @@ def check_months(connection: Connection) -> Finding:
         "WHERE to_regclass('login_attempt_' || to_char(month, 'YYYYMM')) IS NULL"
     ).fetchone()
     if missing is not None and missing[0]:
-        return _fail("partitions", f"none for {missing[0]}", "start `corrente worker`, which makes them ahead")
-    return _ok("partitions", "this month and the next")
+        return fail("partitions", f"none for {missing[0]}", "start `corrente worker`, which makes them ahead")
+    return ok("partitions", "this month and the next")
 
 
 def check_sample(connection: Connection, sealer: Sealer) -> Finding:
     """The key opens what is sealed in this database."""
-    nases = connection.execute("SELECT id, sealed_secret FROM nas ORDER BY id LIMIT %s", (_SAMPLE,)).fetchall()
-    accounts = connection.execute(
-        "SELECT id, sealed_secret FROM subscriber_account WHERE secret_kind <> 'no_secret' ORDER BY id LIMIT %s",
-        (_SAMPLE,),
-    ).fetchall()
-    sealed = [(nas_row(key), bytes(value)) for key, value in nases]
-    sealed += [(account_row(key), bytes(value)) for key, value in accounts]
-    for row, value in sealed:
+    sealed = load_sealed_sample(connection)
+    for one in sealed:
         try:
-            sealer.open(value, row=row)
+            sealer.open(one.value, row=one.row)
         except SealError as error:
-            return _fail("sealed secrets", str(error), "put the key of that time beside the new one: a line each")
-    return _ok("sealed secrets", f"{len(sealed)} looked at, all open" if sealed else "none yet")
+            return fail("sealed secrets", str(error), "put the key of that time beside the new one: a line each")
+    return ok("sealed secrets", f"{len(sealed)} looked at, all open" if sealed else "none yet")
 
 
 def check_node(connection: Connection, settings: Settings) -> Finding:
@@ -226,27 +196,27 @@ def check_node(connection: Connection, settings: Settings) -> Finding:
     try:
         ours = load_installation(settings)
     except SpoolError as error:
-        return _fail("node", str(error), "correct what it names")
+        return fail("node", str(error), "correct what it names")
     holder = load_holder(connection, settings.edge.node)
     if holder is None:
-        return _ok("node", f"{settings.edge.node}: nobody's yet, the first edge to start has it")
+        return ok("node", f"{settings.edge.node}: nobody's yet, the first edge to start has it")
     if holder.installation == ours:
-        return _ok("node", f"{settings.edge.node}: this installation's since {holder.since:%Y-%m-%d}")
+        return ok("node", f"{settings.edge.node}: this installation's since {holder.since:%Y-%m-%d}")
     advice = taken_advice(settings, holder)
     if not settings.accounting_spool_dir.exists():
-        return _warn("node", f"no edge has run here yet, and {taken_text(holder)}", advice)
-    return _fail("node", f"{taken_text(holder)}: an edge refuses to start here", advice)
+        return warn("node", f"no edge has run here yet, and {taken_text(holder)}", advice)
+    return fail("node", f"{taken_text(holder)}: an edge refuses to start here", advice)
 
 
 def check_parked(connection: Connection) -> Finding:
     """No spooled record waits for a person; one over which our own code failed is a bug."""
     counts = load_parked_counts(connection)
     if not counts:
-        return _ok("records without effect", "none")
+        return ok("records without effect", "none")
     text = ", ".join(f"{count:,} {kind.value}" for kind, count in counts.items())
     if Parked.OUR_FAULT in counts:
-        return _fail("records without effect", text, f"a bug of Corrente's own: {OUR_FAULT_ADVICE}")
-    return _warn(
+        return fail("records without effect", text, f"a bug of Corrente's own: {OUR_FAULT_ADVICE}")
+    return warn(
         "records without effect",
         text,
         "`corrente unreadable list` says why; `retry` merges them when the cause is gone",
@@ -260,11 +230,11 @@ def check_leader(connection: Connection) -> Finding:
         "start `corrente worker` (or `corrente up`); the /ready page of one that runs says what keeps it from leading"
     )
     if lease.token == 0:
-        return _warn("leader", "no worker has led yet", advice)
+        return warn("leader", "no worker has led yet", advice)
     host, process, *_ = lease.holder.split(":")
     if lease.left_s <= 0:
-        return _fail("leader", f"none for {-lease.left_s:.0f} s; the last was process {process} on {host}", advice)
-    return _ok("leader", f"process {process} on {host} since {lease.since:%Y-%m-%d %H:%M:%S} UTC, token {lease.token}")
+        return fail("leader", f"none for {-lease.left_s:.0f} s; the last was process {process} on {host}", advice)
+    return ok("leader", f"process {process} on {host} since {lease.since:%Y-%m-%d %H:%M:%S} UTC, token {lease.token}")
 
 
 def check_jobs(connection: Connection) -> Iterator[Finding]:
@@ -277,20 +247,20 @@ def check_jobs(connection: Connection) -> Iterator[Finding]:
     well = True
     for name, deadline_s, took_s, problem, running_s, _ in rows:
         if running_s is not None and running_s > deadline_s:
-            yield _fail("jobs", f"{name} began {running_s:.0f} s ago, its deadline is {deadline_s:g} s", advice)
+            yield fail("jobs", f"{name} began {running_s:.0f} s ago, its deadline is {deadline_s:g} s", advice)
         elif problem:
-            yield _fail("jobs", f"{name} failed: {problem}", advice)
+            yield fail("jobs", f"{name} failed: {problem}", advice)
         elif took_s is not None and deadline_s is not None and took_s > deadline_s:
-            yield _warn("jobs", f"{name} took {took_s:.0f} s, its deadline is {deadline_s:g} s", advice)
+            yield warn("jobs", f"{name} took {took_s:.0f} s, its deadline is {deadline_s:g} s", advice)
         else:
             continue
         well = False
     waiting_s = max((row[5] for row in rows if row[4] is None), default=None)
     if not rows or (waiting_s is not None and waiting_s > _JOB_WAIT_WARN_S):
         waits = f"one has waited for {waiting_s:.0f} s" if waiting_s is not None else "none has ever run"
-        yield _warn("jobs", f"no worker runs them: {waits}", "start `corrente worker` (or `corrente up`)")
+        yield warn("jobs", f"no worker runs them: {waits}", "start `corrente worker` (or `corrente up`)")
     elif well:
-        yield _ok("jobs", f"{len(rows)}, all well")
+        yield ok("jobs", f"{len(rows)}, all well")
 
 
 def check_profiles(connection: Connection) -> Iterator[Finding]:
@@ -303,7 +273,7 @@ def check_profiles(connection: Connection) -> Iterator[Finding]:
             driver = driver_for(vendor)
         except UnknownVendorError as error:
             said = True
-            yield _fail(
+            yield fail(
                 "vendors", str(error), "correct the NAS with `corrente nas`; until then its logins get no answer"
             )
             continue
@@ -314,9 +284,9 @@ def check_profiles(connection: Connection) -> Iterator[Finding]:
         for sentence, names in missing.items():
             said = True
             advice = "leave it out of the profile, or sell that plan where the devices can do it"
-            yield _warn("profiles", f"{', '.join(names)} on {vendor}: {sentence}", advice)
+            yield warn("profiles", f"{', '.join(names)} on {vendor}: {sentence}", advice)
     if not said:
-        yield _ok("profiles", f"{len(profiles)} for {', '.join(vendors) or 'no vendor yet'}")
+        yield ok("profiles", f"{len(profiles)} for {', '.join(vendors) or 'no vendor yet'}")
 
 
 def check_reach(connection: Connection) -> Iterator[Finding]:
@@ -340,9 +310,9 @@ def check_reach(connection: Connection) -> Iterator[Finding]:
         ):
             if holds:
                 well = False
-                yield _warn("changes", f"NAS {nas.name} {text}", advice)
+                yield warn("changes", f"NAS {nas.name} {text}", advice)
     if well:
-        yield _ok("changes", f"{len(nases)} NASes can be sent changes")
+        yield ok("changes", f"{len(nases)} NASes can be sent changes")
 
 
 def check_store(settings: Settings, *, now: float) -> Finding:
@@ -353,31 +323,29 @@ def check_store(settings: Settings, *, now: float) -> Finding:
         with reader.reading() as store:
             meta = store.meta()
     except StoreError as error:
-        return _fail("policy store", str(error), advice)
+        return fail("policy store", str(error), advice)
     finally:
         reader.close()
     generation = (settings.policy_dir / "current").readlink()
     age_s = max(now - meta.checked_at, 0.0)
     text = f"format {FORMAT}, {generation}, {meta.accounts:,} accounts, compared with the database {age_s:.0f} s ago"
     if age_s > _STORE_AGE_FAIL_S:
-        return _fail("policy store", text, advice)
-    return _warn("policy store", text, advice) if age_s > OLD_STORE_S else _ok("policy store", text)
+        return fail("policy store", text, advice)
+    return warn("policy store", text, advice) if age_s > OLD_STORE_S else ok("policy store", text)
 
 
 def check_freeradius(settings: Settings) -> Iterator[Finding]:
     """The server is there, of a version that works, and takes the configuration that these settings give."""
     if not freeradius.BINARY.exists():
-        yield _fail("FreeRADIUS", f"{freeradius.BINARY} is missing", "apt-get install freeradius freeradius-python3")
+        yield fail("FreeRADIUS", f"{freeradius.BINARY} is missing", "apt-get install freeradius freeradius-python3")
         return
     said = subprocess.run([freeradius.BINARY, "-v"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"Version (\d+\.\d+\.\d+)", said)
     version = found.group(1) if found else "unknown"
     if version in _BAD_FREERADIUS:
-        yield _fail(
-            "FreeRADIUS", f"version {version} drops every value a hook returns", "use 3.2.1 to 3.2.8, or 3.2.11"
-        )
+        yield fail("FreeRADIUS", f"version {version} drops every value a hook returns", "use 3.2.1 to 3.2.8, or 3.2.11")
     else:
-        yield _ok("FreeRADIUS", f"version {version}")
+        yield ok("FreeRADIUS", f"version {version}")
     yield _check_configuration(settings)
 
 
@@ -389,12 +357,12 @@ def _check_configuration(settings: Settings) -> Finding:
         try:
             config = freeradius.render(settings, Path(folder) / "freeradius")
         except freeradius.FreeradiusError as error:
-            return _fail("FreeRADIUS configuration", str(error), "correct the setting it names")
+            return fail("FreeRADIUS configuration", str(error), "correct the setting it names")
         said = freeradius.refusal(config)
     if said:
         errors = [line for line in said.splitlines() if "rror" in line] or said.splitlines()[-1:]
-        return _fail("FreeRADIUS configuration", errors[0].strip(), advice)
-    return _ok("FreeRADIUS configuration", "both servers accepted by freeradius -C")
+        return fail("FreeRADIUS configuration", errors[0].strip(), advice)
+    return ok("FreeRADIUS configuration", "both servers accepted by freeradius -C")
 
 
 def check_ports(settings: Settings) -> Iterator[Finding]:
@@ -405,23 +373,23 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
         moved = running.authentication != settings.radius.authentication_port
         text = f"RADIUS on {running.authentication} and {running.accounting}, web on {running.web}"
         advice = "free the ports of the settings and start again, or name others in corrente.toml"
-        yield _warn("ports", f"{text}: others than configured", advice) if moved else _ok("ports", text)
+        yield warn("ports", f"{text}: others than configured", advice) if moved else ok("ports", text)
         return
     try:
         free = choose_ports(settings, can_bind)
     except PortError as error:
-        yield _fail("ports", str(error), "name other ports in corrente.toml")
+        yield fail("ports", str(error), "name other ports in corrente.toml")
         return
     wanted = settings.radius.authentication_port
     if free.authentication != wanted:
-        yield _warn(
+        yield warn(
             "ports",
             f"UDP port {wanted} or {settings.radius.accounting_port} is taken; `corrente up` would use "
             f"{free.authentication} and {free.accounting}",
             "stop the other RADIUS server, or tell the access devices the new ports",
         )
     else:
-        yield _ok("ports", f"RADIUS {free.authentication} and {free.accounting} are free, web {free.web}")
+        yield ok("ports", f"RADIUS {free.authentication} and {free.accounting} are free, web {free.web}")
 
 
 def check_disk(settings: Settings) -> Finding:
@@ -433,5 +401,5 @@ def check_disk(settings: Settings) -> Finding:
     text = f"{free / 1e9:.1f} GB free at {place}"
     advice = "an accounting record that finds no room is not answered, and the access device keeps it: make room"
     if free < _DISK_FAIL_BYTES:
-        return _fail("disk", text, advice)
-    return _warn("disk", text, advice) if free < _DISK_WARN_BYTES else _ok("disk", text)
+        return fail("disk", text, advice)
+    return warn("disk", text, advice) if free < _DISK_WARN_BYTES else ok("disk", text)

@@ -281,7 +281,7 @@ def secret_keys(settings: Settings) -> tuple[bytes, ...]:
             raise SettingsError(f"{file}: the secrets key is not for you to read; {NOT_YOURS}") from error
         except OSError as error:
             raise SettingsError(
-                f"{file}: the secrets key can't be read ({error.strerror}); `corrente up` makes one"
+                f"{file}: the secrets key can't be read ({error.strerror}); the first `corrente up` makes one"
             ) from error
     try:
         keys = tuple(base64.b64decode(line, validate=True) for line in text.split())

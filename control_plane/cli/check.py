@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from control_plane.checks import Verdict, all_findings
+from control_plane.checks import all_findings
+from control_plane.findings import Verdict
 from control_plane.settings import Settings
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
@@ -13,7 +14,7 @@ _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 @click.command("check")
 @click.pass_obj
 def command(settings: Settings) -> None:
-    """Look at settings, database, secrets key, policy store, FreeRADIUS, ports and disk; change nothing.
+    """Look at settings, database, secrets key, control loop, policy store, FreeRADIUS, ports and disk; change nothing.
 
     The exit code is 1 when a line says FAIL.
     """

@@ -7,14 +7,15 @@ Next: screen.py
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
+from control_plane.store.interventions import load_maintenance, load_stop, load_trip
 from radius_hooks.decision import step_at
 from radius_hooks.policy_store import Level, PolicyReader, Snapshot, StoreError
 
@@ -44,13 +45,17 @@ class LoginDecision:
 
 @dataclass(frozen=True, slots=True)
 class NetworkFigures:
-    """What the database says of the network now. `stale` sessions are silent for too long and count as nobody online."""
+    """What the database says of the network now. `stale` sessions are silent for too long and count as nobody online.
+
+    `notices` say what keeps changes from the access devices, for as long as it does.
+    """
 
     online: int
     stale: int
     accepts_per_s: float
     rejects_per_s: float
     decisions: tuple[LoginDecision, ...]
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,10 @@ class LiveSessionRow:
 
 def load_network_figures(connection: psycopg.Connection[Any]) -> NetworkFigures:
     """The figures as of now."""
+    # A subscriber with two sessions is one; a session of nobody is one of its own.
     online, stale = connection.execute(
-        "SELECT count(*) FILTER (WHERE NOT stale), count(*) FILTER (WHERE stale) FROM session"
+        "SELECT count(DISTINCT account_id) FILTER (WHERE NOT stale) + count(*) FILTER (WHERE NOT stale AND account_id IS NULL), "
+        "count(*) FILTER (WHERE stale) FROM session"
     ).fetchone() or (0, 0)
     accepts, rejects = connection.execute(
         "SELECT count(*) FILTER (WHERE outcome = 'accept'), count(*) FILTER (WHERE outcome = 'reject') FROM login_attempt "
@@ -87,7 +94,20 @@ def load_network_figures(connection: psycopg.Connection[Any]) -> NetworkFigures:
         accepts_per_s=accepts / RATE_WINDOW_S,
         rejects_per_s=rejects / RATE_WINDOW_S,
         decisions=load_last_decisions(connection, _DECISIONS),
+        notices=tuple(_notices(connection)),
     )
+
+
+def _notices(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    stop = load_stop(connection)
+    if stop is not None:
+        yield f"EVERYTHING IS STOPPED by {stop.placed_by}: {stop.reason}; `corrente resume` ends it"
+    trip = load_trip(connection)
+    if trip is not None:
+        yield f"GUARD TRIPPED: {trip[1]}; see `corrente guard status`"
+    maintained = [one.nas for one in load_maintenance(connection, datetime.now(UTC))]
+    if maintained:
+        yield f"in maintenance: {', '.join(maintained)}; `corrente maintenance list`"
 
 
 def load_last_decisions(connection: psycopg.Connection[Any], count: int) -> tuple[LoginDecision, ...]:

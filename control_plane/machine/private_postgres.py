@@ -34,6 +34,11 @@ class Cluster:
     data: Path
     socket_dir: Path
 
+    @property
+    def is_made(self) -> bool:
+        """Whether the data directory is there and whole."""
+        return (self.data / "corrente_ready").exists()
+
     def conninfo(self, database: str, *, user: str = "corrente") -> str:
         """How to reach a database of the cluster. Timeouts so that a server that hangs is noticed in seconds."""
         return (
@@ -72,7 +77,7 @@ def make_cluster(cluster: Cluster, *, settings: dict[str, str] | None = None, os
     """
     if not (BINARIES / "initdb").exists():
         raise PostgresError(f"{BINARIES}/initdb is missing: apt-get install postgresql-15")
-    if (cluster.data / "corrente_ready").exists():
+    if cluster.is_made:
         return False
     if cluster.data.exists():
         shutil.rmtree(cluster.data)

@@ -54,7 +54,8 @@ def draw(picture: Picture, *, zone: tzinfo, height: int = 40) -> RenderableType:
     """The whole screen. Times of day are shown in `zone`."""
     parts: list[RenderableType] = [_figures(picture), _processes(picture.processes)]
     if height >= _FULL_HEIGHT:
-        room = height - len(parts) - 18
+        notices = len(picture.network.notices) if picture.network else 0
+        room = height - len(parts) - 18 - notices
         decisions = picture.network.decisions if picture.network else ()
         parts.append(_decisions(decisions[: max(room, 3)], zone))
     parts.append(_messages(picture.messages[-_MESSAGES:]))
@@ -78,7 +79,9 @@ def _figures(picture: Picture) -> Group:
         table.add_column(justify="left")
     table.add_row(*(Text(heading, style="dim") for heading in headings))
     table.add_row(*values)
-    return Group(table, Text(_below(picture), style="dim"))
+    notices = network.notices if network else ()
+    told = Text("\n").join(Text(printable(one), style=_BAD) for one in notices)
+    return Group(table, Text(_below(picture), style="dim"), *([told] if notices else []))
 
 
 def _below(picture: Picture) -> str:
@@ -170,6 +173,7 @@ def plain_line(picture: Picture) -> str:
     records = "not yet" if picture.records_per_s is None else f"{picture.records_per_s:.1f}"
     down = [f"{one.name} {one.state.lower()}" for one in picture.processes if one.state != "RUNNING"]
     state = "all running" if not down else ", ".join(down)
+    state = " · ".join((state, *map(printable, network.notices))) if network else state
     return f"{figures} · accounting/s {records} · drift {drift_text(picture.drift).plain} · {state}"
 
 

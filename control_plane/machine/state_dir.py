@@ -165,9 +165,17 @@ def _make_folders(settings: Settings, state: StateDir, users: Users) -> None:
 
 
 def _make_secrets_key(state: StateDir, users: Users) -> None:
-    """Written beside and linked into place, so that a start that is killed never leaves half a key behind."""
+    """Written beside and linked into place, so that a start that is killed never leaves half a key behind.
+
+    Never beside a database that is there already: its secrets are sealed under the key that is gone.
+    """
     if "CORRENTE_SECRETS_KEY" in os.environ or "CORRENTE_SECRETS_KEY_FILE" in os.environ or state.secrets_key.exists():
         return
+    if state.cluster.is_made:
+        raise StateError(
+            f"{state.secrets_key} is gone, and the passwords in {state.cluster.data} are sealed under it: put it back "
+            "from your copy. A new key would open none of them"
+        )
     half = state.secrets_key.with_suffix(".new")
     half.unlink(missing_ok=True)
     with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

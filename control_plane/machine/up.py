@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
@@ -43,6 +43,7 @@ from control_plane.machine.supervision import (
 )
 from control_plane.machine.watching import Watcher, process_lines, said_of_processes
 from control_plane.settings import Settings, secret_keys
+from control_plane.store.sealed import load_sealed_sample, opens
 from radius_hooks.sealing import Sealer
 
 _DATABASE_TIMEOUT_S: Final = 300  # recovery after a crash may replay a lot of log
@@ -145,7 +146,7 @@ class _Machine:
         self._clear()
         self._choose_ports()
         private = not self._settings.database.conninfo
-        if private and not (self._state.cluster.data / "corrente_ready").exists():
+        if private and not self._state.cluster.is_made:
             with self._display.step("Making a private PostgreSQL"):
                 make_cluster(self._state.cluster, os_users=(self._users.ours,))
         self._start_supervisor()
@@ -239,6 +240,7 @@ class _Machine:
                 "SELECT make_month((now() + make_interval(months => m))::date) FROM generate_series(-1, %s) AS m",
                 (_MONTHS_AHEAD,),
             )
+            self._check_key(connection)
             if not with_demo or is_demo(connection):
                 return is_demo(connection)
             with self._display.step("Loading the demo ISP"), connection.transaction():
@@ -247,6 +249,16 @@ class _Machine:
             if outcome is DemoOutcome.OTHER_DATA:
                 self._display.say("The database holds data of its own: the demo ISP stays out")
             return outcome is not DemoOutcome.OTHER_DATA
+
+    def _check_key(self, connection: psycopg.Connection[Any]) -> None:
+        """A key that opens nothing would refuse every login and seal new secrets apart from the old ones. Raises: UpError."""
+        sample = load_sealed_sample(connection)
+        if sample and not any(opens(Sealer(secret_keys(self._settings)), one) for one in sample):
+            raise UpError(
+                f"the secrets of this database were sealed with another key than the one in "
+                f"{freeradius.secrets_key_file(self._settings) or 'CORRENTE_SECRETS_KEY'}: put the key of that time "
+                "there, a line each when there are several"
+            )
 
     def _start_services(self, *, with_devices: bool) -> None:
         with self._display.step("Starting the edge, FreeRADIUS, the worker and the web process"):

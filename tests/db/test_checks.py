@@ -7,13 +7,14 @@ import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from click.testing import CliRunner
 
+from control_plane.check_loop import check_loop
 from control_plane.checks import (
-    Verdict,
     check_disk,
     check_freeradius,
     check_key,
@@ -28,7 +29,9 @@ from control_plane.checks import (
     check_store,
 )
 from control_plane.cli.main import corrente
+from control_plane.findings import Verdict
 from control_plane.machine.demo import load_demo
+from control_plane.machine.live_figures import load_network_figures
 from control_plane.machine.ports import can_bind, choose_ports, with_ports, write_ports
 from control_plane.settings import Settings
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
@@ -36,6 +39,7 @@ from radius_hooks.sealing import Sealer
 
 pytestmark = pytest.mark.db
 SEALER = Sealer([bytes(range(32))])
+ROME = ZoneInfo("Europe/Rome")
 
 
 def publish(settings: Settings, *, checked_at: float) -> None:
@@ -142,6 +146,52 @@ def test_a_nas_that_no_change_can_reach_or_prove_is_named(connection):
 def test_a_vendor_without_a_driver_fails(connection):
     add_nas(connection, "no_such_maker")
     assert [finding.verdict for finding in check_profiles(connection)] == [Verdict.FAIL]
+
+
+def test_a_lost_key_is_to_be_put_back_where_there_is_a_database_and_made_where_there_is_none(tmp_path):
+    settings = Settings(base_dir=str(tmp_path))
+    assert "start `corrente up` once" in check_key(settings)[1].advice
+    (settings.state_dir / "postgres").mkdir(parents=True)
+    (settings.state_dir / "postgres" / "corrente_ready").touch()
+    assert "put the key of your backup there" in check_key(settings)[1].advice
+    assert "corrente up" not in check_key(settings)[1].advice
+
+
+def test_what_is_stopped_held_or_in_maintenance_is_said_by_the_check_and_on_the_screen(connection):
+    assert [finding.verdict for finding in check_loop(connection, ROME)] == [Verdict.OK]
+    assert load_network_figures(connection).notices == ()
+    add_nas(connection, "mikrotik")
+    connection.execute("INSERT INTO network_stop (reason, placed_by) VALUES ('a wrong import', 'anna')")
+    connection.execute(
+        "INSERT INTO nas_maintenance (nas_id, reason, placed_by) SELECT id, 'new software', 'bob' FROM nas"
+    )
+    connection.execute("UPDATE guard_state SET tripped_at = now(), tripped_reason = '497 of 1,842 subscribers'")
+    findings = list(check_loop(connection, ROME))
+    assert [finding.verdict for finding in findings] == [Verdict.WARN] * 3
+    for finding, text, advice in zip(
+        findings,
+        ("anna: a wrong import", "497 of 1,842 subscribers", "in maintenance with no end, 0 changes wait"),
+        ("`corrente resume`", "`corrente guard release`", "corrente maintenance off"),
+        strict=True,
+    ):
+        assert text in finding.text
+        assert advice in finding.advice
+    stopped, tripped, maintained = load_network_figures(connection).notices
+    assert "anna: a wrong import" in stopped
+    assert "497 of 1,842 subscribers" in tripped
+    assert "in maintenance: " in maintained
+
+
+def test_a_subscriber_with_two_sessions_is_one_subscriber_online(connection):
+    load_demo(connection, SEALER, today=date(2026, 11, 21))
+    for account, device in ((1, "s1"), (1, "s2"), (2, "s3"), (None, "s4")):
+        connection.execute(
+            "INSERT INTO session (session_key, nas_id, acct_session_id, username, account_id, started_at, updated_at, received_at, "
+            "session_time_s, octets_in, octets_out, counter_in, counter_out, addresses_since) VALUES (gen_random_uuid(), "
+            "(SELECT min(id) FROM nas), %s, 'someone', %s, now(), now(), now(), 0, 0, 0, 0, 0, now())",
+            (device, account),
+        )
+    assert load_network_figures(connection).online == 3
 
 
 def test_a_missing_key_fails_and_a_readable_one_is_warned_of(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import urllib.error
@@ -134,6 +135,30 @@ def test_a_secrets_key_in_the_environment_is_given_to_freeradius_and_the_worker_
     assert up.stop() == 0
     assert knowing == {"authentication", "accounting", "worker"}
     assert files == []
+
+
+def test_a_database_whose_secrets_were_sealed_with_another_key_is_not_served(home):
+    up = Up(home)
+    up.wait_for("Ready: RADIUS")
+    assert up.stop() == 0
+    key = home.state / "secrets.key"
+    right = key.read_text()
+    key.write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n")
+    wrong = Up(home)
+    assert wrong.process.wait(timeout=90) == 1
+    assert f"were sealed with another key than the one in {key}" in wrong.said
+    key.unlink()
+    lost = Up(home)
+    assert lost.process.wait(timeout=90) == 1
+    assert f"{key} is gone" in lost.said
+    assert not key.exists()
+    assert home.processes() == {}
+    key.write_text(right)
+    if os.geteuid() == 0:
+        shutil.chown(key, "corrente", "freerad")
+    again = Up(home)
+    again.wait_for("Ready: RADIUS")
+    assert again.stop() == 0
 
 
 def environment_of(pid: int) -> str:

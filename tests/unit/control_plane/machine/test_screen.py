@@ -115,3 +115,20 @@ def test_a_decision_on_a_line_names_reason_account_and_nas():
     assert decision_line(REFUSED) == (
         "reject wrong_password: eva.tarini7@corrente.example at monte-alto-1 (the password does not match)"
     )
+
+
+def test_what_keeps_changes_from_the_devices_stands_on_the_screen_and_in_the_log():
+    held = ("EVERYTHING IS STOPPED by root: a wrong import", "GUARD TRIPPED: 497 of 1,842 subscribers online")
+    picture = replace(PICTURE, network=replace(PICTURE.network, notices=held))
+    for notice in held:
+        assert notice in drawn(picture, width=100)
+        assert notice in plain_line(picture)
+    assert "STOPPED" not in drawn(PICTURE)
+
+
+def test_notices_take_their_lines_from_the_decisions_and_not_from_the_messages():
+    held = ("EVERYTHING IS STOPPED by root: x", "GUARD TRIPPED: y", "in maintenance: bras-1")
+    network = replace(PICTURE.network, decisions=(REFUSED,) * 12, notices=held)
+    screen = drawn(replace(PICTURE, network=network), height=30)
+    assert "edge died (signal 9)" in screen
+    assert len(screen.splitlines()) <= 30
