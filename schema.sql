@@ -1244,6 +1244,8 @@ GRANT EXECUTE ON FUNCTION drop_months(text, date) TO corrente_worker;
 GRANT SELECT ON nas, site, profile, plan, contract, restriction, relief, subscriber_account, account_prefix, change_feed, change_horizon, schema_migration TO corrente_edge, corrente_worker, corrente_web;
 GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, spool_position, spool_node TO corrente_edge;
 GRANT SELECT, INSERT ON address_history, login_attempt, unreadable_record, change_feed TO corrente_edge;
+-- A holding of no length grows when its session speaks again.
+GRANT UPDATE (valid_to) ON address_history TO corrente_edge, corrente_worker;
 -- An edge takes a name that nobody has, and never another's.
 GRANT SELECT, INSERT ON node_holder TO corrente_edge;
 -- To change sessions is to hold their NAS first, and a row lock needs the right to update something.

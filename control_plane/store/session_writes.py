@@ -96,10 +96,15 @@ _SAVE_PROGRESS: Final = (
 )
 
 
+# What was closed where it began has a holding of no length; when it speaks again its real one has the same key. In the order
+# of their keys, as usage below.
 _ADD_HOLDINGS: Final = (
     "INSERT INTO address_history (month, address, valid_from, valid_to, first_port, last_port, session_key, nas_id, account_id, "
-    "username) SELECT month, address, to_timestamp(valid_from), to_timestamp(valid_to), first_port, last_port, session_key, "
-    "nas_id, account_id, username FROM incoming_holding ON CONFLICT DO NOTHING"
+    "username) SELECT DISTINCT ON (address, valid_from, session_key, first_port, month) month, address, to_timestamp(valid_from), "
+    "to_timestamp(valid_to), first_port, last_port, session_key, nas_id, account_id, username FROM incoming_holding "
+    "ORDER BY address, valid_from, session_key, first_port, month, valid_to DESC "
+    "ON CONFLICT (address, valid_from, session_key, first_port, month) DO UPDATE SET valid_to = EXCLUDED.valid_to "
+    "WHERE address_history.valid_to < EXCLUDED.valid_to"
 )
 # In the order of their keys: two shippers that bring usage of the same accounts never wait for each other in a circle.
 _ADD_HOURS: Final = (

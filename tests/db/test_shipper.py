@@ -4,6 +4,7 @@ import importlib
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
@@ -23,6 +24,10 @@ KEY, OTHER = b"a" * 16, b"b" * 16
 LIVE = "SELECT username, session_time_s, octets_in, octets_out, stale FROM session ORDER BY started_at, username"
 CLOSED = (
     "SELECT ended_by::text, octets_in, octets_out, session_time_s FROM closed_session ORDER BY started_at, ended_at"
+)
+HELD = (
+    f"SELECT extract(epoch FROM valid_from)::bigint - {NOON}, extract(epoch FROM valid_to)::bigint - {NOON} "
+    "FROM address_history ORDER BY valid_from"
 )
 USED = "SELECT coalesce(sum(octets_in), 0)::bigint, coalesce(sum(octets_out), 0)::bigint FROM usage_{}"
 
@@ -460,6 +465,33 @@ def test_a_word_takes_the_mark_away_and_reopens_what_was_closed(world, database)
     assert rows(database, LIVE) == [("anna", 6000, 90, 900, False)]
     assert rows(database, CLOSED) == []
     assert rows(database, USED.format("day")) == [(90, 900)]
+
+
+@pytest.mark.parametrize("stopped_at_once", [True, False])
+def test_the_history_has_the_whole_time_of_a_session_that_seemed_to_end_where_it_began(
+    world, database, stopped_at_once
+):
+    """Its holding of no length is in the history when the session speaks again, or its Stop is resent later."""
+    address = {"Framed_IP_Address": "10.0.0.1"}
+    if stopped_at_once:
+        spool(world, detail("Start", key=KEY, **address), detail("Stop", key=KEY, **address))
+    else:
+        spool(world, detail("Start", key=KEY, **address))
+    ship(world)
+    if not stopped_at_once:
+        assert sweep(world, database, NOON + 3 * 600 + 61) == 1
+    held = rows(database, HELD)
+    spool(
+        world,
+        detail("Interim-Update", key=KEY, at=NOON + 7200, time=7200, octets=(10, 100), **address),
+        detail("Stop", key=KEY, at=NOON + 9000, time=9000, octets=(20, 200), **address),
+    )
+    ship(world)
+
+    assert held == [(0, 0)]
+    assert rows(database, HELD)[0][0] == 0
+    assert rows(database, HELD)[-1][1] == 9000
+    assert all(one[1] == following[0] for one, following in pairwise(rows(database, HELD)))
 
 
 def test_what_a_session_runs_under_stays_through_interims_and_goes_with_it_when_it_is_closed_and_reopened(
