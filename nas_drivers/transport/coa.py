@@ -117,11 +117,13 @@ class Nacked:
 class Unanswered:
     """No genuine answer. `sends` 0 means that nothing left: what is asked has certainly not happened.
 
-    `refused` means that the machine is there and nothing listens on that port.
+    `refused` means that the machine is there and nothing listens on that port; `withheld` that it was not to leave any
+    more.
     """
 
     sends: int
     refused: bool = False
+    withheld: bool = False
     problem: str = ""
 
 
@@ -139,6 +141,7 @@ class _Exchange:
     on_packet: OnPacket
     outcome: asyncio.Future[Outcome]
     waits: Iterator[float]
+    may_leave: Callable[[], bool]
     pair: tuple[int, int] = (0, 0)
     port: SourcePort | None = None
     written: Written | None = None
@@ -180,10 +183,18 @@ class ChangeSender:
         # By family and source address; the first number of an identifier pair counts along such a list.
         self._ports: dict[tuple[int, str | None], list[SourcePort]] = {}
 
-    async def send(self, target: ChangeTarget, request: ChangeRequest, *, on_packet: OnPacket) -> Outcome:
+    async def send(
+        self,
+        target: ChangeTarget,
+        request: ChangeRequest,
+        *,
+        on_packet: OnPacket,
+        may_leave: Callable[[], bool] = lambda: True,
+    ) -> Outcome:
         """Ask, again and again within RFC 5080's limits, and return what became of it.
 
-        `on_packet` is called in the loop's thread, right after each send and before the outcome of an accepted answer.
+        `on_packet` is called in the loop's thread, right after each send and before the outcome of an accepted answer;
+        `may_leave` right before each send: when it says no, nothing leaves any more and the request is given up.
         Cancelling gives the request up; what has left may still take effect. Where a NAS has answered nobody since a
         request left that is given up, what still waits for it comes back as Unanswered with 0 sends.
 
@@ -199,6 +210,7 @@ class ChangeSender:
             on_packet=on_packet,
             outcome=asyncio.get_running_loop().create_future(),
             waits=self._patience.waits(self._chance),
+            may_leave=may_leave,
         )
         device.waiting.append(exchange)
         self._pump(device)
@@ -298,6 +310,9 @@ class ChangeSender:
 
     def _transmit(self, device: _Device, exchange: _Exchange) -> None:
         if exchange.outcome.done():
+            return
+        if not exchange.may_leave():
+            _settle(exchange, Unanswered(exchange.sends, withheld=True, problem="it is not to leave any more"))
             return
         wait = next(exchange.waits, None)
         if wait is None:

@@ -28,6 +28,8 @@ _DICTIONARY: Final = Path(reader.__file__).with_name("dictionary.changes")
 _WHOLE_NUMBERS: Final = frozenset({"integer", "date", "short", "byte"})
 _REPLY_MESSAGE: Final = 18
 _ERROR_CAUSE: Final = 101
+# Four octets on the wire; the registry's values have three digits. What is beyond says nothing that anybody knows.
+_LARGEST_CAUSE: Final = 65_535
 # Request code -> the code that acknowledges it, the one that refuses it.
 _ANSWERS: Final = {40: (41, 42), 43: (44, 45)}
 # No attribute of ours is a secret; one that speaks of one is never shown all the same.
@@ -116,12 +118,13 @@ def read_answer(raw: bytes, request: Written) -> Answer | str:
     codes = _ANSWERS[request.packet.code]
     if reply.code not in codes:
         return "wrong code"
-    causes = [value for value in reply.get(_ERROR_CAUSE, []) if len(value) == 4]
+    causes = [int.from_bytes(value, "big") for value in reply.get(_ERROR_CAUSE, []) if len(value) == 4]
+    cause = causes[0] if causes and causes[0] <= _LARGEST_CAUSE else None
     messages = [value.decode("utf-8", "replace") for value in reply.get(_REPLY_MESSAGE, [])]
     return Answer(
         code=reply.code,
         acknowledged=reply.code == codes[0],
-        error_cause=int.from_bytes(causes[0], "big") if causes else None,
+        error_cause=cause,
         message=_printable(" ".join(messages)),
         attributes=_lines(reply),
     )

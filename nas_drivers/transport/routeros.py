@@ -164,7 +164,7 @@ class RouterOsDevice:
 
     def _removed(self, path: str, row: Row) -> bool:
         try:
-            self._call(path, "remove", {"id": row["id"]})
+            self._call(path, "remove", {"id": row.get("id", "")})
         except RouterOsRefusedError as error:
             if _GONE in str(error):
                 return False

@@ -306,3 +306,19 @@ def test_librouteros_understands_the_stand_in():
         assert [one.username for one in stand_in.sessions.all()] == ["bruno", "bruno"]
 
     tell(story)
+
+
+def test_a_row_without_a_number_ends_nobody_and_breaks_nothing():
+    class Nameless(StandInRouterOsApi):
+        def _active(self, session):
+            return {name: value for name, value in super()._active(session).items() if name != ".id"}
+
+    async def story():
+        sessions = table_of(live_session("81a00001", "anna"))
+        stand_in = Nameless(sessions, sessions.remove)
+        async with stand_in.listening(ADDRESS):
+            access = ApiAccess(7, ADDRESS, "corrente", "api password", stand_in.port, tls=False, timeout_s=10.0)
+            assert await on(access, lambda device: device.end_session("anna", "81a00001")) is False
+            assert len(sessions.of("anna")) == 1
+
+    asyncio.run(story())

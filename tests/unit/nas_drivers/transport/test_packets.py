@@ -100,6 +100,18 @@ def test_an_answer_of_another_exchange_or_another_secret_is_none(code, secret, w
     assert read_answer(codec.response(code, codec.decode(request.raw), b"", secret, sign=False), request) == words
 
 
+@pytest.mark.parametrize(
+    ("octets", "cause"), [(b"\x00\x00\xff\xff", 65_535), (b"\x00\x01\x00\x00", None), (b"\xff" * 4, None)]
+)
+def test_a_cause_that_no_registry_could_hold_is_no_cause_but_shown(octets, cause):
+    request = written()
+    attributes = codec.octets(wire.ERROR_CAUSE, octets)
+    answer = read_answer(codec.response(45, codec.decode(request.raw), attributes, SECRET, sign=False), request)
+    assert isinstance(answer, Answer)
+    assert answer.error_cause == cause
+    assert answer.attributes == f"Error-Cause = {int.from_bytes(octets, 'big')}"
+
+
 def test_a_cause_of_the_wrong_length_is_no_cause():
     request = written()
     body = codec.octets(wire.ERROR_CAUSE, b"\x01\xf7")
