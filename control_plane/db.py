@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final, TypeVar
 
 import psycopg
@@ -20,12 +21,19 @@ _KEEPALIVE: Final = {
 }
 
 
-def connect(conninfo: str, *, name: str, autocommit: bool = False) -> psycopg.Connection[TupleRow]:
-    """A connection that calls itself `name` in pg_stat_activity, speaks UTC and notices a dead peer."""
-    return connect_as(psycopg.Connection[TupleRow], conninfo, name=name, autocommit=autocommit)
+def connect(
+    conninfo: str, *, name: str, autocommit: bool = False, idle_limit_s: int = 0
+) -> psycopg.Connection[TupleRow]:
+    """A connection that calls itself `name` in pg_stat_activity, speaks UTC and notices a dead peer.
+
+    `idle_limit_s`: the server ends it when it is that long silent within a transaction, as a stopped process is, so that
+    what it has locked is free; 0 for never.
+    """
+    kind = psycopg.Connection[TupleRow]
+    return connect_as(kind, conninfo, name=name, autocommit=autocommit, idle_limit_s=idle_limit_s)
 
 
-def connect_as(kind: type[Kind], conninfo: str, *, name: str, autocommit: bool = False) -> Kind:
+def connect_as(kind: type[Kind], conninfo: str, *, name: str, autocommit: bool = False, idle_limit_s: int = 0) -> Kind:
     """The same, as a class derived from psycopg's."""
     given = psycopg.conninfo.conninfo_to_dict(conninfo)
     missing = {key: value for key, value in _KEEPALIVE.items() if key not in given}
@@ -33,6 +41,14 @@ def connect_as(kind: type[Kind], conninfo: str, *, name: str, autocommit: bool =
         conninfo,
         autocommit=autocommit,
         application_name=f"corrente {name}",
-        options="-c timezone=UTC",
+        options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={idle_limit_s}s",
         **missing,  # type: ignore[arg-type]
     )
+
+
+def clock(connection: psycopg.Connection[TupleRow]) -> datetime:
+    """What time the database has: the one clock that all processes share. Aware UTC."""
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment

@@ -43,9 +43,16 @@ class ApiCaller:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="device API")
         self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def end_session(self, call: ApiCall, *, on_packet: Callable[[PacketTrace], None]) -> Outcome:
-        """End it: acknowledged, refused with 503 when it was not there, or failed with the reason."""
+    async def end_session(
+        self, call: ApiCall, *, on_packet: Callable[[PacketTrace], None], may_leave: Callable[[], bool] = lambda: True
+    ) -> Outcome | None:
+        """End it: acknowledged, refused with 503 when it was not there, or failed with the reason.
+
+        `may_leave` is asked when its turn has come: None when it says no, and then nothing was done.
+        """
         async with self._turns[call.access.nas_id]:
+            if not may_leave():
+                return None
             on_packet(_trace(call, "sent", f"command = /ppp/active/remove\nname = {_line(call.username)}"))
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, _end, call)
         if outcome.reply is not Reply.FAILED:

@@ -11,6 +11,7 @@ Next: turn.py
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
 from collections import Counter
@@ -72,7 +73,8 @@ class Enforcer:
     def wake(self) -> None:
         """There may be something due."""
         if self._loop is not None and self._wake is not None:
-            self._loop.call_soon_threadsafe(self._wake.set)
+            with contextlib.suppress(RuntimeError):  # its loop has ended
+                self._loop.call_soon_threadsafe(self._wake.set)
 
     async def _run(self, stop: threading.Event) -> None:
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
@@ -137,7 +139,7 @@ class Enforcer:
         work = partial(self._turns.transact, news, dict(self._taken), frozenset(self._tasks))
         try:
             turn = await self._loop.run_in_executor(database, work)
-        except psycopg.Error:
+        except BaseException:
             self._news.put_back(news)
             raise
         for change, progress, outgoing in turn.outgoing:
@@ -148,23 +150,33 @@ class Enforcer:
 
     async def _deliver(self, change: Change, progress: Progress, outgoing: Outgoing | ApiCall) -> None:
         """One exchange, to its outcome."""
-        trace = partial(self._trace, change)
         try:
-            if isinstance(outgoing, ApiCall):
-                outcome = await self._caller.end_session(outgoing, on_packet=trace)
-            else:
-                outcome = _outcome(await self._sender.send(outgoing.target, outgoing.request, on_packet=trace))
+            outcome = await self._exchange(change, outgoing)
         except asyncio.CancelledError:
             self._news.released.append(change.id)
             raise
         except NasError as error:
             outcome = Outcome(Reply.FAILED, problem=str(error), sends=0)
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends this exchange, and is said
+            outcome = Outcome(Reply.FAILED, problem=f"{type(error).__name__}: {error}", sends=0)
+            telemetry.logger().error("enforcer.our_fault", enforcement_id=change.id, problem=outcome.problem)
         finally:
             self._tasks.pop(change.id, None)
             self._taken[change.nas_id] -= 1
             if self._wake is not None:
                 self._wake.set()
-        self._news.came.append(Came(change, progress, outcome, datetime.now(UTC)))
+        if outcome is None:
+            self._news.released.append(change.id)
+        else:
+            self._news.came.append(Came(change, progress, outcome, datetime.now(UTC) + self._turns.ahead))
+
+    async def _exchange(self, change: Change, outgoing: Outgoing | ApiCall) -> Outcome | None:
+        """Ask the device; None when this worker may not any more: it was stopped, or the database was away, for longer
+        than its lease, and another may have told the session something newer."""
+        trace, ours = partial(self._trace, change), partial(self._turns.is_ours, change.id)
+        if isinstance(outgoing, ApiCall):
+            return await self._caller.end_session(outgoing, on_packet=trace, may_leave=ours)
+        return _outcome(await self._sender.send(outgoing.target, outgoing.request, on_packet=trace, may_leave=ours))
 
     def _trace(self, change: Change, trace: PacketTrace) -> None:
         # Code 0 is no RADIUS: a device whose API speaks may still be deaf to changes.
@@ -173,7 +185,7 @@ class Enforcer:
         self._news.packets.append(
             PacketRow(
                 change.id,
-                trace.at,
+                trace.at + self._turns.ahead,
                 trace.direction,
                 trace.code,
                 trace.identifier,
@@ -184,12 +196,14 @@ class Enforcer:
         )
 
 
-def _outcome(found: Acked | Nacked | Unanswered) -> Outcome:
+def _outcome(found: Acked | Nacked | Unanswered) -> Outcome | None:
     match found:
         case Acked():
             return Outcome(Reply.ACK, found.error_cause, sends=found.sends)
         case Nacked():
             return Outcome(Reply.NAK, found.error_cause, problem=found.message, sends=found.sends)
+        case Unanswered(withheld=True):
+            return None
         case Unanswered():
             problem = found.problem or ("nothing listens on the device's port" if found.refused else "")
             return Outcome(Reply.NONE, problem=problem, sends=found.sends)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from control_plane.policy.profile import session_policy
+from control_plane.policy.rendering import profile_revision
 from control_plane.store import targets
 from control_plane.store.targets import Connection, NasTarget
 from nas_drivers.driver import NasDriver, UnknownVendorError, driver_for
@@ -26,16 +27,18 @@ class Ladders:
     def __init__(self) -> None:
         self._nases: dict[int, NasTarget] = {}
         self._policies: dict[int, SessionPolicy] = {}
+        self._contents: dict[int, bytes] = {}
         self._by_revision: dict[bytes, int] = {}
         self._read_at: datetime | None = None
 
-    def refresh(self, connection: Connection, now: datetime) -> None:
-        """Read them again when they are older than a second."""
-        if self._read_at is not None and abs(now - self._read_at) < _FRESH_FOR:
+    def refresh(self, connection: Connection, now: datetime, *, at_once: bool = False) -> None:
+        """Read them again when they are older than a second, or `at_once`."""
+        if not at_once and self._read_at is not None and abs(now - self._read_at) < _FRESH_FOR:
             return
         self._nases = {nas.id: nas for nas in targets.load_targets(connection)}
         rows = targets.load_profiles(connection)
         self._policies = {profile_id: session_policy(columns) for profile_id, columns in rows.items()}
+        self._contents = {profile_id: profile_revision(columns) for profile_id, columns in rows.items()}
         self._by_revision = targets.load_revisions(connection)
         self._read_at = now
 
@@ -46,6 +49,10 @@ class Ladders:
     def policy(self, profile_id: int | None) -> SessionPolicy | None:
         """What a profile gives; None when there is none."""
         return None if profile_id is None else self._policies.get(profile_id)
+
+    def has_content(self, profile_id: int | None, version: bytes | None) -> bool:
+        """Whether the profile as it was read is what this version means: it may have been edited on either side of it."""
+        return version is None or profile_id is None or self._contents.get(profile_id) == version[:4]
 
     def driver(self, nas_id: int) -> NasDriver:
         """The vendor's own, or the one that knows the RFCs when this release has no file for it."""

@@ -23,6 +23,7 @@ from control_plane import db, telemetry
 from control_plane.control_loop.desired import Changed, run_desired
 from control_plane.control_loop.enforcer import Enforcer
 from control_plane.control_loop.reconcile import reconcile_accounts, reconcile_all
+from control_plane.control_loop.turn import IDLE_LIMIT_S
 from control_plane.control_loop.verification import Verifier
 from control_plane.leadership import Leadership, LeadershipLostError
 from control_plane.pulse import Pulse
@@ -177,14 +178,13 @@ class ControlLoop:
     def _verify(self) -> None:
         """Look at what was acknowledged; between the looks hear of new changes, and wake the sender."""
         pulse = self.pulses[2]
-        with db.connect(
-            self._settings.conninfo("corrente_worker"), name="worker verification", autocommit=True
-        ) as connection:
+        conninfo = self._settings.conninfo("corrente_worker")
+        with db.connect(conninfo, name="worker verification", autocommit=True, idle_limit_s=IDLE_LIMIT_S) as connection:
             connection.execute("LISTEN corrente_enforcement")
             verifier = Verifier(connection, self._settings, self._sealer(pulse))
             try:
                 while not self._stop.is_set():
-                    verifier.turn(datetime.now(UTC))
+                    verifier.turn(db.clock(connection))
                     pulse.beat()
                     if list(connection.notifies(timeout=LOOK_S, stop_after=1)) and self._enforcer is not None:
                         self._enforcer.wake()

@@ -28,6 +28,10 @@ class UnreachableError(NasError):
     """A change can't be addressed as things are configured."""
 
 
+class ContentError(Exception):
+    """A profile has been edited, and what its version means is not known at this moment: it will be in the next."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One request and who gets it."""
@@ -37,7 +41,7 @@ class Outgoing:
 
 
 def build_outgoing(change: Change, progress: Progress, ladders: Ladders, sealer: Sealer) -> Outgoing | ApiCall:
-    """The request for a change as far as it has come. Raises: NasError, SealError, ValueError."""
+    """The request for a change as far as it has come. Raises: ContentError, NasError, SealError, ValueError."""
     nas, driver = ladders.nas(change.nas_id), ladders.driver(change.nas_id)
     if progress.method is Method.ROUTEROS_API:
         return ApiCall(api_access(nas, sealer), change.username, change.acct_session_id)
@@ -49,6 +53,9 @@ def build_outgoing(change: Change, progress: Progress, ladders: Ladders, sealer:
         policy = ladders.policy(change.profile_id)
         if policy is None:
             raise UnreachableError(f"profile {change.profile_id} is not there any more")
+        # The version is what the session will be known by: it must never stand for another content than was sent.
+        if not ladders.has_content(change.profile_id, change.desired_version):
+            raise ContentError(f"profile {change.profile_id} is not what version {change.desired_version!r} means")
         attributes += driver.change_attributes(policy, class_octets=_new_class(change))
     return Outgoing(_target(nas, sealer), ChangeRequest(code, attributes))
 

@@ -3,13 +3,14 @@
 Outcomes and packets of the last turn are written, due changes are taken after a last look at whether they are still wanted,
 and the intent is written before anything leaves. All of it runs in one thread, on one connection.
 
+Every instant that is written is of the database's clock, which all workers share: leases must not depend on whose is wrong.
+
 Units: *_s seconds; instants are aware UTC.
 Next: outgoing.py
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,8 +36,9 @@ from control_plane.control_loop.enforcement import (
 from control_plane.control_loop.gone_sessions import GoneSessions
 from control_plane.control_loop.guard import Verdict, Wait
 from control_plane.control_loop.ladder import Ladders
-from control_plane.control_loop.outgoing import Outgoing, build_outgoing
+from control_plane.control_loop.outgoing import ContentError, Outgoing, build_outgoing
 from control_plane.control_loop.verification import READ_AFTER_S, deadline_after, report
+from control_plane.pulse import elapsed_s
 from control_plane.settings import Settings
 from control_plane.store import enforcement as store
 from control_plane.store.enforcement import Change, Connection, Ended, PacketRow
@@ -53,6 +55,10 @@ PER_NAS_MAX: Final = 64
 TAKEN_AT_ONCE: Final = 500
 # What is held is asked about again this often; a release makes it due by itself.
 HELD_AGAIN: Final = timedelta(seconds=15)
+# A worker that stops within a transaction holds the guard's row: after so long the server takes it away.
+IDLE_LIMIT_S: Final = 5
+# An edited profile's new version is a moment away.
+_CONTENT_AGAIN: Final = timedelta(seconds=0.2)
 _SILENCE_PAUSE_S: Final = 30.0
 _HEARD_EVERY: Final = timedelta(seconds=1)
 
@@ -85,6 +91,15 @@ class News:
         self.packets[:0] = older.packets
         self.answered |= older.answered
 
+    def of_each(self) -> dict[int, News]:
+        """Outcomes and packets in pieces, one a change."""
+        pieces: dict[int, News] = {}
+        for came in self.came:
+            pieces.setdefault(came.change.id, News()).came.append(came)
+        for packet in self.packets:
+            pieces.setdefault(packet.enforcement_id, News()).packets.append(packet)
+        return pieces
+
 
 @dataclass(slots=True)
 class Turn:
@@ -94,6 +109,12 @@ class Turn:
     gone: dict[int, list[UUID]] = field(default_factory=dict)
     replaced: dict[int, list[UUID]] = field(default_factory=dict)
     ended: list[tuple[Change, Ended]] = field(default_factory=list)
+
+    def add(self, other: Turn) -> None:
+        """What another piece of news brought."""
+        self.ended += other.ended
+        for nas_id, keys in other.gone.items():
+            self.gone.setdefault(nas_id, []).extend(keys)
 
 
 class Turns:
@@ -112,13 +133,27 @@ class Turns:
         self._connection: Connection | None = None
         self._gone: GoneSessions | None = None
         self._renewed_at = 0.0
+        # Until when nobody else takes what is in hand, by a clock that nobody sets and that goes on in a stopped process.
+        self._ours_until: dict[int, float] = {}
+        # How far the database's clock is ahead of this machine's.
+        self.ahead = timedelta()
         self._ghosts: list[tuple[int, list[UUID], SessionEnd]] = []
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.broken:
-            self._connection = db.connect(self._settings.conninfo("corrente_worker"), name="enforcer", autocommit=True)
+            conninfo = self._settings.conninfo("corrente_worker")
+            self._connection = db.connect(conninfo, name="enforcer", autocommit=True, idle_limit_s=IDLE_LIMIT_S)
             self._gone = GoneSessions(self._connection, self._settings)
         return self._connection
+
+    def _now(self, connection: Connection) -> datetime:
+        now = db.clock(connection)
+        self.ahead = now - datetime.now(UTC)
+        return now
+
+    def is_ours(self, number: int) -> bool:
+        """Whether nobody else can have taken this change yet: asked in any thread before each of its packets."""
+        return elapsed_s() < self._ours_until.get(number, 0.0)
 
     def disconnect(self) -> None:
         """Let go of the connection; the next turn makes another."""
@@ -129,32 +164,34 @@ class Turns:
     def let_go(self, news: News) -> None:
         """Write what has come, and leave the rest to others. Raises: psycopg.Error."""
         connection = self._open()
-        now = datetime.now(UTC)
         with connection.transaction():
-            store.save_packets(connection, news.packets)
-            self._save_came(connection, news.came, now)
+            self._save_news(connection, news, self._now(connection))
             store.save_let_go(connection, worker=self._worker)
 
     def load_unwanted(self, ids: list[int]) -> list[int]:
         """Which of the changes in hand are no longer wanted, or another worker's; the others are kept. Raises: psycopg.Error."""
-        connection = self._open()
+        connection, asked_s = self._open(), elapsed_s()
+        for number in self._ours_until.keys() - set(ids):
+            del self._ours_until[number]
         if not ids:
             return []
-        if time.monotonic() - self._renewed_at >= _RENEWED_EVERY_S:
-            store.save_kept(connection, ids, worker=self._worker, until=datetime.now(UTC) + LEASE)
-            self._renewed_at = time.monotonic()
+        if asked_s - self._renewed_at >= _RENEWED_EVERY_S:
+            kept = store.save_kept(connection, ids, worker=self._worker, until=self._now(connection) + LEASE)
+            self._renewed_at = asked_s
+            self._ours_until.update(dict.fromkeys(kept, asked_s + LEASE.total_seconds()))
         return store.load_unwanted(connection, ids, worker=self._worker)
 
     def transact(self, news: News, taken: dict[int, int], in_hand: frozenset[int]) -> Turn:
         """One turn; `taken` counts by NAS what is in hand. Raises: psycopg.Error, and then nothing was written."""
-        connection, now = self._open(), datetime.now(UTC)
+        connection, until_s = self._open(), elapsed_s() + LEASE.total_seconds()
         with connection.transaction():
+            now = self._now(connection)
             self._ladders.refresh(connection, now)
-            store.save_packets(connection, news.packets)
-            turn = self._save_came(connection, news.came, now)
+            turn = self._save_news(connection, news, now)
             store.save_released(connection, news.released, worker=self._worker)
             self._save_reach(connection, news, now)
             self._take(connection, turn, taken, in_hand, now)
+        self._ours_until.update({change.id: until_s for change, _, _ in turn.outgoing})
         self._ghosts += [(nas_id, keys, SessionEnd.NOT_ON_DEVICE) for nas_id, keys in turn.gone.items()]
         self._ghosts += [(nas_id, keys, SessionEnd.REPLACED) for nas_id, keys in turn.replaced.items()]
         for change, ended in turn.ended:
@@ -169,11 +206,33 @@ class Turns:
             assert self._gone is not None
             nas_id, keys, ended_by = self._ghosts[0]
             try:
-                self._gone.close({nas_id: keys}, ended_by, now=datetime.now(UTC))
+                self._gone.close({nas_id: keys}, ended_by, now=self._now(self._open()))
             except (psycopg.DataError, psycopg.IntegrityError) as error:
                 # It would be refused each time, and hold up all that is sent.
                 telemetry.logger().error("enforcer.ghosts_refused", nas_id=nas_id, problem=str(error).strip())
             del self._ghosts[0]
+
+    def _save_news(self, connection: Connection, news: News, now: datetime) -> Turn:
+        """Write it all; what the database refuses of one change is that one's alone."""
+        whole = Turn()
+        if not self._saved(connection, news, whole, now):
+            for number, piece in news.of_each().items():
+                if not self._saved(connection, piece, whole, now):
+                    telemetry.logger().error("enforcer.not_written", enforcement_id=number)
+        return whole
+
+    def _saved(self, connection: Connection, news: News, whole: Turn, now: datetime) -> bool:
+        """Write packets and outcomes and add what follows to `whole`; False when the database refuses them."""
+        try:
+            with connection.transaction():
+                store.save_packets(connection, news.packets)
+                whole.add(self._save_came(connection, news.came, now))
+        except psycopg.DatabaseError as error:
+            if isinstance(error, psycopg.OperationalError) or connection.closed:
+                raise
+            telemetry.logger().warning("enforcer.refused", problem=str(error).strip())
+            return False
+        return True
 
     def _save_came(self, connection: Connection, came: Sequence[Came], now: datetime) -> Turn:
         """Write what came of exchanges, by the rules."""
@@ -250,22 +309,37 @@ class Turns:
             wanted.append((change, self._taken_over(change)))
         wanted = self._guarded(connection, wanted, dropped, now)
         store.save_superseded(connection, dropped, now=now)
+        self._begin(connection, turn, wanted, now)
+
+    def _begin(
+        self, connection: Connection, turn: Turn, wanted: Sequence[tuple[Change, Progress]], now: datetime
+    ) -> None:
+        """Build the requests, and write the intent."""
         begins: list[tuple[int, Progress]] = []
         failed: list[Ended] = []
+        later: list[int] = []
+        if not all(self._ladders.has_content(change.profile_id, change.desired_version) for change, _ in wanted):
+            self._ladders.refresh(connection, now, at_once=True)
         for change, progress in wanted:
             try:
                 if progress.attempt >= ATTEMPTS_MAX or progress.state.closed:
                     raise _HopelessError(f"tried {progress.attempt} times in vain")
                 outgoing = build_outgoing(change, progress, self._ladders, self._sealer)
+            except ContentError:
+                later.append(change.id)
+                continue
             except (NasError, SealError, ValueError, _HopelessError) as error:
-                found = Next(progress_given_up(progress), problem=str(error), alarm=True)
-                failed.append(Ended(change.id, found, now))
+                problem = str(error) or type(error).__name__
+                failed.append(Ended(change.id, Next(progress_given_up(progress), problem=problem, alarm=True), now))
                 turn.ended.append((change, failed[-1]))
                 continue
             begins.append((change.id, begun(progress)))
             turn.outgoing.append((change, begun(progress), outgoing))
+        store.save_later(connection, later, again=now + _CONTENT_AGAIN)
         store.save_begun(connection, begins, worker=self._worker, now=now, until=now + LEASE)
         if failed:
+            # Some were left by a worker that died: nobody else writes what becomes of them.
+            store.save_free(connection, [one.enforcement_id for one in failed])
             store.save_ended(connection, failed, worker=None, now=now)
 
     def _taken_over(self, change: Change) -> Progress:

@@ -73,6 +73,7 @@ class Change:
 
 # Of each NAS that has something due, its first ones; of a silent NAS one at a time. What restores goes before what restricts.
 # A session whose older change is still with a worker waits: two packets in flight at once could arrive in either order.
+# No more than a NAS takes within moments: what restores does not wait behind cuts that are taken and can't leave yet.
 _TAKE: Final = """
 SELECT one.id FROM (SELECT DISTINCT nas_id FROM enforcement WHERE closed_at IS NULL AND state <> 'acked' AND next_at <= %(now)s) due
 JOIN nas n ON n.id = due.nas_id AND n.enabled LEFT JOIN nas_silence q ON q.nas_id = n.id
@@ -85,7 +86,8 @@ CROSS JOIN LATERAL (
         AND (q.nas_id IS NULL OR (q.next_at <= %(now)s
             AND NOT EXISTS (SELECT FROM enforcement p WHERE p.nas_id = n.id AND p.closed_at IS NULL AND p.taken_until > %(now)s)))
     ORDER BY e.disruptive, e.next_at
-    LIMIT CASE WHEN q.nas_id IS NULL THEN greatest(least(%(per_nas)s - coalesce(b.taken, 0), %(limit)s), 0) ELSE 1 END
+    LIMIT CASE WHEN q.nas_id IS NULL THEN greatest(least(least(%(per_nas)s, 2 * n.coa_window, 2 * n.coa_rate_per_s)
+        - coalesce(b.taken, 0), %(limit)s), 0) ELSE 1 END
     FOR UPDATE SKIP LOCKED
 ) one ORDER BY one.disruptive, one.next_at LIMIT %(limit)s
 """
@@ -116,7 +118,7 @@ WHERE e.id = w.id
 _KEPT: Final = """
 UPDATE enforcement e SET taken_until = %(until)s FROM (
     SELECT id FROM enforcement WHERE id = ANY (%(ids)s) AND taken_by = %(worker)s FOR UPDATE SKIP LOCKED
-) mine WHERE e.id = mine.id
+) mine WHERE e.id = mine.id RETURNING e.id
 """
 # Only who still has it, at the attempt it was taken for. One that was superseded meanwhile stays so and is let go.
 _END: Final = """
@@ -274,9 +276,9 @@ def save_packets(connection: Connection, packets: Sequence[PacketRow]) -> None:
         connection.execute(_PACKET, [list(column) for column in columns])
 
 
-def save_kept(connection: Connection, ids: Sequence[int], *, worker: str, until: datetime) -> None:
-    """These are in this worker's hands still. One that somebody closes in this moment is left to that."""
-    connection.execute(_KEPT, {"ids": list(ids), "worker": worker, "until": until})
+def save_kept(connection: Connection, ids: Sequence[int], *, worker: str, until: datetime) -> list[int]:
+    """These are in this worker's hands still; those that are. One that somebody closes in this moment is left to that."""
+    return [row[0] for row in connection.execute(_KEPT, {"ids": list(ids), "worker": worker, "until": until})]
 
 
 def load_unwanted(connection: Connection, ids: Sequence[int], *, worker: str) -> list[int]:
@@ -294,6 +296,11 @@ def save_released(connection: Connection, ids: Sequence[int], *, worker: str) ->
         "UPDATE enforcement SET taken_by = NULL, taken_until = NULL WHERE id = ANY (%s) AND taken_by = %s",
         (list(ids), worker),
     )
+
+
+def save_free(connection: Connection, ids: Sequence[int]) -> None:
+    """Nobody has these any more. The caller holds their rows."""
+    connection.execute("UPDATE enforcement SET taken_by = NULL, taken_until = NULL WHERE id = ANY (%s)", (list(ids),))
 
 
 def save_let_go(connection: Connection, *, worker: str) -> int:
