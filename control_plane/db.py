@@ -41,7 +41,8 @@ def connect_as(kind: type[Kind], conninfo: str, *, name: str, autocommit: bool =
         conninfo,
         autocommit=autocommit,
         application_name=f"corrente {name}",
-        options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={idle_limit_s}s",
+        # Our statements are short. Compiled, one that found 500 rows among a million spent 4 of its 5 seconds on that.
+        options=f"-c timezone=UTC -c jit=off -c idle_in_transaction_session_timeout={idle_limit_s}s",
         **missing,  # type: ignore[arg-type]
     )
 

@@ -133,15 +133,14 @@ class Read:
 def open_feed(conninfo: str, *, name: str = "edge publisher") -> psycopg.Connection[TupleRow]:
     """A connection to follow the feed with: each transaction is one snapshot, and NOTIFY wakes it.
 
-    Nothing is prepared: a plan made for any position would not know that only the feed's end is wanted. Nothing is
-    compiled either: that took two seconds before the first row (seen), and a look at one account could fall into it. Nor
-    is anything shared out to more server processes: an edge leaves the database's cores to others.
+    Nothing is prepared: a plan made for any position would not know that only the feed's end is wanted. Nor is
+    anything shared out to more server processes: an edge leaves the database's cores to others.
     """
     connection = connect(conninfo, name=name, autocommit=True)
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     connection.prepare_threshold = None
-    connection.execute("SET jit = off; SET max_parallel_workers_per_gather = 0")
+    connection.execute("SET max_parallel_workers_per_gather = 0")
     connection.execute(f"LISTEN {CHANNEL}")
     return connection
 

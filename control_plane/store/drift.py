@@ -100,10 +100,9 @@ _FOUND_FIGURES: Final = "SELECT nas_id, reason, state, to_change, count(*) FROM 
 _FOUND_PORTION: Final = "AND x.to_change AND x.number > %(after)s AND x.number <= %(upto)s "
 MEASURE: Final = f"SELECT s.nas_id, k.reason, coalesce(o.state::text, ''), {_TO_CHANGE}, count(*) {OF_ALL} {IN_DRIFT} GROUP BY 1, 2, 3, 4"
 
-# Compiling took longer than the whole pass over a hundred thousand sessions, and the default memory sends a hash of a
-# million policies to disk.
+# The default memory sends a hash of a million policies to disk.
 # The statements name their tables in the order in which they are to be joined: what selects comes first.
-_TUNE: Final = "SET LOCAL jit = off; SET LOCAL work_mem = '128MB'; SET LOCAL join_collapse_limit = 1"
+_TUNE: Final = "SET LOCAL work_mem = '128MB'; SET LOCAL join_collapse_limit = 1"
 _TEMPORARY: Final = """
 CREATE TEMPORARY TABLE IF NOT EXISTS drift_work (
     session_key uuid, nas_id bigint, account_id bigint, acct_session_id text, username text, level policy_level, reason text,

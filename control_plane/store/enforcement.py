@@ -27,6 +27,8 @@ Connection = psycopg.Connection[Any]
 
 # What a person reads of a failure; a device's own words may be long.
 PROBLEM_CHARACTERS: Final = 500
+# Of each NAS in one turn, however many have something open: most of those may have nothing that is due.
+_SHARE_LEAST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +73,35 @@ class Change:
         )
 
 
-# Of each NAS that has something due, its first ones; of a silent NAS one at a time. What restores goes before what restricts.
-# A session whose older change is still with a worker waits: two packets in flight at once could arrive in either order.
-# No more than a NAS takes within moments: what restores does not wait behind cuts that are taken and can't leave yet.
+# Of each NAS its first ones, and of a silent NAS one at a time. What restores goes before what restricts. A session whose
+# older change is still with a worker waits: two packets in flight at once could arrive in either order.
+# A million may be due, so NASes are found by stepping from one to the next, those of a NAS by the range of the index that is
+# due, and no more are locked of a NAS than its share of a turn, which is at least `least`. No more are taken than a NAS is
+# sent within moments: what restores does not wait behind cuts that are taken and can't leave yet.
 _TAKE: Final = """
-SELECT one.id FROM (SELECT DISTINCT nas_id FROM enforcement WHERE closed_at IS NULL AND state <> 'acked' AND next_at <= %(now)s) due
-JOIN nas n ON n.id = due.nas_id AND n.enabled LEFT JOIN nas_silence q ON q.nas_id = n.id
-LEFT JOIN unnest(%(busy_nases)s::bigint[], %(busy)s::int[]) AS b (nas_id, taken) ON b.nas_id = n.id
-CROSS JOIN LATERAL (
-    SELECT e.id, e.disruptive, e.next_at FROM enforcement e
-    WHERE e.nas_id = n.id AND e.closed_at IS NULL AND e.state <> 'acked' AND e.next_at <= %(now)s
-        AND (e.taken_until IS NULL OR e.taken_until <= %(now)s)
-        AND NOT EXISTS (SELECT FROM enforcement x WHERE x.session_key = e.session_key AND x.id <> e.id AND x.taken_until > %(now)s)
-        AND (q.nas_id IS NULL OR (q.next_at <= %(now)s
-            AND NOT EXISTS (SELECT FROM enforcement p WHERE p.nas_id = n.id AND p.closed_at IS NULL AND p.taken_until > %(now)s)))
-    ORDER BY e.disruptive, e.next_at
-    LIMIT CASE WHEN q.nas_id IS NULL THEN greatest(least(least(%(per_nas)s, 2 * n.coa_window, 2 * n.coa_rate_per_s)
-        - coalesce(b.taken, 0), %(limit)s), 0) ELSE 1 END
-    FOR UPDATE SKIP LOCKED
-) one ORDER BY one.disruptive, one.next_at LIMIT %(limit)s
+WITH RECURSIVE step AS (
+    (SELECT nas_id FROM enforcement WHERE closed_at IS NULL ORDER BY nas_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.nas_id FROM enforcement e WHERE e.closed_at IS NULL AND e.nas_id > step.nas_id ORDER BY e.nas_id LIMIT 1)
+    FROM step WHERE step.nas_id IS NOT NULL
+), share AS MATERIALIZED (
+    SELECT n.id AS nas_id, CASE WHEN q.nas_id IS NULL THEN greatest(0, least(
+        least(%(per_nas)s, 2 * n.coa_window, 2 * n.coa_rate_per_s) - coalesce(b.taken, 0), greatest(%(limit)s / (SELECT count(nas_id) FROM step), %(least)s))) ELSE 1 END AS room
+    FROM step JOIN nas n ON n.id = step.nas_id AND n.enabled LEFT JOIN nas_silence q ON q.nas_id = n.id
+    LEFT JOIN unnest(%(busy_nases)s::bigint[], %(busy)s::int[]) AS b (nas_id, taken) ON b.nas_id = n.id
+    LEFT JOIN LATERAL (SELECT true AS asked FROM enforcement p WHERE p.nas_id = q.nas_id AND p.taken_by IS NOT NULL
+        AND p.taken_until > %(now)s LIMIT 1) AS a ON true
+    WHERE q.nas_id IS NULL OR (q.next_at <= %(now)s AND a.asked IS NULL)
+)
+SELECT one.id FROM share CROSS JOIN LATERAL (
+    SELECT due.* FROM (VALUES (false), (true)) AS k (disruptive) CROSS JOIN LATERAL (
+        SELECT e.id, e.disruptive, e.next_at FROM enforcement e
+        WHERE e.nas_id = share.nas_id AND e.disruptive = k.disruptive AND e.closed_at IS NULL AND e.state <> 'acked' AND e.next_at <= %(now)s
+            AND (e.taken_until IS NULL OR e.taken_until <= %(now)s)
+            AND NOT EXISTS (SELECT FROM enforcement x WHERE x.session_key = e.session_key AND x.id <> e.id AND x.taken_until > %(now)s)
+        ORDER BY e.next_at LIMIT share.room FOR UPDATE SKIP LOCKED
+    ) AS due LIMIT share.room
+) AS one ORDER BY one.disruptive, one.next_at LIMIT %(limit)s
 """
 _LOAD: Final = """
 SELECT e.id, e.session_key, e.nas_id, e.account_id, e.acct_session_id, e.username, e.level::text, e.reason, e.from_version,
@@ -206,6 +218,7 @@ def take_due(connection: Connection, *, now: datetime, limit: int, per_nas: int,
         "now": now,
         "limit": limit,
         "per_nas": per_nas,
+        "least": _SHARE_LEAST,
         "busy_nases": list(busy),
         "busy": list(busy.values()),
     }
