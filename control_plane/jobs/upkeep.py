@@ -35,6 +35,16 @@ WITH cleared AS (
 )
 SELECT count(*), (max(xid)::text::numeric + 1)::text::xid8 FROM cleared
 """
+# Changes cleared in one transaction: seconds of work, and their deadline is minutes.
+CLEARED_AT_ONCE: Final = 10_000
+_CLEAR_ENFORCEMENTS: Final = """
+WITH cleared AS (
+    DELETE FROM enforcement WHERE id = ANY (ARRAY(SELECT id FROM enforcement WHERE closed_at < %s ORDER BY closed_at LIMIT %s)) RETURNING id
+), passes AS (
+    DELETE FROM guard_pass WHERE enforcement_id IN (SELECT id FROM cleared)
+)
+SELECT count(*) FROM cleared
+"""
 # Of several that are due only the last counts; a contract that has the plan already is not written.
 _APPLY_PLAN_CHANGES: Final = """
 WITH due AS (
@@ -133,11 +143,18 @@ def clear_unreadable(connection: Connection, settings: Settings, now: datetime) 
 
 
 def clear_enforcements(connection: Connection, settings: Settings, now: datetime) -> str:
-    """Delete the changes that ended before their retention, and what the guard noted of them; their packets go by month."""
+    """Delete the changes that ended before their retention, and what the guard noted of them; their packets go by month.
+
+    In portions, each a transaction: after weeks without a worker, or a shorter retention, there are millions.
+    """
     oldest = now - timedelta(days=settings.retention.enforcement_days)
-    connection.execute("DELETE FROM guard_pass WHERE at < %s", (oldest,))
-    cleared = connection.execute("DELETE FROM enforcement WHERE closed_at < %s", (oldest,)).rowcount
-    return f"cleared {cleared} changes"
+    cleared = 0
+    while True:
+        row = connection.execute(_CLEAR_ENFORCEMENTS, (oldest, CLEARED_AT_ONCE)).fetchone()
+        assert row is not None, "an aggregate has one row"
+        cleared += row[0]
+        if row[0] < CLEARED_AT_ONCE:
+            return f"cleared {cleared} changes"
 
 
 def apply_plan_changes(connection: Connection, settings: Settings, now: datetime) -> str:

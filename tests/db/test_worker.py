@@ -2,7 +2,7 @@
 
 import threading
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
@@ -14,7 +14,14 @@ from control_plane import db, telemetry
 from control_plane.checks import Verdict, check_jobs
 from control_plane.jobs.job import Ended, Job, prepare, run_job
 from control_plane.jobs.scheduler import JOBS, run_all_once, run_worker
-from control_plane.jobs.upkeep import clear_enforcements, clear_feed, clear_unreadable, drop_months, make_months
+from control_plane.jobs.upkeep import (
+    CLEARED_AT_ONCE,
+    clear_enforcements,
+    clear_feed,
+    clear_unreadable,
+    drop_months,
+    make_months,
+)
 from control_plane.leadership import FencedConnection
 from control_plane.publishing.change_feed import Behind, Read, load_changes, load_position, open_feed
 from control_plane.settings import DatabaseSettings, RetentionSettings, Settings
@@ -119,6 +126,32 @@ def test_changes_that_ended_are_kept_for_their_retention_and_open_ones_for_ever(
     assert clear_enforcements(worker, settings, datetime(2026, 3, 31, 12, tzinfo=UTC)) == "cleared 1 changes"
     assert one(connection, "SELECT array_agg(id ORDER BY id) FROM enforcement") == [1, 3]
     assert one(connection, "SELECT array_agg(enforcement_id ORDER BY 1) FROM guard_pass") == [1, 3]
+
+
+def test_changes_are_cleared_in_portions_so_that_a_run_cut_short_has_got_further(worker, settings, connection):
+    isp = make_isp(connection)
+    # A year and a day before; the last one to end is refused, as a run is that its deadline ends.
+    connection.execute(
+        "INSERT INTO enforcement (session_key, nas_id, acct_session_id, username, level, reason, disruptive, method, wanted_at, state, "
+        "problem, closed_at) SELECT gen_random_uuid(), %s, n::text, 'u', 'none', 'r', true, 'coa', '2025-03-10', 'gave_up', 'x', "
+        "'2025-03-10'::timestamptz + n * interval '1 second' FROM generate_series(0, %s) AS n",
+        (isp.nas, CLEARED_AT_ONCE),
+    )
+    connection.execute(
+        "CREATE FUNCTION cut_short() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'cut short' USING ERRCODE = 'query_canceled'; END $$"
+    )
+    connection.execute(
+        f"CREATE TRIGGER cut_short BEFORE DELETE ON enforcement FOR EACH ROW WHEN (OLD.acct_session_id = '{CLEARED_AT_ONCE}') "
+        "EXECUTE FUNCTION cut_short()"
+    )
+    connection.commit()
+
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        clear_enforcements(worker, settings, MARCH + timedelta(days=1))
+    assert one(connection, "SELECT count(*) FROM enforcement") == 1
+    connection.execute("DROP TRIGGER cut_short ON enforcement")
+    connection.commit()
+    assert clear_enforcements(worker, settings, MARCH + timedelta(days=1)) == "cleared 1 changes"
 
 
 def test_a_record_over_which_our_code_failed_is_kept_as_long_as_the_session_it_should_have_become(
