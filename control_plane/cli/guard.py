@@ -190,9 +190,14 @@ def unexempt_command(settings: Settings, username: str, *, yes: bool) -> None:
     now = datetime.now(UTC)
     with open_database(settings) as connection:
         account = known_account(connection, username)
-        if not interventions.end_exemption(connection, account.contract_id, by=os_user(), now=now):
-            raise Refused(f"contract {account.contract_id} is not exempt")
+        not_exempt = Refused(f"contract {account.contract_id} is not exempt")
+        if account.contract_id not in {one.contract_id for one in interventions.load_exemptions(connection, now)}:
+            raise not_exempt
+        # The answer may take minutes, and nobody shall wait for it.
+        connection.commit()
         confirm(f"May automation cut contract {account.contract_id} of {account.customer} again?", yes=yes)
+        if not interventions.end_exemption(connection, account.contract_id, by=os_user(), now=now):
+            raise not_exempt
         detail = {"contract": account.contract_id}
         audit.append(connection, actor=os_user(), action="guard.unexempt", subject=username, detail=detail)
     click.echo(f"Contract {account.contract_id} is exempt no more.")

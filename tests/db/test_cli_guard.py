@@ -147,6 +147,24 @@ def test_a_contract_is_exempt_until_its_end_or_until_it_is_taken_off(corrente, c
     assert [action for _, action, _ in audited(connection)] == ["guard.exempt", "guard.exempt", "guard.unexempt"]
 
 
+def test_while_a_person_thinks_about_the_end_of_an_exemption_nobody_waits(
+    corrente, connection, held, monkeypatch, tmp_path
+):
+    assert corrente("guard", "exempt", "user0001", "--reason", "hospital", "--until", "+2d").exit_code == 0
+    seen = []
+
+    def look(*_, **__):
+        with connection.transaction():
+            seen.append(len(connection.execute("SELECT FROM guard_exemption FOR UPDATE NOWAIT").fetchall()))
+        return True
+
+    # In the place of the person, at the moment of the question.
+    monkeypatch.setattr("click.confirm", look)
+    assert corrente("guard", "unexempt", "user0001").exit_code == 0
+    assert seen == [1]
+    assert "No contract is exempt." in corrente("guard", "exemptions").output
+
+
 def test_maintenance_holds_one_nas_and_ends_with_what_waited_due_at_once(corrente, connection, held):
     dry = corrente("maintenance", "on", "bras", "--reason", "new software", "--dry-run")
     assert "bras: 10 live sessions; 4 changes that take away and 0 others would wait" in dry.output
