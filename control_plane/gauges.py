@@ -10,7 +10,7 @@ Next: telemetry.py
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -42,15 +42,18 @@ _OPEN: Final = """
 SELECT e.state::text, coalesce(n.name, ''), count(*) FROM enforcement e LEFT JOIN nas n ON n.id = e.nas_id WHERE e.closed_at IS NULL
 GROUP BY 1, 2
 """
+_ALARMED: Final = """
+SELECT coalesce(n.name, ''), count(*) FROM enforcement e LEFT JOIN nas n ON n.id = e.nas_id WHERE e.alarmed_at > now() - interval '1 day'
+GROUP BY 1
+"""
 _CLOSED: Final = (
     "SELECT state::text, count(*) FROM enforcement WHERE closed_at > now() - interval '1 minute' GROUP BY state"
 )
 _ONE_EACH: Final = """
 SELECT (SELECT count(*) FROM enforcement WHERE closed_at IS NULL AND held_since IS NOT NULL),
     (SELECT greatest(0, extract(epoch FROM now() - min(wanted_at))) FROM enforcement WHERE closed_at IS NULL AND held_since IS NULL),
-    (SELECT count(*) FROM enforcement WHERE alarmed_at > now() - interval '1 day'),
     (SELECT count(*) FROM nas_silence),
-    (SELECT count(*) FROM nas_maintenance WHERE ended_at IS NULL),
+    (SELECT count(*) FROM nas_maintenance WHERE ended_at IS NULL AND since <= now() AND (until IS NULL OR now() < until)),
     (SELECT count(*) FROM network_stop WHERE ended_at IS NULL),
     (SELECT count(*) FROM guard_state WHERE tripped_at IS NOT NULL),
     (SELECT count(*) FROM scheduled_job WHERE started_at + make_interval(secs => deadline_s) < clock_timestamp())
@@ -58,7 +61,6 @@ SELECT (SELECT count(*) FROM enforcement WHERE closed_at IS NULL AND held_since 
 _EACH: Final = (
     telemetry.ENFORCEMENTS_HELD,
     telemetry.ENFORCEMENT_OLDEST,
-    telemetry.ENFORCEMENTS_ALARMED,
     telemetry.NAS_SILENT,
     telemetry.NAS_MAINTENANCE,
     telemetry.NETWORK_STOPPED,
@@ -91,7 +93,8 @@ class NodeGauges(Collector):
 class DatabaseGauges(Collector):
     """Of the whole network, as the database has it: the same wherever it is asked.
 
-    Drift is a pass over all sessions, so it is measured again only when that costs little.
+    Drift is a pass over all sessions, so it is measured again only when that costs little. What takes longer than the
+    connection allows is left out: a slow figure is no database away.
     """
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
@@ -103,7 +106,7 @@ class DatabaseGauges(Collector):
         """The figures as of now."""
         try:
             with self._connect() as connection:
-                measured = [*_network(connection), *_control_loop(connection), *_scheduler(connection)]
+                measured = [metric for part in _PARTS for metric in _measured(part, connection)]
                 self._measure_drift(connection)
         except psycopg.Error:
             yield telemetry.DATABASE_UP.one(0)
@@ -120,7 +123,8 @@ class DatabaseGauges(Collector):
         self._drift = None
         with suppress(psycopg.errors.QueryCanceled), connection.transaction():
             tune(connection)
-            self._drift = telemetry.DRIFT.family(drift_counts(load_figures(connection)).items())
+            names = dict(connection.execute("SELECT id, name FROM nas").fetchall())
+            self._drift = telemetry.DRIFT.family(drift_counts(load_figures(connection), names).items())
         ended = elapsed_s()
         self._drift_due = ended + max(_DRIFT_EVERY_S, (ended - began) / _DRIFT_SHARE)
 
@@ -148,28 +152,36 @@ def problems_of(pulses: Iterable[Pulse]) -> Iterator[str]:
         yield from pulse.problems()
 
 
-def by_nas(rows: Iterable[tuple[str, str, int]], *, named: int = NASES_NAMED) -> dict[tuple[str, str], int]:
-    """Counts by (state, NAS), with the NASes that have the fewest put together."""
+def by_nas(rows: Iterable[tuple[tuple[str, ...], str, int]], *, named: int = NASES_NAMED) -> dict[tuple[str, ...], int]:
+    """Counts by (labels, NAS) as counts by labels with the NAS last, the NASes that have the fewest put together."""
     found = list(rows)
     totals: dict[str, int] = {}
     for _, nas, count in found:
         totals[nas] = totals.get(nas, 0) + count
     kept = set(sorted(totals, key=lambda nas: (-totals[nas], nas))[:named])
-    counts: dict[tuple[str, str], int] = {}
-    for state, nas, count in found:
-        key = (state, nas if nas in kept else _OTHER)
+    counts: dict[tuple[str, ...], int] = {}
+    for labels, nas, count in found:
+        key = (*labels, nas if nas in kept else _OTHER)
         counts[key] = counts.get(key, 0) + count
     return counts
 
 
-def drift_counts(figures: Iterable[DriftFigure]) -> dict[tuple[str, str], int]:
-    """Sessions in drift by the reason, and by whether a change of them is open, wanted or not to be had."""
-    counts: dict[tuple[str, str], int] = {}
+def drift_counts(figures: Iterable[DriftFigure], names: Mapping[int, str]) -> dict[tuple[str, ...], int]:
+    """Sessions in drift by the reason, by whether a change of them is open, wanted or not to be had, and by NAS."""
+    rows = []
     for figure in figures:
         change = "wanted" if figure.to_change else "open" if figure.state else "none"
-        key = (figure.reason.value, change)
-        counts[key] = counts.get(key, 0) + figure.sessions
-    return counts
+        rows.append(((figure.reason.value, change), names.get(figure.nas_id, ""), figure.sessions))
+    return by_nas(rows)
+
+
+def _measured(part: Callable[[Connection], Iterator[Metric]], connection: Connection) -> list[Metric]:
+    """One part's figures; none when they take too long."""
+    try:
+        return list(part(connection))
+    except psycopg.errors.QueryCanceled:
+        telemetry.logger().warning("figures.too_slow", part=part.__name__.strip("_"))
+        return []
 
 
 def _network(connection: Connection) -> Iterator[Metric]:
@@ -179,7 +191,10 @@ def _network(connection: Connection) -> Iterator[Metric]:
 
 
 def _control_loop(connection: Connection) -> Iterator[Metric]:
-    yield telemetry.ENFORCEMENTS.family(by_nas(connection.execute(_OPEN).fetchall()).items())
+    opened = (((state,), nas, count) for state, nas, count in connection.execute(_OPEN).fetchall())
+    yield telemetry.ENFORCEMENTS.family(by_nas(opened).items())
+    alarmed = (((), nas, count) for nas, count in connection.execute(_ALARMED).fetchall())
+    yield telemetry.ENFORCEMENTS_ALARMED.family(by_nas(alarmed).items())
     closed = connection.execute(_CLOSED).fetchall()
     yield telemetry.ENFORCEMENTS_CLOSED.family(((state,), count) for state, count in closed)
     row = connection.execute(_ONE_EACH).fetchone()
@@ -199,3 +214,6 @@ def _scheduler(connection: Connection) -> Iterator[Metric]:
     yield telemetry.JOB_TOOK.family(((name,), took_s) for name, took_s, _, _ in jobs if took_s is not None)
     yield telemetry.JOB_FAILED.family(((name,), float(failed)) for name, _, failed, _ in jobs)
     yield telemetry.JOB_LATE.family(((name,), late_s) for name, _, _, late_s in jobs)
+
+
+_PARTS: Final = (_network, _control_loop, _scheduler)

@@ -57,8 +57,9 @@ LEADER_CHANGES: Final = Counter("corrente_leader_terms", "Times a worker of this
 ENFORCEMENT_STEPS: Final = Counter(
     "corrente_enforcement_steps", "Changes to live sessions by where each step left them", ["state"]
 )
-ENFORCEMENT_ALARMS: Final = Counter(
-    "corrente_enforcement_alarms", "Changes that a person must look at, by NAS", ["nas_id"]
+ENFORCEMENT_ALARMS: Final = Counter("corrente_enforcement_alarms", "Times that a person must look at a change")
+ANSWERS_DISCARDED: Final = Counter(
+    "corrente_change_answers_discarded", "Datagrams that came to the sender of changes and were no answer", ["reason"]
 )
 DATABASE_FAILURES: Final = Counter("corrente_database_failures", "Times a process lost the database", ["process"])
 # What only the shipper counts. It is a process of its own beside the edge's publisher.
@@ -99,7 +100,9 @@ SESSIONS: Final = LookedUp("corrente_sessions", "Live sessions", ("state",))
 LOGINS: Final = LookedUp("corrente_logins_last_minute", "Logins answered in the last minute", ("outcome", "reason"))
 # `change` is open when one is on its way, wanted when one is still to be opened, none when nothing can be done now.
 DRIFT: Final = LookedUp(
-    "corrente_drift_sessions", "Live sessions whose policy is not the one they should have", ("reason", "change")
+    "corrente_drift_sessions",
+    "Live sessions whose policy is not the one they should have; NASes with few of them together as `other`",
+    ("reason", "change", "nas"),
 )
 ENFORCEMENTS: Final = LookedUp(
     "corrente_enforcements",
@@ -114,7 +117,9 @@ ENFORCEMENT_OLDEST: Final = LookedUp(
     "corrente_enforcement_oldest_seconds", "Since the oldest open change that nothing holds was wanted"
 )
 ENFORCEMENTS_ALARMED: Final = LookedUp(
-    "corrente_enforcements_alarmed", "Changes of the last day that a person was asked to look at"
+    "corrente_enforcements_alarmed",
+    "Changes of the last day that a person was asked to look at; NASes with few of them together as `other`",
+    ("nas",),
 )
 NAS_SILENT: Final = LookedUp("corrente_nas_silent", "NASes that answer no change request")
 NAS_MAINTENANCE: Final = LookedUp("corrente_nas_in_maintenance", "NASes to which nothing is sent for maintenance")

@@ -135,6 +135,9 @@ class Enforcer:
         for number in unwanted:
             if number in self._tasks:
                 self._tasks[number].cancel()
+        for reason, count in self._sender.discarded.items():
+            telemetry.ANSWERS_DISCARDED.labels(reason).inc(count)
+        self._sender.discarded.clear()
         news, self._news = self._news, News()
         work = partial(self._turns.transact, news, dict(self._taken), frozenset(self._tasks))
         try:

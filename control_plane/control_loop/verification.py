@@ -245,7 +245,7 @@ def report(found: Next, nas_id: int, enforcement_id: int, error_cause: int | Non
     """Count and, where a person must look, say what came of a change."""
     telemetry.ENFORCEMENT_STEPS.labels(found.progress.state.value).inc()
     if found.alarm:
-        telemetry.ENFORCEMENT_ALARMS.labels(str(nas_id)).inc()
+        telemetry.ENFORCEMENT_ALARMS.inc()
         telemetry.logger().error(
             "enforcement.alarm",
             enforcement_id=enforcement_id,

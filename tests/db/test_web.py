@@ -146,8 +146,8 @@ def test_metrics_tell_of_the_control_loop_the_leader_and_the_jobs_as_the_web_rol
     text = create_app(settings).test_client().get("/metrics").text
 
     assert metric(text, "corrente_database_up") == 1
-    assert metric(text, 'corrente_drift_sessions{change="wanted",reason="other_policy"}') == 1
-    assert metric(text, 'corrente_drift_sessions{change="open",reason="must_end"}') == 1
+    assert metric(text, 'corrente_drift_sessions{change="wanted",nas="bras",reason="other_policy"}') == 1
+    assert metric(text, 'corrente_drift_sessions{change="open",nas="bras",reason="must_end"}') == 1
     assert metric(text, 'corrente_enforcements{nas="bras",state="queued"}') == 2
     assert metric(text, "corrente_enforcements_held") == 1
     assert 90 <= metric(text, "corrente_enforcement_oldest_seconds") < 120
@@ -160,3 +160,50 @@ def test_metrics_tell_of_the_control_loop_the_leader_and_the_jobs_as_the_web_rol
     assert 60 <= metric(text, 'corrente_job_late_seconds{name="late"}') < 90
     assert metric(text, 'corrente_job_failed{name="failing"}') == 1
     assert metric(text, 'corrente_job_failed{name="late"}') == 0
+
+
+def test_metrics_tell_by_name_where_a_person_must_look_and_of_maintenance_that_is_in_force(
+    cluster, database, connection, tmp_path
+):
+    isp = make_isp(connection)
+    connection.execute("ALTER ROLE corrente_web LOGIN")
+    connection.execute(
+        "INSERT INTO enforcement (session_key, nas_id, acct_session_id, username, level, reason, disruptive, method, wanted_at, state, "
+        "problem, closed_at, alarmed_at) SELECT gen_random_uuid(), %s, 's', 'u', 'none', 'r', true, 'coa', now(), 'gave_up', 'x', now(), "
+        "now() - make_interval(hours => h) FROM unnest('{1,23,25}'::int[]) AS h",
+        (isp.nas,),
+    )
+    # One that is over by itself and was never ended, and one of another NAS that is to begin.
+    connection.execute(
+        "INSERT INTO nas_maintenance (nas_id, reason, placed_by, since, until) VALUES (%s, 'r', 'maria', now() - interval '2 hours', "
+        "now() - interval '1 hour')",
+        (isp.nas,),
+    )
+    connection.commit()
+    name = connection.execute("SELECT current_database()").fetchone()[0]
+    client = create_app(settings_for(cluster.conninfo(name, user="corrente_web"), tmp_path)).test_client()
+
+    text = client.get("/metrics").text
+    assert metric(text, 'corrente_enforcements_alarmed{nas="bras"}') == 2
+    assert metric(text, "corrente_nas_in_maintenance") == 0
+
+    connection.execute("UPDATE nas_maintenance SET until = now() + interval '1 hour'")
+    connection.commit()
+    assert metric(client.get("/metrics").text, "corrente_nas_in_maintenance") == 1
+
+
+def test_a_figure_that_takes_too_long_is_left_out_and_the_database_is_not_said_to_be_away(
+    cluster, database, connection, tmp_path
+):
+    connection.execute("ALTER ROLE corrente_web LOGIN")
+    name = connection.execute("SELECT current_database()").fetchone()[0]
+    connection.commit()
+    client = create_app(settings_for(cluster.conninfo(name, user="corrente_web"), tmp_path)).test_client()
+    # Whoever counts sessions waits for this, longer than the page allows.
+    with connection.transaction():
+        connection.execute("LOCK TABLE session IN ACCESS EXCLUSIVE MODE")
+        text = client.get("/metrics").text
+
+    assert metric(text, "corrente_database_up") == 1
+    assert metric(text, 'corrente_sessions{state="online"}') is None
+    assert metric(text, "corrente_network_stopped") == 0

@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from prometheus_client import REGISTRY
 from support.enforcement_world import ADDRESS, enforcement_world
 from support.own_postgres import own_postgres, start_again
 from support.radius_server import KEY, SEALER
@@ -127,6 +128,21 @@ def test_a_session_that_the_device_does_not_have_is_a_ghost_of_ours_and_closed(d
         world.wait_for("SELECT count(*) = 1 FROM session")
         assert world.execute("SELECT username, ended_by::text FROM closed_session") == [("anna", "not_on_device")]
         all_well(world)
+
+
+def test_an_answer_made_with_another_secret_is_counted_and_the_true_one_behind_it_holds(database):
+    def discarded():
+        name, labels = "corrente_change_answers_discarded_total", {"reason": "wrong authenticator"}
+        return REGISTRY.get_sample_value(name, labels) or 0
+
+    before = discarded()
+    with enforcement_world(database) as world, working(world):
+        world.dial("anna")
+        faulty(world, FaultKind.WRONG_AUTHENTICATOR, times=1, then_genuine=True)
+        world.place("anna", "throttle")
+        world.wait_for(CLOSED)
+        assert world.execute(STATES) == [("verified", "coa", 1, False)]
+    assert discarded() == before + 1
 
 
 def test_refused_without_a_cause_is_done_by_a_disconnect(database):
