@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -24,18 +22,13 @@ from control_plane.accounting.session_state import SessionEnd
 from control_plane.control_loop.enforcement import Next, Sight, State, after_look
 from control_plane.control_loop.gone_sessions import GoneSessions
 from control_plane.control_loop.ladder import Ladders
-from control_plane.control_loop.outgoing import api_access
+from control_plane.control_loop.session_reading import Question, Reading, SessionReader
 from control_plane.settings import Settings
 from control_plane.store import session_reads
 from control_plane.store import verification as store
 from control_plane.store.enforcement import Connection, Ended, save_applied, save_ended
-from control_plane.store.targets import NasTarget
 from control_plane.store.verification import Acked
-from nas_drivers.device_session import DeviceSession
-from nas_drivers.errors import NasError
-from nas_drivers.policy import SessionPolicy
-from nas_drivers.transport.routeros import RouterOsDevice
-from radius_hooks.sealing import Sealer, SealError
+from radius_hooks.sealing import Sealer
 
 # A record made in the moment of the change may have been on its way already.
 _ON_ITS_WAY_S: Final = 2.0
@@ -46,8 +39,6 @@ _INTERVALS: Final = 2.2
 _GRACE_S: Final = 30.0
 # A device is read so long after it acknowledged.
 READ_AFTER_S: Final = 0.5
-# Devices read at once: each blocks a thread for some seconds at most.
-_READ_AT_ONCE: Final = 8
 # Changes looked at in one transaction.
 AT_ONCE: Final = 2000
 
@@ -123,23 +114,21 @@ def deadline_after(*, ends_session: bool, interim_interval_s: int | None) -> flo
 class Verifier:
     """Looks at the acknowledged changes of which there may be news, on one connection, which is in autocommit.
 
-    Devices are read in threads of its own, so that a dead one delays nobody else's proof. `sealer` opens their passwords.
+    `sealer` opens the passwords of devices that are read.
     """
 
     def __init__(
         self, connection: Connection, settings: Settings, sealer: Sealer, *, chance: Callable[[], float] = random.random
     ) -> None:
         self._connection = connection
-        self._sealer = sealer
-        self._readers = ThreadPoolExecutor(_READ_AT_ONCE, thread_name_prefix="verification api")
-        self._reading: dict[int, Future[Reading]] = {}
+        self._reader = SessionReader(sealer)
         self._ladders = Ladders()
         self._gone = GoneSessions(connection, settings)
         self._chance = chance
 
     def close(self) -> None:
         """Read no more devices."""
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._reader.close()
 
     def turn(self, now: datetime) -> int:
         """One look; returns how many changes are closed by it. What a killed one has not written is looked at again."""
@@ -149,6 +138,7 @@ class Verifier:
             closed = store.close_ended(connection, now=now)
             found = {one.id: one for one in store.load_news(connection, now=now, limit=AT_ONCE)}
             ended = [one for acked in found.values() if (one := self._looked(acked, now)) is not None]
+            self._reader.turn()
             saved = save_ended(connection, ended, worker=None, now=now) if ended else {}
             verified = [number for number, state in saved.items() if state is State.VERIFIED]
             if verified:
@@ -197,48 +187,11 @@ class Verifier:
         return Ended(acked.id, found, now + timedelta(seconds=found.pause_s))
 
     def _read(self, acked: Acked) -> Reading | None:
-        """What the device says of a session; None while it is being asked."""
-        asked = self._reading.get(acked.id)
-        if asked is None:
-            policy, nas = self._ladders.policy(acked.profile_id), self._ladders.nas(acked.nas_id)
-            work = partial(read_session, nas, self._sealer, acked.username, acked.acct_session_id, policy)
-            self._reading[acked.id] = self._readers.submit(work)
+        """What the device says of a session; None while it is being asked, or the profile is not what was sent."""
+        policy, nas = self._ladders.policy(acked.profile_id), self._ladders.nas(acked.nas_id)
+        if not self._ladders.has_content(acked.profile_id, acked.desired_version):
             return None
-        if not asked.done():
-            return None
-        del self._reading[acked.id]
-        return asked.result()
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Whether a device runs a session under a policy; None, and why, when it does not say."""
-
-    holds: bool | None
-    problem: str = ""
-
-
-def read_session(
-    nas: NasTarget, sealer: Sealer, username: str, acct_session_id: str, policy: SessionPolicy | None
-) -> Reading:
-    """Ask the device. Blocks up to its time limit."""
-    try:
-        with RouterOsDevice(api_access(nas, sealer)) as device:
-            found = device.read_session(username, acct_session_id)
-    except (NasError, SealError) as error:
-        return Reading(None, f"the device could not be read: {error}")
-    if found is None:
-        return Reading(None, "the device, when read, has no such session")
-    return runs_under(found, policy)
-
-
-def runs_under(found: DeviceSession, policy: SessionPolicy | None) -> Reading:
-    """Whether a session as its device lists it has the rates of a policy, which are what a CoA changes there."""
-    if policy is None or policy.rate is None:
-        return Reading(None, "the policy has no rate that could be compared")
-    if found.rate_down_bps is None or found.rate_up_bps is None:
-        return Reading(None, "the device, when read, does not say at what rate the session runs")
-    return Reading((found.rate_down_bps, found.rate_up_bps) == (policy.rate.down.bps, policy.rate.up.bps))
+        return self._reader.ask(nas, Question(acked.id, acked.attempt, acked.username, acked.acct_session_id, policy))
 
 
 def report(found: Next, nas_id: int, enforcement_id: int, error_cause: int | None) -> None:

@@ -1,0 +1,121 @@
+"""Asks devices what acknowledged changes' sessions run under, in threads of its own; the answers are picked up later.
+
+Of each device one visit at a time, in which all that is wanted of it is asked: a dead one takes one thread and its time limit,
+however many changes wait for it, and delays no other's proof. An answer belongs to one attempt of one change: what was read
+before it was tried again says nothing of the second try.
+
+Next: verification.py
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from control_plane import telemetry
+from control_plane.control_loop.outgoing import api_access
+from control_plane.store.targets import NasTarget
+from nas_drivers.device_session import DeviceSession
+from nas_drivers.errors import NasError
+from nas_drivers.policy import SessionPolicy
+from nas_drivers.transport.routeros import RouterOsDevice, RouterOsRefusedError
+from radius_hooks.sealing import Sealer, SealError
+
+# Devices visited at once: a dead one blocks a thread for its time limit.
+_VISITS_AT_ONCE: Final = 32
+# Sessions asked about in one visit, so that the first answers do not wait for the last.
+_ASKED_AT_ONCE: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One session of an acknowledged change; `attempt` is the one that was acknowledged."""
+
+    enforcement_id: int
+    attempt: int
+    username: str
+    acct_session_id: str
+    policy: SessionPolicy | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Whether a device runs a session under a policy; None, and why, when it does not say."""
+
+    holds: bool | None
+    problem: str = ""
+
+
+Answers = dict[Question, Reading]
+
+
+class SessionReader:
+    """The visits of one verifier. `ask` as often as wanted, then `turn`."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._threads = ThreadPoolExecutor(_VISITS_AT_ONCE, thread_name_prefix="verification api")
+        self._visits: dict[int, Future[Answers]] = {}
+        self._answers: Answers = {}
+        self._asked: dict[Question, NasTarget] = {}
+
+    def close(self) -> None:
+        """Visit no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def ask(self, nas: NasTarget, question: Question) -> Reading | None:
+        """The answer; None while there is none yet."""
+        self._asked[question] = nas
+        return self._answers.get(question)
+
+    def turn(self) -> None:
+        """Take what visits brought, begin those that are wanted, and forget what was not asked about since the last turn."""
+        for nas_id in [nas_id for nas_id, visit in self._visits.items() if visit.done()]:
+            self._answers |= self._visits.pop(nas_id).result()
+        waiting: defaultdict[int, list[Question]] = defaultdict(list)
+        targets = {nas.id: nas for nas in self._asked.values()}
+        for question, nas in self._asked.items():
+            if question not in self._answers and nas.id not in self._visits:
+                waiting[nas.id].append(question)
+        for nas_id, questions in waiting.items():
+            self._visits[nas_id] = self._threads.submit(visit, targets[nas_id], self._sealer, questions)
+        self._answers = {question: found for question, found in self._answers.items() if question in self._asked}
+        self._asked.clear()
+
+
+def visit(nas: NasTarget, sealer: Sealer, questions: list[Question]) -> Answers:
+    """Ask one device. Blocks; when it can't be read nobody who waits for it gets another answer."""
+    answers: Answers = {}
+    try:
+        with RouterOsDevice(api_access(nas, sealer)) as device:
+            for question in questions[:_ASKED_AT_ONCE]:
+                answers[question] = _read(device, question)
+    except (NasError, SealError) as error:
+        unread = Reading(None, f"the device could not be read: {error}")
+        return {question: answers.get(question, unread) for question in questions}
+    except Exception as error:  # noqa: BLE001 - a thread's own fault must not be asked about for ever
+        telemetry.logger().error("verification.our_fault", nas_id=nas.id, problem=f"{type(error).__name__}: {error}")
+        unread = Reading(None, f"the device could not be read: {type(error).__name__}: {error}")
+        return {question: answers.get(question, unread) for question in questions}
+    return answers
+
+
+def _read(device: RouterOsDevice, question: Question) -> Reading:
+    try:
+        found = device.read_session(question.username, question.acct_session_id)
+    except RouterOsRefusedError as error:
+        return Reading(None, f"the device could not be read: {error}")
+    if found is None:
+        return Reading(None, "the device, when read, has no such session")
+    return runs_under(found, question.policy)
+
+
+def runs_under(found: DeviceSession, policy: SessionPolicy | None) -> Reading:
+    """Whether a session as its device lists it has the rates of a policy, which are what a CoA changes there."""
+    if policy is None or policy.rate is None:
+        return Reading(None, "the policy has no rate that could be compared")
+    if found.rate_down_bps is None or found.rate_up_bps is None:
+        return Reading(None, "the device, when read, does not say at what rate the session runs")
+    return Reading((found.rate_down_bps, found.rate_up_bps) == (policy.rate.down.bps, policy.rate.up.bps))
