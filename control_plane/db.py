@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -31,6 +33,28 @@ def connect(
     """
     kind = psycopg.Connection[TupleRow]
     return connect_as(kind, conninfo, name=name, autocommit=autocommit, idle_limit_s=idle_limit_s)
+
+
+def expect_few_rows(connection: psycopg.Connection[Any], *, only_here: bool = False) -> None:
+    """From now on (`only_here`: in this transaction) tables are reached by their indexes: for who looks at some rows, often.
+
+    Statistics are as old as their last ANALYZE. Where they say that a table is nearly empty, or that no row is in a state
+    that thousands are in by now, the planner reads the table whole for each row that is looked for: seconds instead of
+    milliseconds (seen). Compiling a statement takes longer than all of these.
+    """
+    scope = "LOCAL" if only_here else "SESSION"
+    connection.execute(f"SET {scope} enable_seqscan = off; SET {scope} jit = off")
+
+
+@contextmanager
+def reading_whole(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Within a transaction: the block reads a whole table, whatever `expect_few_rows` has said."""
+    row = connection.execute(
+        "SELECT current_setting('enable_seqscan'), set_config('enable_seqscan', 'on', true)"
+    ).fetchone()
+    assert row is not None
+    yield
+    connection.execute("SELECT set_config('enable_seqscan', %s, true)", (row[0],))
 
 
 def connect_as(kind: type[Kind], conninfo: str, *, name: str, autocommit: bool = False, idle_limit_s: int = 0) -> Kind:

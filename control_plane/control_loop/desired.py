@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg.rows import TupleRow
 
-from control_plane import telemetry
+from control_plane import db, telemetry
 from control_plane.policy.policy_source import AccountRow, load_accounts, load_profiles, stream_accounts
 from control_plane.policy.quota import lift_quotas
 from control_plane.policy.rendering import RenderError, Rendering, build_account_record, profile_revision
@@ -53,7 +53,7 @@ Connection = psycopg.Connection[TupleRow]
 
 READER: Final = "desired"
 # Accounts worked out at once: some tens of milliseconds, which is what a small change waits for behind a bulk one.
-PART_ACCOUNTS: Final = 2000
+PART_ACCOUNTS: Final = 500
 # In a rebuild nobody waits behind a part; larger ones make fewer transactions.
 _REBUILD_ACCOUNTS: Final = 10_000
 # How far behind the position of a reader that finds nothing may get.
@@ -121,6 +121,7 @@ def run_desired(
     while not stop.is_set():
         try:
             with open_feed(settings.conninfo("corrente_worker"), name="worker feed") as feed, open_writer() as writer:
+                db.expect_few_rows(writer)
                 for _ in keeper.turns(feed, writer):
                     retry_s, away = _FIRST_RETRY_S, False
                     on_turn()
@@ -176,7 +177,7 @@ class _Keeper:
         return self._poll_s if due is None else min(self._poll_s, max(0.0, (due - datetime.now(UTC)).total_seconds()))
 
     def _work_off(self, feed: Connection, writer: Connection, changes: Changes, due: Sequence[int]) -> None:
-        """What changed, what is due, and a part of what waits. A bulk change joins what waits."""
+        """What changed; then what is due and a part of what waits. A bulk change joins what waits."""
         changed = Changed(sessions=sorted(set(changes.sessions)))
         if changes.devices:
             changed.profiles = self._write_profiles(feed, writer)
@@ -186,12 +187,22 @@ class _Keeper:
             fresh = set()
         # A top-up, a bigger plan: who was throttled for a quota that now reaches is let go at once.
         lift_quotas(writer, sorted(fresh), now=datetime.now(UTC), zone=self._zone)
-        accounts = fresh.union(due, self._backlog[-PART_ACCOUNTS:])
-        del self._backlog[-PART_ACCOUNTS:]
-        if accounts:
-            changed.accounts = self._write(writer, load_accounts(feed, ids=sorted(accounts)))
+        changed.accounts = self._work_out(feed, writer, fresh)
         if changed:
             self._on_changed(changed)
+        bulk = self._work_out(feed, writer, {*due, *self._backlog[-PART_ACCOUNTS:]})
+        del self._backlog[-PART_ACCOUNTS:]
+        if bulk:
+            self._on_changed(Changed(accounts=bulk))
+
+    def _work_out(self, feed: Connection, writer: Connection, accounts: set[int]) -> list[int]:
+        """Read these accounts as they are now, and write what they should have; returns those that changed."""
+        if not accounts:
+            return []
+        with feed.transaction():
+            db.expect_few_rows(feed, only_here=True)
+            rows = load_accounts(feed, ids=sorted(accounts))
+        return self._write(writer, rows)
 
     def _write(self, writer: Connection, rows: Sequence[AccountRow]) -> list[int]:
         """Work out these accounts and write them; returns those that changed."""

@@ -13,6 +13,7 @@ Next: desired.py
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, Self
@@ -33,8 +34,11 @@ from radius_hooks.sealing import Sealer, SealError
 
 # Everything is compared anew this often, whatever the change feed said.
 SWEEP_S: Final = 60.0
-# How often verification looks; a NOTIFY of new changes wakes it, and the sender with it, at once.
+# How often verification looks, and for how many times what a look took it rests: thousands may wait for their proof.
 LOOK_S: Final = 0.3
+_REST_TIMES: Final = 5
+# The accounts that are reconciled before those who have waited since are asked for: a payer waits behind no more.
+_RECONCILED_AT_ONCE: Final = 500
 _LEADER_LOOK_S: Final = 0.3
 _RETRY_S: Final = 1.0
 # A fault of ours is not tried again in a hurry.
@@ -143,19 +147,28 @@ class ControlLoop:
             while not self._stop.is_set():
                 self._take_changed()
                 reconcile_all(connection)
+                self._wake_enforcer()
+                waiting: list[list[int]] = []
                 pulse.beat()
                 sweep_at = datetime.now(UTC).timestamp() + SWEEP_S
                 while not self._stop.is_set() and (left_s := sweep_at - datetime.now(UTC).timestamp()) > 0:
                     if not self._leadership.is_leader():
                         raise LeadershipLostError("another worker leads now")
-                    self._news.wait(min(left_s, 1.0))
+                    if not waiting:
+                        self._news.wait(min(left_s, 1.0))
                     changed = self._take_changed()
                     if any(one.everything or one.profiles for one in changed):
                         break
-                    accounts = {number for one in changed for number in (*one.accounts, *one.sessions)}
-                    if accounts:
-                        reconcile_accounts(connection, accounts)
+                    waiting += [accounts for one in changed if (accounts := sorted({*one.accounts, *one.sessions}))]
+                    if waiting:
+                        reconcile_accounts(connection, next_portion(waiting))
+                        self._wake_enforcer()
                     pulse.beat()
+
+    def _wake_enforcer(self) -> None:
+        """There may be new changes. Other workers hear of them by a NOTIFY."""
+        if self._enforcer is not None:
+            self._enforcer.wake()
 
     def _take_changed(self) -> list[Changed]:
         with self._lock:
@@ -181,13 +194,19 @@ class ControlLoop:
         conninfo = self._settings.conninfo("corrente_worker")
         with db.connect(conninfo, name="worker verification", autocommit=True, idle_limit_s=IDLE_LIMIT_S) as connection:
             connection.execute("LISTEN corrente_enforcement")
+            db.expect_few_rows(connection)
             verifier = Verifier(connection, self._settings, self._sealer(pulse))
             try:
                 while not self._stop.is_set():
+                    began = time.monotonic()
                     verifier.turn(db.clock(connection))
                     pulse.beat()
-                    if list(connection.notifies(timeout=LOOK_S, stop_after=1)) and self._enforcer is not None:
-                        self._enforcer.wake()
+                    ended = time.monotonic()
+                    look_at = ended + max(LOOK_S, _REST_TIMES * (ended - began))
+                    while not self._stop.is_set() and (left_s := look_at - time.monotonic()) > 0:
+                        if list(connection.notifies(timeout=min(left_s, 1.0), stop_after=1)):
+                            self._wake_enforcer()
+                        pulse.beat()
             finally:
                 verifier.close()
 
@@ -204,3 +223,14 @@ class ControlLoop:
         while not self._stop.is_set() and not self._leadership.is_leader():
             self.pulses[3].beat()
             self._stop.wait(_LEADER_LOOK_S)
+
+
+def next_portion(waiting: list[list[int]]) -> list[int]:
+    """Take the next accounts out of what waits: those of the smallest change first, so that one payment does not wait
+    behind a run over thousands. What is left of them waits on."""
+    smallest = min(waiting, key=len)
+    portion = smallest[:_RECONCILED_AT_ONCE]
+    del smallest[:_RECONCILED_AT_ONCE]
+    if not smallest:
+        waiting.remove(smallest)
+    return portion

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from control_plane import db
 from control_plane.policy.profile import ProfileColumns, session_policy
 from control_plane.store import drift
 from control_plane.store.drift import Change, Connection, DriftFigure
@@ -51,6 +52,7 @@ def reconcile_accounts(connection: Connection, accounts: Iterable[int]) -> Recon
         for _ in range(_ROUNDS):
             with connection.transaction():
                 drift.tune(connection)
+                db.expect_few_rows(connection, only_here=True)
                 drift.note_revisions(connection)
                 done.superseded += drift.supersede_open(connection, some)
                 wanted = drift.collect_of_accounts(connection, some)

@@ -143,6 +143,7 @@ class Turns:
         if self._connection is None or self._connection.broken:
             conninfo = self._settings.conninfo("corrente_worker")
             self._connection = db.connect(conninfo, name="enforcer", autocommit=True, idle_limit_s=IDLE_LIMIT_S)
+            db.expect_few_rows(self._connection)
             self._gone = GoneSessions(self._connection, self._settings)
         return self._connection
 

@@ -132,7 +132,10 @@ UPDATE enforcement e SET taken_until = %(until)s FROM (
     SELECT id FROM enforcement WHERE id = ANY (%(ids)s) AND taken_by = %(worker)s FOR UPDATE SKIP LOCKED
 ) mine WHERE e.id = mine.id RETURNING e.id
 """
-# Only who still has it, at the attempt it was taken for. One that was superseded meanwhile stays so and is let go.
+# In the order of their numbers, so that nobody who closes some of them meanwhile waits for us in a circle.
+_HOLD: Final = "SELECT id, attempt, taken_by FROM enforcement WHERE id = ANY (%s) ORDER BY id FOR UPDATE"
+# One that was superseded meanwhile stays so and is let go. That the numbers stand here twice keeps the planner from going
+# through the whole table.
 _END: Final = """
 UPDATE enforcement e SET
     state = CASE WHEN e.closed_at IS NULL THEN w.state::enforcement_state ELSE e.state END,
@@ -145,7 +148,7 @@ FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(methods)s::text[], %(detail
     %(unsure)s::bool[], %(causes)s::int[], %(problems)s::text[], %(next)s::timestamptz[], %(answered)s::timestamptz[],
     %(closed)s::timestamptz[], %(alarms)s::bool[])
     AS w (id, state, method, detail, tries, attempt, unsure, error_cause, problem, next_at, answered_at, closed_at, alarm)
-WHERE e.id = w.id AND e.attempt = w.attempt AND e.taken_by IS NOT DISTINCT FROM %(worker)s
+WHERE e.id = w.id AND e.id = ANY (%(ids)s)
 RETURNING e.id, e.state::text
 """
 _SUPERSEDE: Final = """
@@ -241,10 +244,16 @@ def save_begun(
 def save_ended(
     connection: Connection, ended: Sequence[Ended], *, worker: str | None, now: datetime
 ) -> dict[int, State]:
-    """Write what came of exchanges (`worker` has them) or of looks (None); the state of each that could be written."""
+    """Write what came of exchanges (`worker` has them) or of looks (None); the state of each that could be written.
+
+    Only who still has it writes, and only of the attempt it was taken for.
+    """
+    held = {row[0]: row[1:] for row in connection.execute(_HOLD, ([one.enforcement_id for one in ended],))}
+    ended = [one for one in ended if held.get(one.enforcement_id) == (one.next.progress.attempt, worker)]
+    if not ended:
+        return {}
     given = {
         "now": now,
-        "worker": worker,
         **_progress_columns([(one.enforcement_id, one.next.progress) for one in ended]),
         "states": [one.next.progress.state.value for one in ended],
         "causes": [one.error_cause for one in ended],
@@ -254,8 +263,6 @@ def save_ended(
         "closed": [now if one.next.progress.state.closed else None for one in ended],
         "alarms": [one.next.alarm for one in ended],
     }
-    # In the order of their numbers, so that nobody who closes some of them meanwhile waits for us in a circle.
-    connection.execute("SELECT FROM enforcement WHERE id = ANY (%s) ORDER BY id FOR UPDATE", (given["ids"],))
     return {number: State(state) for number, state in connection.execute(_END, given)}
 
 

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import psycopg
 
+from control_plane import db
 from control_plane.control_loop.guard import (
     WINDOW,
     Change,
@@ -222,7 +223,8 @@ def load_hour(connection: Connection, live: int, now: datetime) -> Hour:
 
 def count_live(connection: Connection) -> int:
     """Subscribers online now."""
-    return _number(connection, _LIVE, {})
+    with db.reading_whole(connection):
+        return _number(connection, _LIVE, {})
 
 
 def trip(connection: Connection, reason: str, now: datetime) -> None:

@@ -50,6 +50,7 @@ class Acked:
 
 
 # Of the acknowledged ones those of which there can be news: the session is gone, has spoken, has a successor, or is late.
+# A successor proves nothing of a CoA.
 _NEWS: Final = """
 WITH heard AS (SELECT min(read_to) AS read_to FROM spool_node WHERE updated_at > %(now)s - interval '5 minutes')
 SELECT e.id, e.session_key, e.nas_id, e.username, e.acct_session_id, e.from_version, e.desired_version, e.profile_id, e.method::text, e.identity_detail, e.tries,
@@ -58,7 +59,7 @@ SELECT e.id, e.session_key, e.nas_id, e.username, e.acct_session_id, e.from_vers
     n.verification::text AS source
 FROM enforcement e CROSS JOIN heard JOIN nas n ON n.id = e.nas_id
 LEFT JOIN session s ON s.session_key = e.session_key LEFT JOIN device_session x ON x.own_key = e.session_key
-LEFT JOIN LATERAL (SELECT y.session_key FROM session y WHERE y.username = s.username AND y.nas_id = s.nas_id AND y.mac = s.mac
+LEFT JOIN LATERAL (SELECT y.session_key FROM session y WHERE e.method <> 'coa' AND y.username = s.username AND y.nas_id = s.nas_id AND y.mac = s.mac
     AND y.mac <> '' AND y.session_key <> s.session_key AND y.started_at >= e.sent_at LIMIT 1) AS r ON true
 WHERE e.state = 'acked' AND (e.taken_until IS NULL OR e.taken_until <= %(now)s)
     AND ((s.session_key IS NULL AND x.own_key IS NULL) OR s.received_at > e.answered_at OR e.next_at <= %(now)s

@@ -11,7 +11,7 @@ from support.edge_process import wait_until
 from support.small_isp import make_isp, one
 
 from control_plane import db
-from control_plane.control_loop.desired import READER, Changed, run_desired
+from control_plane.control_loop.desired import PART_ACCOUNTS, READER, Changed, run_desired
 from control_plane.policy import policy_source
 from control_plane.policy.rendering import Rendering, build_account_record, policy_version, profile_revision
 from control_plane.settings import DatabaseSettings, Settings
@@ -37,16 +37,21 @@ def settings(cluster, connection, isp):
 class Keeper:
     """run_desired() in a thread, and what it told."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, on_changed=None):
         self.settings, self.stop, self.told, self.error = settings, threading.Event(), [], None
+        self.on_changed = on_changed or (lambda _: None)
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
     def _run(self):
         try:
-            run_desired(self.settings, self.open_writer, self.stop, on_changed=self.told.append)
+            run_desired(self.settings, self.open_writer, self.stop, on_changed=self._tell)
         except Exception as error:
             self.error = error
+
+    def _tell(self, changed):
+        self.told.append(changed)
+        self.on_changed(changed)
 
     def open_writer(self):
         return db.connect(self.settings.database.conninfo, name="test desired", autocommit=True)
@@ -59,8 +64,8 @@ class Keeper:
 
 
 @contextmanager
-def keeping(settings):
-    keeper = Keeper(settings)
+def keeping(settings, on_changed=None):
+    keeper = Keeper(settings, on_changed)
     try:
         wait_until(lambda: keeper.told or keeper.error, what="the first turn")
         yield keeper
@@ -289,3 +294,33 @@ def test_a_bulk_change_lets_a_small_one_pass(settings, connection, isp):
         wait_until(lambda: one(connection, walled) == 20002)
         position = "SELECT snapshot FROM feed_position WHERE reader = %s"
         assert one(connection, position, READER)
+
+
+def test_a_payment_is_worked_out_by_itself_between_two_parts_of_a_bulk_change(connection, isp, settings):
+    connection.execute(
+        "INSERT INTO subscriber_account (contract_id, username, sealed_secret) "
+        "SELECT %s, 'bulk' || n, decode(repeat('ab', 44), 'hex') FROM generate_series(1, %s) n",
+        (isp.contracts[0], 2 * PART_ACCOUNTS),
+    )
+    connection.commit()
+    payer, told = isp.accounts[2], []
+
+    def tell(changed):
+        told.append(changed)
+        if len(told) == 2:
+            change(
+                connection,
+                "UPDATE subscriber_account SET expires_at = now() + interval '1 day' WHERE id = %s",
+                payer,
+            )
+
+    with keeping(settings, on_changed=tell):
+        change(
+            connection,
+            "INSERT INTO restriction (contract_id, origin, level, reason, placed_by) VALUES (%s, 'admin', 'walled', 'x', 'x')",
+            isp.contracts[0],
+        )
+        wait_until(lambda: sum(len(one.accounts) for one in told) == 2 * PART_ACCOUNTS + 2)
+
+    assert [len(one.accounts) for one in told[1:]] == [PART_ACCOUNTS, 1, PART_ACCOUNTS, 1]
+    assert told[2].accounts == [payer]
