@@ -9,29 +9,18 @@ Units: exchanges a second, microseconds of the worker's processor time.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import selectors
-import socket
-import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import md5
 from typing import Final
 
 from benchmarks.answering import BenchmarkError
 from benchmarks.contest import Row, Spread
-from nas_drivers.driver import driver_for
-from nas_drivers.policy import BitRate, RatePair, SessionIdentity, SessionPolicy
-from nas_drivers.transport.coa import Acked, ChangeRequest, ChangeSender, ChangeTarget
+from benchmarks.devices import NASES, call_radclient, devices, request
+from nas_drivers.transport.coa import Acked, ChangeSender, ChangeTarget
 
-NASES: Final = 200
-SECRET: Final = b"a shared secret of 32 characters"
 _LEAST_A_SECOND: Final = 2_000
 _EXCHANGES: Final = 20_000
 _CALLS: Final = 150
-_SLOWER: Final = SessionPolicy(rate=RatePair(BitRate(8_000_000), BitRate(800_000)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,57 +29,6 @@ class Turn:
 
     rate: float
     cpu_us: float
-
-
-def _answer_for_ever(opened: Sequence[socket.socket]) -> None:
-    selector = selectors.EpollSelector()
-    for one in opened:
-        selector.register(one, selectors.EVENT_READ)
-    while True:
-        for key, _ in selector.select():
-            assert isinstance(key.fileobj, socket.socket)
-            _answer_all(key.fileobj)
-
-
-def _answer_all(opened: socket.socket) -> None:
-    while True:
-        try:
-            raw, source = opened.recvfrom(4096)
-        except BlockingIOError:
-            return
-        if md5(raw[:4] + bytes(16) + raw[20:] + SECRET).digest() == raw[4:20]:
-            head = bytes((raw[0] + 1, raw[1], 0, 20))
-            opened.sendto(head + md5(head + raw[4:20] + SECRET).digest(), source)
-
-
-@contextmanager
-def nases(count: int) -> Iterator[list[ChangeTarget]]:
-    """So many devices, each at its own address, as long as the block lasts."""
-    opened: list[socket.socket] = []
-    for number in range(count):
-        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        opened.append(one)
-        one.setblocking(False)
-        one.bind((f"127.0.{110 + number // 250}.{number % 250 + 1}", 0))
-    process = multiprocessing.get_context("fork").Process(target=_answer_for_ever, args=(opened,), daemon=True)
-    process.start()
-    try:
-        yield [
-            ChangeTarget(number, *one.getsockname(), secret=SECRET)  # type: ignore[misc]  # address and port
-            for number, one in enumerate(opened)
-        ]
-    finally:
-        process.terminate()
-        process.join()
-        for one in opened:
-            one.close()
-
-
-def _request(number: int) -> ChangeRequest:
-    driver = driver_for("mikrotik")
-    identity = SessionIdentity(f"subscriber{number:07}", f"81{number:06x}")
-    attributes = driver.identity_attributes(identity, detail=0) + driver.change_attributes(_SLOWER)
-    return ChangeRequest(43, attributes)
 
 
 async def _ask_all(targets: list[ChangeTarget], exchanges: int) -> Turn:
@@ -105,7 +43,7 @@ async def _ask_all(targets: list[ChangeTarget], exchanges: int) -> Turn:
     try:
         outcomes = await asyncio.gather(
             *(
-                sender.send(targets[number % len(targets)], _request(number), on_packet=count)
+                sender.send(targets[number % len(targets)], request(number), on_packet=count)
                 for number in range(exchanges)
             )
         )
@@ -119,20 +57,10 @@ async def _ask_all(targets: list[ChangeTarget], exchanges: int) -> Turn:
 
 
 def _call_all(targets: list[ChangeTarget], calls: int) -> Turn:
-    """One radclient a session, one after the other: make a process, send, wait, read what it printed."""
+    """One radclient a session, one after the other."""
     began = time.perf_counter()
     for number in range(calls):
-        target = targets[number % len(targets)]
-        lines = "\n".join(f'{one.name} = "{one.value}"' for one in _request(number).attributes)
-        done = subprocess.run(
-            ["radclient", "-t", "2", "-r", "3", f"{target.address}:{target.port}", "coa", SECRET.decode()],
-            input=lines,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if "Received CoA-ACK" not in done.stdout:
-            raise BenchmarkError(f"radclient was not answered: {done.stdout}{done.stderr}")
+        call_radclient(targets[number % len(targets)], number)
     return Turn(calls / (time.perf_counter() - began), 0.0)
 
 
@@ -140,7 +68,8 @@ def exchange_row(*, rounds: int, share: float = 1.0) -> Row:
     """Turns of both, the first of each not counted; `share` of the usual number of exchanges."""
     ours: list[Turn] = []
     theirs: list[Turn] = []
-    with nases(NASES) as targets:
+    with devices() as running:
+        targets = running.targets
         for number in range(rounds + 1):
             turns = asyncio.run(_ask_all(targets, int(_EXCHANGES * share))), _call_all(targets, int(_CALLS * share))
             if number:

@@ -23,6 +23,7 @@ from typing import Final
 
 from benchmarks import answering, storm
 from benchmarks.accounting import ship
+from benchmarks.chain import chain_rows
 from benchmarks.changes import exchange_row
 from benchmarks.contest import Row, Spread, problems, ratio, take_turns, times, told
 from benchmarks.freeradius import Running
@@ -222,9 +223,10 @@ def publish_rows(bench: Bench) -> list[Row]:
 
 
 def change_rows(bench: Bench) -> list[Row]:
-    """CoA to many NASes from one worker, beside one radclient a session."""
-    quick = bench.scale is QUICK
-    return [exchange_row(rounds=bench.scale.rounds, share=0.1 if quick else 1.0)]
+    """CoA to many NASes from one worker, beside one radclient a session: the sender alone, and from the commit on."""
+    share = 0.1 if bench.scale is QUICK else 1.0
+    chain = chain_rows(bench.base, bench.cluster, rounds=min(3, bench.scale.rounds), share=share)
+    return [exchange_row(rounds=bench.scale.rounds, share=share), *chain]
 
 
 PARTS: Final[dict[str, Callable[[Bench], list[Row]]]] = {
