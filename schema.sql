@@ -1085,12 +1085,25 @@ CREATE TABLE row_history (
     by_role text NOT NULL DEFAULT session_user,
     content jsonb NOT NULL CHECK (jsonb_typeof(content) = 'object')
 );
-COMMENT ON TABLE row_history IS 'How a row stood until it was changed; the present is in its table, so what never changed costs nothing. Written by triggers, append-only, without secrets.';
+COMMENT ON TABLE row_history IS 'How a row stood until it was changed; the present is in its table, so what never changed costs nothing. Written by triggers, append-only but for its retention, without secrets.';
 COMMENT ON COLUMN row_history.until IS 'At an instant a row stood as the first of its history with a later until says, else as it stands now.';
 COMMENT ON COLUMN row_history.by_role IS 'The database role of the connection that changed it; who typed stands in audit_log.';
 CREATE INDEX row_history_of ON row_history (kind, key, until, id);
-CREATE TRIGGER row_history_append_only BEFORE UPDATE OR DELETE ON row_history FOR EACH ROW EXECUTE FUNCTION refuse_change('History is append-only.');
+CREATE INDEX row_history_by_end ON row_history (until);
+CREATE TRIGGER row_history_append_only BEFORE UPDATE ON row_history FOR EACH ROW EXECUTE FUNCTION refuse_change('History is append-only.');
+CREATE TRIGGER row_history_kept BEFORE DELETE ON row_history FOR EACH ROW WHEN (OLD.until > now() - interval '28 days')
+    EXECUTE FUNCTION refuse_change('History of the last four weeks is never deleted.');
 CREATE TRIGGER row_history_no_truncate BEFORE TRUNCATE ON row_history FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('History is append-only.');
+
+CREATE FUNCTION clear_history(before timestamptz, at_once integer) RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH cleared AS (
+        DELETE FROM row_history WHERE id = ANY (ARRAY(SELECT id FROM row_history WHERE until < before ORDER BY until LIMIT at_once)) RETURNING id
+    )
+    SELECT count(*) FROM cleared
+$$;
+COMMENT ON FUNCTION clear_history(timestamptz, integer) IS 'Deletes history that ended before that instant, up to so many rows; returns how many. It holds names and places of subscribers, so it has a retention.';
+REVOKE EXECUTE ON FUNCTION clear_history(timestamptz, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION clear_history(timestamptz, integer) TO corrente_worker;
 
 CREATE FUNCTION keep_history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 -- Argument: the kind.

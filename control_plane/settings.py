@@ -110,7 +110,7 @@ class AccountingSettings(_Section, frozen=True):
 
 
 class RetentionSettings(_Section, frozen=True):
-    """How long each class of data is kept before its partition is dropped. The law of the country decides; ask counsel."""
+    """How long each class of data is kept. The law of the country decides; ask counsel."""
 
     address_history_days: Days = 365
     closed_session_days: Days = 365
@@ -119,6 +119,8 @@ class RetentionSettings(_Section, frozen=True):
     usage_day_days: Days = 1095
     unreadable_record_days: Days = 30
     enforcement_days: Days = 365
+    # The database refuses to forget the last four weeks.
+    history_days: Annotated[int, Meta(ge=28)] = 1095
     change_feed_hours: Annotated[int, Meta(ge=1)] = 24
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import click
@@ -24,6 +24,11 @@ def explain_past(settings: Settings, username: str, at: datetime, *, as_json: bo
         if at < account.created_at:
             made = instant_text(account.created_at, settings.zone)
             raise Refused(f"{username} is here since {made}: nothing is known of the time before")
+        kept_days = settings.retention.history_days
+        if at < datetime.now(UTC) - timedelta(days=kept_days):
+            raise Refused(
+                f"how things stood is kept for {kept_days} days ([retention] history_days): nothing certain is known of then"
+            )
         past = load_past(connection, account, at)
         contents = load_profile_names(connection)
     chain = past_chain(past, contents, settings.zone)

@@ -58,6 +58,7 @@ JOBS: Final = (
     Job("clear_feed", 300, upkeep.clear_feed, deadline_s=300),
     Job("clear_unreadable", DailyAt(TimeOfDay(3, 20)), upkeep.clear_unreadable, deadline_s=300),
     Job("clear_enforcements", DailyAt(TimeOfDay(3, 40)), upkeep.clear_enforcements, deadline_s=300),
+    Job("clear_history", DailyAt(TimeOfDay(4, 0)), upkeep.clear_history, deadline_s=300),
     Job("apply_plan_changes", 60, upkeep.apply_plan_changes, deadline_s=300),
     Job("count_quotas", 60, count_quotas, deadline_s=300),
     Job("close_stale_sessions", 30, _close_stale, deadline_s=300),

@@ -10,7 +10,7 @@ Next: scheduler.py
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, LiteralString
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -35,7 +35,7 @@ WITH cleared AS (
 )
 SELECT count(*), (max(xid)::text::numeric + 1)::text::xid8 FROM cleared
 """
-# Changes cleared in one transaction: seconds of work, and their deadline is minutes.
+# Rows cleared in one transaction: seconds of work, and the deadline is minutes.
 CLEARED_AT_ONCE: Final = 10_000
 _CLEAR_ENFORCEMENTS: Final = """
 WITH cleared AS (
@@ -148,13 +148,24 @@ def clear_enforcements(connection: Connection, settings: Settings, now: datetime
     In portions, each a transaction: after weeks without a worker, or a shorter retention, there are millions.
     """
     oldest = now - timedelta(days=settings.retention.enforcement_days)
+    return f"cleared {_cleared(connection, _CLEAR_ENFORCEMENTS, oldest)} changes"
+
+
+def clear_history(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Delete how rows stood longer ago than their retention, in portions."""
+    oldest = now - timedelta(days=settings.retention.history_days)
+    return f"cleared {_cleared(connection, 'SELECT clear_history(%s, %s)', oldest)} rows"
+
+
+def _cleared(connection: Connection, statement: LiteralString, before: datetime) -> int:
+    """Clear what is older in portions; returns how much it was."""
     cleared = 0
     while True:
-        row = connection.execute(_CLEAR_ENFORCEMENTS, (oldest, CLEARED_AT_ONCE)).fetchone()
+        row = connection.execute(statement, (before, CLEARED_AT_ONCE)).fetchone()
         assert row is not None, "an aggregate has one row"
-        cleared += row[0]
+        cleared += int(row[0])
         if row[0] < CLEARED_AT_ONCE:
-            return f"cleared {cleared} changes"
+            return cleared
 
 
 def apply_plan_changes(connection: Connection, settings: Settings, now: datetime) -> str:

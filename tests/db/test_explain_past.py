@@ -249,3 +249,15 @@ def test_what_was_done_by_hand_is_told_and_the_time_before_the_account_is_refuse
     assert page.output.splitlines()[2].startswith("contract      contract 1 of Anna is active, plan home")
     before = run(settings, "explain", "user0001", "--at", "-2d")
     assert (before.exit_code, "nothing is known of the time before" in before.output) == (1, True)
+
+
+def test_a_time_of_which_the_history_is_no_longer_kept_is_refused_and_not_made_up(connection, isp, tmp_path, database):
+    settings = write_settings(tmp_path, database)
+    with settings.open("a") as file:
+        file.write("[retention]\nhistory_days = 30\n")
+    do(connection, "UPDATE subscriber_account SET created_at = now() - interval '90 days'")
+
+    known = run(settings, "explain", "user0001", "--at", "-29d")
+    assert known.exit_code == 0, known.output
+    forgotten = run(settings, "explain", "user0001", "--at", "-31d")
+    assert (forgotten.exit_code, "[retention] history_days" in forgotten.output) == (1, True)

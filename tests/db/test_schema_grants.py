@@ -33,6 +33,7 @@ ALLOWED = [
     ("corrente_web", "SELECT * FROM scheduler_lease"),
     ("corrente_worker", "SELECT make_month('2026-01-01')"),
     ("corrente_worker", "SELECT drop_months('login_attempt', '2000-01-01')"),
+    ("corrente_worker", "SELECT clear_history('2000-01-01', 1)"),
     ("corrente_worker", insert("enforcement")),
     ("corrente_worker", "UPDATE enforcement SET attempt = 1"),
     ("corrente_worker", insert("enforcement_packet")),
@@ -82,6 +83,8 @@ REFUSED = [
     ("corrente_edge", "DELETE FROM address_history"),
     ("corrente_edge", "SELECT * FROM scheduled_job"),
     ("corrente_edge", "SELECT drop_months('login_attempt', '2000-01-01')"),
+    ("corrente_web", "SELECT clear_history('2000-01-01', 1)"),
+    ("corrente_worker", "DELETE FROM row_history"),
     ("corrente_edge", "SELECT * FROM desired_policy"),
     ("corrente_edge", insert("plan_change")),
     ("corrente_edge", insert("data_topup")),
@@ -175,5 +178,5 @@ def test_functions_that_act_with_the_owner_s_rights_look_only_where_the_owner_s_
     paths = world.execute(
         "SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
     ).fetchall()
-    assert {name for name, _ in paths} == {"note_change", "keep_history", "make_month", "drop_months"}
+    assert {name for name, _ in paths} == {"note_change", "keep_history", "make_month", "drop_months", "clear_history"}
     assert all(config == ["search_path=public, pg_temp"] for _, config in paths)

@@ -18,6 +18,7 @@ from control_plane.jobs.upkeep import (
     CLEARED_AT_ONCE,
     clear_enforcements,
     clear_feed,
+    clear_history,
     clear_unreadable,
     drop_months,
     make_months,
@@ -152,6 +153,29 @@ def test_changes_are_cleared_in_portions_so_that_a_run_cut_short_has_got_further
     connection.execute("DROP TRIGGER cut_short ON enforcement")
     connection.commit()
     assert clear_enforcements(worker, settings, MARCH + timedelta(days=1)) == "cleared 1 changes"
+
+
+def test_how_rows_stood_is_kept_for_its_retention_and_no_longer(worker, settings, connection):
+    # history_days is 1095.
+    for key, until in enumerate((datetime(2023, 3, 11, 12, tzinfo=UTC), datetime(2023, 3, 11, 11, 59, tzinfo=UTC))):
+        connection.execute(
+            "INSERT INTO row_history (kind, key, until, content) VALUES ('plan', %s, %s, '{}')", (key, until)
+        )
+    connection.commit()
+
+    assert clear_history(worker, settings, MARCH) == "cleared 1 rows"
+    assert one(connection, "SELECT array_agg(key) FROM row_history") == [0]
+
+
+def test_history_of_the_last_weeks_is_not_cleared_whatever_the_clock_of_the_caller_says(worker, settings, connection):
+    connection.execute(
+        "INSERT INTO row_history (kind, key, until, content) VALUES ('plan', 1, now() - interval '27 days', '{}')"
+    )
+    connection.commit()
+
+    with pytest.raises(psycopg.errors.RestrictViolation, match="row_history_kept"):
+        clear_history(worker, settings, datetime.now(UTC) + timedelta(days=1100))
+    assert one(connection, "SELECT count(*) FROM row_history") == 1
 
 
 def test_a_record_over_which_our_code_failed_is_kept_as_long_as_the_session_it_should_have_become(
