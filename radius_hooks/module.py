@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 import radiusd
 
 if TYPE_CHECKING:
-    from radius_hooks.accounting_mark import AccountingMark
+    from radius_hooks.accounting_check import AccountingCheck
     from radius_hooks.login import Answer, Logins
     from radius_hooks.login_spool import LoginSpool
 
@@ -53,22 +53,22 @@ _Returned = int | tuple[int, dict[str, tuple[tuple[str, str, str], ...]]]
 
 _logins: Logins | None = None
 _spool: LoginSpool | None = None
-_mark: AccountingMark | None = None
+_check: AccountingCheck | None = None
 _said: dict[str, float] = {}
 
 
 def instantiate(_: object) -> int:
     """Get ready; any problem stops the start. Runs for `freeradius -C` as well, so it changes nothing outside."""
-    global _logins, _mark, _spool  # noqa: PLW0603 - FreeRADIUS calls functions of a module, this is where they meet
+    global _logins, _check, _spool  # noqa: PLW0603 - FreeRADIUS calls functions of a module, this is where they meet
     try:
         _put_first(radiusd.config["site_packages"])
-        from radius_hooks.accounting_mark import AccountingMark  # noqa: PLC0415
+        from radius_hooks.accounting_check import AccountingCheck  # noqa: PLC0415
         from radius_hooks.hook_settings import read_hook_settings  # noqa: PLC0415 - its libraries are found only now
         from radius_hooks.login import Logins  # noqa: PLC0415
         from radius_hooks.login_spool import LoginSpool  # noqa: PLC0415
 
         _spool = LoginSpool(Path(radiusd.config["login_spool_dir"]))
-        _mark = AccountingMark(Path(radiusd.config["accounting_spool_dir"]))
+        _check = AccountingCheck(Path(radiusd.config["accounting_spool_dir"]))
         _logins = Logins(read_hook_settings(radiusd.config, os.environ))
     except BaseException as error:  # noqa: BLE001 - an exception that leaves would let a broken module start
         _log(_L_ERR, f"corrente: can't start: {type(error).__name__}: {error}")
@@ -101,8 +101,8 @@ def post_auth(pairs: _Pairs) -> _Returned:
 def accounting(_: object) -> int:
     """Whether the record that was just spooled is whole: if not, the access device is not answered and sends again."""
     try:
-        assert _mark is not None, "instantiate() comes first"
-        _mark.write()
+        assert _check is not None, "instantiate() comes first"
+        _check.check()
     except BaseException as error:  # noqa: BLE001 - the hook's entry: everything ends here, in silence
         _say(_L_ERR, f"accounting is not answered, {type(error).__name__}: {error}")
         return _FAIL
@@ -116,8 +116,8 @@ def detach(_: object) -> int:
             _logins.close()
         if _spool is not None:
             _spool.close()
-        if _mark is not None:
-            _mark.close()
+        if _check is not None:
+            _check.close()
     except BaseException as error:  # noqa: BLE001 - the server is stopping, there is nobody left to tell but its log
         _log(_L_ERR, f"corrente: {error}")
     return _OK

@@ -12,8 +12,8 @@ at the end; strings in quotes with backslash escapes, numbers, names of enumerat
 A record is whole when it has one header line, its source, `Timestamp` with its ten digits as the last attribute and the
 empty line. FreeRADIUS writes `Timestamp` last, so what was cut by a kill or a full disk is never taken for whole; it was
 not answered either, and the access device sends it again. A cut record may have the next record's header glued to its
-last line. More empty lines than one stand between records: freeradius-config adds a mark to each. A mark may lie over
-the first letter of a header, so only the attributes count.
+last line. Earlier checkouts put a mark behind each record, an empty line that may lie over the first letter of the
+next header, so only the attributes count.
 
 Units: positions in octets from the start of the file; times in epoch seconds.
 Source: FreeRADIUS 3.2.1 rlm_detail, and files it wrote.
