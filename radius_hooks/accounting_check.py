@@ -49,13 +49,13 @@ class AccountingCheck:
         """Raises: OSError when no whole record has come since the last check."""
         try:
             found = os.stat(self._path)
-            same = (found.st_dev, found.st_ino) == self._identity
         except FileNotFoundError:
-            same = False
-        if same:
-            self._look(found.st_size)
-        else:
             self._follow()
+        else:
+            if (found.st_dev, found.st_ino) == self._identity:
+                self._look(found.st_size)
+            else:
+                self._follow()
         if not self._waiting:
             raise OSError(errno.ENOSPC, "the record is not whole in the spool: is the disk full?", self._path)
         self._waiting -= 1
