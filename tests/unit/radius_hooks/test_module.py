@@ -5,6 +5,7 @@ import sysconfig
 
 import pytest
 from support import radiusd_stub
+from support.accounting_world import detail
 from support.radius_server import KEY, account_record, build_store
 
 OK, FAIL, REJECT, HANDLED, NOTFOUND = 2, 1, 0, 3, 6
@@ -138,13 +139,15 @@ def test_a_full_spool_refuses_nobody_and_says_so_once_a_second(module, tmp_path)
     assert said == ["corrente: the login spool can't be written: No such file or directory"]
 
 
-def test_accounting_is_answered_only_when_its_mark_is_written(module, tmp_path):
+def test_accounting_is_answered_only_when_its_record_is_whole(module, tmp_path):
+    spool = tmp_path / "accounting" / "detail"
     assert module.accounting(None) == FAIL
     module.instantiate(None)
+    assert module.accounting(None) == FAIL
+    spool.write_text(detail("Start"))
     assert module.accounting(None) == OK
-    assert (tmp_path / "accounting" / "detail").read_bytes() == b"\n"
 
-    (tmp_path / "accounting" / "detail").unlink()
+    spool.unlink()
     (tmp_path / "accounting").rmdir()
     assert module.accounting(None) == FAIL
 
