@@ -9,6 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 place=$root
 python=$root/.venv/bin/python
 log=/dev/null
+policies_placed=
 
 # FreeRADIUS and PostgreSQL are real parts, never imitated. git is here for bin/test alone: some tests read the tree.
 packages_run=(python3 python3-venv freeradius freeradius-python3 postgresql-15 iproute2 procps)
@@ -119,7 +120,7 @@ You are not root and there is no sudo. As root, run: apt-get install ${missing[*
         fail "sudo asks for a password and there is no terminal to give it. As root, run: apt-get install ${missing[*]}"
     fi
     [ -z "$(missing_of freeradius)" ] || had_freeradius=no
-    trap remove_policies EXIT
+    policies_placed=yes
     place_policies
     # What an interrupted installation left half done would stop this one; otherwise this does nothing.
     as_root env DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a </dev/null >>"$log" 2>&1 || true
@@ -129,7 +130,7 @@ You are not root and there is no sudo. As root, run: apt-get install ${missing[*
     # A fresh freeradius would start at the next boot with its stock configuration and take our ports.
     if [ "$had_freeradius" = no ]; then as_root update-rc.d freeradius disable >>"$log" 2>&1 || true; fi
     remove_policies
-    trap - EXIT
+    policies_placed=
 }
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -241,10 +242,17 @@ install_python() { # runtime | test
     printf '%s\n' "$stamp" >"$root/.venv/corrente-stamp"
 }
 
+# However it ends: no policy stays, and no log that says nothing.
+end_install() {
+    [ -z "$policies_placed" ] || remove_policies
+    if [ -f "$log" ] && [ ! -s "$log" ]; then rm -f "$log"; fi
+}
+
 # All of it. Two at once wait for each other.
 install_for() { # run | test
     local waiting
     log=$(mktemp "${TMPDIR:-/tmp}/corrente-install.XXXXXX")
+    trap end_install EXIT
     exec {waiting}<"$root/requirements"
     flock -n "$waiting" || { say "Another bin/run or bin/test is installing; waiting for it"; flock "$waiting"; }
     case $1 in
@@ -260,4 +268,5 @@ install_for() { # run | test
     esac
     exec {waiting}<&-
     rm -f "$log"
+    trap - EXIT
 }

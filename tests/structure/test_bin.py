@@ -75,6 +75,33 @@ def test_the_code_of_a_closed_checkout_is_copied_only_when_it_changed(tmp_path):
 
 @pytest.mark.parametrize("word", ["--emtpy", "demo", "-e"])
 def test_a_wrong_word_is_refused_before_anything_is_installed(word):
-    done = subprocess.run([BIN / "run", word], capture_output=True, text=True, check=False, timeout=5)
+    done = subprocess.run([BIN / "run", word], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"{word} is not an option; there is --empty" in done.stderr
+
+
+def test_a_refused_installation_leaves_no_empty_log_behind(tmp_path):
+    done = bash(
+        f"export TMPDIR={tmp_path}; missing_of() {{ echo freeradius; }}; id() {{ echo 1000; }}; unset -f as_root\n"
+        "sudo() { return 1; }; install_for run </dev/null"
+    )
+    assert done.returncode == 1
+    assert "sudo asks for a password and there is no terminal" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_installation_takes_its_policies_away_and_keeps_the_log_it_names(tmp_path):
+    policies = tmp_path / "services", tmp_path / "cluster.d" / "policy"
+    done = bash(
+        f"export TMPDIR={tmp_path}; services_policy={policies[0]}; cluster_policy={policies[1]}\n"
+        "missing_of() { echo freeradius; }; dpkg() { :; }\n"
+        f'run_apt() {{ [ -s "$services_policy" ] && [ -s "$cluster_policy" ] || echo "E: no policy" >>"$log"; '
+        'echo "E: Unable to locate package freeradius" >>"$log"; return 100; }\n'
+        "install_for run </dev/null"
+    )
+    assert done.returncode == 1
+    assert "E: Unable to locate package freeradius" in done.stderr
+    assert "E: no policy" not in done.stderr
+    assert [path.exists() for path in policies] == [False, False]
+    (log,) = tmp_path.glob("corrente-install.*")
+    assert str(log) in done.stderr
