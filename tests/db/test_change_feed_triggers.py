@@ -102,7 +102,7 @@ def test_a_change_wakes_who_listens(world, database):
         listener.execute("LISTEN corrente_change")
         world.execute("UPDATE plan SET name = 'Start 2'")
         world.commit()
-        heard = list(listener.notifies(timeout=10, stop_after=1))
+        heard = list(listener.notifies(timeout=60, stop_after=1))
     assert [note.channel for note in heard] == ["corrente_change"]
 
 

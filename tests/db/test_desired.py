@@ -1,12 +1,12 @@
 """desired_policy and profile_revision follow the database, and the clock, without anybody touching a row."""
 
 import threading
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from support.edge_process import wait_until
 from support.small_isp import make_isp, one
 
@@ -58,6 +58,8 @@ class Keeper:
 
     def end(self):
         self.stop.set()
+        with self.open_writer() as connection:
+            connection.execute("NOTIFY corrente_change")
         self.thread.join(timeout=30)
         assert not self.thread.is_alive()
         assert self.error is None
@@ -126,16 +128,21 @@ def test_the_version_is_what_the_edge_publishes(keeper, isp, connection, setting
     assert published[isp.accounts[0]][4:] != published[isp.accounts[1]][4:]
 
 
-def test_a_change_is_there_and_told_within_a_second_of_its_commit(keeper, isp, connection):
-    contract, account = isp.contracts[0], isp.accounts[0]
-    began = time.monotonic()
+@pytest.fixture
+def told_keeper(settings):
+    """One that would look by itself tomorrow: what it does before, it was told to."""
+    with keeping(replace(settings, edge=replace(settings.edge, poll_interval_s=86_400))) as started:
+        yield started
+
+
+def test_a_change_is_there_and_told_at_its_commit(told_keeper, isp, connection):
+    keeper, contract, account = told_keeper, isp.contracts[0], isp.accounts[0]
     change(
         connection,
         "INSERT INTO restriction (contract_id, origin, level, reason, placed_by) VALUES (%s, 'dunning', 'blocked', 'unpaid', 'x')",
         contract,
     )
     wait_until(lambda: level(connection, account) == "blocked")
-    assert time.monotonic() - began < 1
     assert desired(connection, account) == ("blocked", None, "blocked: dunning: unpaid", None)
     wait_until(lambda: keeper.told[1:])
     assert keeper.told[1:] == [Changed(accounts=[account])]
@@ -212,7 +219,7 @@ def test_an_edited_profile_touches_one_row_and_none_of_its_accounts(keeper, isp,
     assert keeper.told[1:] == [Changed(profiles=[isp.full])]
 
 
-def test_a_top_up_lets_go_at_once_who_was_throttled(keeper, isp, connection):
+def test_a_top_up_lets_go_at_once_who_was_throttled(told_keeper, isp, connection):
     account = isp.accounts[0]
     connection.execute("UPDATE profile SET quota_octets = 1000 WHERE id = %s", (isp.full,))
     connection.execute("INSERT INTO usage_day VALUES (%s, current_date, 1500, 0)", (account,))
@@ -221,14 +228,12 @@ def test_a_top_up_lets_go_at_once_who_was_throttled(keeper, isp, connection):
     )
     connection.commit()
     wait_until(lambda: level(connection, account) == "throttle")
-    began = time.monotonic()
     change(
         connection,
         "INSERT INTO data_topup (contract_id, octets, until, reason, placed_by) VALUES (%s, 501, now() + interval '1 day', 'bought', 'x')",
         isp.contracts[0],
     )
     wait_until(lambda: level(connection, account) == "full")
-    assert time.monotonic() - began < 1
 
 
 def test_it_goes_on_from_where_it_was_and_from_nothing_when_it_is_too_far_behind(settings, isp, connection):

@@ -35,7 +35,7 @@ def ask(port, path):
 
     def answer():
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as found:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as found:
                 return found.status, found.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -232,8 +232,8 @@ def test_a_nas_of_a_vendor_without_a_file_is_published_and_named(edge, store, co
 
 def test_the_store_says_about_every_second_that_it_was_compared(store):
     first = store.checked_at()
-    second = wait_until(lambda: (now := store.checked_at()) > first and now, seconds=10)
-    wait_until(lambda: store.checked_at() > second, seconds=10)
+    second = wait_until(lambda: (now := store.checked_at()) > first and now)
+    wait_until(lambda: store.checked_at() > second)
 
 
 def test_the_store_says_up_to_when_accounting_has_been_read_by_the_slowest_node_that_lives(store, connection):

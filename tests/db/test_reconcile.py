@@ -403,7 +403,7 @@ def _reconcile_alone(database, accounts):
 
 
 def _until_someone_waits(database):
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     with db.connect(database, name="watch", autocommit=True) as connection:
         while not connection.execute(
             "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"

@@ -698,7 +698,7 @@ def test_the_shipper_goes_on_when_the_database_comes_back_and_said_so_once(world
     assert said.count("spool.goes_on") == 1
 
 
-def wait_for(condition, *_, deadline_s=20):
+def wait_for(condition, *_, deadline_s=60):
     until = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < until

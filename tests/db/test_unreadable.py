@@ -223,7 +223,7 @@ def retry(world, conninfo):
         return retry_parked(own, world, kind=None, dry_run=False, now=now, note=lambda _: None).merged
 
 
-def wait_for(condition, *, deadline_s=20):
+def wait_for(condition, *, deadline_s=60):
     until = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < until

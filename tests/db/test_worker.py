@@ -1,7 +1,6 @@
 """The workers' jobs on a real database, as the role they have in production."""
 
 import threading
-import time
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -330,7 +329,7 @@ def test_a_job_that_is_not_due_is_left(settings, worker, connection):
 
 
 def hang(connection, settings, now):
-    connection.execute("SELECT pg_sleep(30)")
+    connection.execute("SELECT pg_sleep(86400)")
     return "never"
 
 
@@ -342,10 +341,8 @@ def test_a_job_that_hangs_is_ended_at_its_deadline_said_and_tried_again(settings
         return hang(connection, settings, now) if len(runs) == 1 else "done"
 
     jobs = (Job("hanging", 60, hang_once, 0.3), Job("well", 60, lambda *_: "done", 60))
-    began = time.monotonic()
     with capture_logs() as log:
         assert run_all_once(settings, jobs=jobs) == {"hanging": False, "well": True}
-    assert time.monotonic() - began < 20
 
     (line,) = [line for line in log if line["event"] == "job.failed"]
     assert (line["job"], line["deadline_s"]) == ("hanging", 0.3)

@@ -39,13 +39,13 @@ def server():
         yield started
 
 
-def code(server, source, secret=NAS_SECRET, timeout_s=1.0):
+def code(server, source, secret=NAS_SECRET, timeout_s=30.0):
     with server.device(source=source, secret=secret) as nas:
         reply = nas.login("anna", "secret", timeout_s=timeout_s)
         return reply and reply.code
 
 
-def becomes(expected, ask, deadline_s=10.0):
+def becomes(expected, ask, deadline_s=60.0):
     """Whether an answer comes to be what is expected within the life of a remembered client (a second here)."""
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
@@ -63,7 +63,7 @@ def test_a_new_device_works_without_a_restart_and_a_removed_one_stops(server):
     assert server.last_login().nas_id == 8
 
     server.change(lambda batch: batch.put_nas("127.0.3.1/32", None))
-    assert code(server, "127.0.3.1") is None
+    assert code(server, "127.0.3.1", timeout_s=1.0) is None
     assert (server.pids(), server.is_alive()) == (pids, True)
 
 
@@ -73,7 +73,7 @@ def test_a_changed_secret_holds_within_the_life_of_a_client(server):
 
     server.change(lambda batch: batch.put_nas("127.0.3.2/32", nas_record(9, secret=OTHER_SECRET)))
 
-    assert becomes(ACCESS_ACCEPT, lambda: code(server, "127.0.3.2", OTHER_SECRET, timeout_s=0.3))
+    assert becomes(ACCESS_ACCEPT, lambda: code(server, "127.0.3.2", OTHER_SECRET, timeout_s=1.0))
     assert code(server, "127.0.3.2", NAS_SECRET, timeout_s=0.3) is None
 
 
@@ -168,4 +168,4 @@ def test_status_server_is_answered_and_signed_on_the_ports_of_both_servers(serve
         assert nas.is_silent(build(STATUS_SERVER, [], secret=NAS_SECRET, signed=False), timeout_s=0.5)
     with server.device(accounting=True) as nas:
         assert nas.ask(status).code == ACCOUNTING_RESPONSE
-    assert server.answers(timeout_s=5)
+    assert server.answers(timeout_s=30)

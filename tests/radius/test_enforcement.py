@@ -152,6 +152,7 @@ def test_refused_without_a_cause_is_done_by_a_disconnect(database):
         world.place("anna", "throttle")
         world.wait_for(CLOSED)
         assert world.execute(STATES) == [("verified", "disconnect", 2, False)]
+        world.wait_until_published()
         world.dial("anna")
         assert world.session("anna").rates == SLOW
         all_well(world)
@@ -181,9 +182,10 @@ def test_a_silent_device_is_asked_when_its_accounting_tells_that_it_is_back(data
         world.place("bruno", "throttle")
         world.wait_for("SELECT count(*) = 1 FROM nas_silence", seconds=60)
         world.tell(world.nas.faults.clear)
-        time.sleep(5)  # it is not asked again sooner, whatever it says
+        # By itself it would be asked tomorrow; and not within five seconds of the last time, whatever it says.
+        world.execute("UPDATE nas_silence SET next_at = now() + interval '1 day', asked_at = now() - interval '6 s'")
         world.tell(world.nas.send_interims)
-        world.wait_for(CLOSED, seconds=10)
+        world.wait_for(CLOSED)
         assert {row[0] for row in world.execute(STATES)} == {"verified"}
         assert (world.session("anna").rates, world.session("bruno").rates) == (SLOW, SLOW)
         assert world.execute("SELECT count(*) FROM nas_silence") == [(0,)]
@@ -207,11 +209,12 @@ def test_who_pays_while_the_cut_is_being_sent_ends_up_online(database):
     with enforcement_world(database, change_delay_s=0.3, redial_after_s=0.3) as world, working(world):
         world.dial("anna", "bruno")
         world.place("anna", "blocked")
-        world.wait_for("SELECT count(*) > 0 FROM enforcement WHERE state = 'sent'")
+        world.wait_for("SELECT count(*) > 0 FROM enforcement_packet WHERE direction = 'sent'")
         world.lift("anna")
-        world.wait_for("SELECT count(*) = 1 FROM session s WHERE s.username = 'anna'")
-        all_well(world)
+        # It has left, so the cut comes; only after that is it told who is online.
+        world.wait_for("SELECT count(*) = 1 FROM closed_session WHERE username = 'anna'")
         world.wait_for("SELECT count(*) = 2 FROM session")
+        all_well(world)
         assert world.session("anna").rates == FULL
 
 

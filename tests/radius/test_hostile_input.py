@@ -102,10 +102,10 @@ def server(started):
     assert started.is_alive(), started.log.read_text()[-3000:]
     assert started.pids() == pids
     with started.device() as nas:
-        assert nas.login("ok", "secret", timeout_s=10).code == ACCESS_ACCEPT
+        assert nas.login("ok", "secret", timeout_s=30).code == ACCESS_ACCEPT
 
 
-def ask(server, *attributes, timeout_s=5.0, source="127.0.0.1", **options):
+def ask(server, *attributes, timeout_s=30.0, source="127.0.0.1", **options):
     with server.device(source=source) as nas:
         return nas.ask(build(ACCESS_REQUEST, attributes, secret=NAS_SECRET, **options), timeout_s=timeout_s)
 

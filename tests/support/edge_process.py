@@ -18,7 +18,7 @@ from radius_hooks.policy_store import PolicyReader, StoreError
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def wait_until(condition: Callable[[], Any], *, seconds: float = 30, what: str = "the condition") -> Any:
+def wait_until(condition: Callable[[], Any], *, seconds: float = 90, what: str = "the condition") -> Any:
     """What `condition` returned once it was true. The deadline is for a broken program, not a measurement."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -29,6 +29,7 @@ from nas_drivers.simulated.options import DeviceOptions
 from nas_drivers.simulated.radius_client import RadiusServer
 from nas_drivers.simulated.retry import RetryPlan
 from nas_drivers.simulated.session import Session, Subscriber
+from radius_hooks.policy_store import PolicyReader
 from radius_hooks.sealing import account_row, nas_row
 
 ADDRESS = "127.66.9.1"
@@ -121,16 +122,29 @@ class World:
         before = len(self.nas.sessions)
         result = self.do(self.nas.dial([Subscriber(name, "pw") for name in usernames]))
         assert result.accepted == len(usernames), result
-        assert self.do(self.nas.drain(30))
+        assert self.do(self.nas.drain(60))
         wanted = before + len(usernames)
         self.wait_for("SELECT count(*) >= %s FROM session", wanted)
+
+    def wait_until_published(self) -> None:
+        """What the database says now is what the next login is answered."""
+        began = time.time()
+        reader = PolicyReader(self.settings.policy_dir)
+        try:
+            until = time.monotonic() + 90
+            # The edge notes when it began to look, so that it has seen what was there before.
+            while _checked_at(reader) <= began:
+                assert time.monotonic() < until, "the edge publishes nothing"
+                time.sleep(0.03)
+        finally:
+            reader.close()
 
     def session(self, username: str) -> Session:
         """The live session of a subscriber on the device."""
         found: Session = self.nas.sessions.of(username)[0]
         return found
 
-    def wait_for(self, sql: str, *given: Any, seconds: float = 30) -> None:
+    def wait_for(self, sql: str, *given: Any, seconds: float = 90) -> None:
         """Until a query's one value is true. The deadline is for a broken program, not a measurement."""
         until = time.monotonic() + seconds
         while not self.execute(sql, *given)[0][0]:
@@ -160,6 +174,11 @@ class World:
             "(SELECT contract_id FROM subscriber_account WHERE username = %s)",
             username,
         )
+
+
+def _checked_at(reader: PolicyReader) -> float:
+    with reader.reading() as snapshot:
+        return snapshot.checked_at()
 
 
 @contextmanager
@@ -195,7 +214,7 @@ def enforcement_world(
 
 def _give_to_freeradius(server: Any) -> None:
     """FreeRADIUS's user reads the store. The edge may take an old generation away meanwhile."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while True:
         try:
             server.readable_by_freeradius()

@@ -129,7 +129,7 @@ def freeradius_coa_server(directory: Path, secret: str = "testing secret") -> It
         stderr=subprocess.DEVNULL,
     )
     try:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while "Ready to process requests" not in _log(directory):
             assert child.poll() is None, f"FreeRADIUS did not start:\n{_log(directory)}"
             assert time.monotonic() < until, f"FreeRADIUS is not ready:\n{_log(directory)}"

@@ -135,7 +135,7 @@ class Desk:
         """Of all changes, in their order."""
         return self.execute(f"SELECT {columns} FROM enforcement ORDER BY id")
 
-    def wait_for(self, statement: str, *, seconds: float = 30) -> None:
+    def wait_for(self, statement: str, *, seconds: float = 90) -> None:
         """Until a query's one value is true. The deadline is for a broken program, not a measurement."""
         until = time.monotonic() + seconds
         while not self.execute(statement)[0][0]:
@@ -145,7 +145,7 @@ class Desk:
             assert time.monotonic() < until, f"not within {seconds} s: {statement}\n" + "\n".join(map(str, told))
             time.sleep(0.02)
 
-    def wait_until(self, condition: Callable[[], Any], *, seconds: float = 30) -> None:
+    def wait_until(self, condition: Callable[[], Any], *, seconds: float = 90) -> None:
         """The same for something else."""
         until = time.monotonic() + seconds
         while not condition():

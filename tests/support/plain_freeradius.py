@@ -168,7 +168,7 @@ def plain_freeradius(directory: Path, users: str, secret: str = "testing secret"
 
 
 def _wait_ready(child: subprocess.Popen[bytes], server: PlainServer) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         if (server.directory / "log").exists() and "Ready to process requests" in server.log():
             return

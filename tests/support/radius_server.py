@@ -289,7 +289,7 @@ class RadiusServer:
 
     def is_alive(self):
         """Whether the processes that were started still run and answer."""
-        return all(one.poll() is None for one in self.processes.values()) and self.answers(timeout_s=5)
+        return all(one.poll() is None for one in self.processes.values()) and self.answers(timeout_s=30)
 
     def kill(self, *names):
         """End these processes, or all, without a warning; `start` brings them back."""
