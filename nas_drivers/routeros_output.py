@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
 from typing import Final
 
 from nas_drivers.device_session import DeviceSession
@@ -22,6 +23,8 @@ Row = Mapping[str, str]
 _UPTIME: Final = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:\d+ms)?")
 _OLD_UPTIME: Final = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(\d+):(\d+):(\d+)")
 _UNIT_S: Final = (604_800, 86_400, 3_600, 60, 1)
+# Fifty years; a number of any length fits the grammar.
+_LONGEST_UP_S: Final = 50 * 366 * 86_400
 _QUEUE: Final = re.compile(r"<pppoe-(.*)>", re.DOTALL)
 _LIMIT: Final = re.compile(r"(\d+)([kMG]?)/(\d+)([kMG]?)")
 _UNITS: Final = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
@@ -58,11 +61,12 @@ def read_session_id(text: str) -> str:
 
 
 def read_uptime_s(text: str) -> int | None:
-    """`1w2d3h4m5s`, or RouterOS 6's `2d03:04:05`, in seconds; None when it is neither."""
+    """`1w2d3h4m5s`, or RouterOS 6's `2d03:04:05`, in seconds; None when it is neither, or no time that a device can have been up for."""
     match = _UPTIME.fullmatch(text) or _OLD_UPTIME.fullmatch(text)
     if match is None or not text:
         return None
-    return sum(int(number or 0) * unit for number, unit in zip(match.groups(), _UNIT_S, strict=True))
+    up_s = sum(int(number or 0) * unit for number, unit in zip(match.groups(), _UNIT_S, strict=True))
+    return up_s if up_s <= _LONGEST_UP_S else None
 
 
 def read_limit(text: str) -> tuple[int, int] | None:
@@ -81,10 +85,18 @@ def _session(row: Row, *, limit: str, lists: tuple[str, ...]) -> DeviceSession:
     return DeviceSession(
         acct_session_id=read_session_id(row["session-id"]),
         username=row.get("name", ""),
-        framed_ipv4=address if re.fullmatch(r"\d+(\.\d+){3}", address) else None,
+        framed_ipv4=address if _is_ipv4(address) else None,
         mac=mac.replace(":", "").lower() if _MAC.fullmatch(mac) else "",
         up_s=read_uptime_s(row.get("uptime", "")),
         rate_down_bps=None if down_up is None else down_up[0],
         rate_up_bps=None if down_up is None else down_up[1],
         address_lists=lists,
     )
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import psycopg
+
 from control_plane import telemetry
 from control_plane.control_loop.device_views import take_reading
 from control_plane.control_loop.two_views import Difference
@@ -99,7 +101,15 @@ def _take(
         save_not_read(connection, nas.id, found.problem, at=datetime.now(UTC))
         telemetry.logger().warning("device.not_read", nas_id=nas.id, problem=found.problem)
         return None
-    differs = take_reading(connection, settings, nas.id, found.sessions, read_at=found.asked_at)
+    try:
+        differs = take_reading(connection, settings, nas.id, found.sessions, read_at=found.asked_at)
+    except psycopg.DatabaseError as error:
+        if isinstance(error, psycopg.OperationalError) or connection.closed:
+            raise
+        # What one device lists must not keep the others' lists from being read.
+        save_not_read(connection, nas.id, f"its list can't be kept: {error}", at=datetime.now(UTC))
+        telemetry.logger().error("device.list_refused", nas_id=nas.id, problem=str(error).strip())
+        return None
     if differs.held:
         telemetry.logger().error("device.differs_too_much", nas_id=nas.id, problem=differs.held)
     return differs

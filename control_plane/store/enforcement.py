@@ -127,6 +127,12 @@ FROM unnest(%(ids)s::bigint[], %(methods)s::text[], %(details)s::int[], %(tries)
     AS w (id, method, detail, tries, attempt, unsure)
 WHERE e.id = w.id
 """
+_UNWANTED: Final = """
+SELECT e.id FROM enforcement e WHERE e.id = ANY (%(ids)s) AND (e.closed_at IS NOT NULL OR e.taken_by IS DISTINCT FROM %(worker)s
+    OR EXISTS (SELECT FROM network_stop WHERE ended_at IS NULL)
+    OR EXISTS (SELECT FROM nas_maintenance m WHERE m.nas_id = e.nas_id AND m.ended_at IS NULL AND m.since <= now()
+        AND (m.until IS NULL OR now() < m.until)))
+"""
 _KEPT: Final = """
 UPDATE enforcement e SET taken_until = %(until)s FROM (
     SELECT id FROM enforcement WHERE id = ANY (%(ids)s) AND taken_by = %(worker)s FOR UPDATE SKIP LOCKED
@@ -302,18 +308,16 @@ def save_kept(connection: Connection, ids: Sequence[int], *, worker: str, until:
 
 
 def load_unwanted(connection: Connection, ids: Sequence[int], *, worker: str) -> list[int]:
-    """Which of the changes in a worker's hands are no longer wanted, or no longer its own."""
-    rows = connection.execute(
-        "SELECT id FROM enforcement WHERE id = ANY (%s) AND (closed_at IS NOT NULL OR taken_by IS DISTINCT FROM %s)",
-        (list(ids), worker),
-    )
-    return [row[0] for row in rows]
+    """Which of the changes in a worker's hands are not to be sent (again): no longer wanted, no longer its own, or nothing
+    at all is sent now, to their NAS or to any."""
+    return [row[0] for row in connection.execute(_UNWANTED, {"ids": list(ids), "worker": worker})]
 
 
 def save_released(connection: Connection, ids: Sequence[int], *, worker: str) -> None:
-    """Give back what was superseded while it was on its way and is no longer sent."""
+    """Give back what is no longer sent by this worker; what is not closed is due at once."""
     connection.execute(
-        "UPDATE enforcement SET taken_by = NULL, taken_until = NULL WHERE id = ANY (%s) AND taken_by = %s",
+        "UPDATE enforcement SET taken_by = NULL, taken_until = NULL, next_at = CASE WHEN closed_at IS NULL THEN clock_timestamp() END "
+        "WHERE id = ANY (%s) AND taken_by = %s",
         (list(ids), worker),
     )
 

@@ -16,6 +16,7 @@ from support.simulated_sessions import live_session, table_of
 from control_plane import db
 from control_plane.control_loop.device_reading import read_devices
 from control_plane.store.device_views import load_reading, load_unknown
+from nas_drivers.routeros_output import read_sessions
 from radius_hooks.sealing import Sealer, nas_api_row
 
 pytestmark = pytest.mark.db
@@ -102,3 +103,48 @@ def test_an_api_password_that_does_not_open_is_the_devices_own_problem(
 
     assert said == "read 0 devices, 1 not; closed 0 ghosts, 0 differ too much"
     assert load_reading(connection, world.isp.nas).problem != ""
+
+
+ODD_ROWS = (
+    {"address": "999.1.1.1"},
+    {"address": "1.2.3.4.5"},
+    {"uptime": "9" * 30 + "w"},
+    {"uptime": "1w" * 3},
+    {"name": "a\x00b\x1b[2J"},
+    {"name": "x" * 5000},
+    {"caller-id": "not a MAC"},
+)
+
+
+@pytest.mark.parametrize("odd", ODD_ROWS, ids=[next(iter(row)) + str(number) for number, row in enumerate(ODD_ROWS)])
+def test_a_row_that_no_device_should_list_costs_no_other_row(world, settings, database, odd):
+    give_access(world, port=1)
+    rows = [{".id": "*1", "session-id": "0x81a00009", "name": "guest", **odd}, {"session-id": "s1", "name": "user0001"}]
+    with db.connect(database, name="job", autocommit=True) as connection:
+        connection.execute("SET ROLE corrente_worker")
+        said = read_devices(connection, settings, datetime.now(UTC), read=lambda _: read_sessions(rows))
+    assert said.startswith("read 1 devices, 0 not")
+    assert world.connection.execute("SELECT count(*) FROM device_session").fetchone() == (2,)
+
+
+def test_a_list_that_the_database_refuses_keeps_no_other_device_from_being_read(world, settings, database):
+    give_access(world, port=1)
+    world.change(
+        "INSERT INTO nas (name, source, vendor, sealed_secret, api_address, api_username, sealed_api_password) "
+        "SELECT 'second', '192.0.2.2/32', vendor, sealed_secret, '127.0.45.2', 'corrente', sealed_api_password FROM nas"
+    )
+    world.change("UPDATE nas SET sealed_api_password = %s WHERE name = 'second'", sealed(world, "second"))
+    world.change("ALTER TABLE device_session ADD CHECK (username <> 'poison')")
+    lists = {"127.0.45.1": [{"session-id": "1", "name": "poison"}], "127.0.45.2": [{"session-id": "2", "name": "good"}]}
+    with db.connect(database, name="job", autocommit=True) as connection:
+        connection.execute("SET ROLE corrente_worker")
+        said = read_devices(connection, settings, datetime.now(UTC), read=lambda a: read_sessions(lists[a.address]))
+    assert said.startswith("read 1 devices, 1 not")
+    assert world.connection.execute("SELECT username FROM device_session").fetchall() == [("good",)]
+    assert "can't be kept" in load_reading(world.connection, world.isp.nas).problem
+
+
+def sealed(world, name):
+    """The password of that NAS, sealed for its row."""
+    (number,) = world.connection.execute("SELECT id FROM nas WHERE name = %s", (name,)).fetchone()
+    return Sealer([KEY]).seal(b"api password", row=nas_api_row(number))
