@@ -195,6 +195,11 @@ def step_at(steps: tuple[PolicyStep, ...], now: float) -> PolicyStep:
     return steps[-1]
 
 
+def _mac_words(mac: str) -> str:
+    """`02:00:5e:10:00:01` of twelve digits."""
+    return ":".join(mac[at : at + 2] for at in range(0, len(mac), 2))
+
+
 def _binding_refusal(request: AccessRequest, nas: NasRecord, account: AccountRecord) -> Reject | None:
     if nas.realms:
         _, _, realm = request.username.rpartition("@")
@@ -203,7 +208,7 @@ def _binding_refusal(request: AccessRequest, nas: NasRecord, account: AccountRec
     if account.nas_ids and nas.nas_id not in account.nas_ids:
         return Reject(RejectReason.WRONG_NAS, f"the account is bound to other NASes than {nas.name}")
     if account.macs and request.mac not in account.macs:
-        return Reject(RejectReason.WRONG_MAC, f"the account is bound to MAC {', '.join(account.macs)}")
+        return Reject(RejectReason.WRONG_MAC, f"the account is bound to MAC {', '.join(map(_mac_words, account.macs))}")
     if account.circuit_ids and request.circuit_id not in account.circuit_ids:
         return Reject(RejectReason.WRONG_CIRCUIT, f"the account is bound to circuit {', '.join(account.circuit_ids)}")
     return None

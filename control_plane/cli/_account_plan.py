@@ -8,13 +8,19 @@ from typing import Final
 import click
 
 from control_plane import audit
-from control_plane.cli._console import Refused, known_account, open_database, os_user, unknown
+from control_plane.cli._console import Connection, Refused, known_account, open_database, os_user, unknown
 from control_plane.cli._options import coming_instant
 from control_plane.policy.quota import quota_month
 from control_plane.quantities import QuantityError, instant_text, octets_text, read_octets
 from control_plane.settings import Settings
 from control_plane.store.plan import load_plans
-from control_plane.store.plan_terms import TopupRow, remove_plan_change, save_plan_change, save_topup
+from control_plane.store.plan_terms import (
+    TopupRow,
+    load_plan_change_days,
+    remove_plan_change,
+    save_plan_change,
+    save_topup,
+)
 
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
 
@@ -22,18 +28,20 @@ _DAY: Final = click.DateTime(["%Y-%m-%d"])
 @click.command("change-plan")
 @click.argument("username")
 @click.argument("plan", required=False)
-@click.option("--on", "on", type=_DAY, required=True, help="First day of the new plan, in the billing zone.")
-@click.option("--cancel", is_flag=True, help="Take back the change of that day.")
+@click.option("--on", "on", type=_DAY, help="First day of the new plan, in the billing zone.")
+@click.option("--cancel", is_flag=True, help="Take back the change of that day, or the only one that waits.")
 @click.pass_obj
-def change_plan(settings: Settings, username: str, *, plan: str | None, on: datetime, cancel: bool) -> None:
+def change_plan(settings: Settings, username: str, *, plan: str | None, on: datetime | None, cancel: bool) -> None:
     """Give USERNAME's contract another PLAN from a day on, in the place of another change on that day."""
     if cancel == (plan is not None):
         raise click.UsageError("name the new plan, or --cancel without one")
-    day = on.date()
-    _refuse_past(day, settings)
+    if plan is not None and on is None:
+        raise click.UsageError("say from which day on: --on 2027-02-01")
     with open_database(settings) as connection:
         account = known_account(connection, username)
         contract_id = account.contract_id
+        day = _only_day(connection, contract_id) if on is None else on.date()
+        _refuse_past(day, settings)
         if plan is None:
             if not remove_plan_change(connection, contract_id, effective_on=day):
                 raise Refused(
@@ -49,6 +57,18 @@ def change_plan(settings: Settings, username: str, *, plan: str | None, on: date
         audit.append(connection, actor=os_user(), action=action, subject=username, detail=detail)
     said = f"stays with {account.plan}" if plan is None else f"has plan {plan} from the first moment of"
     click.echo(f"Contract {contract_id} {said} {'on ' if plan is None else ''}{day}.")
+
+
+def _only_day(connection: Connection, contract_id: int) -> date:
+    """The day of the one change that waits."""
+    days = load_plan_change_days(connection, contract_id)
+    if not days:
+        raise Refused(f"no plan change of contract {contract_id} waits")
+    if len(days) > 1:
+        raise Refused(
+            f"{len(days)} plan changes of contract {contract_id} wait: say --on {' or --on '.join(map(str, days))}"
+        )
+    return days[0]
 
 
 def _refuse_past(day: date, settings: Settings) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from control_plane.cli._console import Connection, print_table
-from control_plane.explaining.explain_now import guarded_words, reasons, step_words, steps_of
+from control_plane.explaining.explain_now import guarded_words, quota_in_force, reasons, step_words, steps_of
 from control_plane.policy import policy_source
 from control_plane.policy.rendering import REVISION_BYTES, profile_revision
 from control_plane.quantities import (
@@ -130,7 +130,7 @@ def print_page(page: AccountPage, zone: ZoneInfo) -> None:
     _lines("binding", _bindings(account))
     _lines("addresses", [_prefix_words(prefix) for prefix in page.prefixes] or ["from the pools of the profile"])
     _lines("session", [line for one in page.sessions for line in _session_words(one, page, zone)] or ["not online"])
-    _lines("usage", _usage_words(page.usage, account.quota_octets))
+    _lines("usage", _usage_words(page.usage, quota_in_force(account, at=page.at)))
     click.echo()
     print_table(
         ("LOGIN", "ANSWER", "REASON", "NAS", "MAC", "LINE", "DETAIL"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import pwd
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -23,6 +24,7 @@ from radius_hooks.sealing import Sealer, SealError
 
 Connection = psycopg.Connection[Any]
 _NEAR_MATCHES: Final = 3
+_COLUMN_UNIT: Final = re.compile(r"(_(down|up)_bps|_octets|_s|_id)$")
 # Wider than any table of ours, so that measuring never folds a line.
 _MEASURING_WIDTH: Final = 1000
 
@@ -158,3 +160,14 @@ def print_table(columns: tuple[str, ...], rows: Iterable[tuple[object, ...]], *,
         return
     width = Console(width=_MEASURING_WIDTH).measure(table).maximum
     Console(highlight=False, width=width).print(table)
+
+
+def changed_words(columns: Iterable[str]) -> str:
+    """Columns that were changed as a person names them: `rate_down_bps` and `rate_up_bps` are the rate."""
+    said = (_COLUMN_UNIT.sub("", column).replace("_", " ") for column in columns)
+    return ", ".join(dict.fromkeys(said))
+
+
+def leveled(level: str, reason: str) -> str:
+    """A level with its reason, which names a block by itself."""
+    return reason if reason.startswith(f"{level}: ") else f"{level}: {reason}"

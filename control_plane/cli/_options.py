@@ -127,5 +127,21 @@ def coming_instant(text: str, zone: ZoneInfo, now: datetime) -> datetime:
 
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before what takes service away; `--yes` answers, and without a terminal nothing is done."""
-    if not yes:
-        click.confirm(question, abort=True)
+    if yes:
+        return
+    try:
+        agreed = click.confirm(question)
+    except click.Abort:
+        click.echo(err=True)
+        raise Refused("nothing was changed: answer the question with y, or give --yes") from None
+    if not agreed:
+        raise Refused("nothing was changed")
+
+
+def tell_live(sessions: int) -> None:
+    """Say how many live sessions a change of a plan or profile reaches, and who may stop it."""
+    if sessions:
+        click.echo(
+            f"  {sessions:,} live sessions are told at once; what takes away waits for a person when it is more than the "
+            "guard lets go: `corrente guard status`"
+        )

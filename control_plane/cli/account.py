@@ -17,6 +17,7 @@ from control_plane.cli._account_show import load_page, page_json, print_page
 from control_plane.cli._console import (
     Connection,
     Refused,
+    changed_words,
     known_account,
     open_database,
     os_user,
@@ -230,7 +231,7 @@ def set_(settings: Settings, /, username: str, *, yes: bool, **options: Any) -> 
         if not changed:
             raise click.UsageError("nothing to change: name at least one option")
         audit.append(connection, actor=os_user(), action="account.set", subject=username, detail={"changed": changed})
-    click.echo(f"Changed account {username}: {', '.join(changed)}.")
+    click.echo(f"Changed account {username}: {changed_words(changed)}.")
     if made is not None:
         click.echo(f"Its password, shown this once: {made}")
 

@@ -13,6 +13,7 @@ from control_plane.cli._console import (
     Connection,
     Refused,
     known_account,
+    leveled,
     open_database,
     os_user,
     print_json,
@@ -21,7 +22,7 @@ from control_plane.cli._console import (
 )
 from control_plane.cli._options import confirm
 from control_plane.control_loop.device_views import close_ghosts
-from control_plane.quantities import duration_text, instant_text
+from control_plane.quantities import duration_text, instant_text, mac_text
 from control_plane.settings import Settings
 from control_plane.store.device_views import (
     Reading,
@@ -98,8 +99,8 @@ def _print_drift(found: list[DriftedSession], settings: Settings, *, limit: int)
                 one.username,
                 one.nas,
                 one.acct_session_id,
-                one.runs_under_profile or one.runs_under or "unknown",
-                f"{one.level}: {one.should_run_under_profile or one.level_reason}",
+                _runs_under(one),
+                leveled(one.level, one.should_run_under_profile or one.level_reason),
                 duration_text(max(0, int((now - one.since).total_seconds()))),
                 _REASONS[DriftReason(one.reason)],
                 one.enforcement,
@@ -114,6 +115,15 @@ def _print_drift(found: list[DriftedSession], settings: Settings, *, limit: int)
         click.echo(f"the first {limit}; more with --limit")
 
 
+def _runs_under(one: DriftedSession) -> str:
+    """Its profile by name; an edited profile has one name before and after."""
+    name = one.runs_under_profile
+    if name is None:
+        return one.runs_under or "unknown"
+    edited = name == one.should_run_under_profile and (one.runs_under or "")[:8] != (one.should_run_under or "")[:8]
+    return f"{name}, before its change" if edited else name
+
+
 def _print_others(nobodys: list[UnknownSession], readings: list[Reading], settings: Settings) -> None:
     if nobodys:
         click.echo("\nSessions of nobody; `corrente drift cut NAS SESSION` ends one:")
@@ -125,7 +135,7 @@ def _print_others(nobodys: list[UnknownSession], readings: list[Reading], settin
                     one.acct_session_id,
                     one.username,
                     one.address,
-                    one.mac,
+                    mac_text(one.mac),
                     instant_text(one.since, settings.zone),
                     instant_text(one.read_at, settings.zone),
                     one.problem,

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from control_plane import audit
-from control_plane.cli._console import Refused, open_database, os_user, print_json, print_table
+from control_plane.cli._console import Refused, leveled, open_database, os_user, print_json, print_table
 from control_plane.control_loop.enforcement import State
 from control_plane.control_loop.error_cause import CAUSES
 from control_plane.control_loop.ladder import Ladders
@@ -81,7 +81,7 @@ def list_command(
             )
             for one in found
         ),
-        empty="nothing that a person must look at" if alarms else "no such change",
+        empty="nothing that a person must look at" if alarms else "no change",
     )
 
 
@@ -100,9 +100,11 @@ def show_command(settings: Settings, *, number: int, as_json: bool) -> None:
     zone = settings.zone
     wanted = "the session must end" if found.profile_id is None else f"profile {found.profile or found.profile_id}"
     click.echo(f"Change {found.id} of {found.username} on {found.nas}, session {found.acct_session_id}")
-    click.echo(f"  wanted   {found.level}: {found.reason} ({wanted})")
+    click.echo(f"  wanted   {leveled(found.level, found.reason)} ({wanted})")
     click.echo(f"  version  {_hex(found.from_version)} -> {_hex(found.desired_version)}")
-    click.echo(f"  state    {found.state} by {found.method}, tried {found.attempt} times")
+    click.echo(
+        f"  state    {found.state} by {found.method}, tried {found.attempt} time{'' if found.attempt == 1 else 's'}"
+    )
     if found.error_cause is not None:
         rule = CAUSES.get(found.error_cause)
         click.echo(f"  cause    {found.error_cause}{'' if rule is None else f': {rule.meaning}'}")

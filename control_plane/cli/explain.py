@@ -25,7 +25,7 @@ from control_plane.explaining.trial_login import (
     clear_password,
     load_rendered,
 )
-from control_plane.quantities import QuantityError, duration_text, instant_text, network_text, read_instant
+from control_plane.quantities import QuantityError, duration_text, instant_text, mac_text, network_text, read_instant
 from control_plane.settings import Settings, SettingsError
 from control_plane.store.nas import Nas, load_nases
 from nas_drivers.dictionaries.reader import DictionaryError
@@ -168,7 +168,7 @@ def _print(explanation: _Explanation, asked: Asked, settings: Settings) -> None:
     page, nas, told = explanation.page, explanation.nas, explanation.told
     zone = settings.zone
     line = "".join(
-        f", {label} {value}" for label, value in (("MAC", asked.mac), ("circuit", asked.circuit_id)) if value
+        f", {label} {value}" for label, value in (("MAC", mac_text(asked.mac)), ("circuit", asked.circuit_id)) if value
     )
     why = f" ({explanation.because_nas})" if explanation.because_nas else ""
     click.echo(f"{asked.username} asks {nas.name} at {network_text(ip_network(asked.source))}, {nas.vendor}{why}{line}")

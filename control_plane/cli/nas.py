@@ -10,6 +10,7 @@ from control_plane import audit
 from control_plane.cli._console import (
     Connection,
     Refused,
+    changed_words,
     open_database,
     os_user,
     print_json,
@@ -217,7 +218,7 @@ def set_(settings: Settings, /, name: str, *, yes: bool, **options: Any) -> None
             save_nas_coa_secret(connection, sealer_of(settings), nas.id, coa_secret.encode())
         changed = [*columns, *(["secret"] if secret or made else []), *(["coa_secret"] if coa_secret else [])]
         audit.append(connection, actor=os_user(), action="nas.set", subject=name, detail={"changed": changed})
-    click.echo(f"Changed NAS {name}: {', '.join(changed)}.")
+    click.echo(f"Changed NAS {name}: {changed_words(changed)}.")
     if made is not None:
         click.echo(f"Its secret, shown this once: {made}")
     if secret is not None:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import click
 
 from control_plane import audit
-from control_plane.cli._console import Connection, open_database, os_user, print_json, print_table, unknown
-from control_plane.cli._options import confirm
+from control_plane.cli._console import (
+    Connection,
+    changed_words,
+    open_database,
+    os_user,
+    print_json,
+    print_table,
+    unknown,
+)
+from control_plane.cli._options import confirm, tell_live
 from control_plane.cli._plan_terms import hours_, quota
+from control_plane.quantities import octets_text
 from control_plane.settings import Settings
 from control_plane.store.changes import save_changes
-from control_plane.store.plan import load_plans, load_profiles, save_new_plan
+from control_plane.store.plan import Plan, load_live, load_plans, load_profiles, save_new_plan
 
 command = click.Group("plan", help="Plans: what is sold, and the profiles it means in full, throttled and walled.")
 for part in (hours_, quota):
@@ -54,6 +63,7 @@ def _profile_ids(connection: Connection, *wanted: str | None) -> dict[str, int]:
 @click.option("--profile", help="What the plan gives in full.")
 @click.option("--throttle", help="The profile under a throttle, or with the quota used up.")
 @click.option("--walled", help="The profile in the walled garden.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def set_(
@@ -64,6 +74,7 @@ def set_(
     profile: str | None,
     throttle: str | None,
     walled: str | None,
+    dry_run: bool,
     yes: bool,
 ) -> None:
     """Change what is given of plan NAME; the rest stays. Every contract of it gets the change."""
@@ -77,11 +88,24 @@ def set_(
         plans = {plan.name: plan for plan in load_plans(connection)}
         if name not in plans:
             raise unknown("plan", name, plans)
-        confirm(f"{plans[name].contracts} contracts in service have plan {name}. Go on?", yes=yes)
+        plan = plans[name]
+        click.echo(f"{plan.contracts:,} contracts in service have plan {name}")
+        for label, before, after in (
+            ("profile", plan.profile, profile),
+            ("throttled", plan.throttle_profile, throttle),
+            ("walled", plan.walled_profile, walled),
+        ):
+            if after is not None:
+                click.echo(f"  {label:12}{before} -> {after}")
+        tell_live(load_live(connection, plan_id=plan.id))
+        if dry_run:
+            click.echo("Dry run: nothing was changed.")
+            return
+        confirm("Go on?", yes=yes)
         save_changes(connection, "plan", plans[name].id, columns)
         detail = {"name": new_name, **given}
         audit.append(connection, actor=os_user(), action="plan.set", subject=name, detail=detail)
-    click.echo(f"Changed plan {name}: {', '.join(columns)}.")
+    click.echo(f"Changed plan {name}: {changed_words(columns)}.")
 
 
 @command.command("list")
@@ -95,7 +119,24 @@ def list_(settings: Settings, *, as_json: bool) -> None:
         print_json(plans)
         return
     print_table(
-        ("NAME", "PROFILE", "THROTTLED", "WALLED", "CONTRACTS IN SERVICE"),
-        ((plan.name, plan.profile, plan.throttle_profile, plan.walled_profile, plan.contracts) for plan in plans),
+        ("NAME", "PROFILE", "HOURS", "QUOTA", "THROTTLED", "WALLED", "CONTRACTS IN SERVICE"),
+        (
+            (
+                plan.name,
+                plan.profile,
+                ", ".join(plan.hours),
+                _quota_words(plan),
+                plan.throttle_profile,
+                plan.walled_profile,
+                plan.contracts,
+            )
+            for plan in plans
+        ),
         empty="There is no plan yet: corrente plan add NAME --profile P --throttle P --walled P",
     )
+
+
+def _quota_words(plan: Plan) -> str:
+    if plan.quota_octets is None:
+        return ""
+    return f"{octets_text(plan.quota_octets)}, {' '.join(plan.quota_steps) or 'the usual steps'}"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import click
 
 from control_plane import audit
-from control_plane.cli._console import open_database, os_user, print_json, print_table, unknown
-from control_plane.cli._options import DURATION, OCTETS, RATES, confirm
+from control_plane.cli._console import changed_words, open_database, os_user, print_json, print_table, unknown
+from control_plane.cli._options import DURATION, OCTETS, RATES, confirm, tell_live
 from control_plane.quantities import Rates, duration_text, octets_text, rates_text
 from control_plane.settings import Settings
 from control_plane.store.changes import save_changes
-from control_plane.store.plan import Profile, load_plans, load_profiles, save_new_profile
+from control_plane.store.plan import Profile, load_live, load_plans, load_profiles, save_new_profile
 
 command = click.Group("profile", help="Profiles: rates, pools, lists, quota and timeouts, in no vendor's words.")
 
@@ -106,10 +107,19 @@ def _point_at_swapped(rates: Rates | None) -> None:
     multiple=True,
     help="Leave this to the device.",
 )
+@click.option("--dry-run", is_flag=True, help="Show what would change, change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def set_(
-    settings: Settings, /, name: str, *, new_name: str | None, left_out: Sequence[str], yes: bool, **options: Any
+    settings: Settings,
+    /,
+    name: str,
+    *,
+    new_name: str | None,
+    left_out: Sequence[str],
+    dry_run: bool,
+    yes: bool,
+    **options: Any,
 ) -> None:
     """Change what is given of profile NAME; the rest stays. Every contract of its plans gets it."""
     columns = profile_columns(options) | ({"name": new_name} if new_name is not None else {})
@@ -123,11 +133,42 @@ def set_(
             raise unknown("profile", name, profiles)
         used_by = profiles[name].plans
         contracts = sum(plan.contracts for plan in load_plans(connection) if plan.name in used_by)
-        confirm(f"{contracts} contracts in service have a plan with profile {name}. Go on?", yes=yes)
+        click.echo(f"{contracts:,} contracts in service have a plan with profile {name}")
+        for line in _differences(profiles[name], columns):
+            click.echo(f"  {line}")
+        tell_live(load_live(connection, profile_id=profiles[name].id))
+        if dry_run:
+            click.echo("Dry run: nothing was changed.")
+            return
+        confirm("Go on?", yes=yes)
         save_changes(connection, "profile", profiles[name].id, columns)
         audit.append(connection, actor=os_user(), action="profile.set", subject=name, detail=columns)
-    click.echo(f"Changed profile {name}: {', '.join(columns)}.")
+    click.echo(f"Changed profile {name}: {changed_words(columns)}.")
     _point_at_swapped(options["rate"])
+
+
+def _differences(profile: Profile, columns: dict[str, Any]) -> list[str]:
+    """What each change replaces and by what, a pair of rates in one line."""
+    now = asdict(profile)
+    said = {}
+    for column in columns:
+        pair = column.removesuffix("_down_bps").removesuffix("_up_bps")
+        words = [_words(pair if pair in _RATES else column, {**now, **new}) for new in ({}, columns)]
+        said[changed_words([column])] = f"{words[0]} -> {words[1]}" if words[0] != words[1] else f"{words[0]}, as it is"
+    return [f"{label:12}{change}" for label, change in said.items()]
+
+
+def _words(name: str, values: dict[str, Any]) -> str:
+    if name in _RATES:
+        return rates_text(values[f"{name}_down_bps"], values[f"{name}_up_bps"]) or "left to the device"
+    value = values[name]
+    if value is None or value == []:
+        return "none" if name == "quota_octets" else "left to the device"
+    if name == "quota_octets":
+        return octets_text(value)
+    if name.endswith("_s"):
+        return duration_text(value)
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def profile_columns(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from control_plane.cli._console import Connection, known_account, open_database, print_json, print_table, unknown
-from control_plane.quantities import average_rate_text, duration_text, octets_text
+from control_plane.quantities import average_rate_text, duration_text, mac_text, octets_text
 from control_plane.settings import Settings
 from control_plane.store.nas import load_nas, load_nases
 from control_plane.store.session_list import ListedSession, load_sessions
@@ -61,7 +61,7 @@ def _row(session: ListedSession, now: datetime) -> tuple[object, ...]:
         octets_text(session.octets_in),
         average_rate_text(session.octets_out, session.session_time_s),
         average_rate_text(session.octets_in, session.session_time_s),
-        session.mac,
+        mac_text(session.mac),
         session.line,
         f"{duration_text(silent_s)} ago",
         "stale" if session.stale else "",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 
-from control_plane.machine.ports import settings_in_force
+from control_plane.cli._console import Refused
+from control_plane.machine.ports import can_bind, settings_in_force
 from control_plane.settings import Settings
 
 _THREADS = 8
@@ -18,6 +20,11 @@ _STOP_TIMEOUT_S = 2
 def command(settings: Settings) -> None:
     """Serve health and metrics over HTTP."""
     web = settings_in_force(settings).web
+    if not can_bind(web.address, web.port, "tcp"):
+        raise Refused(
+            f"port {web.port} of {web.address} can't be opened: another process has it, or the address is not this "
+            "machine's; name another in [web] of corrente.toml"
+        )
     # The application is named, not imported: the entrance stands above this package.
     Granian(
         "web.app:create_app",
@@ -28,6 +35,7 @@ def command(settings: Settings) -> None:
         workers=1,
         blocking_threads=_THREADS,
         log_access=False,
+        log_level=LogLevels.error,
         respawn_failed_workers=False,
         # A worker that was told to stop before it listened to signals would be waited for for ever.
         workers_kill_timeout=_STOP_TIMEOUT_S,

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import click
 
 from control_plane import audit
-from control_plane.cli._console import Refused, open_database, os_user, print_json, print_table
+from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, print_table
 from control_plane.quantities import QuantityError, instant_text, read_host, read_instant
 from control_plane.settings import Settings
-from control_plane.store.address_history import Holder, explain_holders, has_month, load_holders
+from control_plane.store.address_history import Holder, explain_holders, has_month, known_since, load_holders
 
 
 @click.command()
@@ -27,7 +27,7 @@ def command(
 ) -> None:
     """Which subscriber had ADDRESS (IPv4, IPv6, or inside a prefix) at a time.
 
-    Exit code 1 when nobody had it, when the history of that month is no longer kept, or when subscribers shared the
+    Exit code 1 when nobody had it, when the history of that time is no longer kept, or when subscribers shared the
     address and no port was given.
     """
     now = datetime.now(UTC)
@@ -40,7 +40,7 @@ def command(
         raise Refused(f"{instant_text(at, settings.zone)} is still to come")
     with open_database(settings, role="corrente_lookup") as connection:
         holders = load_holders(connection, host, at=at, port=port)
-        kept = has_month(connection, at) and at >= now - timedelta(days=settings.retention.address_history_days)
+        unknown = "" if holders else _unknown(connection, at, now=now, settings=settings)
         audit.append(
             connection,
             actor=os_user(),
@@ -52,18 +52,22 @@ def command(
     if plan:
         click.echo(plan)
     if not holders:
-        raise Refused(_nobody(str(host), at, port, settings, kept=kept))
+        nobody = f"nobody had {host}{'' if port is None else f' port {port}'} at {instant_text(at, settings.zone)}"
+        raise Refused(unknown or nobody)
     if port is None and any(holder.shares_address for holder in holders):
         raise Refused(f"{len(holders)} subscribers shared {host} at {instant_text(at, settings.zone)}: give --port")
     _print(holders, settings.zone, as_json=as_json)
 
 
-def _nobody(host: str, at: datetime, port: int | None, settings: Settings, *, kept: bool) -> str:
-    when = instant_text(at, settings.zone)
-    if not kept:
-        days = settings.retention.address_history_days
+def _unknown(connection: Connection, at: datetime, *, now: datetime, settings: Settings) -> str:
+    """Why nothing can be said of that time; empty when that nobody had the address is the truth."""
+    when, days = instant_text(at, settings.zone), settings.retention.address_history_days
+    if at < now - timedelta(days=days):
         return f"{when} is further back than the history of addresses is kept ({days} days)"
-    return f"nobody had {host}{'' if port is None else f' port {port}'} at {when}"
+    began = known_since(connection)
+    if began is not None and at < began:
+        return f"nothing is known of {when}: this database began at {instant_text(began, settings.zone)}"
+    return "" if has_month(connection, at) else f"the history of addresses of {when} is no longer kept"
 
 
 def _print(holders: list[Holder], zone: ZoneInfo, *, as_json: bool) -> None:

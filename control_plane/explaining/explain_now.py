@@ -148,6 +148,14 @@ def reasons(
     return said
 
 
+def quota_in_force(account: Account, *, at: datetime) -> int | None:
+    """Octets that the account has this month, both ways: the quota and the top-ups in force. None: no quota."""
+    if account.quota_octets is None:
+        return None
+    topups = msgspec.convert(account.topups, tuple[_Topup, ...])
+    return account.quota_octets + sum(one.octets for one in topups if one.since <= at < one.until)
+
+
 def _contract_words(account: Account) -> str:
     since = f" from {account.starts_on.isoformat()}" if account.starts_on else ""
     until = f", first day without service {account.ends_on.isoformat()}" if account.ends_on else ""

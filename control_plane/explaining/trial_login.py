@@ -95,7 +95,9 @@ class Told:
         if isinstance(decision, Accept):
             return f"accept {decision.reason.value}"
         outcome = "reject" if isinstance(decision, Reject) else "no answer"
-        return f"{outcome} {decision.reason.value}: {decision.detail}"
+        reason, detail = decision.reason.value, decision.detail
+        # What blocks names itself.
+        return f"{outcome} {detail}" if detail.startswith(f"{reason}: ") else f"{outcome} {reason}: {detail}"
 
     def agrees_with(self, other: Told) -> bool:
         """Whether both answer alike: the same words, attributes and version."""

@@ -83,6 +83,12 @@ def has_month(connection: Connection, at: datetime) -> bool:
     return row is not None and row[0] is not None
 
 
+def known_since(connection: Connection) -> datetime | None:
+    """When this database was made: of the time before it holds only what was imported or reported late."""
+    row = connection.execute("SELECT min(applied_at) FROM schema_migration").fetchone()
+    return None if row is None else row[0]
+
+
 def _month(at: datetime) -> date:
     return at.astimezone(UTC).date().replace(day=1)
 

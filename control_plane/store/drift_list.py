@@ -20,7 +20,7 @@ SELECT s.session_key::text, s.username, s.account_id, n.name AS nas, s.acct_sess
         ORDER BY r.profile_id = d.profile_id DESC, r.profile_id LIMIT 1) AS runs_under_profile,
     d.level::text, d.reason AS level_reason, encode(v.desired, 'hex') AS should_run_under, w.name AS should_run_under_profile,
     greatest(d.changed_at, s.started_at, q.since) AS since, k.reason, o.id AS enforcement,
-    coalesce(o.state, t.state)::text AS enforcement_state, coalesce(nullif(o.held_reason, ''), o.problem, t.problem, '') AS problem
+    CASE WHEN o.held_since IS NOT NULL THEN 'held' ELSE coalesce(o.state, t.state)::text END AS enforcement_state, coalesce(nullif(o.held_reason, ''), o.problem, t.problem, '') AS problem
 {OF_ALL}
 JOIN nas n ON n.id = s.nas_id LEFT JOIN profile w ON w.id = d.profile_id
 LEFT JOIN known_revision q ON q.revision = p.revision AND q.profile_id = d.profile_id
@@ -33,7 +33,7 @@ ORDER BY since, s.session_key LIMIT %(limit)s
 @dataclass(frozen=True, slots=True)
 class DriftedSession:
     """One live session that does not run under what it should. `enforcement` is the open one; `enforcement_state` its
-    state, or that of the last one when it came to nothing. Versions are hex, None where nothing is known or wanted."""
+    state, `held` while it may not go, or that of the last one when it came to nothing. Versions are hex, None where nothing is known or wanted."""
 
     session_key: str
     username: str

@@ -27,7 +27,11 @@ class Profile(ProfileColumns):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is sold, and its three profiles by name. `contracts` counts those in service."""
+    """What is sold, and its three profiles by name. `contracts` counts those in service.
+
+    `hours` are those with another profile, such as `22:00-06:00 Home 500`; `quota_steps` such as `80=notice`, empty
+    when the usual ones hold.
+    """
 
     id: int
     name: str
@@ -35,6 +39,9 @@ class Plan:
     throttle_profile: str
     walled_profile: str
     contracts: int
+    quota_octets: int | None
+    hours: list[str]
+    quota_steps: list[str]
 
 
 _PROFILES: Final = f"""
@@ -44,7 +51,11 @@ FROM profile p ORDER BY p.name
 """  # noqa: S608 - our names
 _PLANS: Final = """
 SELECT n.id, n.name, f.name AS profile, t.name AS throttle_profile, w.name AS walled_profile,
-    (SELECT count(*) FROM contract c WHERE c.plan_id = n.id AND c.status IN ('trial', 'active', 'free')) AS contracts
+    (SELECT count(*) FROM contract c WHERE c.plan_id = n.id AND c.status IN ('trial', 'active', 'free')) AS contracts,
+    f.quota_octets,
+    ARRAY(SELECT to_char(h.begins, 'HH24:MI') || '-' || to_char(h.ends, 'HH24:MI') || ' ' || p.name
+        FROM plan_window h JOIN profile p ON p.id = h.profile_id WHERE h.plan_id = n.id ORDER BY h.begins) AS hours,
+    ARRAY(SELECT q.percent || '=' || q.action FROM quota_step q WHERE q.plan_id = n.id ORDER BY q.percent) AS quota_steps
 FROM plan n JOIN profile f ON f.id = n.profile_id JOIN profile t ON t.id = n.throttle_profile_id
     JOIN profile w ON w.id = n.walled_profile_id
 ORDER BY n.name
@@ -61,6 +72,18 @@ def load_plans(connection: Connection) -> list[Plan]:
     """All of them, by name."""
     with connection.cursor(row_factory=class_row(Plan)) as cursor:
         return cursor.execute(_PLANS).fetchall()
+
+
+def load_live(connection: Connection, *, plan_id: int | None = None, profile_id: int | None = None) -> int:
+    """How many live sessions have that plan, or should run under that profile now."""
+    row = connection.execute(
+        "SELECT count(*) FROM session s JOIN desired_policy d ON d.account_id = s.account_id "
+        "JOIN subscriber_account a ON a.id = s.account_id JOIN contract c ON c.id = a.contract_id "
+        "WHERE NOT s.stale AND (%(plan)s::bigint IS NULL OR c.plan_id = %(plan)s) "
+        "AND (%(profile)s::bigint IS NULL OR d.profile_id = %(profile)s)",
+        {"plan": plan_id, "profile": profile_id},
+    ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def save_new_profile(connection: Connection, values: Mapping[str, object]) -> None:

@@ -66,6 +66,14 @@ def save_plan_change(
     )
 
 
+def load_plan_change_days(connection: Connection, contract_id: int) -> list[date]:
+    """The days on which the contract changes its plan, the next one first."""
+    rows = connection.execute(
+        "SELECT effective_on FROM plan_change WHERE contract_id = %s AND applied_at IS NULL ORDER BY 1", (contract_id,)
+    )
+    return [row[0] for row in rows]
+
+
 def remove_plan_change(connection: Connection, contract_id: int, *, effective_on: date) -> int:
     """Take back a change that is not applied; returns how many there were."""
     done = connection.execute(

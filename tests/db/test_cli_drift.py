@@ -42,9 +42,31 @@ def test_a_session_in_drift_is_shown_with_what_it_runs_under_and_what_is_being_d
     walled, blocked = (next(line for line in lines if name in line) for name in ("user0001", "user0002"))
     for part in ("bras", " s1 ", " full ", "walled: pay", "other policy", "queued"):
         assert part in walled
-    assert "blocked: blocked: abuse: open relay" in blocked
+    assert "blocked: abuse: open relay" in blocked
+    assert "blocked: blocked" not in blocked
     assert "must end" in blocked
     assert len(lines) == 3
+
+
+def test_what_may_not_go_is_held_here_as_in_the_list_of_changes_and_an_edited_profile_is_told_apart(
+    world, settings, database
+):
+    world.connection.execute("INSERT INTO known_revision (revision, profile_id) VALUES ('FFFF', %s)", (world.isp.full,))
+    world.connection.execute("UPDATE profile SET rate_down_bps = 7000000 WHERE id = %s", (world.isp.full,))
+    world.connection.execute("UPDATE profile_revision SET revision = 'GGGG' WHERE profile_id = %s", (world.isp.full,))
+    world.connection.commit()
+    reconcile(database)
+    world.connection.execute("UPDATE enforcement SET held_since = now(), held_reason = 'waits for a person'")
+    world.connection.commit()
+
+    # All three accounts have that profile.
+    _, *lines = run(settings, "drift").output.splitlines()
+    assert len(lines) == 3
+    line = lines[0]
+    assert "full, before its change" in line
+    assert "held" in line
+    assert "queued" not in line
+    assert "waits for a person" in line
 
 
 def test_the_json_has_the_versions_and_the_enforcement(world, settings, database):

@@ -51,7 +51,7 @@ def test_changes_are_listed_newest_first_and_those_for_a_person_by_themselves(se
     assert [line.split()[0] for line in lines] == ["number", "2", "1"]
     (alarm,) = json.loads(run(settings, "enforcement", "list", "--alarms", "--json").output)
     assert (alarm["id"], alarm["state"], alarm["error_cause"]) == (2, "gave_up", 407)
-    assert "no such change" in run(settings, "enforcement", "list", "--user", "nobody").output
+    assert "no change\n" in run(settings, "enforcement", "list", "--user", "nobody").output
 
 
 def test_a_change_is_shown_with_its_cause_in_words_and_its_packets(settings):

@@ -48,7 +48,7 @@ def test_an_accept_is_told_with_its_attributes_and_the_chain_that_led_to_it(corr
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
     assert lines[0] == (
-        "anna@isp.example asks bras-1 at 192.0.2.1, mikrotik (it is the first by name; --nas names another), MAC 02005e100001"
+        "anna@isp.example asks bras-1 at 192.0.2.1, mikrotik (it is the first by name; --nas names another), MAC 02:00:5e:10:00:01"
     )
     assert lines[3:6] == [
         "accept full",
@@ -70,7 +70,7 @@ def test_an_accept_is_told_with_its_attributes_and_the_chain_that_led_to_it(corr
 @pytest.mark.parametrize(
     ("arguments", "reason", "detail"),
     [
-        (("--mac", "02:00:5e:10:00:02"), "wrong_mac", "the account is bound to MAC 02005e100001"),
+        (("--mac", "02:00:5e:10:00:02"), "wrong_mac", "the account is bound to MAC 02:00:5e:10:00:01"),
         (("--nas", "bras-2"), "wrong_realm", "NAS bras-2 serves the realms office"),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_subscriber_online_is_asked_about_from_its_own_device(corrente, connec
     connection.commit()
     assert corrente("account", "set", "anna@isp.example", "--any-mac").exit_code == 0
     page = corrente("explain", "anna@isp.example").output
-    assert "MAC 02005e1000ff" in page.splitlines()[0]
+    assert "MAC 02:00:5e:10:00:ff" in page.splitlines()[0]
     assert "accept full" in page
     assert "reject too_many_sessions" in corrente("explain", "anna@isp.example", "--mac", "02005e100001").output
 

@@ -381,6 +381,9 @@ def test_a_plan_names_three_profiles_that_exist(corrente):
             "throttle_profile": "Slow",
             "walled_profile": "Payment",
             "contracts": 0,
+            "quota_octets": None,
+            "hours": [],
+            "quota_steps": [],
         }
     ]
     again = corrente("plan", "add", "Home", "--profile", "Home 300", "--throttle", "Slow", "--walled", "Payment")
@@ -411,14 +414,24 @@ def _home(corrente):
 def test_a_profile_is_changed_where_it_is_said_and_left_to_the_device_where_that_is_said(corrente, connection):
     _home(corrente)
 
+    dry = corrente("profile", "set", "Home 300", "--rate", "200M/30M", "--quota", "500G", "--dry-run")
+    assert "rate        down 300 Mbit/s, up 30 Mbit/s -> down 200 Mbit/s, up 30 Mbit/s" in dry.output
+    assert "quota       1.00 TB -> 500 GB" in dry.output
+    assert dry.output.endswith("Dry run: nothing was changed.\n")
+    assert connection.execute("SELECT rate_down_bps FROM profile WHERE id = 1").fetchone() == (300_000_000,)
+    unanswered = corrente("profile", "set", "Home 300", "--rate", "200M/30M", typed="")
+    assert "nothing was changed: answer the question with y, or give --yes" in unanswered.output
+    assert unanswered.exit_code == 1
     refused = corrente("profile", "set", "Home 300", "--rate", "200M/30M", typed="n\n")
     assert "1 contracts in service have a plan with profile Home 300" in refused.output
+    assert "nothing was changed" in refused.output
     done = corrente(
         *("profile", "set", "Home 300", "--rate", "200M/30M", "--leave-out", "burst", "--leave-out", "address-lists"),
         *("--name", "Home 200", "--yes"),
     )
 
     assert (refused.exit_code, done.exit_code) == (1, 0), done.output
+    assert "Changed profile Home 300: rate, name, burst" in done.output
     row = connection.execute(
         "SELECT name, rate_down_bps, rate_up_bps, burst_down_bps, burst_up_bps, address_lists, quota_octets FROM profile WHERE id = 1"
     ).fetchone()
@@ -437,7 +450,8 @@ def test_a_plan_is_given_another_profile(corrente, connection):
 
     done = corrente("plan", "set", "Home", "--profile", "Slow", "--yes")
 
-    assert done.output == "Changed plan Home: profile_id.\n"
+    assert "profile     Home 300 -> Slow" in done.output
+    assert done.output.endswith("\nChanged plan Home: profile.\n")
     assert connection.execute("SELECT profile_id, throttle_profile_id, walled_profile_id FROM plan").fetchone() == (
         2,
         2,

@@ -81,6 +81,10 @@ def test_the_steps_of_a_quota_are_set_as_a_whole(corrente, connection):
     stored = "SELECT percent, action::text FROM quota_step ORDER BY 1"
     assert corrente("plan", "quota", "Home", "50=notice", "120=throttle", "--yes").exit_code == 0
     assert rows(connection, stored) == [(50, "notice"), (120, "throttle")]
+    assert corrente("plan", "hours", "Home", "22:00-06:00", "--profile", "Night", "--yes").exit_code == 0
+    (listed,) = (line for line in corrente("plan", "list").output.splitlines() if line.startswith("Home"))
+    assert "22:00-06:00 Night" in listed
+    assert "500 GB, 50=notice 120=throttle" in listed
     assert corrente("plan", "quota", "Home", "--yes").exit_code == 0
     assert rows(connection, stored) == []
     for wrong in (
@@ -110,6 +114,15 @@ def test_a_plan_change_is_placed_replaced_shown_and_taken_back(corrente, connect
     assert corrente("account", "change-plan", "anna", "--on", f"{day}", "--cancel").exit_code == 0
     assert rows(connection, stored) == []
     assert corrente("account", "change-plan", "anna", "--on", f"{day}", "--cancel").exit_code == 1
+    corrente("account", "change-plan", "anna", "Big", "--on", f"{day}")
+    corrente("account", "change-plan", "anna", "Home", "--on", f"{day + timedelta(days=1)}")
+    which = corrente("account", "change-plan", "anna", "--cancel")
+    assert f"2 plan changes of contract 1 wait: say --on {day} or --on {day + timedelta(days=1)}" in which.output
+    corrente("account", "change-plan", "anna", "--on", f"{day}", "--cancel")
+    assert corrente("account", "change-plan", "anna", "--cancel").exit_code == 0
+    assert rows(connection, stored) == []
+    assert "no plan change of contract 1 waits" in corrente("account", "change-plan", "anna", "--cancel").output
+    assert "--on 2027-02-01" in corrente("account", "change-plan", "anna", "Big").output
     today = datetime.now(ROME).date()
     assert "is not to come" in corrente("account", "change-plan", "anna", "Big", "--on", f"{today}").output
 
@@ -129,6 +142,8 @@ def test_a_top_up_ends_with_the_month_of_the_billing_zone_unless_said_otherwise(
         "top-up of 1.00 GB",
     ]
 
+    # 500 GB are the profile's.
+    assert page(corrente)["usage"][1].endswith("both 0 B of 551 GB (0 %)")
     corrente("account", "set", "anna", "--plan", "Big")
     assert "no quota" in corrente("account", "top-up", "anna", "1G", "--reason", "x").output
 

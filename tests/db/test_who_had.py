@@ -21,6 +21,8 @@ pytestmark = pytest.mark.db
 def command(connection, database, tmp_path):
     """The command on a database in which some sessions have been."""
     add_network(connection, usernames=("anna", "bruno"))
+    connection.execute("UPDATE schema_migration SET applied_at = '2020-01-01'")
+    connection.commit()
     world = settings_for(tmp_path / "edge", database)
     block = '"203.0.113.5 {} x"'.format
     spool(
@@ -84,9 +86,21 @@ def test_a_holding_across_months_is_found_in_each(command):
 
 def test_a_month_that_is_not_kept_any_more_is_said_so(command):
     gone = command("10.0.0.1", NOON - 900 * 86400)
-
     assert gone.exit_code == 1
-    assert "further back than the history of addresses is kept (36500 days)" in gone.output
+    assert "the history of addresses of 2024-06-04 14:00:00 CEST is no longer kept" in gone.output
+    older = command("10.0.0.1", NOON - 36501 * 86400)
+    assert "further back than the history of addresses is kept (36500 days)" in older.output
+
+
+def test_of_the_time_before_the_database_nothing_is_said_to_be_known(command, connection):
+    connection.execute("UPDATE schema_migration SET applied_at = '2026-11-04 10:00+00'")
+    connection.commit()
+    asked = command("10.200.0.1", NOON - 20 * 86400)
+    assert asked.exit_code == 1
+    assert "nothing is known of" in asked.output
+    assert "this database began at 2026-11-04 11:00:00 CET" in asked.output
+    # What was reported late, or imported, is found all the same.
+    assert holder(command("10.9.9.9", NOON - 20 * 86400, "--json")) == [("bruno", "10.9.9.9")]
 
 
 def test_what_can_not_be_asked_is_refused_in_a_line(command):
