@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ from control_plane.store.nas import load_nases
 from control_plane.store.node import load_holder
 from control_plane.store.parked import load_parked_counts
 from control_plane.store.sealed import load_sealed_sample
+from control_plane.unanswered import check_unanswered
 from nas_drivers.driver import UnknownVendorError, driver_for
 from radius_hooks.policy_store import FORMAT, PolicyReader, StoreError
 from radius_hooks.sealing import Sealer, SealError
@@ -120,6 +122,7 @@ def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Findi
         yield check_leader(connection)
         yield from check_jobs(connection)
         yield from check_loop(connection, settings.zone)
+        yield from check_unanswered(connection, settings, now=datetime.now())  # noqa: DTZ005 - as FreeRADIUS's logs are
 
 
 def check_server(connection: Connection) -> Finding:

@@ -23,12 +23,13 @@ MAX_VALUE_OCTETS: Final = 253
 
 
 class Code(IntEnum):
-    """The packet codes of authentication. Source: RFC 2865 section 3."""
+    """The packet codes of authentication. Source: RFC 2865 section 3, RFC 5997 section 2."""
 
     ACCESS_REQUEST = 1
     ACCESS_ACCEPT = 2
     ACCESS_REJECT = 3
     ACCESS_CHALLENGE = 11
+    STATUS_SERVER = 12
 
 
 class PacketError(Exception):
@@ -53,9 +54,14 @@ class AccessReply:
 
 
 def build_access_request(
-    attributes: tuple[WireAttribute, ...], *, identifier: int, authenticator: bytes, secret: bytes
+    attributes: tuple[WireAttribute, ...],
+    *,
+    identifier: int,
+    authenticator: bytes,
+    secret: bytes,
+    code: Code = Code.ACCESS_REQUEST,
 ) -> bytes:
-    """An Access-Request signed with a Message-Authenticator.
+    """An Access-Request, or a Status-Server, signed with a Message-Authenticator.
 
     Raises: PacketError when a value or the packet is too long.
     """
@@ -66,7 +72,7 @@ def build_access_request(
     length = _HEADER.size + len(body)
     if length > MAX_PACKET_OCTETS:
         raise PacketError(f"the request has {length} octets, {MAX_PACKET_OCTETS} are allowed")
-    packet = bytearray(_HEADER.pack(Code.ACCESS_REQUEST, identifier, length, authenticator)) + body
+    packet = bytearray(_HEADER.pack(code, identifier, length, authenticator)) + body
     packet[-16:] = hmac.digest(secret, bytes(packet), "md5")
     return bytes(packet)
 
