@@ -24,6 +24,7 @@ import psycopg
 from control_plane import freeradius
 from control_plane.findings import Finding, ok, warn
 from control_plane.machine.ports import settings_in_force
+from control_plane.machine.state_dir import StateDir
 from control_plane.settings import Settings
 from control_plane.store.nas import load_nases
 from control_plane.takeover.access_packet import (
@@ -118,22 +119,25 @@ def _wrong_secrets(dropped: list[Dropped]) -> Iterator[Finding]:
 
 
 def _malformed(settings: Settings) -> Iterator[Finding]:
-    count = malformed_logins(settings)
+    config_dir, port = StateDir(settings.state_dir).freeradius, settings_in_force(settings).radius.status_port
+    count = malformed_logins(config_dir, port=port)
     if count:
         yield warn(
             "unanswered requests",
-            f"{count:,} logins since FreeRADIUS started, without Message-Authenticator or damaged",
+            f"{count:,} packets to the login port since it started: without Message-Authenticator, or damaged",
             "a NAS that sends none (RouterOS before 7.15) needs `corrente nas set NAME --no-require-message-authenticator`",
         )
 
 
-def malformed_logins(settings: Settings) -> int | None:
-    """How many packets the login server could not read or take since it started; None when it can't be asked here."""
+def malformed_logins(config_dir: Path, *, port: int) -> int | None:
+    """How many packets the login server could not read or take since it started; None when it can't be asked here.
+
+    `config_dir` is its rendered configuration, `port` its status port.
+    """
     try:
-        secret = freeradius.status_secret(settings.state_dir / "freeradius")
+        secret = freeradius.status_secret(config_dir)
     except OSError:
         return None
-    port = settings_in_force(settings).radius.status_port
     identifier, authenticator = secrets.randbelow(256), secrets.token_bytes(16)
     wanted = WireAttribute(_VENDOR, _STATISTICS_TYPE, _OF_LOGINS.to_bytes(4, "big"))
     packet = build_access_request(

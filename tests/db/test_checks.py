@@ -5,7 +5,7 @@ import socket
 import tempfile
 import time
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,7 @@ from control_plane.machine.demo import load_demo
 from control_plane.machine.live_figures import load_network_figures
 from control_plane.machine.ports import can_bind, choose_ports, with_ports, write_ports
 from control_plane.settings import Settings
+from control_plane.unanswered import check_unanswered
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
 from radius_hooks.sealing import Sealer
 
@@ -180,6 +181,26 @@ def test_what_is_stopped_held_or_in_maintenance_is_said_by_the_check_and_on_the_
     assert "anna: a wrong import" in stopped
     assert "497 of 1,842 subscribers" in tripped
     assert "in maintenance: " in maintained
+
+
+def test_a_device_that_nobody_registered_is_named_until_it_is(connection, tmp_path):
+    settings = Settings(base_dir=str(tmp_path))
+    log = settings.state_dir / "log" / "authentication.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        "Sun Nov 22 01:59:28 2026 : Error: Ignoring request to auth address 127.0.0.1 port 1812 bound to server "
+        "corrente_authentication from unknown client 192.0.2.1 port 33640 proto udp\n"
+    )
+    now = datetime(2026, 11, 22, 2, 30)
+    (finding,) = check_unanswered(connection, settings, now=now)
+    assert finding.verdict is Verdict.WARN
+    assert "192.0.2.1 (last at 01:59:28)" in finding.text
+    assert "corrente nas add NAME 192.0.2.1" in finding.advice
+    assert [one.verdict for one in check_unanswered(connection, settings, now=now + timedelta(hours=2))] == [Verdict.OK]
+    connection.execute(
+        "INSERT INTO nas (name, source, vendor, sealed_secret) VALUES ('b', '192.0.2.0/24', 'generic', repeat('x', 40)::bytea)"
+    )
+    assert [one.verdict for one in check_unanswered(connection, settings, now=now)] == [Verdict.OK]
 
 
 def test_a_subscriber_with_two_sessions_is_one_subscriber_online(connection):

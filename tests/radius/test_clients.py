@@ -2,6 +2,7 @@
 
 import hmac
 import time
+from datetime import datetime
 
 import pytest
 from support.radius_packets import (
@@ -19,6 +20,7 @@ from support.radius_packets import (
 )
 from support.radius_server import NAS_SECRET, account_record, nas_record, radius_server
 
+from control_plane.unanswered import Why, malformed_logins, read_dropped
 from nas_drivers.simulated.credentials import mschapv2_attributes
 
 pytestmark = pytest.mark.radius
@@ -158,6 +160,23 @@ def test_a_wrong_shared_secret_grants_nothing(server):
                 nas.receive(request)
     assert server.last_login().outcome == "accept", "CHAP does not use the secret, so only the device can tell"
     assert server.logins()[-2].split()[1:3] == [b"reject", b"wrong_password"]
+
+
+def test_whoever_gets_no_answer_can_be_named(server):
+    port = server.settings.radius.status_port
+    before = malformed_logins(server.config_dir, port=port)
+    began = datetime.now().replace(microsecond=0)
+    with server.device(source="127.0.0.1") as nas:
+        unsigned = access_request("anna", pap("secret", NAS_SECRET), secret=NAS_SECRET, signed=False)
+        assert nas.is_silent(unsigned, timeout_s=0.5)
+    assert malformed_logins(server.config_dir, port=port) == before + 1
+    assert code(server, "127.0.9.9", timeout_s=0.5) is None
+    assert code(server, "127.0.1.9", secret=NAS_SECRET, timeout_s=0.5) is None
+
+    dropped = read_dropped(server.log.read_text().splitlines(), since=began)
+
+    assert {(one.why, one.who) for one in dropped} >= {(Why.UNKNOWN, "127.0.9.9"), (Why.WRONG_SECRET, "group")}
+    assert malformed_logins(server.config_dir.parent, port=port) is None
 
 
 def test_status_server_is_answered_and_signed_on_the_ports_of_both_servers(server):
