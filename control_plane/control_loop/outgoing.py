@@ -1,7 +1,7 @@
 """What one change looks like on the wire: to whom, and which attributes or which call of an API. Pure but for the opening
 of a sealed secret.
 
-Next: enforcer.py
+Next: verification.py
 """
 
 from __future__ import annotations

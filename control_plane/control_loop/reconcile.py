@@ -6,16 +6,17 @@ opens one enforcement for each.
 number at once: what is open once stays open once. Each step is a transaction of its own, and what a killed one has not
 written is found again by the next.
 
-Next: enforcement.py
+Next: disruption.py
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from control_plane import db
+from control_plane.control_loop.disruption import Given, is_disruptive
 from control_plane.policy.profile import ProfileColumns, session_policy
 from control_plane.store import drift
 from control_plane.store.drift import Change, Connection, DriftFigure
@@ -91,7 +92,8 @@ def _open_collected(connection: Connection) -> int:
     changes = drift.load_collected_changes(connection)
     ids = {i for change in changes for i in (change.old_profile_id, change.profile_id) if i is not None}
     profiles = drift.load_profiles(connection, sorted(ids))
-    return drift.open_enforcements(connection, [(change, first_method(change, profiles)) for change in changes])
+    ways = [(change, first_method(change, profiles), takes_away(change, profiles)) for change in changes]
+    return drift.open_enforcements(connection, ways)
 
 
 def first_method(change: Change, profiles: Mapping[int, ProfileColumns]) -> Method:
@@ -105,3 +107,13 @@ def first_method(change: Change, profiles: Mapping[int, ProfileColumns]) -> Meth
     except UnknownVendorError:
         # A NAS of a vendor that this release has no file for: what RFC 5176 says is all there is.
         return Method.DISCONNECT if new is None else Method.COA
+
+
+def takes_away(change: Change, profiles: Mapping[int, ProfileColumns]) -> bool:
+    """Whether a change is disruptive: see disruption.py."""
+    before = None if change.before is None else Given(**asdict(change.before))
+    wanted = None
+    if change.profile_id is not None:
+        gives = profiles[change.profile_id]
+        wanted = Given(change.profile_id, change.level, gives.rate_down_bps, gives.rate_up_bps)
+    return is_disruptive(before, wanted)

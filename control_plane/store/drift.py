@@ -20,6 +20,7 @@ import psycopg
 
 from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns
 from nas_drivers.policy import Method
+from radius_hooks.policy_records import Level
 
 Connection = psycopg.Connection[Any]
 
@@ -106,8 +107,9 @@ _TUNE: Final = "SET LOCAL work_mem = '128MB'; SET LOCAL join_collapse_limit = 1"
 _TEMPORARY: Final = """
 CREATE TEMPORARY TABLE IF NOT EXISTS drift_work (
     session_key uuid, nas_id bigint, account_id bigint, acct_session_id text, username text, level policy_level, reason text,
-    from_version bytea, desired_version bytea, profile_id bigint, old_profile_id bigint, disruptive boolean, vendor text,
-    wanted_at timestamptz
+    from_version bytea, desired_version bytea, profile_id bigint, old_profile_id bigint, vendor text, wanted_at timestamptz,
+    before_id bigint, before_level policy_level, before_of_plan boolean, before_down_bps bigint, before_up_bps bigint,
+    way text
 ) ON COMMIT DELETE ROWS
 """
 # The content of a revision that is not seen any more is known here for as long as a session may run under it.
@@ -117,27 +119,21 @@ SELECT r.revision, r.profile_id, f.rate_down_bps, f.rate_up_bps FROM profile_rev
 WHERE NOT EXISTS (SELECT FROM known_revision k WHERE k.revision = r.revision AND k.profile_id = r.profile_id)
 ON CONFLICT DO NOTHING
 """
-# What the plan itself gives at another hour takes nothing away; between equal levels the rate decides, no rate is no limit.
-_DISRUPTIVE: Final = """
-CASE WHEN d.profile_id IS NULL THEN true
-    WHEN old.profile_id IS NULL THEN d.level <> 'full'
-    WHEN d.level <> old.level THEN d.level > old.level
-    WHEN old.profile_id <> d.profile_id AND old.of_plan AND d.level = 'full' THEN false
-    ELSE coalesce(f.rate_down_bps, 'Infinity'::float8) < coalesce(old.rate_down_bps, 'Infinity'::float8)
-        OR coalesce(f.rate_up_bps, 'Infinity'::float8) < coalesce(old.rate_up_bps, 'Infinity'::float8) END
+# Sessions that go one way are treated alike; the way is a text so that a join by it is a hash join.
+_WAY: Final = """
+concat_ws(' ', n.vendor, coalesce(was.profile_id, 0), coalesce(d.profile_id, 0), d.level, coalesce(old.profile_id, 0), old.level, old.of_plan,
+    coalesce(old.rate_down_bps, 0), coalesce(old.rate_up_bps, 0))
 """
 _COLLECT: Final = f"""
 INSERT INTO drift_work
 SELECT s.session_key, s.nas_id, s.account_id, s.acct_session_id, s.username, d.level, d.reason, v.runs, v.desired, d.profile_id,
-    -- What it gave is known only while it is what the profile gives now.
-    (SELECT r.profile_id FROM profile_revision r WHERE r.profile_id = old.profile_id AND r.revision = substr(v.runs, 1, 4)),
-    {_DISRUPTIVE}, n.vendor,
+    was.profile_id, n.vendor,
     -- Who has the account's part already waits for an edited profile: its account's row knows nothing of it.
-    CASE WHEN substr(v.runs, 5) = d.account_revision THEN now() ELSE greatest(d.changed_at, s.started_at) END
+    CASE WHEN substr(v.runs, 5) = d.account_revision THEN now() ELSE greatest(d.changed_at, s.started_at) END,
+    old.profile_id, old.level, old.of_plan, old.rate_down_bps, old.rate_up_bps, {_WAY}
 {{drift}}
 JOIN nas n ON n.id = s.nas_id
 JOIN subscriber_account a ON a.id = s.account_id JOIN contract c ON c.id = a.contract_id JOIN plan l ON l.id = c.plan_id
-LEFT JOIN profile f ON f.id = d.profile_id
 LEFT JOIN LATERAL (
     SELECT r.profile_id, r.rate_down_bps, r.rate_up_bps, q.of_plan, (CASE WHEN q.of_plan THEN 'full'
         WHEN r.profile_id = l.throttle_profile_id THEN 'throttle' WHEN r.profile_id = l.walled_profile_id THEN 'walled'
@@ -149,7 +145,13 @@ LEFT JOIN LATERAL (
     ORDER BY q.of_plan DESC, r.profile_id = d.profile_id DESC, r.profile_id IN (l.throttle_profile_id, l.walled_profile_id) DESC,
         r.profile_id LIMIT 1
 ) AS old ON true
+-- All that it gave is known only while the profile gives it still.
+LEFT JOIN profile_revision was ON was.profile_id = old.profile_id AND was.revision = substr(v.runs, 1, 4)
 {IN_DRIFT} AND {_TO_CHANGE}
+"""
+_WAYS: Final = """
+SELECT DISTINCT way, vendor, old_profile_id, profile_id, level::text, before_id, before_level::text, before_of_plan, before_down_bps,
+    before_up_bps FROM drift_work
 """
 _WANTED: Final = f"""
 SELECT o.id, CASE WHEN d.profile_id IS NULL THEN format('the session must end now: %%s', d.reason)
@@ -180,9 +182,8 @@ _OPEN: Final = f"""
 INSERT INTO enforcement (session_key, nas_id, account_id, acct_session_id, username, level, reason, from_version, desired_version,
     profile_id, disruptive, method, wanted_at)
 SELECT w.session_key, w.nas_id, w.account_id, w.acct_session_id, w.username, w.level, w.reason, w.from_version, w.desired_version,
-    w.profile_id, w.disruptive, m.method::enforcement_method, w.wanted_at
-FROM drift_work w JOIN unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[]) AS m (vendor, old_profile_id, profile_id, method)
-    ON m.vendor = w.vendor AND m.old_profile_id IS NOT DISTINCT FROM w.old_profile_id AND m.profile_id IS NOT DISTINCT FROM w.profile_id
+    w.profile_id, m.disruptive, m.method::enforcement_method, w.wanted_at
+FROM drift_work w JOIN unnest(%s::text[], %s::text[], %s::bool[]) AS m (way, method, disruptive) ON m.way = w.way
 ORDER BY w.session_key
 ON CONFLICT (session_key) WHERE state IN {OPEN_STATES} DO NOTHING
 """
@@ -206,13 +207,30 @@ class DriftFigure:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One way from a policy to another on one vendor's devices. Without `profile_id` the session must end; without
-    `old_profile_id` it is not known what it runs under."""
+class Before:
+    """What a revision gave, as far as it was noted: the profile that is meant, and what it is to the session's plan now."""
 
+    profile_id: int
+    level: Level
+    of_plan: bool
+    rate_down_bps: int | None
+    rate_up_bps: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One way from a policy to another on one vendor's devices; `way` names it. Without `profile_id` the session must end.
+
+    `old_profile_id` is the profile it runs under while that still gives the same; `before` is what is left of the
+    knowledge after that, None when nothing is known.
+    """
+
+    way: str
     vendor: str
     old_profile_id: int | None
     profile_id: int | None
+    level: Level
+    before: Before | None
 
 
 def tune(connection: Connection) -> None:
@@ -281,18 +299,26 @@ def _collect(connection: Connection, drift: str, scope: str, given: dict[str, ob
 
 def load_collected_changes(connection: Connection) -> list[Change]:
     """The different changes among the gathered sessions: few, however many sessions there are."""
-    rows = connection.execute("SELECT DISTINCT vendor, old_profile_id, profile_id FROM drift_work")
-    return [Change(*row) for row in rows]
+    return [
+        Change(way, vendor, old_profile_id, profile_id, Level[level.upper()], _before(*before))
+        for way, vendor, old_profile_id, profile_id, level, *before in connection.execute(_WAYS)
+    ]
 
 
-def open_enforcements(connection: Connection, methods: Iterable[tuple[Change, Method]]) -> int:
-    """Open one enforcement for each gathered session that has none; returns how many."""
-    rows = list(methods)
+def _before(
+    profile_id: int | None, level: str, of_plan: bool, down_bps: int | None, up_bps: int | None
+) -> Before | None:
+    return None if profile_id is None else Before(profile_id, Level[level.upper()], of_plan, down_bps, up_bps)
+
+
+def open_enforcements(connection: Connection, ways: Iterable[tuple[Change, Method, bool]]) -> int:
+    """Open one enforcement for each gathered session that has none, by the method and disruptive or not as its way is;
+    returns how many."""
+    rows = list(ways)
     columns = (
-        [change.vendor for change, _ in rows],
-        [change.old_profile_id for change, _ in rows],
-        [change.profile_id for change, _ in rows],
-        [method.value for _, method in rows],
+        [change.way for change, _, _ in rows],
+        [method.value for _, method, _ in rows],
+        [disruptive for _, _, disruptive in rows],
     )
     return connection.execute(_OPEN, columns).rowcount
 
