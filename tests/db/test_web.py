@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.edge_process import wait_until
 from support.small_isp import make_isp
 
 from control_plane.settings import DatabaseSettings, Settings
@@ -207,3 +208,34 @@ def test_a_figure_that_takes_too_long_is_left_out_and_the_database_is_not_said_t
     assert metric(text, "corrente_database_up") == 1
     assert metric(text, 'corrente_sessions{state="online"}') is None
     assert metric(text, "corrente_network_stopped") == 0
+
+
+def test_drift_that_takes_longer_to_measure_than_a_page_may_is_told_by_a_later_one(
+    cluster, database, connection, tmp_path
+):
+    isp = make_isp(connection, accounts=1)
+    connection.execute("ALTER ROLE corrente_web LOGIN")
+    connection.execute(
+        "INSERT INTO session (session_key, nas_id, acct_session_id, username, account_id, policy_version, started_at, updated_at, "
+        "received_at, session_time_s, octets_in, octets_out, counter_in, counter_out, addresses_since) "
+        "SELECT gen_random_uuid(), %s, 's', username, id, decode('aaaaaaaa00000001', 'hex'), now(), now(), now(), 0, 0, 0, 0, 0, now() "
+        "FROM subscriber_account",
+        (isp.nas,),
+    )
+    connection.execute(
+        "INSERT INTO desired_policy (account_id, level, reason, account_revision) SELECT id, 'blocked', 'test', decode('00000001', 'hex') "
+        "FROM subscriber_account"
+    )
+    name = connection.execute("SELECT current_database()").fetchone()[0]
+    connection.commit()
+    client = create_app(settings_for(cluster.conninfo(name, user="corrente_web"), tmp_path)).test_client()
+    drift = 'corrente_drift_sessions{change="wanted",nas="bras",reason="must_end"}'
+
+    # The pass waits here for longer than any other statement of the page may take.
+    with connection.transaction():
+        connection.execute("LOCK TABLE desired_policy IN ACCESS EXCLUSIVE MODE")
+        pages = [client.get("/metrics").text for _ in range(3)]
+        assert [metric(text, "corrente_database_up") for text in pages] == [1, 1, 1]
+        assert [metric(text, drift) for text in pages] == [None, None, None]
+
+    wait_until(lambda: metric(client.get("/metrics").text, drift) == 1, what="the drift of one session")
