@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from control_plane import db
 from control_plane.machine.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
@@ -17,6 +18,9 @@ from control_plane.migrate import load_migrations
 
 ROOT = Path(__file__).resolve().parent.parent
 _numbers = itertools.count(1)
+# No example fails because the machine is slow, and every run tries the same ones.
+settings.register_profile("corrente", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("corrente")
 
 
 @pytest.fixture(scope="session")

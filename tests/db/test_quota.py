@@ -255,7 +255,9 @@ ACTIONS = st.one_of(
 )
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(ACTIONS, min_size=5, max_size=25))
 def test_whatever_comes_in_whatever_order_the_count_is_that_of_who_adds_up_every_day(
     worker, settings, isp, connection, actions
