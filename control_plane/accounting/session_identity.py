@@ -21,7 +21,7 @@ START_TOLERANCE_S: Final = 300
 _AFTER_STOP_S: Final = 10
 # Delays in whole seconds, and records that waited before FreeRADIUS, put what came later before what came first.
 _ROUNDING_S: Final = 10
-# An interim interval that is not known yet is hardly longer.
+# An interim interval is hardly longer.
 _LONG_INTERVAL_S: Final = 3600
 
 
@@ -95,10 +95,12 @@ def _overlaps(state: SessionState, record: AccountingRecord, started_at: int) ->
 def _next_word(state: SessionState, record: AccountingRecord) -> bool:
     """Whether a record looks like the next interim of the session although the clock says another time.
 
-    The server's clock was set ahead: the device counted no more than an interval since, and kept the address.
+    The server's clock was set: the device counted little more than an interval since, and kept the address. Intervals vary by
+    seconds, and one interim may be lost.
     """
     passed_s = (record.session_time_s or 0) - state.session_time_s
-    return passed_s <= (state.interim_interval_s or _LONG_INTERVAL_S) and record.framed_ipv4 == state.framed_ipv4
+    longest_s = max(2 * (state.interim_interval_s or 0), _LONG_INTERVAL_S)
+    return passed_s <= longest_s and record.framed_ipv4 == state.framed_ipv4
 
 
 def _grew(state: SessionState, record: AccountingRecord) -> bool:

@@ -329,6 +329,19 @@ def test_a_step_of_the_servers_clock_does_not_make_a_new_session():
     assert belonging(hour_ahead, [state], booted_at=None) is state
 
 
+@pytest.mark.parametrize("passed_s", [301, 600])
+@pytest.mark.parametrize("step_s", [86400, -86400])
+def test_an_interim_that_comes_a_little_late_after_a_step_of_the_clock_is_no_new_session(passed_s, step_s):
+    """The device has kept 300 seconds so far; then it needs a second more, or an interim is lost."""
+    first = opened(at=NOON + 300, time=300, octets=(10, 100))
+    state = fold(first, without_class("Interim-Update", at=NOON + 600, time=600, octets=(20, 200))).state
+    time_s = 600 + passed_s
+    late = without_class("Interim-Update", at=NOON + time_s + step_s, time=time_s, octets=(30, 300))
+
+    assert state.interim_interval_s == 300
+    assert belonging(late, [state], booted_at=None) is state
+
+
 def test_a_later_session_with_the_same_id_is_another_one_although_it_counted_more():
     """The first lost its power without a word, and the Start of the second is still on its way from another node."""
     first = opened(at=NOON + 600, time=600, octets=(10, 100), Framed_IP_Address="10.0.0.1")
