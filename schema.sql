@@ -157,6 +157,7 @@ CREATE TABLE profile (
     session_timeout_s        integer CHECK (session_timeout_s BETWEEN 60 AND 31536000),
     idle_timeout_s           integer CHECK (idle_timeout_s BETWEEN 60 AND 31536000),
     interim_interval_s       integer DEFAULT 600 CHECK (interim_interval_s BETWEEN 60 AND 86400),
+    device_policy            text CHECK (device_policy ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$'),
     CONSTRAINT profile_rates_in_pairs CHECK ((rate_down_bps IS NULL) = (rate_up_bps IS NULL)),
     CONSTRAINT profile_bursts_in_pairs CHECK ((burst_down_bps IS NULL) = (burst_up_bps IS NULL)),
     CONSTRAINT profile_thresholds_in_pairs CHECK ((burst_threshold_down_bps IS NULL) = (burst_threshold_up_bps IS NULL)),
@@ -172,6 +173,7 @@ CREATE TABLE profile (
 COMMENT ON TABLE profile IS 'What the network gives, in no vendor''s words. Down is to the subscriber, up is from the subscriber.';
 COMMENT ON COLUMN profile.quota_octets IS 'Octets both ways in a calendar month of the billing zone; beyond it the plan''s throttle profile holds.';
 COMMENT ON COLUMN profile.interim_interval_s IS 'RFC 2869 section 5.16: never under 60, better not under 600. NULL sends none: the device decides.';
+COMMENT ON COLUMN profile.device_policy IS 'Under which name devices that take names instead of rates (policy maps, SLA and QoS profiles, services) have this policy ready.';
 
 CREATE TABLE plan (
     id                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

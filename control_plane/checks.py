@@ -39,7 +39,7 @@ from control_plane.store.node import load_holder
 from control_plane.store.parked import load_parked_counts
 from control_plane.store.sealed import load_sealed_sample
 from control_plane.unanswered import check_unanswered
-from nas_drivers.driver import UnknownVendorError, driver_for
+from nas_drivers.driver import Drivers, UnknownVendorError
 from radius_hooks.policy_store import FORMAT, PolicyReader, StoreError
 from radius_hooks.sealing import Sealer, SealError
 
@@ -113,7 +113,7 @@ def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Findi
             return
         yield check_roles(connection)
         yield check_months(connection)
-        yield from check_profiles(connection)
+        yield from check_profiles(connection, Drivers(settings.drivers))
         yield from check_reach(connection)
         if sealer is not None:
             yield check_sample(connection, sealer)
@@ -266,14 +266,14 @@ def check_jobs(connection: Connection) -> Iterator[Finding]:
         yield ok("jobs", f"{len(rows)}, all well")
 
 
-def check_profiles(connection: Connection) -> Iterator[Finding]:
+def check_profiles(connection: Connection, drivers: Drivers) -> Iterator[Finding]:
     """Every profile can be said to every kind of access device in use."""
     vendors = [row[0] for row in connection.execute("SELECT DISTINCT vendor FROM nas WHERE enabled ORDER BY vendor")]
     profiles = load_profiles(connection)
     said = False
     for vendor in vendors:
         try:
-            driver = driver_for(vendor)
+            driver = drivers.of(vendor)
         except UnknownVendorError as error:
             said = True
             yield fail(

@@ -28,6 +28,7 @@ _NUMBER: Final = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _RATE: Final = re.compile(_NUMBER + r" ?([kMG]?) ?(?:bit/s|bps)?")
 _OCTETS: Final = re.compile(_NUMBER + r" ?([kMGT]|[KMGT]i)? ?B?")
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw])")
+_DEVICE_POLICY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 _MAC: Final = re.compile(
     r"[0-9a-f]{2}(?:([:-])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}|[0-9a-f]{10})|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}", re.I
 )
@@ -190,6 +191,13 @@ def read_host(text: str) -> Network:
 def network_text(network: Network) -> str:
     """`192.0.2.7` or `192.0.2.0/24`: a host without its length."""
     return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+
+
+def read_device_policy(text: str) -> str:
+    """A name that every device's command line takes. Raises: QuantityError."""
+    if _DEVICE_POLICY.fullmatch(text) is None:
+        raise QuantityError(f"{text!r}: expected letters, digits and . _ - alone, 60 at most, a letter or digit first")
+    return text
 
 
 def read_mac(text: str) -> str:

@@ -13,6 +13,8 @@ import binascii
 import os
 import re
 import tomllib
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,6 +23,8 @@ import msgspec
 import psycopg
 from msgspec import Meta
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from nas_drivers.driver import UnknownVendorError, driver_for
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, Meta(ge=0, le=65535)]
@@ -152,6 +156,8 @@ class Settings(_Section, frozen=True):
     retention: RetentionSettings = RetentionSettings()
     guard: GuardSettings = GuardSettings()
     web: WebSettings = WebSettings()
+    # What differs by installation in how a vendor's devices are spoken to: each vendor file types its own section.
+    drivers: dict[str, Any] = {}
     # Filled in by load_settings: the directory that relative paths count from, and the file itself if there is one.
     base_dir: str = "."
     source_file: str = ""
@@ -212,6 +218,8 @@ def load_settings(path: Path | None = None) -> Settings:
         settings = msgspec.convert({**raw, **place}, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(file, text, str(error))) from error
+    options = {name: _driver_options(file, text, name, section) for name, section in settings.drivers.items()}
+    settings = msgspec.structs.replace(settings, drivers=options)
     try:
         conninfo_to_dict(settings.database.conninfo)
     except psycopg.ProgrammingError as error:
@@ -229,6 +237,21 @@ def load_settings(path: Path | None = None) -> Settings:
     return settings
 
 
+def _driver_options(file: Path, text: str, vendor: str, section: object) -> object:
+    """A section `[drivers.VENDOR]` as its vendor file types it. Raises: SettingsError."""
+    keys = ["drivers", vendor]
+    try:
+        options = driver_for(vendor).options
+        unknown = set(section if isinstance(section, dict) else ()) - {one.name for one in fields(options)}
+        if unknown:
+            raise msgspec.ValidationError(f"Object contains unknown field `{min(unknown)}`")
+        return msgspec.convert(section, type(options))
+    except UnknownVendorError as error:
+        raise SettingsError(f"{file}:{_line_of(text, keys)}: {'.'.join(keys)}: {error}") from error
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(file, text, str(error), within=keys)) from error
+
+
 def _read_toml(file: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = file.read_text(encoding="utf-8", errors="strict")
@@ -241,10 +264,10 @@ def _read_toml(file: Path) -> tuple[str, dict[str, Any]]:
         raise SettingsError(f"{file}: this is not TOML: {error}") from error
 
 
-def _explain(file: Path, text: str, message: str) -> str:
-    """A message of msgspec with the file and the line of the key it complains of."""
+def _explain(file: Path, text: str, message: str, *, within: Sequence[str] = ()) -> str:
+    """A message of msgspec with the file and the line of the key it complains of, in the section `within`."""
     problem, _, where = message.partition(" - at `$")
-    keys = [key for key in where.rstrip("`").split(".") if key]
+    keys = [*within, *(key for key in where.rstrip("`").split(".") if key)]
     unknown = re.search(r"unknown field `([^`]*)`", problem)
     if unknown:
         keys.append(unknown.group(1))

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DeviceSession:
-    """`acct_session_id` as in Acct-Session-Id, `mac` twelve hex digits in lower case or empty, `up_s` how long it is up.
+    """`acct_session_id` as in Acct-Session-Id, empty where the list has none, `mac` twelve hex digits in lower case or empty, `up_s` how long it is up.
 
     What it runs under, where the device says so: the rates (0: no limit) and the address lists that hold its address.
-    None: the device does not say. Units: seconds, bit/s.
+    None: the device does not say. `local_name` is what its own commands call the session: an interface, a number.
+    Units: seconds, bit/s.
     """
 
     acct_session_id: str
@@ -24,3 +25,4 @@ class DeviceSession:
     rate_down_bps: int | None = None
     rate_up_bps: int | None = None
     address_lists: tuple[str, ...] = ()
+    local_name: str = ""

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from nas_drivers import vendors
+from nas_drivers.cli_dialect import CliDialect
+from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.errors import NasError
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
@@ -19,10 +23,40 @@ class UnknownVendorError(NasError):
     """No file in nas_drivers/vendors has that name."""
 
 
-class NasDriver(Protocol):
-    """How one vendor is told a policy."""
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """The options of a vendor that has none."""
 
-    vendor: str
+
+NO_OPTIONS: Final = NoOptions()
+
+
+class NasDriver(Protocol):
+    """How one vendor is told a policy: a frozen dataclass whose field `options` holds what differs by installation."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def vendor(self) -> str:
+        """The name of its file."""
+
+    @property
+    def options(self) -> Any:
+        """A frozen dataclass with a default for each field, read from section `[drivers.VENDOR]` of the settings.
+
+        What a manual leaves UNCONFIRMED is an option here. A value out of range is refused by its __post_init__ (ValueError).
+        """
+
+    @property
+    def default_coa_port(self) -> int:
+        """The UDP port where such a device listens for changes unless told otherwise."""
+
+    @property
+    def cli(self) -> CliDialect | None:
+        """Its own command line; None where a session is never ended by one."""
+
+    def setup_commands(self, setup: DeviceSetup) -> str:
+        """What to paste on the device, or into its file: complete, lines ended by newlines, comments in its own syntax."""
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
         """The reply attributes of a login that carry `policy`, without timeouts and interim interval.
@@ -45,8 +79,12 @@ class NasDriver(Protocol):
         login carries it. A ladder names what the vendor can do; whether this NAS has an API access is the caller's to know.
         """
 
-    def change_attributes(self, new: SessionPolicy, *, class_octets: bytes | None = None) -> tuple[Attribute, ...]:
+    def change_attributes(
+        self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
+    ) -> tuple[Attribute, ...]:
         """What a CoA-Request carries beside the identity: the login's own attributes, those that may change live.
+
+        `old` is what the session runs under as far as is known, for a device that must be told what ends, by its name.
 
         A device that takes a new Class by CoA is given `class_octets` and then echoes it in accounting; for the others it
         is left out.
@@ -66,8 +104,26 @@ def vendor_names() -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def driver_for(vendor: str) -> NasDriver:
-    """The driver of a vendor. Raises: UnknownVendorError that names the ones there are."""
+    """A vendor's driver with the defaults of its options. Raises: UnknownVendorError that names the ones there are."""
     if vendor not in vendor_names():
         raise UnknownVendorError(f"no driver for vendor {vendor!r}; there are {', '.join(vendor_names())}")
     driver: NasDriver = importlib.import_module(f"nas_drivers.vendors.{vendor}").DRIVER
     return driver
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers:
+    """The drivers as an installation has them set: whoever has its settings asks here, `Drivers(settings.drivers)`.
+
+    `options` has the options by vendor; who is not in it has its defaults.
+    """
+
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def of(self, vendor: str) -> NasDriver:
+        """The vendor's driver. Raises: UnknownVendorError."""
+        driver = driver_for(vendor)
+        return replace(driver, options=self.options[vendor]) if vendor in self.options else driver
+
+
+DEFAULT_DRIVERS: Final = Drivers()

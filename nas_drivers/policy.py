@@ -34,7 +34,12 @@ class RatePair:
 
 @dataclass(frozen=True, slots=True)
 class SessionPolicy:
-    """A profile as a NAS may enforce it. None means: leave it to the NAS. Units: *_s seconds."""
+    """A profile as a NAS may enforce it. None means: leave it to the NAS. Units: *_s seconds.
+
+    `device_policy` is the name under which devices that take names instead of rates have this policy ready (policy maps,
+    SLA and QoS profiles, services). How a vendor makes its own names of it is an option of that vendor. A device that takes
+    rates goes by the rate, and the other way round: neither is missed where the other says it.
+    """
 
     rate: RatePair | None = None
     burst: RatePair | None = None
@@ -50,6 +55,7 @@ class SessionPolicy:
     session_timeout_s: int | None = None
     idle_timeout_s: int | None = None
     interim_interval_s: int | None = None
+    device_policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

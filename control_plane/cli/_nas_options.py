@@ -27,7 +27,11 @@ def change_options(function: Any) -> Any:
     """The options that say how changes reach a NAS."""
     for option in (
         click.option("--coa-address", type=HOST, help="Where CoA goes, if not to the source address."),
-        click.option("--coa-port", type=click.IntRange(1, 65535), help="3799 unless the vendor differs (Cisco: 1700)."),
+        click.option(
+            "--coa-port",
+            type=click.IntRange(1, 65535),
+            help="Where it listens for CoA; a new one: the usual of its vendor.",
+        ),
         click.option("--coa-secret-file", metavar="FILE", help="CoA secret, if not the RADIUS secret."),
         click.option("--coa-source", type=HOST, help="Our address that CoA leaves from, if the device knows only one."),
         click.option(

@@ -16,6 +16,7 @@ from control_plane.cli._console import Refused
 from control_plane.quantities import (
     QuantityError,
     instant_text,
+    read_device_policy,
     read_duration_s,
     read_host,
     read_instant,
@@ -56,6 +57,7 @@ OCTETS: Final = Quantity("octets", read_octets)
 DURATION: Final = Quantity("duration", read_duration_s)
 NETWORK: Final = Quantity("address or prefix", read_network)
 HOST: Final = Quantity("address", read_host)
+DEVICE_POLICY: Final = Quantity("name", read_device_policy)
 MAC: Final = Quantity("mac", read_mac)
 
 

@@ -35,7 +35,7 @@ from control_plane.store.device_views import (
 from control_plane.store.drift import DriftReason
 from control_plane.store.drift_list import DriftedSession, load_drift
 from control_plane.store.nas import load_nas, load_nases
-from nas_drivers.driver import UnknownVendorError, driver_for
+from nas_drivers.driver import Drivers, UnknownVendorError
 from nas_drivers.policy import Method
 
 _REASONS: Final = {
@@ -165,7 +165,9 @@ def cut(settings: Settings, nas_name: str, acct_session_id: str, *, reason: str)
         found = next((one for one in of_nas if one.acct_session_id == acct_session_id), None)
         if found is None:
             raise unknown(f"session of nobody on {nas_name}", acct_session_id, (one.acct_session_id for one in of_nas))
-        number = open_cut(connection, found, method=_method(found.vendor).value, reason=f"cut by {who}: {reason}")
+        number = open_cut(
+            connection, found, method=_method(settings, found.vendor).value, reason=f"cut by {who}: {reason}"
+        )
         if number is None:
             raise Refused(f"session {acct_session_id} on {nas_name} is being cut already")
         audit.append(
@@ -201,9 +203,9 @@ def close_ghosts_command(settings: Settings, nas_name: str, *, yes: bool) -> Non
     click.echo(f"Closed {closed}.")
 
 
-def _method(vendor: str) -> Method:
+def _method(settings: Settings, vendor: str) -> Method:
     try:
-        return driver_for(vendor).change_methods(None, None)[0]
+        return Drivers(settings.drivers).of(vendor).change_methods(None, None)[0]
     except UnknownVendorError:
         return Method.DISCONNECT
 

@@ -23,6 +23,7 @@ from control_plane.store.enforcement_list import (
     save_again,
     save_due_now,
 )
+from nas_drivers.driver import Drivers
 
 command = click.Group("enforcement", help="Changes on their way to live sessions, their packets, and one more try.")
 _CODES: Final = {
@@ -139,7 +140,7 @@ def retry_command(settings: Settings, *, number: int) -> None:
                 raise Refused(f"change {number} is on its way or waits for its proof: nothing to send now")
             again = number
         else:
-            ladders = Ladders()
+            ladders = Ladders(Drivers(settings.drivers))
             ladders.refresh(connection, datetime.now(UTC))
             method = ladders.first(found.nas_id, found.from_version, found.profile_id)
             opened = save_again(connection, number, method)

@@ -40,7 +40,7 @@ from control_plane.store.nas import (
     save_new_nas,
     sealed_api_password,
 )
-from nas_drivers.driver import vendor_names
+from nas_drivers.driver import driver_for, vendor_names
 
 command = click.Group("nas", help="Access devices: who may ask, with which secret, and where CoA goes.")
 _SECRET = "the RADIUS shared secret"  # noqa: S105 - words for a person
@@ -119,7 +119,8 @@ def add(settings: Settings, /, name: str, source: Network, vendor: str, **option
     secret = given or made_nas_secret()
     with open_database(settings) as connection:
         _check_source(source, name, load_nases(connection), nested=options["nested"])
-        columns = {"name": name, "source": source, "vendor": vendor, **_columns(connection, options)}
+        columns = {"name": name, "source": source, "vendor": vendor, "coa_port": driver_for(vendor).default_coa_port}
+        columns |= _columns(connection, options)
         save_new_nas(
             connection,
             sealer_of(settings),

@@ -10,7 +10,7 @@ import click
 
 from control_plane import audit
 from control_plane.cli._console import changed_words, open_database, os_user, print_json, print_table, unknown
-from control_plane.cli._options import DURATION, OCTETS, RATES, confirm, tell_live
+from control_plane.cli._options import DEVICE_POLICY, DURATION, OCTETS, RATES, confirm, tell_live
 from control_plane.quantities import Rates, duration_text, octets_text, rates_text
 from control_plane.settings import Settings
 from control_plane.store.changes import save_changes
@@ -30,6 +30,7 @@ _COLUMNS_OF: Final = {
     "ipv6-pool": ("ipv6_pool",),
     "delegated-ipv6-pool": ("delegated_ipv6_pool",),
     "filter": ("filter",),
+    "device-policy": ("device_policy",),
     "quota": ("quota_octets",),
     "session-timeout": ("session_timeout_s",),
     "idle-timeout": ("idle_timeout_s",),
@@ -58,6 +59,11 @@ def _common_options(function: Any) -> Any:
             click.option("--ipv6-pool", help="Name of a pool on the device."),
             click.option("--delegated-ipv6-pool", help="Name of a pool on the device."),
             click.option("--filter", help="Name of a filter on the device."),
+            click.option(
+                "--device-policy",
+                type=DEVICE_POLICY,
+                help="Name that devices which take names instead of rates have this ready under.",
+            ),
             click.option("--quota", "quota_octets", type=OCTETS, help="Both ways in a calendar month, such as 500G."),
             click.option("--session-timeout", "session_timeout_s", type=DURATION, help="Such as 30d."),
             click.option("--idle-timeout", "idle_timeout_s", type=DURATION, help="Such as 30m."),
@@ -195,7 +201,7 @@ def list_(settings: Settings, *, as_json: bool) -> None:
         print_json(profiles)
         return
     print_table(
-        ("NAME", "RATES", "BURST", "POOLS AND LISTS", "QUOTA", "INTERIM", "PLANS"),
+        ("NAME", "RATES", "BURST", "POOLS AND NAMES", "QUOTA", "INTERIM", "PLANS"),
         (
             (
                 profile.name,
@@ -213,5 +219,5 @@ def list_(settings: Settings, *, as_json: bool) -> None:
 
 
 def _places(profile: Profile) -> list[str]:
-    pools = (profile.ipv4_pool, profile.ipv6_pool, profile.delegated_ipv6_pool, profile.filter)
+    pools = (profile.ipv4_pool, profile.ipv6_pool, profile.delegated_ipv6_pool, profile.filter, profile.device_policy)
     return [*(name for name in pools if name), *profile.address_lists]

@@ -12,7 +12,7 @@ from control_plane.policy.profile import session_policy
 from control_plane.policy.rendering import profile_revision
 from control_plane.store import targets
 from control_plane.store.targets import Connection, NasTarget
-from nas_drivers.driver import NasDriver, UnknownVendorError, driver_for
+from nas_drivers.driver import Drivers, NasDriver, UnknownVendorError
 from nas_drivers.policy import Method, SessionPolicy
 
 # Devices and profiles change rarely; a change of them is seen this late.
@@ -24,7 +24,8 @@ _PROBE: Final = bytes(27)
 class Ladders:
     """The NASes and profiles as of a second ago, and the ladders that follow from them."""
 
-    def __init__(self) -> None:
+    def __init__(self, drivers: Drivers) -> None:
+        self._drivers = drivers
         self._nases: dict[int, NasTarget] = {}
         self._policies: dict[int, SessionPolicy] = {}
         self._contents: dict[int, bytes] = {}
@@ -54,13 +55,18 @@ class Ladders:
         """Whether the profile as it was read is what this version means: it may have been edited on either side of it."""
         return version is None or profile_id is None or self._contents.get(profile_id) == version[:4]
 
+    def given_by(self, version: bytes | None) -> SessionPolicy | None:
+        """What a session runs under that carries this version; None when that is not known any more."""
+        profile_id = self._by_revision.get((version or b"")[:4])
+        return self.policy(profile_id) if self.has_content(profile_id, version) else None
+
     def driver(self, nas_id: int) -> NasDriver:
         """The vendor's own, or the one that knows the RFCs when this release has no file for it."""
         nas = self._nases.get(nas_id)
         try:
-            return driver_for("generic" if nas is None else nas.vendor)
+            return self._drivers.of("generic" if nas is None else nas.vendor)
         except UnknownVendorError:
-            return driver_for("generic")
+            return self._drivers.of("generic")
 
     def of(self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
         """The methods that are left for a change that is tried by `now`, this one first."""
@@ -103,8 +109,7 @@ class Ladders:
         return ladder if now in ladder else self.driver(nas_id).change_methods(None, None)
 
     def _vendors(self, nas_id: int, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
-        old = self.policy(self._by_revision.get((from_version or b"")[:4]))
-        return self.driver(nas_id).change_methods(old, self.policy(profile_id))
+        return self.driver(nas_id).change_methods(self.given_by(from_version), self.policy(profile_id))
 
     def echoes_class(self, nas_id: int) -> bool:
         """Whether the device takes a new Class by CoA, so that its accounting proves the change."""

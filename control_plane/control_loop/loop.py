@@ -30,6 +30,7 @@ from control_plane.leadership import Leadership, LeadershipLostError
 from control_plane.pulse import Pulse
 from control_plane.settings import Settings, SettingsError, secret_keys
 from control_plane.store.guard import guard_rules, may_send
+from nas_drivers.driver import Drivers
 from radius_hooks.sealing import Sealer, SealError
 
 # Everything is compared anew this often, whatever the change feed said.
@@ -52,6 +53,7 @@ class ControlLoop:
 
     def __init__(self, settings: Settings, leadership: Leadership, stop: threading.Event) -> None:
         self._settings = settings
+        self._drivers = Drivers(settings.drivers)
         self._leadership = leadership
         self._stop = stop
         self._changed: list[Changed] = []
@@ -146,7 +148,7 @@ class ControlLoop:
         with self._leadership.connect(name="worker reconcile") as connection:
             while not self._stop.is_set():
                 self._take_changed()
-                reconcile_all(connection)
+                reconcile_all(connection, drivers=self._drivers)
                 self._wake_enforcer()
                 waiting: list[list[int]] = []
                 pulse.beat()
@@ -161,7 +163,7 @@ class ControlLoop:
                         break
                     waiting += [accounts for one in changed if (accounts := sorted({*one.accounts, *one.sessions}))]
                     if waiting:
-                        reconcile_accounts(connection, next_portion(waiting))
+                        reconcile_accounts(connection, next_portion(waiting), drivers=self._drivers)
                         self._wake_enforcer()
                     pulse.beat()
 

@@ -56,7 +56,8 @@ def build_outgoing(change: Change, progress: Progress, ladders: Ladders, sealer:
         # The version is what the session will be known by: it must never stand for another content than was sent.
         if not ladders.has_content(change.profile_id, change.desired_version):
             raise ContentError(f"profile {change.profile_id} is not what version {change.desired_version!r} means")
-        attributes += driver.change_attributes(policy, class_octets=_new_class(change))
+        old = ladders.given_by(change.from_version)
+        attributes += driver.change_attributes(policy, old=old, class_octets=_new_class(change))
     return Outgoing(_target(nas, sealer), ChangeRequest(code, attributes))
 
 

@@ -20,7 +20,7 @@ from control_plane.control_loop.disruption import Given, is_disruptive
 from control_plane.policy.profile import ProfileColumns, session_policy
 from control_plane.store import drift
 from control_plane.store.drift import Change, Connection, DriftFigure
-from nas_drivers.driver import UnknownVendorError, driver_for
+from nas_drivers.driver import DEFAULT_DRIVERS, Drivers, UnknownVendorError
 from nas_drivers.policy import Method
 
 # Accounts looked at in one transaction.
@@ -46,7 +46,9 @@ class Reconciled:
         return sum(figure.sessions for figure in self.figures)
 
 
-def reconcile_accounts(connection: Connection, accounts: Iterable[int]) -> Reconciled:
+def reconcile_accounts(
+    connection: Connection, accounts: Iterable[int], *, drivers: Drivers = DEFAULT_DRIVERS
+) -> Reconciled:
     """Bring the open enforcements of these accounts' live sessions to what is desired now. The connection is in autocommit."""
     done = Reconciled()
     for some in _portions(sorted(set(accounts))):
@@ -57,13 +59,13 @@ def reconcile_accounts(connection: Connection, accounts: Iterable[int]) -> Recon
                 drift.note_revisions(connection)
                 done.superseded += drift.supersede_open(connection, some)
                 wanted = drift.collect_of_accounts(connection, some)
-                done.opened += _open_collected(connection) if wanted else 0
+                done.opened += _open_collected(connection, drivers) if wanted else 0
             if not wanted:
                 break
     return done
 
 
-def reconcile_all(connection: Connection) -> Reconciled:
+def reconcile_all(connection: Connection, *, drivers: Drivers = DEFAULT_DRIVERS) -> Reconciled:
     """The same for every live session, and what is left of changes whose sessions are over. The connection is in autocommit."""
     done = Reconciled()
     with connection.transaction():
@@ -78,7 +80,7 @@ def reconcile_all(connection: Connection) -> Reconciled:
             with connection.transaction():
                 drift.tune(connection)
                 if drift.collect_found(connection, after=after, upto=after + OPENED_AT_ONCE):
-                    done.opened += _open_collected(connection)
+                    done.opened += _open_collected(connection, drivers)
     return done
 
 
@@ -87,23 +89,23 @@ def _portions(accounts: Sequence[int]) -> Iterator[list[int]]:
         yield list(accounts[first : first + ACCOUNTS_AT_ONCE])
 
 
-def _open_collected(connection: Connection) -> int:
+def _open_collected(connection: Connection, drivers: Drivers) -> int:
     """Open an enforcement for each gathered session, by the best method of its device; returns how many."""
     changes = drift.load_collected_changes(connection)
     ids = {i for change in changes for i in (change.old_profile_id, change.profile_id) if i is not None}
     profiles = drift.load_profiles(connection, sorted(ids))
-    ways = [(change, first_method(change, profiles), takes_away(change, profiles)) for change in changes]
+    ways = [(change, first_method(change, profiles, drivers), takes_away(change, profiles)) for change in changes]
     return drift.open_enforcements(connection, ways)
 
 
-def first_method(change: Change, profiles: Mapping[int, ProfileColumns]) -> Method:
+def first_method(change: Change, profiles: Mapping[int, ProfileColumns], drivers: Drivers) -> Method:
     """How a change is tried first: the best that its vendor's driver knows."""
     before = profiles.get(change.old_profile_id or 0)
     old = None if before is None else session_policy(before)
     # A profile that an account should have can't be deleted; that a session must end is said by no profile at all.
     new = None if change.profile_id is None else session_policy(profiles[change.profile_id])
     try:
-        return driver_for(change.vendor).change_methods(old, new)[0]
+        return drivers.of(change.vendor).change_methods(old, new)[0]
     except UnknownVendorError:
         # A NAS of a vendor that this release has no file for: what RFC 5176 says is all there is.
         return Method.DISCONNECT if new is None else Method.COA

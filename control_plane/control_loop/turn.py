@@ -42,6 +42,7 @@ from control_plane.pulse import elapsed_s
 from control_plane.settings import Settings
 from control_plane.store import enforcement as store
 from control_plane.store.enforcement import Change, Connection, Ended, PacketRow
+from nas_drivers.driver import Drivers
 from nas_drivers.errors import NasError
 from radius_hooks.sealing import Sealer, SealError
 
@@ -128,7 +129,7 @@ class Turns:
         self._worker = worker
         self._may_send = may_send
         self._chance = chance
-        self._ladders = Ladders()
+        self._ladders = Ladders(Drivers(settings.drivers))
         self._heard_looked = datetime.min.replace(tzinfo=UTC)
         self._connection: Connection | None = None
         self._gone: GoneSessions | None = None

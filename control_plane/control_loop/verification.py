@@ -28,6 +28,7 @@ from control_plane.store import session_reads
 from control_plane.store import verification as store
 from control_plane.store.enforcement import Connection, Ended, save_applied, save_ended
 from control_plane.store.verification import Acked
+from nas_drivers.driver import Drivers
 from radius_hooks.sealing import Sealer
 
 # A record made in the moment of the change may have been on its way already.
@@ -122,7 +123,7 @@ class Verifier:
     ) -> None:
         self._connection = connection
         self._reader = SessionReader(sealer)
-        self._ladders = Ladders()
+        self._ladders = Ladders(Drivers(settings.drivers))
         self._gone = GoneSessions(connection, settings)
         self._chance = chance
 

@@ -37,7 +37,7 @@ from control_plane.policy.rendering import (
 )
 from control_plane.settings import Settings, secret_keys
 from nas_drivers.dictionaries.reader import Dictionary, load_dictionary
-from nas_drivers.driver import driver_for
+from nas_drivers.driver import Drivers
 from nas_drivers.errors import NasError
 from radius_hooks.decision import Accept, AccessRules, Decision, Reject
 from radius_hooks.hook_settings import HookSettings
@@ -146,17 +146,21 @@ def load_rendered(
         problems.append(str(error))
         account = build_withheld_record(rows[0])
     nas = next((one for one in load_nases(connection) if one.name == nas_name), None)
-    profiles = _profiles(connection, nas, dictionary, problems) if nas is not None else []
+    profiles = []
+    if nas is not None:
+        profiles = _profiles(connection, nas, dictionary, Drivers(settings.drivers), problems)
     sessions = build_live_sessions(load_sessions(connection, [rows[0].account_id]))
     return Rendered(rows[0], account, sessions, nas, tuple(profiles), tuple(problems))
 
 
-def _profiles(connection: Connection, nas: NasRow, dictionary: Dictionary, problems: list[str]) -> list[ProfileRecord]:
+def _profiles(
+    connection: Connection, nas: NasRow, dictionary: Dictionary, drivers: Drivers, problems: list[str]
+) -> list[ProfileRecord]:
     """Every profile in the words of the NAS's vendor; what can't be rendered is added to the problems."""
     records = []
     for row in load_profiles(connection):
         try:
-            records.append(build_profile_record(row, driver_for(nas.vendor), dictionary))
+            records.append(build_profile_record(row, drivers.of(nas.vendor), dictionary))
         except (RenderError, NasError) as error:
             problems.append(str(error))
     return records

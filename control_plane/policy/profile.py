@@ -37,9 +37,12 @@ class ProfileColumns:
     session_timeout_s: int | None = None
     idle_timeout_s: int | None = None
     interim_interval_s: int | None = None
+    device_policy: str | None = None
 
 
 PROFILE_COLUMNS: Final = tuple(field.name for field in fields(ProfileColumns))
+# Newer than revisions that live sessions carry: while empty they are not hashed, or an upgrade would change everybody.
+UNHASHED_WHILE_EMPTY: Final = frozenset({"device_policy"})
 
 
 def session_policy(profile: ProfileColumns) -> SessionPolicy:
@@ -59,6 +62,7 @@ def session_policy(profile: ProfileColumns) -> SessionPolicy:
         session_timeout_s=profile.session_timeout_s,
         idle_timeout_s=profile.idle_timeout_s,
         interim_interval_s=profile.interim_interval_s,
+        device_policy=profile.device_policy,
     )
 
 

@@ -32,7 +32,7 @@ from control_plane.policy.access_policy import (
 )
 from control_plane.policy.plan_hours import PlanWindow
 from control_plane.policy.policy_source import AccountRow, NasRow, ProfileRow, SessionRow
-from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns, session_policy
+from control_plane.policy.profile import PROFILE_COLUMNS, UNHASHED_WHILE_EMPTY, ProfileColumns, session_policy
 from nas_drivers.dictionaries.attribute import AttributeType
 from nas_drivers.dictionaries.canonical import canonical_value
 from nas_drivers.dictionaries.reader import Dictionary
@@ -171,7 +171,10 @@ def build_live_sessions(rows: Iterable[SessionRow]) -> tuple[LiveSession, ...]:
 
 def profile_revision(row: ProfileColumns) -> bytes:
     """What the profile gives, hashed: neither its name nor its number nor a vendor's way of saying it changes it."""
-    return _digest({name: getattr(row, name) for name in PROFILE_COLUMNS})
+    content = {name: getattr(row, name) for name in PROFILE_COLUMNS}
+    return _digest(
+        {name: value for name, value in content.items() if value is not None or name not in UNHASHED_WHILE_EMPTY}
+    )
 
 
 def _record(

@@ -48,6 +48,7 @@ from control_plane.pulse import Pulse
 from control_plane.settings import Settings
 from control_plane.store.silence import load_read_to
 from nas_drivers.dictionaries.reader import load_dictionary
+from nas_drivers.driver import Drivers
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
 
 # Keys worked off at once: some tens of milliseconds, which is what a small change waits for behind a bulk one.
@@ -85,7 +86,7 @@ def run_publisher(settings: Settings, stop: threading.Event, pulse: Pulse | None
         writer = PolicyWriter(settings.policy_dir)
         with _alone(settings.policy_dir):
             try:
-                source = ContentSource(dictionary, settings.zone, Faults())
+                source = ContentSource(dictionary, settings.zone, Faults(), Drivers(settings.drivers))
                 _Publisher(settings, writer, source, stop, pulse).run()
             finally:
                 writer.close()

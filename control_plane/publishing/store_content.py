@@ -42,7 +42,7 @@ from control_plane.policy.rendering import (
 from control_plane.publishing.change_feed import Changes
 from control_plane.publishing.faults import Faults
 from nas_drivers.dictionaries.reader import Dictionary
-from nas_drivers.driver import NasDriver, UnknownVendorError, driver_for
+from nas_drivers.driver import Drivers, NasDriver, UnknownVendorError
 from radius_hooks.policy_store import (
     AccountRecord,
     LiveSession,
@@ -103,7 +103,8 @@ def put_devices(batch: PolicyBatch, devices: Devices) -> None:
 class ContentSource:
     """Reads and renders; the connection is given at each call because it may be a new one."""
 
-    def __init__(self, dictionary: Dictionary, zone: ZoneInfo, faults: Faults) -> None:
+    def __init__(self, dictionary: Dictionary, zone: ZoneInfo, faults: Faults, drivers: Drivers) -> None:
+        self._drivers = drivers
         self._dictionary = dictionary
         self._zone = zone
         self._faults = faults
@@ -126,7 +127,7 @@ class ContentSource:
     def load_devices(self, connection: psycopg.Connection[TupleRow]) -> Devices:
         """All NASes and all profiles: they are few, and one that changes may concern any other."""
         nases = load_nases(connection)
-        drivers = self._drivers(nases)
+        drivers = self._drivers_in_use(nases)
         profiles = [
             (driver.vendor, record)
             for row in load_profiles(connection)
@@ -176,13 +177,13 @@ class ContentSource:
         self._faults.mended("profile", name)
         return record
 
-    def _drivers(self, nases: Iterable[NasRow]) -> list[NasDriver]:
+    def _drivers_in_use(self, nases: Iterable[NasRow]) -> list[NasDriver]:
         drivers = {}
         for row in nases:
             if row.vendor in drivers:
                 continue
             try:
-                drivers[row.vendor] = driver_for(row.vendor)
+                drivers[row.vendor] = self._drivers.of(row.vendor)
             except UnknownVendorError as error:
                 self._faults.note("nas", row.name, str(error))
             else:

@@ -76,7 +76,8 @@ def check_attributes(attributes: Iterable[Attribute]) -> tuple[tuple[str, int | 
             raise UnsendableError(str(error)) from error
         # canonical_value doubles backslashes for FreeRADIUS's parser; pyrad has none.
         value = attribute.value if kind.kind == "string" else text
-        checked.append((kind.name, int(text) if kind.kind in _WHOLE_NUMBERS else value))
+        name = kind.name if kind.tag is None else f"{kind.name}:{kind.tag}"
+        checked.append((name, int(text) if kind.kind in _WHOLE_NUMBERS else value))
     return tuple(checked)
 
 

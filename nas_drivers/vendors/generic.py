@@ -9,6 +9,7 @@ Next: ../dictionaries/canonical.py
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from nas_drivers.changes import (
@@ -21,17 +22,23 @@ from nas_drivers.changes import (
     nas_address,
     nas_identifier,
 )
-from nas_drivers.driver import NasDriver
+from nas_drivers.cli_dialect import CliDialect
+from nas_drivers.device_setup import DeviceSetup
+from nas_drivers.driver import NO_OPTIONS, NasDriver, NoOptions
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
 _BY_COA: Final = frozenset({"Filter-Id"})
 _NO_WORD: Final = "a generic device has no RADIUS attribute for {}; give the NAS its real vendor, or configure it there"
 
 
+@dataclass(frozen=True, slots=True)
 class GenericDriver:
     """RFC attributes only."""
 
+    options: NoOptions = NO_OPTIONS
     vendor: str = "generic"
+    default_coa_port: int = 3799
+    cli: CliDialect | None = None
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
         """Pools and the filter by their names on the device."""
@@ -51,6 +58,7 @@ class GenericDriver:
             ("a priority", policy.priority),
             ("a minimum rate", policy.minimum),
             ("address lists", policy.address_lists),
+            ("the name of a device policy", policy.device_policy),
         )
         return tuple(_NO_WORD.format(what) for what, value in wanted if value)
 
@@ -63,7 +71,9 @@ class GenericDriver:
             return (Method.COA,)
         return (Method.COA, Method.DISCONNECT) if differs.is_covered_by(_BY_COA) else (Method.DISCONNECT,)
 
-    def change_attributes(self, new: SessionPolicy, *, class_octets: bytes | None = None) -> tuple[Attribute, ...]:
+    def change_attributes(
+        self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
+    ) -> tuple[Attribute, ...]:
         """The filter, the idle timeout and Class, all in the table of RFC 5176 section 3.6."""
         named = tuple(one for one in self.login_attributes(new) if one.name in _BY_COA)
         return named + idle_timeout(new) + class_attribute(class_octets)
@@ -75,6 +85,29 @@ class GenericDriver:
             return known
         known += nas_address(identity) or nas_identifier(identity)
         return known + framed_address(identity) + framed_prefix(identity) if detail == 1 else known
+
+    def setup_commands(self, setup: DeviceSetup) -> str:
+        """What to enter, in no device's syntax."""
+        servers = [
+            f"RADIUS server {server}: authentication port {setup.authentication_port}, accounting port "
+            f"{setup.accounting_port}, secret {setup.secret}"
+            for server in setup.radius_addresses
+        ]
+        clients = [
+            f"Dynamic authorization (RFC 5176) from {ours}: port {setup.coa_port}, secret {setup.coa_secret}"
+            for ours in setup.change_addresses
+        ]
+        return "\n".join(
+            [
+                *servers,
+                f"Source address of its requests: {setup.nas_address}",
+                *clients,
+                f"Interim accounting every {setup.interim_interval_s} s where the server names no interval",
+                "Accounting-On at boot, Class echoed in accounting, Acct-Session-Id in the Access-Request, Gigawords sent",
+                "NTP: a clock that is more than 300 s off drops every change",
+                "",
+            ]
+        )
 
 
 DRIVER: Final[NasDriver] = GenericDriver()

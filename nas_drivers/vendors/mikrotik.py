@@ -12,6 +12,7 @@ Next: ../dictionaries/canonical.py
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from nas_drivers.changes import (
@@ -23,6 +24,8 @@ from nas_drivers.changes import (
     nas_address,
     nas_identifier,
 )
+from nas_drivers.cli_dialect import CliDialect
+from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 
@@ -33,10 +36,25 @@ _LOWEST_PRIORITY: Final = 8
 _BY_COA: Final = frozenset({"Mikrotik-Rate-Limit", "Filter-Id"})
 
 
-class MikrotikDriver:
-    """RouterOS 6 and 7 as PPPoE access concentrator."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`address_list_by_coa`: a CoA moves a live session to other address lists; its manual does not list that.
 
+    `nas_address_in_changes`: changes name the NAS-IP-Address of the router's own requests, which it compares with its own.
+    """
+
+    address_list_by_coa: bool = False
+    nas_address_in_changes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MikrotikDriver:
+    """RouterOS 6 and 7 as PPPoE access concentrator. Its command line is not used: its API ends sessions."""
+
+    options: Options = Options()
     vendor: str = "mikrotik"
+    default_coa_port: int = 3799
+    cli: CliDialect | None = None
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
         """The queue, then the names: address lists (one attribute each), filter chain, pools."""
@@ -56,6 +74,8 @@ class MikrotikDriver:
         sentences = []
         if policy.rate is None and (policy.burst or policy.priority or policy.minimum):
             sentences.append("RouterOS takes a burst, a priority or a minimum only beside a rate")
+        if policy.rate is None and policy.device_policy:
+            sentences.append("RouterOS takes rates, not the name of a device policy: give the profile its rate too")
         if len(policy.address_lists) > 1:
             sentences.append(
                 "RouterOS's manual speaks of one Mikrotik-Address-List; that it takes several is UNCONFIRMED"
@@ -73,21 +93,92 @@ class MikrotikDriver:
         differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
         if not differs.all:
             return (Method.COA,)
-        if differs.is_covered_by(_BY_COA):
+        if differs.is_covered_by(self._by_coa):
             return (Method.COA, Method.DISCONNECT, Method.ROUTEROS_API)
         return (Method.DISCONNECT, Method.ROUTEROS_API)
 
-    def change_attributes(self, new: SessionPolicy, *, class_octets: bytes | None = None) -> tuple[Attribute, ...]:
+    def change_attributes(
+        self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
+    ) -> tuple[Attribute, ...]:
         """Without Class: it is not on the manual's list."""
-        return tuple(one for one in self.login_attributes(new) if one.name in _BY_COA) + idle_timeout(new)
+        return tuple(one for one in self.login_attributes(new) if one.name in self._by_coa) + idle_timeout(new)
 
     def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
         """With the NAS-IP-Address that it put into its own requests: it compares (field report, UNCONFIRMED)."""
         known = name_and_session(identity)
         if detail == 2:
             return known
-        known += framed_address(identity) + nas_address(identity)
+        known += framed_address(identity) + (nas_address(identity) if self.options.nas_address_in_changes else ())
         return known + nas_identifier(identity) + mac_address(identity, upper_case=True) if detail == 1 else known
+
+    def setup_commands(self, setup: DeviceSetup) -> str:
+        """For its terminal: RADIUS, changes, accounting, the user of its API, and the walled garden of each address list."""
+        lines = [
+            f"/radius add service=ppp address={server} src-address={setup.nas_address} secret={setup.secret} "
+            f"authentication-port={setup.authentication_port} accounting-port={setup.accounting_port} timeout=1100ms"
+            for server in setup.radius_addresses
+        ]
+        if setup.coa_secret != setup.secret:
+            lines.append(
+                "# RouterOS has one secret for an address: where both stand on one machine, leave out the CoA secret"
+            )
+        # It takes changes only from addresses that it knows, with the secret that stands beside them.
+        lines += [
+            f"/radius add address={ours} src-address={setup.nas_address} secret={setup.coa_secret}"
+            for ours in setup.change_addresses
+            if ours not in setup.radius_addresses
+        ]
+        lines += [
+            f"/radius incoming set accept=yes port={setup.coa_port}",
+            "/ppp aaa set use-radius=yes accounting=yes interim-update=0s use-circuit-id-in-nas-port-id=yes",
+            "/system ntp client set enabled=yes",
+        ]
+        lines += [
+            _accept(f"protocol=udp src-address={ours} dst-port={setup.coa_port}") for ours in setup.change_addresses
+        ]
+        return "\n".join([*lines, *_api_commands(setup), *_walled_garden(setup)]) + "\n"
+
+    @property
+    def _by_coa(self) -> frozenset[str]:
+        return _BY_COA | {"Mikrotik-Address-List"} if self.options.address_list_by_coa else _BY_COA
+
+
+def _accept(what: str) -> str:
+    return f"/ip firewall filter add chain=input action=accept {what} place-before=0"
+
+
+def _api_commands(setup: DeviceSetup) -> list[str]:
+    """The second way in, over TLS: reads who is online, ends a session that CoA did not end."""
+    if setup.access_username is None or setup.access_password is None:
+        return []
+    hosts = ",".join(str(ours) for ours in setup.change_addresses)
+    policy = "api,read,write,!ftp,!local,!telnet,!ssh,!reboot,!policy,!winbox,!password,!web,!sniff,!sensitive,!romon"
+    return [
+        f"/certificate add name=api common-name={setup.nas_address} days-valid=3650",
+        "/certificate sign api",
+        f"/ip service set api-ssl certificate=api address={hosts} disabled=no",
+        "/ip service set api disabled=yes",
+        f"/user group add name=corrente policy={policy}",
+        f"/user add name={setup.access_username} group=corrente address={hosts} password={setup.access_password}",
+        "/certificate print detail where name=api    # its fingerprint: sha256",
+    ]
+
+
+def _walled_garden(setup: DeviceSetup) -> list[str]:
+    """Names and the portal, nothing else."""
+    lines = []
+    for name in setup.address_lists:
+        rule = f"/ip firewall filter add chain=forward src-address-list={name}"
+        lines += [f"{rule} protocol={protocol} dst-port=53 action=accept" for protocol in ("udp", "tcp")]
+        if setup.portal_address is not None:
+            lines.append(f"{rule} dst-address={setup.portal_address} action=accept")
+        lines.append(f"{rule} action=drop")
+        if setup.portal_address is not None:
+            lines.append(
+                f"/ip firewall nat add chain=dstnat src-address-list={name} protocol=tcp dst-port=80 "
+                f"action=dst-nat to-addresses={setup.portal_address}"
+            )
+    return lines
 
 
 def _rate_limit(policy: SessionPolicy) -> str | None:

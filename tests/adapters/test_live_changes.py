@@ -1,4 +1,4 @@
-"""One checklist for every vendor file: what its ladder promises is what a device of that vendor does with the request."""
+"""One checklist for every vendor that can be simulated: what its ladder promises is what a device of that vendor does with the request."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from support.simulated_sessions import IDENTITY, accept, change_request, live_se
 
 from nas_drivers.dictionaries.canonical import canonical_value
 from nas_drivers.dictionaries.reader import load_dictionary
-from nas_drivers.driver import driver_for, vendor_names
+from nas_drivers.driver import driver_for
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 from nas_drivers.simulated import codec
-from nas_drivers.simulated.behaviour import Change, DeviceBehaviour, End, behaviour_for
+from nas_drivers.simulated.behaviour import Change, DeviceBehaviour, End, behaviour_for, behaviour_names
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.session import Terms
 from nas_drivers.simulated.wire import Code
@@ -62,7 +62,7 @@ IDENTITIES = st.builds(
     class_octets=st.none() | st.just(b"CO1" + bytes(24)),
 )
 NEW_CLASS: Final = b"CO1" + bytes(16) + b"profile1"
-every_vendor = pytest.mark.parametrize("vendor", vendor_names())
+every_vendor = pytest.mark.parametrize("vendor", behaviour_names())
 every_detail = pytest.mark.parametrize("detail", [0, 1, 2])
 
 
@@ -180,7 +180,7 @@ def test_where_coa_comes_first_the_device_then_runs_as_after_a_new_login(
         return
     identity = driver.identity_attributes(SessionIdentity("anna", "81000001"), detail=0)
 
-    decided = asked(vendor, Code.COA_REQUEST, identity + driver.change_attributes(new, class_octets=NEW_CLASS))
+    decided = asked(vendor, Code.COA_REQUEST, identity + driver.change_attributes(new, old=old, class_octets=NEW_CLASS))
 
     assert isinstance(decided, Change), decided
     assert [session.username for session in decided.sessions] == ["anna"]

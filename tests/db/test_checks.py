@@ -35,6 +35,7 @@ from control_plane.machine.live_figures import load_network_figures
 from control_plane.machine.ports import can_bind, choose_ports, with_ports, write_ports
 from control_plane.settings import Settings
 from control_plane.unanswered import check_unanswered
+from nas_drivers.driver import DEFAULT_DRIVERS
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
 from radius_hooks.sealing import Sealer
 
@@ -117,9 +118,9 @@ def test_a_profile_that_a_vendor_in_use_can_not_be_told_is_named(connection):
         "INSERT INTO profile (name, rate_down_bps, rate_up_bps, priority) VALUES ('Gaming', 30000000, 10000000, 2)"
     )
     add_nas(connection, "mikrotik")
-    assert [finding.verdict for finding in check_profiles(connection)] == [Verdict.OK]
+    assert [finding.verdict for finding in check_profiles(connection, DEFAULT_DRIVERS)] == [Verdict.OK]
     connection.execute("UPDATE nas SET vendor = 'accel_ppp'")
-    findings = list(check_profiles(connection))
+    findings = list(check_profiles(connection, DEFAULT_DRIVERS))
     assert {finding.verdict for finding in findings} == {Verdict.WARN}
     assert "Gaming on accel_ppp" in findings[0].text
 
@@ -146,7 +147,7 @@ def test_a_nas_that_no_change_can_reach_or_prove_is_named(connection):
 
 def test_a_vendor_without_a_driver_fails(connection):
     add_nas(connection, "no_such_maker")
-    assert [finding.verdict for finding in check_profiles(connection)] == [Verdict.FAIL]
+    assert [finding.verdict for finding in check_profiles(connection, DEFAULT_DRIVERS)] == [Verdict.FAIL]
 
 
 def test_a_lost_key_is_to_be_put_back_where_there_is_a_database_and_made_where_there_is_none(tmp_path):

@@ -7,6 +7,7 @@ import json
 import pytest
 from support.command_line import KEY, run, write_settings
 
+from nas_drivers.driver import driver_for, vendor_names
 from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row
 
 pytestmark = pytest.mark.db
@@ -57,6 +58,13 @@ def test_a_nas_is_added_with_a_strong_secret_that_is_shown_once_and_kept_sealed(
     assert _audit(connection) == [
         ("maria", "nas.add", "bras-1", {"source": "192.0.2.1/32", "vendor": "mikrotik"}),
     ]
+
+
+def test_a_new_nas_has_the_coa_port_that_its_vendor_usually_has(corrente, connection):
+    for number, vendor in enumerate(vendor_names(), start=1):
+        done = corrente("nas", "add", vendor, f"192.0.2.{number}", "--vendor", vendor)
+        assert done.exit_code == 0, done.output
+        assert _nas(connection, vendor)["coa_port"] == driver_for(vendor).default_coa_port
 
 
 def test_a_secret_comes_from_a_file_a_pipe_or_a_question_and_never_from_an_argument(corrente, connection, tmp_path):
@@ -310,6 +318,18 @@ def test_a_database_that_is_away_is_said_in_one_line(tmp_path):
 def test_an_empty_database_is_said_with_what_to_do(tmp_path, cluster):
     done = run(write_settings(tmp_path, cluster.conninfo("postgres")), "nas", "list")
     assert (done.exit_code, "run `corrente db status`" in done.output) == (1, True)
+
+
+def test_a_profile_has_the_name_that_devices_have_it_ready_under(corrente, connection):
+    done = corrente("profile", "add", "Home 300", "--rate", "300M/30M", "--device-policy", "home-300")
+    assert done.exit_code == 0, done.output
+    assert "home-300" in corrente("profile", "list").output
+
+    refused = corrente("profile", "set", "Home 300", "--device-policy", "home 300; reload", "--yes")
+    assert (refused.exit_code, "letters, digits and . _ - alone" in refused.output) == (2, True)
+    assert corrente("profile", "set", "Home 300", "--leave-out", "device-policy", "--yes").exit_code == 0
+    connection.rollback()
+    assert connection.execute("SELECT device_policy FROM profile").fetchall() == [(None,)]
 
 
 def test_a_profile_keeps_its_rates_by_direction(corrente, connection):

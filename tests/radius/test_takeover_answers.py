@@ -33,6 +33,7 @@ from control_plane.takeover.shadow import compare_replies, encode_attribute
 from control_plane.takeover.shadow_asking import Question, Server, ask, ask_both
 from control_plane.takeover.wanted import Verdict
 from nas_drivers.dictionaries.reader import load_dictionary
+from nas_drivers.driver import DEFAULT_DRIVERS
 
 pytestmark = pytest.mark.radius
 
@@ -94,7 +95,7 @@ def moved(cluster):
             intent = Intent("test", "freeradius-sql", apply=True, skip_refused=True)
             findings = run_import(connection, wanted, sealer=SEALER, intent=intent, progress=_nothing)
             faults = Faults()
-            content = ContentSource(DICTIONARY, ZONE, faults)
+            content = ContentSource(DICTIONARY, ZONE, faults, DEFAULT_DRIVERS)
             records = {}
 
             def fill(batch):

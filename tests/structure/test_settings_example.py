@@ -7,18 +7,28 @@ from pathlib import Path
 import msgspec
 
 from control_plane.settings import Settings
+from nas_drivers.driver import driver_for, vendor_names
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "corrente.toml.example"
 
 
 def uncommented() -> dict[str, dict[str, object]]:
-    """The example with the # taken from each setting; prose keeps its `# `."""
-    return tomllib.loads(re.sub(r"(?m)^#(?=[a-z])", "", EXAMPLE.read_text()))
+    """The example with the # taken from each setting, by section; prose keeps its `# `."""
+    return sections(tomllib.loads(re.sub(r"(?m)^#(?=[a-z])", "", EXAMPLE.read_text())))
+
+
+def sections(settings: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+    """A section for each vendor beside the others."""
+    drivers = settings.pop("drivers", {})
+    return settings | {f"drivers.{vendor}": dict(options) for vendor, options in drivers.items()}
 
 
 def defaults() -> dict[str, dict[str, object]]:
-    return {name: value for name, value in msgspec.to_builtins(Settings()).items() if isinstance(value, dict)}
+    """What the settings and the vendor files have where nothing is set."""
+    known = {name: value for name, value in msgspec.to_builtins(Settings()).items() if isinstance(value, dict)}
+    options = {vendor: msgspec.to_builtins(driver_for(vendor).options) for vendor in vendor_names()}
+    return sections(known | {"drivers": {vendor: keys for vendor, keys in options.items() if keys}})
 
 
 def test_every_setting_stands_in_the_example_with_its_default():
@@ -33,7 +43,7 @@ def test_numbers_with_a_point_are_those_that_may_have_one():
 
 
 def test_the_example_as_it_stands_changes_nothing():
-    assert all(keys == {} for keys in tomllib.loads(EXAMPLE.read_text()).values())
+    assert all(keys == {} for keys in sections(tomllib.loads(EXAMPLE.read_text())).values())
 
 
 def test_every_setting_or_group_is_explained():

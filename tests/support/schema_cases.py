@@ -236,6 +236,10 @@ def _profile() -> Iterator[Case]:
         yield _case(f"profile_{column}_check", "profile", {column: "''"}, {column: "'pool 1'"})
         yield _case(f"profile_{column}_check", "profile", {column: r"E'a\nb'"}, {column: "repeat('a', 253)"})
         yield _case(f"profile_{column}_check", "profile", {column: "repeat('a', 254)"}, {column: "NULL"})
+    policy = "profile_device_policy_check"
+    yield _case(policy, "profile", {"device_policy": "'two words'"}, {"device_policy": "'300M.v2_a-b'"})
+    yield _case(policy, "profile", {"device_policy": "'-in'"}, {"device_policy": "repeat('a', 60)"})
+    yield _case(policy, "profile", {"device_policy": "repeat('a', 61)"}, {"device_policy": "NULL"})
     yield _case("profile_rates_in_pairs", "profile", {**_NO_RATES, "rate_up_bps": "1000"}, _NO_RATES)
     no_burst = {name: "NULL" for name in _NO_RATES if name.startswith("burst")}
     yield _case("profile_bursts_in_pairs", "profile", {**no_burst, "burst_down_bps": "300000000"}, no_burst)

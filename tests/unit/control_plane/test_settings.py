@@ -1,10 +1,12 @@
 """Settings: read strictly, complained of by file and line."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
 from control_plane.settings import Settings, SettingsError, load_settings, secret_keys
+from nas_drivers.driver import Drivers, driver_for
 
 
 @pytest.fixture
@@ -38,11 +40,29 @@ def test_paths_count_from_the_file(read, tmp_path):
         ("[operator]\nbilling_zone = 'Italy/Rome'\n", r"corrente.toml:2: operator.billing_zone: expected a zone name"),
         ("[database]\nconninfo = 'db.example'\n", r"corrente.toml:2: database.conninfo: expected libpq's words"),
         ("[operator\n", r"corrente.toml: this is not TOML"),
+        (
+            "[drivers.mikrotik]\n\naddress_list_by_coa = 1\n",
+            r"corrente.toml:3: drivers.mikrotik.address_list_by_coa: .*bool",
+        ),
+        ("[drivers.mikrotik]\nlists = true\n", r"corrente.toml:2: drivers.mikrotik.lists: unknown key"),
+        ("[drivers.generic]\nport = 1\n", r"corrente.toml:2: drivers.generic.port: unknown key"),
+        ("\n[drivers.mikrotick]\n", r"corrente.toml:2: drivers.mikrotick: no driver for vendor 'mikrotick'.*mikrotik"),
+        ("[drivers]\nmikrotik = true\n", r"corrente.toml:2: drivers.mikrotik: .*object"),
+        ("drivers = 3\n", r"corrente.toml:1: drivers: .*object"),
     ],
 )
 def test_what_is_wrong_is_named_by_file_line_and_key(read, text, complaint):
     with pytest.raises(SettingsError, match=complaint):
         read(text)
+
+
+def test_a_vendor_file_types_its_own_section_of_options(read):
+    settings = read("[drivers.mikrotik]\naddress_list_by_coa = true\n")
+
+    assert Drivers(settings.drivers).of("mikrotik").options == replace(
+        driver_for("mikrotik").options, address_list_by_coa=True
+    )
+    assert Drivers(settings.drivers).of("generic") is driver_for("generic")
 
 
 def test_a_file_that_is_no_text_or_no_file_is_named(tmp_path):

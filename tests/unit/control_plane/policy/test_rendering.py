@@ -1,11 +1,13 @@
 """Rows to records, with FreeRADIUS's own dictionary."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from control_plane.policy.policy_source import AccountRow, NasRow, ProfileRow, SessionRow
+from control_plane.policy.profile import ProfileColumns
 from control_plane.policy.rendering import (
     RenderError,
     Rendering,
@@ -196,3 +198,11 @@ def test_nas_and_sessions_are_carried_over():
     assert build_nas_record(row) == NasRecord(3, "bras", "generic", b"s", True, ("isp",))
     live = build_live_sessions([SessionRow(7, b"k" * 16, 3, "aabbccddeeff", "ge-1", True)])
     assert live == (LiveSession(b"k" * 16, 3, "aabbccddeeff", "ge-1", True),)
+
+
+def test_a_profile_without_a_device_policy_keeps_the_revision_that_live_sessions_carry():
+    plain = ProfileColumns(rate_down_bps=300_000_000, rate_up_bps=30_000_000, interim_interval_s=600)
+
+    # Of the release that had no such column.
+    assert profile_revision(plain).hex() == "a5eebd36"
+    assert profile_revision(replace(plain, device_policy="home-300")) != profile_revision(plain)

@@ -1,31 +1,20 @@
-"""How a device reads the rates it is sent, written from the vendors' manuals and from nothing in nas_drivers.
-
-Each reader returns the directions as the subscriber knows them, in bit/s.
-"""
+"""How RouterOS reads the rates it is sent, written from its manual."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from support.shaping import Shaping, Words
 
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
 _WORD = r"(\d+)([kM]?)"
 
 
-@dataclass(frozen=True)
-class Shaping:
-    """What one subscriber gets. Units: bit/s, seconds."""
-
-    down: int
-    up: int
-    burst_down: int = 0
-    burst_up: int = 0
-    threshold_down: int = 0
-    threshold_up: int = 0
-    burst_time_s: int = 0
-    priority: int = 8
-    minimum_down: int | None = None
-    minimum_up: int | None = None
+def read_shaping(words: Words) -> Shaping | None:
+    """Mikrotik-Rate-Limit, which beats all others."""
+    said = [value for name, value in words if name == "Mikrotik-Rate-Limit"]
+    assert len(said) <= 1
+    return read_routeros(said[0]) if said else None
 
 
 def _rx_tx(word: str) -> tuple[int, int]:
@@ -52,10 +41,3 @@ def read_routeros(text: str) -> Shaping:
     return Shaping(
         down, up, burst_down, burst_up, threshold_down, threshold_up, time_rx, priority, minimum_down, minimum_up
     )
-
-
-def read_accel_ppp(text: str) -> Shaping:
-    """accel-ppp's shaper: `down/up`, kbit when there is no unit."""
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    assert match, f"accel-ppp reads no rate in {text!r}"
-    return Shaping(int(match[1]) * 1000, int(match[2]) * 1000)

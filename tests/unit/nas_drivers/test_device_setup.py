@@ -1,0 +1,46 @@
+"""What is pasted on a device holds no word that its command line would read otherwise."""
+
+from dataclasses import replace
+
+import pytest
+from support.vendor_cases import SAMPLE_SETUP
+
+from nas_drivers.cli_dialect import CliWordError
+from nas_drivers.policy import SessionPolicy
+
+
+def test_the_names_that_profiles_use_come_once_and_in_their_order():
+    policies = (
+        SessionPolicy(device_policy="home", ipv4_pool="b", address_lists=("walled", "no-mail")),
+        SessionPolicy(device_policy="home", ipv4_pool="a", address_lists=("walled",), filter="slow"),
+        SessionPolicy(ipv4_pool="b"),
+    )
+    setup = replace(SAMPLE_SETUP, policies=policies)
+
+    assert setup.device_policies == {"home": policies[0]}
+    assert setup.ipv4_pools == ("b", "a")
+    assert setup.address_lists == ("walled", "no-mail")
+    assert setup.filters == ("slow",)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"nas_name": "bras 1"},
+        {"access_username": "x; reload"},
+        {"policies": (SessionPolicy(ipv4_pool="pool 1"),)},
+        {"policies": (SessionPolicy(address_lists=("a\nb",)),)},
+        {"policies": (SessionPolicy(filter="x|y"),)},
+    ],
+)
+def test_a_name_that_a_command_line_would_read_otherwise_is_refused(wrong):
+    with pytest.raises(CliWordError, match="does not fit a command line"):
+        replace(SAMPLE_SETUP, **wrong)
+
+
+@pytest.mark.parametrize("column", ["secret", "coa_secret", "access_password"])
+def test_a_secret_that_does_not_fit_is_refused_without_being_shown(column):
+    with pytest.raises(CliWordError) as refused:
+        replace(SAMPLE_SETUP, **{column: "se cret?"})
+    assert "se cret?" not in str(refused.value)
+    assert "bras-1" in str(refused.value)
