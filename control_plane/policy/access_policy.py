@@ -137,6 +137,15 @@ def policy_steps(facts: AccessFacts, *, now: datetime, zone: ZoneInfo) -> tuple[
     which a plan's hours are worked out, that is the plan's profile of the day. A change that falls within a second counts
     from the next whole one.
     """
+    if facts.restrictions or facts.reliefs or facts.quota_exhausted_until is not None or facts.plan_changes:
+        return _worked_out(facts, now, zone)
+    # Nearly everybody has nothing of their own but a day on which it began, which says nothing once it is past.
+    begun = facts.starts_on is None or _first_instant(facts.starts_on, zone) <= now
+    plain = AccessFacts(facts.status, facts.plan, None if begun else facts.starts_on, facts.ends_on)
+    return _worked_out_once(plain, now, zone)
+
+
+def _worked_out(facts: AccessFacts, now: datetime, zone: ZoneInfo) -> tuple[PolicyStep, ...]:
     plans = _plans(facts, now, zone)
     steps: list[PolicyStep] = []
     at = now
@@ -147,6 +156,10 @@ def policy_steps(facts: AccessFacts, *, now: datetime, zone: ZoneInfo) -> tuple[
         steps.append(step)
         at = datetime.fromtimestamp(bound, UTC)
     return tuple(steps)
+
+
+# Accounts are rendered some hundreds or thousands at one moment, and the plans are few.
+_worked_out_once: Final = lru_cache(maxsize=1024)(_worked_out)
 
 
 def _plans(facts: AccessFacts, now: datetime, zone: ZoneInfo) -> list[_Plan]:

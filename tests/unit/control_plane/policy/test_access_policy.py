@@ -398,3 +398,19 @@ def test_published_later_the_steps_say_the_same_of_what_is_then_to_come(drawn, m
         when = later + timedelta(hours=hour)
         if when < base + known:
             assert word_of(step_at(early, when.timestamp())) == word_of(step_at(late, when.timestamp()))
+
+
+def test_accounts_that_began_on_different_past_days_and_have_nothing_of_their_own_share_one_answer():
+    first = policy_steps(facts(starts_on=date(2020, 1, 1)), now=NOON, zone=ROME)
+    second = policy_steps(facts(starts_on=date(2021, 5, 9)), now=NOON, zone=ROME)
+
+    assert first is second
+    assert [step.level for step in first] == [Level.FULL]
+
+
+def test_one_that_is_still_to_begin_does_not_share_the_answer_of_those_who_have():
+    begun = policy_steps(facts(starts_on=date(2020, 1, 1)), now=NOON, zone=ROME)
+    to_come = policy_steps(facts(starts_on=date(2099, 1, 1)), now=NOON, zone=ROME)
+
+    assert [step.level for step in to_come] == [Level.NONE, Level.FULL]
+    assert begun is not to_come
