@@ -140,7 +140,7 @@ def _decisions(decisions: Sequence[LoginDecision], zone: tzinfo) -> Table:
     table.add_column("answer", width=7, no_wrap=True)
     table.add_column("reason", width=17, no_wrap=True)
     table.add_column("subscriber account", ratio=4, no_wrap=True, overflow="ellipsis")
-    table.add_column("NAS", ratio=3, no_wrap=True, overflow="ellipsis")
+    table.add_column("NAS", max_width=20, no_wrap=True, overflow="ellipsis")
     table.add_column("why", ratio=3, no_wrap=True, overflow="ellipsis")
     for one in decisions:
         accepted = one.outcome == "accept"

@@ -132,3 +132,10 @@ def test_notices_take_their_lines_from_the_decisions_and_not_from_the_messages()
     screen = drawn(replace(PICTURE, network=network), height=30)
     assert "edge died (signal 9)" in screen
     assert len(screen.splitlines()) <= 30
+
+
+def test_the_names_of_nases_are_whole_on_a_narrow_terminal():
+    far = replace(WALLED, username="cosimo.ferez191@corrente.example", nas="puerto-claro-bras", detail="")
+    screen = drawn(replace(PICTURE, network=replace(PICTURE.network, decisions=(far, REFUSED))), width=100)
+    assert "puerto-claro-bras" in screen
+    assert "cosimo.ferez191@corr" in screen
