@@ -27,8 +27,9 @@ _MAX_WAITING: Final = 32
 _SOURCE_LINE: Final = b"\n\tPacket-Src-IP"
 _HEADER: Final = re.compile(rb"[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d \d{4}")
 _HEADER_OCTETS: Final = 24
-_LAST_LINE: Final = re.compile(rb"\n\tTimestamp = \d{10}")
-_LAST_LINE_OCTETS: Final = 24
+# FreeRADIUS leaves out the newline before it when it has cut off a long value there.
+_LAST_LINE: Final = re.compile(rb"\tTimestamp = \d{10}")
+_LAST_LINE_OCTETS: Final = 23
 
 
 class AccountingCheck:

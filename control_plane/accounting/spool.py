@@ -43,6 +43,10 @@ _HEADER: Final = re.compile(
 )
 # Epoch seconds have ten digits until the year 2286; a cut number has fewer.
 _STAMP_DIGITS: Final = 10
+# FreeRADIUS cuts a printed attribute off there, quote and newline with it, and the next one follows on the same line. In a
+# value a tab is printed as \\t.
+_PRINTED_MAX: Final = 1_000
+_GLUED: Final = re.compile(r"(?<!\n)\t")
 _SOURCE_LINE: Final = "\n\tPacket-Src-IP"
 _ESCAPE: Final = re.compile(rb'\\(?:([0-7]{3})|([nrt"\\]))')
 # Names of attributes in their order, of records that were read line by line and have each name once.
@@ -119,6 +123,8 @@ def read_detail(data: bytes, *, start: int) -> Block:
 
 def _whole_record(text: str, position: int, end: int) -> DetailRecord | None:
     """The record in a chunk that is exactly one whole record; None for anything else."""
+    if len(text) > _PRINTED_MAX:
+        text = _GLUED.sub("\n\t", text)
     header, _, body = text.partition("\n\t")
     joined = body.replace("\n\t", " = ")
     if header[:1] in ("", "\t") or "\n" in joined or "\n" in header or text.count(_SOURCE_LINE) != 1:

@@ -60,6 +60,13 @@ def test_a_record_without_its_beginning_is_refused(spool, check):
     assert refuses(check)
 
 
+def test_a_record_whose_last_attribute_was_cut_off_is_whole(spool, check):
+    """FreeRADIUS leaves out the newline behind a value that it prints no further."""
+    append(spool, RECORD.replace(b"\n\tTimestamp", b'\n\tConnect-Info = "\\377\\3\tTimestamp'))
+
+    check.check()
+
+
 def test_what_was_there_before_the_start_proves_nothing(tmp_path, spool):
     append(spool, RECORD)
     check = AccountingCheck(tmp_path)

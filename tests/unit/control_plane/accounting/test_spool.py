@@ -1,5 +1,6 @@
 """Detail files as FreeRADIUS writes them, whole and torn. The sample was written by FreeRADIUS 3.2.1."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,10 @@ SAMPLE = rb"""Sat Nov 21 19:29:14 2026
 SECOND = SAMPLE.replace(b"60843", b"60844")
 
 
+# Of a value of 253 octets that are no text FreeRADIUS prints 1,022 characters in all, without quote and newline.
+LONG = b'\tConnect-Info = "' + (b"\\377" * 253)[:1006]
+
+
 def numbers(block):
     return [record.attributes["Packet-Src-Port"] for record in block.records if isinstance(record, DetailRecord)]
 
@@ -46,6 +51,17 @@ def test_each_attribute_of_a_record_is_read_as_it_was_printed():
     assert record.attributes["Acct-Session-Id"] == r'"81%00\"x\\1"'
     assert record.attributes["Framed-IPv6-Prefix"] == "2001:db8:0:1::/64"
     assert record.attributes["Timestamp"] == "1795289354"
+
+
+@pytest.mark.parametrize("name", [b"Acct-Session-Id", b"Acct-Input-Octets", b"Timestamp"])
+def test_an_attribute_behind_a_value_that_was_cut_off_is_read_all_the_same(name):
+    (whole,) = read_detail(SAMPLE, start=0).records
+    glued = SAMPLE.replace(b"\n\t" + name, b"\n" + LONG + b"\t" + name)
+
+    (record,) = read_detail(glued, start=0).records
+
+    assert {**record.attributes, "Connect-Info": None} == {**whole.attributes, "Connect-Info": None}
+    assert record.attributes["Connect-Info"].startswith('"\\377')
 
 
 def test_of_an_attribute_that_comes_twice_the_first_counts_and_all_are_kept():
