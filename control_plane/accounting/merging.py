@@ -29,6 +29,8 @@ from control_plane.accounting.session_state import (
 # No port carries more (400 Gbit/s, the limit of schema.sql); counters that say so are not believed.
 _MAX_OCTETS_PER_S: Final = 50_000_000_000
 _RATE_SLACK_S: Final = 60
+# Two weeks of that in one record: more is a lie about the time as well, and sums of it would outgrow a bigint for everybody.
+_MAX_OCTETS_A_RECORD: Final = 1 << 56
 # What a session used before we first heard of it is spread over this much time at most.
 _SPREAD_MAX_S: Final = 31 * 86400
 _INTERVAL_MIN_S: Final = 60
@@ -183,7 +185,7 @@ def _count(state: SessionState, record: AccountingRecord, elapsed_s: int) -> _Co
         else:
             used_in, used_out = (now_in - known_in) % _WORD, (now_out - known_out) % _WORD
             now_in, now_out = known_in + used_in, known_out + used_out
-    if max(used_in, used_out) > _MAX_OCTETS_PER_S * (elapsed_s + _RATE_SLACK_S):
+    if max(used_in, used_out) > min(_MAX_OCTETS_PER_S * (elapsed_s + _RATE_SLACK_S), _MAX_OCTETS_A_RECORD):
         return unchanged
     return _Counted(used_in, used_out, now_in, now_out)
 
@@ -193,7 +195,8 @@ def _advance(state: SessionState, record: AccountingRecord, time_s: int) -> Fold
     since = state.updated_at
     until = max(record.event_at, since)
     gap_s = time_s - state.session_time_s
-    counted = _count(state, record, max(until - since, gap_s))
+    # No more time has passed than since the start, whatever a device says.
+    counted = _count(state, record, max(until - since, min(gap_s, record.event_at - state.started_at)))
     learned = record.kind is RecordKind.INTERIM and _INTERVAL_MIN_S <= gap_s <= _INTERVAL_MAX_S
     moved, holdings = _with_addresses(state, record, until)
     new = replace(

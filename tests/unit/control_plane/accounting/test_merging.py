@@ -190,6 +190,15 @@ def test_counters_that_no_port_can_carry_are_not_believed():
     assert used == (state.octets_in, state.octets_out) == (20, 200)
 
 
+@pytest.mark.parametrize("first", [start(), None])
+def test_counters_are_not_believed_because_the_device_lies_about_its_time_too(first):
+    """Nine years at 400 Gbit/s, said minutes after the start, or by a session never heard of."""
+    nine_years_s = 9 * 365 * 86400
+    lie = record("Interim-Update", time=nine_years_s, octets=(2**62, 2**62), at=NOON + 600)
+
+    assert run(*filter(None, (first, lie)))[1] == (0, 0)
+
+
 def test_ten_gigabits_a_second_for_an_interval_are_believed():
     octets = 10 * 10**9 // 8 * 600
 
