@@ -190,14 +190,6 @@ def create(connection: Connection, migrations: tuple[Migration, ...] | None = No
         )
 
 
-def create_or_migrate(connection: Connection, migrations: tuple[Migration, ...] | None = None) -> tuple[str, ...]:
-    """Bring a database to schema.sql whatever it is now; returns the migrations that ran. Raises: MigrationError."""
-    known = load_migrations() if migrations is None else migrations
-    if load_status(connection, known).age is DatabaseAge.EMPTY:
-        create(connection, known)
-    return migrate(connection, known)
-
-
 def migrate(
     connection: Connection,
     migrations: tuple[Migration, ...] | None = None,

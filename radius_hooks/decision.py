@@ -51,7 +51,6 @@ class SilenceReason(StrEnum):
     """Why no answer was given, so that the NAS asks its other server."""
 
     STORE_TOO_OLD = "store_too_old"
-    STORE_MISSING = "store_missing"
     PROFILE_MISSING = "profile_missing"
     # A rate, pool or list that FreeRADIUS would send as zero: no answer is better than an unlimited line.
     VALUE_UNUSABLE = "value_unusable"

@@ -68,11 +68,6 @@ class Progress:
     attempt: int = 0
     unsure: bool = False
 
-    @property
-    def ends_session(self) -> bool:
-        """Whether its method's success is the session's end; the API may do either, so this is only of a disconnect."""
-        return self.method is Method.DISCONNECT
-
 
 class Reply(Enum):
     """What came of one exchange. FAILED: a method that is no RADIUS could not be carried out."""

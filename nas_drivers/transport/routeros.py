@@ -1,4 +1,4 @@
-"""One RouterOS device by its API: who is online and how, end a session, firewall address lists. Alone in importing routeros_api.
+"""One RouterOS device by its API: who is online and how, end a session. Alone in importing routeros_api.
 
     with RouterOsDevice(access) as device:
         sessions = device.read_sessions()
@@ -19,7 +19,7 @@ import hmac
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -36,13 +36,10 @@ TLS_PORT: Final = 8729
 PLAIN_PORT: Final = 8728
 # A list of 10,000 sessions takes a small router seconds.
 DEFAULT_TIMEOUT_S: Final = 30.0
-# How our own entries of address lists are known.
-COMMENT: Final = "corrente"
 _ACTIVE_COLUMNS: Final = ".id,name,caller-id,address,uptime,session-id"
 _QUEUE_COLUMNS: Final = "name,max-limit"
 _LIST_COLUMNS: Final = ".id,list,address,comment,dynamic,disabled"
 _GONE: Final = "no such item"
-_THERE_ALREADY: Final = "already have such entry"
 
 
 class RouterOsError(NasError):
@@ -131,33 +128,6 @@ class RouterOsDevice:
             if row.get("name") == username and read_session_id(row.get("session-id", "")) == acct_session_id.lower()
         ]
         return any([self._removed("/ppp/active", row) for row in wanted])
-
-    def read_lists(self, address: str) -> tuple[str, ...]:
-        """The address lists that hold an address. Raises: RouterOsError."""
-        rows = [row for row in self._entries(address) if row.get("disabled") != "true"]
-        return tuple(sorted({row.get("list", "") for row in rows}))
-
-    def put_on_lists(self, address: str, lists: Iterable[str], *, for_s: int) -> None:
-        """Put an address on these lists for so long at most: it may be somebody else's then. Raises: RouterOsError."""
-        held = set(self.read_lists(address))
-        for name in sorted(set(lists) - held):
-            values = {"list": name, "address": address, "comment": COMMENT, "timeout": f"{for_s}s"}
-            try:
-                self._call("/ip/firewall/address-list", "add", values)
-            except RouterOsRefusedError as error:
-                # Another worker was quicker.
-                if _THERE_ALREADY not in str(error):
-                    raise
-
-    def take_off_lists(self, address: str, lists: Iterable[str]) -> int:
-        """Take an address off these lists where our own entry put it there; how many were. Raises: RouterOsError.
-
-        What a login or a person put there stays.
-        """
-        ours = [
-            row for row in self._entries(address) if row.get("comment") == COMMENT and row.get("list") in set(lists)
-        ]
-        return sum([self._removed("/ip/firewall/address-list", row) for row in ours])
 
     def _entries(self, address: str) -> list[Row]:
         return self._call("/ip/firewall/address-list", "print", {"proplist": _LIST_COLUMNS}, {"address": address})

@@ -109,26 +109,6 @@ def test_one_session_is_ended_and_no_other_of_the_same_user():
     tell(story)
 
 
-def test_address_lists_are_added_for_a_time_and_only_our_own_entries_are_taken_off():
-    async def story(stand_in, access):
-        stand_in.sessions.of("anna")[0].address_lists = ("from-login",)
-        stand_in.add_entry(list="by-hand", address="100.64.0.1", comment="by hand")
-
-        await on(access, lambda device: device.put_on_lists("100.64.0.1", ["walled", "by-hand"], for_s=3600))
-
-        assert await on(access, lambda device: device.read_lists("100.64.0.1")) == ("by-hand", "from-login", "walled")
-        ours = [entry for entry in stand_in.entries.values() if entry.get("comment") == "corrente"]
-        assert ours == [{"list": "walled", "address": "100.64.0.1", "comment": "corrente", "timeout": "3600s"}]
-
-        taken = await on(
-            access, lambda device: device.take_off_lists("100.64.0.1", ["walled", "by-hand", "from-login"])
-        )
-        assert taken == 1
-        assert await on(access, lambda device: device.read_lists("100.64.0.1")) == ("by-hand", "from-login")
-
-    tell(story)
-
-
 def test_names_that_would_be_commands_elsewhere_are_only_names_here():
     async def story(stand_in, access):
         name = 'x" ]; /system reboot; ?name=anna\n=.id=*7'
@@ -279,16 +259,12 @@ def test_two_threads_have_a_connection_each():
 
 def test_librouteros_understands_the_stand_in():
     async def story(stand_in, access):
+        stand_in.sessions.of("anna")[0].address_lists = ("walled",)
+
         def visit() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             api = librouteros.connect(ADDRESS, access.username, access.password, port=access.port)
             try:
-                entries = api.path("ip", "firewall", "address-list")
-                entries.add(list="walled", address="100.64.0.9")
-                with pytest.raises(TrapError, match="already have such entry"):
-                    entries.add(list="walled", address="100.64.0.9")
-                listed = list(entries)
-                entries.remove(listed[0][".id"])
-                assert list(entries) == []
+                listed = list(api.path("ip", "firewall", "address-list"))
                 active = api.path("ppp", "active")
                 sessions = list(active)
                 active.remove(next(row[".id"] for row in sessions if row["name"] == "anna"))
@@ -299,7 +275,7 @@ def test_librouteros_understands_the_stand_in():
                 api.close()
 
         listed, sessions = await asyncio.to_thread(visit)
-        assert [(row["list"], row["address"]) for row in listed] == [("walled", "100.64.0.9")]
+        assert [(row["list"], row["address"]) for row in listed] == [("walled", "100.64.0.1")]
         assert {row["name"] for row in sessions} == {"anna", "bruno"}
         assert [one.username for one in stand_in.sessions.all()] == ["bruno", "bruno"]
 

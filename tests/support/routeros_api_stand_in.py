@@ -31,11 +31,9 @@ class StandInRouterOsApi:
     password: str = "api password"
     fault: str = ""
     has_empty: bool = True
-    entries: dict[str, dict[str, str]] = field(default_factory=dict)
     logins: int = 0
     commands: list[str] = field(default_factory=list)
     port: int = 0
-    _numbers: int = 0
 
     @asynccontextmanager
     async def listening(self, address: str, tls: ssl.SSLContext | None = None) -> Any:
@@ -47,11 +45,6 @@ class StandInRouterOsApi:
         finally:
             server.close()
             await server.wait_closed()
-
-    def add_entry(self, **columns: str) -> None:
-        """A row of the firewall's address lists."""
-        self._numbers += 1
-        self.entries[f"*{self._numbers:X}"] = columns
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         known = False
@@ -119,11 +112,6 @@ class StandInRouterOsApi:
                 yield from self._printed(path, sentence)
             case "/ppp/active", "remove":
                 yield from self._removed_session(_arguments(sentence)[".id"])
-            case "/ip/firewall/address-list", "add":
-                yield from self._added_entry(_arguments(sentence))
-            case "/ip/firewall/address-list", "remove":
-                gone = self.entries.pop(_arguments(sentence)[".id"], None)
-                yield from [["!done"]] if gone else _trap("no such item")
             case _:
                 yield from _trap("no such command")
 
@@ -141,9 +129,6 @@ class StandInRouterOsApi:
         yield ["!done"]
 
     def _rows(self, path: str) -> Iterator[dict[str, str]]:
-        if path == "/ip/firewall/address-list":
-            for number, entry in self.entries.items():
-                yield {".id": number, "dynamic": "false", "disabled": "false", **entry}
         for session in self.sessions.all():
             lists = session.address_lists if path == "/ip/firewall/address-list" else ()
             for place, name in enumerate(lists):
@@ -180,16 +165,6 @@ class StandInRouterOsApi:
         for session in found:
             self.end(session)
         yield from [["!done"]] if found else _trap("no such item")
-
-    def _added_entry(self, given: dict[str, str]) -> Iterator[Sentence]:
-        same = [
-            row for row in self.entries.values() if (row["list"], row["address"]) == (given["list"], given["address"])
-        ]
-        if same:
-            yield from _trap("failure: already have such entry")
-            return
-        self.add_entry(**given)
-        yield ["!done", f"=ret=*{self._numbers:X}"]
 
 
 def _trap(words: str) -> Iterator[Sentence]:
