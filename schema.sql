@@ -508,7 +508,7 @@ CREATE UNIQUE INDEX account_prefix_one_framed ON account_prefix (account_id, kin
 -- Sessions
 -- ---------------------------------------------------------------------------------------------------------------
 CREATE TYPE applied_source AS ENUM ('verified', 'device');
-COMMENT ON TYPE applied_source IS 'How it is known what a session runs under since its login: a change that was verified, or the device''s own word when read.';
+COMMENT ON TYPE applied_source IS 'How it is known what a session runs under since its login: a change that was verified, or the device''s own word since: another Class than before, or what it showed when read.';
 
 CREATE TABLE session (
     session_key          uuid PRIMARY KEY,
@@ -549,8 +549,8 @@ COMMENT ON TABLE session IS 'Live RADIUS sessions, one row each. Counters carry 
 COMMENT ON COLUMN session.octets_in IS 'From the subscriber, summed over all segments of a counter that was reset.';
 COMMENT ON COLUMN session.counter_in IS 'The device''s counter when last read; octets_in grows by its differences.';
 COMMENT ON COLUMN session.policy_version IS 'What the session was given at login, from Class: profile revision and account revision, 4 octets each.';
-COMMENT ON COLUMN session.applied_version IS 'What it runs under by a later word than its login; until there is one, policy_version. Accounting never writes it.';
-COMMENT ON COLUMN session.applied_at IS 'When the change was verified, or the device was read.';
+COMMENT ON COLUMN session.applied_version IS 'What it runs under by a later word than its login; until there is one, policy_version. A revision of zeros fits no profile that is known.';
+COMMENT ON COLUMN session.applied_at IS 'When the change was verified, the device was read, or its record with another Class was received.';
 COMMENT ON COLUMN session.line IS 'Circuit id, or NAS-Port-Id, or NAS-Port: which access line of the NAS.';
 CREATE INDEX session_account ON session (account_id) WHERE account_id IS NOT NULL;
 CREATE INDEX session_by_id ON session (nas_id, acct_session_id);
@@ -884,10 +884,12 @@ CREATE TABLE device_reading (
     sessions integer NOT NULL DEFAULT 0 CHECK (sessions >= 0),
     problem  text NOT NULL DEFAULT '',
     held     text NOT NULL DEFAULT '',
+    policies_held text NOT NULL DEFAULT '',
     CONSTRAINT device_reading_done_or_why CHECK (read_at IS NOT NULL OR problem <> '')
 );
 COMMENT ON TABLE device_reading IS 'When each device''s own list of sessions was last read in full, and what stood against it since.';
 COMMENT ON COLUMN device_reading.held IS 'Why the difference to accounting is left to a person: so much of it is a fault of the reading more likely than of the sessions.';
+COMMENT ON COLUMN device_reading.policies_held IS 'Why what it shows its sessions to run under is not believed before a person says so.';
 
 CREATE TABLE device_session (
     nas_id          bigint NOT NULL REFERENCES nas ON DELETE CASCADE,
@@ -897,10 +899,14 @@ CREATE TABLE device_session (
     mac             text NOT NULL DEFAULT '' CHECK (mac ~ '^([0-9a-f]{12})?$'),
     since           timestamptz NOT NULL,
     own_key         uuid NOT NULL,
+    rate_down_bps   bigint,
+    rate_up_bps     bigint,
+    address_lists   text[],
     PRIMARY KEY (nas_id, acct_session_id)
 );
 COMMENT ON TABLE device_session IS 'The last list read from each device; device_reading says when. Rows that stay are not written again.';
 COMMENT ON COLUMN device_session.since IS 'Since when it is up: the device''s word, or the reading that saw it first.';
+COMMENT ON COLUMN device_session.rate_down_bps IS 'As the device shows the session, 0 for no limit; NULL, as the lists, where it does not say.';
 COMMENT ON COLUMN device_session.own_key IS 'Names the session when accounting knows none like it, as for an enforcement that cuts it.';
 
 CREATE TABLE feed_position (

@@ -24,5 +24,5 @@ class DeviceSession:
     up_s: int | None = None
     rate_down_bps: int | None = None
     rate_up_bps: int | None = None
-    address_lists: tuple[str, ...] = ()
+    address_lists: tuple[str, ...] | None = None
     local_name: str = ""

@@ -90,7 +90,7 @@ def _session(row: Row, *, limit: str, lists: tuple[str, ...]) -> DeviceSession:
         up_s=read_uptime_s(row.get("uptime", "")),
         rate_down_bps=None if down_up is None else down_up[0],
         rate_up_bps=None if down_up is None else down_up[1],
-        address_lists=lists,
+        address_lists=lists if address else None,
     )
 
 

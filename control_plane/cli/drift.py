@@ -21,7 +21,7 @@ from control_plane.cli._console import (
     unknown,
 )
 from control_plane.cli._options import confirm
-from control_plane.control_loop.device_views import close_ghosts
+from control_plane.control_loop.device_views import believe_policies, close_ghosts
 from control_plane.quantities import duration_text, instant_text, mac_text
 from control_plane.settings import Settings
 from control_plane.store.device_views import (
@@ -147,6 +147,10 @@ def _print_others(nobodys: list[UnknownSession], readings: list[Reading], settin
     for one in readings:
         if one.held:
             click.echo(f"\n{one.nas}: {one.held}. `corrente drift close-ghosts {one.nas}` closes them all the same.")
+        elif one.policies_held:
+            click.echo(
+                f"\n{one.nas}: {one.policies_held}. `corrente drift believe {one.nas}` has them mended all the same."
+            )
         elif one.problem:
             click.echo(f"\n{one.nas} could not be read: {one.problem}")
 
@@ -201,6 +205,30 @@ def close_ghosts_command(settings: Settings, nas_name: str, *, yes: bool) -> Non
             connection, actor=os_user(), action="session.close_ghosts", subject=nas_name, detail={"closed": closed}
         )
     click.echo(f"Closed {closed}.")
+
+
+@command.command("believe")
+@click.argument("nas_name", metavar="NAS")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def believe(settings: Settings, nas_name: str, *, yes: bool) -> None:
+    """Take the device's word for what its sessions run under, however many: those in drift are then changed."""
+    with open_database(settings, autocommit=True) as connection:
+        nas_id = _nas_id(connection, nas_name)
+        reading = load_reading(connection, nas_id)
+        if reading is None or reading.read_at is None:
+            raise Refused(f"{nas_name} has never been read")
+        read = instant_text(reading.read_at, settings.zone)
+        confirm(f"{nas_name} was read at {read}. {reading.policies_held or 'Nothing is held'}. Believe it?", yes=yes)
+        believed = believe_policies(connection, nas_id, read_at=reading.read_at)
+        audit.append(
+            connection,
+            actor=os_user(),
+            action="session.believe_device",
+            subject=nas_name,
+            detail={"sessions": believed},
+        )
+    click.echo(f"{believed} sessions run under something else than was held.")
 
 
 def _method(settings: Settings, vendor: str) -> Method:

@@ -1,8 +1,10 @@
-"""A device's own list of sessions, once it has been read: kept, compared with accounting, and acted on.
+"""A device's own list of sessions, once it has been read: kept, compared with accounting and with what we take its sessions to
+run under, and acted on.
 
 Sessions that are only ours are closed, with what accounting last said of them, by the same code that closes silent ones: a
 word of the device brings one back. Those that are only the device's are shown by `corrente drift`, and cut when a person
-says so. When too much differs nothing is closed, and a person decides.
+says so. What the device shows a session to run under is a later word than what we held: the reconciler works on it. When too
+much differs nothing is done, and a person decides.
 
 Units: instants are aware UTC.
 Next: accounting/sessions.py
@@ -13,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from control_plane import telemetry
 from control_plane.accounting.session_state import SessionEnd
 from control_plane.accounting.sessions import CLOSED_AT_ONCE, SessionMerger
-from control_plane.control_loop.two_views import Difference, OwnSession, difference
+from control_plane.control_loop.two_views import Difference, OwnSession, contradicted, difference, held_policies
 from control_plane.settings import Settings
 from control_plane.store import device_views as store
 from control_plane.store import session_reads, session_writes
@@ -36,7 +39,29 @@ def take_reading(
         store.save_held(connection, nas_id, found.held)
     if not found.held:
         _close(connection, settings, nas_id, found.ghosts)
+        _believe(connection, nas_id, read_at=read_at)
     return found
+
+
+def believe_policies(connection: Connection, nas_id: int, *, read_at: datetime) -> int:
+    """Take what the list read at `read_at` shows for what its sessions run under, however many: a person looked; returns
+    how many."""
+    return _believe(connection, nas_id, read_at=read_at, all_the_same=True)
+
+
+def _believe(connection: Connection, nas_id: int, *, read_at: datetime, all_the_same: bool = False) -> int:
+    """Write what the device shows of sessions where that contradicts us, and wake the reconciler; returns how many."""
+    with connection.transaction():
+        session_reads.lock_nases(connection, [nas_id])
+        listed = store.load_shown(connection, nas_id)
+        found = contradicted(store.load_held(connection, nas_id, read_at=read_at), listed, store.load_gives(connection))
+        held = "" if all_the_same else held_policies(found, of=len(listed))
+        store.save_policies_held(connection, nas_id, held)
+        accounts = [] if held else store.save_shown(connection, found, read_at=read_at)
+        session_writes.note_sessions_changed(connection, set(accounts))
+    if held:
+        telemetry.logger().error("device.differs_too_much", nas_id=nas_id, problem=held)
+    return len(accounts)
 
 
 def close_ghosts(connection: Connection, settings: Settings, nas_id: int, *, read_at: datetime) -> int:

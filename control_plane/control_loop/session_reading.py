@@ -16,6 +16,7 @@ from typing import Final
 
 from control_plane import telemetry
 from control_plane.control_loop.outgoing import api_access
+from control_plane.control_loop.two_views import Gives, agrees
 from control_plane.store.targets import NasTarget
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.errors import NasError
@@ -113,9 +114,9 @@ def _read(device: RouterOsDevice, question: Question) -> Reading:
 
 
 def runs_under(found: DeviceSession, policy: SessionPolicy | None) -> Reading:
-    """Whether a session as its device lists it has the rates of a policy, which are what a CoA changes there."""
+    """Whether a session as its device lists it has the rates of a policy, which are what a CoA changes there, and its lists."""
     if policy is None or policy.rate is None:
         return Reading(None, "the policy has no rate that could be compared")
     if found.rate_down_bps is None or found.rate_up_bps is None:
         return Reading(None, "the device, when read, does not say at what rate the session runs")
-    return Reading((found.rate_down_bps, found.rate_up_bps) == (policy.rate.down.bps, policy.rate.up.bps))
+    return Reading(agrees(found, Gives(policy.rate.down.bps, policy.rate.up.bps, frozenset(policy.address_lists))))

@@ -19,15 +19,18 @@ import psycopg
 from psycopg.rows import class_row
 
 from control_plane.accounting.session_state import key_by_start
-from control_plane.control_loop.two_views import GRACE_S, ListedSession, OwnSession
+from control_plane.control_loop.two_views import GRACE_S, Contradicted, Gives, HeldSession, ListedSession, OwnSession
 from nas_drivers.device_session import DeviceSession
 
 Connection = psycopg.Connection[Any]
 
 _MAC: Final = re.compile(r"[0-9a-f]{12}")
+# Beyond it a device's words are no rate; far below what a bigint holds.
+_RATE_MAX_BPS: Final = 10**15
 _TEMPORARY: Final = """
 CREATE TEMPORARY TABLE IF NOT EXISTS device_list (
-    acct_session_id text, username text, framed_ipv4 inet, mac text, since timestamptz, own_key uuid
+    acct_session_id text, username text, framed_ipv4 inet, mac text, since timestamptz, own_key uuid,
+    rate_down_bps bigint, rate_up_bps bigint, address_lists text[]
 ) ON COMMIT DELETE ROWS
 """
 _FORGET: Final = """
@@ -36,13 +39,17 @@ DELETE FROM device_session x WHERE x.nas_id = %s AND NOT EXISTS (
 """
 # What stays keeps the time and the key it was first listed with.
 _KEEP: Final = """
-INSERT INTO device_session (nas_id, acct_session_id, username, framed_ipv4, mac, since, own_key)
-SELECT DISTINCT ON (acct_session_id) %s, acct_session_id, username, framed_ipv4, mac, since, own_key FROM device_list
-ORDER BY acct_session_id, since DESC ON CONFLICT (nas_id, acct_session_id) DO NOTHING
+INSERT INTO device_session AS x (nas_id, acct_session_id, username, framed_ipv4, mac, since, own_key, rate_down_bps, rate_up_bps, address_lists)
+SELECT DISTINCT ON (acct_session_id) %s, acct_session_id, username, framed_ipv4, mac, since, own_key, rate_down_bps, rate_up_bps, address_lists
+FROM device_list ORDER BY acct_session_id, since DESC
+ON CONFLICT (nas_id, acct_session_id) DO UPDATE SET rate_down_bps = EXCLUDED.rate_down_bps, rate_up_bps = EXCLUDED.rate_up_bps,
+    address_lists = EXCLUDED.address_lists
+WHERE (x.rate_down_bps, x.rate_up_bps, x.address_lists) IS DISTINCT FROM (EXCLUDED.rate_down_bps, EXCLUDED.rate_up_bps, EXCLUDED.address_lists)
 """
 _READ: Final = """
 INSERT INTO device_reading (nas_id, tried_at, read_at, sessions) VALUES (%(nas)s, %(at)s, %(at)s, %(count)s)
-ON CONFLICT (nas_id) DO UPDATE SET tried_at = %(at)s, read_at = %(at)s, sessions = %(count)s, problem = '', held = ''
+ON CONFLICT (nas_id) DO UPDATE SET tried_at = %(at)s, read_at = %(at)s, sessions = %(count)s, problem = '', held = '',
+    policies_held = ''
 """
 _NOT_READ: Final = """
 INSERT INTO device_reading (nas_id, tried_at, problem) VALUES (%(nas)s, %(at)s, %(problem)s)
@@ -52,6 +59,33 @@ ON CONFLICT (nas_id) DO UPDATE SET tried_at = %(at)s, problem = %(problem)s
 _OWN: Final = """
 SELECT uuid_send(session_key), acct_session_id, username, started_at, to_timestamp(date_part('epoch', received_at)::bigint)
 FROM session WHERE nas_id = %s
+"""
+# What an account's own attributes change in its profile is not known here. A change on its way, or sent since the device was
+# asked, may be seen or not. Where the login itself came to something else, a disconnect a day is enough to try.
+_HELD: Final = """
+SELECT uuid_send(s.session_key), s.acct_session_id, s.username, s.account_id, coalesce(s.applied_version, s.policy_version, v.desired), v.desired
+FROM session s JOIN subscriber_account a ON a.id = s.account_id JOIN desired_policy d ON d.account_id = s.account_id
+LEFT JOIN profile_revision p ON p.profile_id = d.profile_id
+CROSS JOIN LATERAL (SELECT p.revision || d.account_revision AS desired) AS v
+WHERE s.nas_id = %(nas)s AND NOT s.stale AND a.own_attributes = '[]' AND (s.applied_at IS NULL OR s.applied_at < %(read_at)s)
+    AND coalesce(s.applied_version, s.policy_version, v.desired) IS NOT NULL
+    AND NOT EXISTS (SELECT FROM enforcement e WHERE e.session_key = s.session_key AND e.sent_at IS NOT NULL
+        AND (e.closed_at IS NULL OR e.sent_at >= %(read_at)s))
+    AND (s.applied_version IS NOT NULL OR NOT EXISTS (SELECT FROM enforcement e WHERE e.account_id = s.account_id
+        AND e.method <> 'coa' AND e.state = 'verified' AND e.closed_at > %(read_at)s - interval '1 day'))
+"""
+# Profiles as they are now first, whose lists are known; then what they gave before they were edited.
+_GIVES: Final = """
+SELECT r.revision, coalesce(f.rate_down_bps, 0), coalesce(f.rate_up_bps, 0), f.address_lists
+FROM profile_revision r JOIN profile f ON f.id = r.profile_id
+UNION ALL
+SELECT k.revision, coalesce(k.rate_down_bps, 0), coalesce(k.rate_up_bps, 0), NULL FROM known_revision k
+"""
+_SHOWN: Final = """
+UPDATE session s SET applied_version = w.version, applied_by = 'device', applied_at = %(read_at)s
+FROM unnest(%(keys)s::uuid[], %(versions)s::bytea[]) AS w (key, version)
+WHERE s.session_key = w.key AND (s.applied_at IS NULL OR s.applied_at < %(read_at)s)
+RETURNING s.account_id
 """
 # One that has ended since it was listed is no riddle; neither is one without an account that accounting knows.
 _UNKNOWN: Final = f"""
@@ -69,7 +103,7 @@ FROM session s JOIN nas n ON n.id = s.nas_id WHERE s.account_id IS NULL AND NOT 
 ORDER BY nas, since, acct_session_id
 """
 _READINGS: Final = """
-SELECT r.nas_id, n.name AS nas, r.tried_at, r.read_at, r.sessions, r.problem, r.held
+SELECT r.nas_id, n.name AS nas, r.tried_at, r.read_at, r.sessions, r.problem, r.held, r.policies_held
 FROM device_reading r JOIN nas n ON n.id = r.nas_id ORDER BY n.name
 """
 
@@ -115,7 +149,8 @@ class UnknownSession:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the last reading of a NAS went. `read_at` is the last one that was complete, `held` why nothing came of it."""
+    """How the last reading of a NAS went. `read_at` is the last one that was complete, `held` why nothing came of it,
+    `policies_held` why what it showed of its sessions' policies was not believed."""
 
     nas_id: int
     nas: str
@@ -124,6 +159,7 @@ class Reading:
     sessions: int
     problem: str
     held: str
+    policies_held: str
 
 
 def save_list(connection: Connection, nas_id: int, listed: Iterable[DeviceSession], *, read_at: datetime) -> None:
@@ -143,7 +179,20 @@ def _row(nas_id: int, one: DeviceSession, read_at: datetime) -> tuple[object, ..
     since = read_at - timedelta(seconds=one.up_s or 0)
     key = key_by_start(nas_id, one.acct_session_id, one.username, int(since.timestamp()))
     mac = one.mac if _MAC.fullmatch(one.mac) else ""
-    return _plain(one.acct_session_id), _plain(one.username), one.framed_ipv4, mac, since, UUID(bytes=key)
+    down, up = one.rate_down_bps, one.rate_up_bps
+    said = down is not None and up is not None and max(down, up) <= _RATE_MAX_BPS
+    rates = (down, up) if said else (None, None)
+    lists = None if one.address_lists is None else [_plain(name) for name in one.address_lists]
+    return (
+        _plain(one.acct_session_id),
+        _plain(one.username),
+        one.framed_ipv4,
+        mac,
+        since,
+        UUID(bytes=key),
+        *rates,
+        lists,
+    )
 
 
 def _plain(text: str) -> str:
@@ -160,6 +209,32 @@ def save_held(connection: Connection, nas_id: int, held: str) -> None:
     connection.execute("UPDATE device_reading SET held = %s WHERE nas_id = %s", (held, nas_id))
 
 
+def save_policies_held(connection: Connection, nas_id: int, held: str) -> None:
+    """Why what a device shows of its sessions' policies is not believed; empty when it is."""
+    connection.execute("UPDATE device_reading SET policies_held = %s WHERE nas_id = %s", (held, nas_id))
+
+
+def load_held(connection: Connection, nas_id: int, *, read_at: datetime) -> list[HeldSession]:
+    """The live sessions of a NAS of which a list read at `read_at` may be news, with what we take them to run under."""
+    return [HeldSession(*row) for row in connection.execute(_HELD, {"nas": nas_id, "read_at": read_at})]
+
+
+def load_gives(connection: Connection) -> dict[bytes, Gives]:
+    """What each revision of a profile gives that is known, today's first."""
+    gives: dict[bytes, Gives] = {}
+    for revision, down, up, lists in connection.execute(_GIVES):
+        gives.setdefault(revision, Gives(down, up, None if lists is None else frozenset(lists)))
+    return gives
+
+
+def save_shown(connection: Connection, shown: Iterable[Contradicted], *, read_at: datetime) -> list[int]:
+    """Their device says that these sessions run under something else; returns the accounts. The caller holds the NAS."""
+    rows = list(shown)
+    keys = [UUID(bytes=one.session.session_key) for one in rows]
+    given = {"keys": keys, "versions": [one.shown for one in rows], "read_at": read_at}
+    return [row[0] for row in connection.execute(_SHOWN, given)]
+
+
 def load_api_rows(connection: Connection) -> list[ApiRow]:
     """The enabled NASes that can be read by their API."""
     with connection.cursor(row_factory=class_row(ApiRow)) as cursor:
@@ -169,6 +244,24 @@ def load_api_rows(connection: Connection) -> list[ApiRow]:
 def load_own(connection: Connection, nas_id: int) -> list[OwnSession]:
     """The live sessions that accounting has of a NAS, silent ones too."""
     return [OwnSession(*row) for row in connection.execute(_OWN, (nas_id,))]
+
+
+def load_shown(connection: Connection, nas_id: int) -> list[DeviceSession]:
+    """The last complete list of a NAS, with what the device shows of each session's policy."""
+    rows = connection.execute(
+        "SELECT acct_session_id, username, rate_down_bps, rate_up_bps, address_lists FROM device_session WHERE nas_id = %s",
+        (nas_id,),
+    )
+    return [
+        DeviceSession(
+            session_id,
+            username,
+            rate_down_bps=down,
+            rate_up_bps=up,
+            address_lists=None if lists is None else tuple(lists),
+        )
+        for session_id, username, down, up, lists in rows
+    ]
 
 
 def load_list(connection: Connection, nas_id: int) -> list[ListedSession]:

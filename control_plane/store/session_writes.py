@@ -60,15 +60,24 @@ def _set_clause(columns: str, *, but: Collection[str]) -> str:
     return ", ".join(f"{name} = EXCLUDED.{name}" for name in columns.split(", ") if name not in but)
 
 
-# What a session runs under is not accounting's to say: it goes with the session from table to table, and a row that stays
-# in its table keeps its own.
+# What a session runs under goes with it from table to table, and a row that stays in its table keeps its own. A Class other
+# than the one before is a later word: a device that fell back to an older policy says so by it.
 _APPLIED: Final = "applied_version, applied_by, applied_at"
+_OTHER_CLASS: Final = (
+    "session.applied_version IS NOT NULL AND session.policy_version IS DISTINCT FROM EXCLUDED.policy_version"
+)
+_APPLIED_BY_CLASS: Final = (
+    f"applied_version = CASE WHEN {_OTHER_CLASS} THEN EXCLUDED.policy_version ELSE session.applied_version END, "
+    f"applied_by = CASE WHEN {_OTHER_CLASS} THEN 'device' ELSE session.applied_by END, "
+    f"applied_at = CASE WHEN {_OTHER_CLASS} THEN EXCLUDED.received_at ELSE session.applied_at END"
+)
 _LIVE_COLUMNS: Final = _SAME_COLUMNS.format(updated="updated_at, ", since="addresses_since, ") + ", stale"
 _CLOSED_COLUMNS: Final = _SAME_COLUMNS.format(updated="", since="") + ", ended_at"
 _SAVE_LIVE: Final = (
     f"INSERT INTO session ({_LIVE_COLUMNS}, {_APPLIED}) SELECT {_selected(_LIVE_COLUMNS)}, {_APPLIED} FROM incoming_session "
     "WHERE ended_at IS NULL ON CONFLICT (session_key) DO UPDATE SET "
     + _set_clause(_LIVE_COLUMNS, but=("session_key", "nas_id"))
+    + f", {_APPLIED_BY_CLASS}"
 )
 _SAVE_CLOSED: Final = (
     f"INSERT INTO closed_session ({_CLOSED_COLUMNS}, ended_by, terminate_cause, {_APPLIED}) "
@@ -79,9 +88,9 @@ _SAVE_CLOSED: Final = (
 
 
 _TAKE_APPLIED: Final = (
-    f" RETURNING session_key, {_APPLIED}) UPDATE incoming_session i SET applied_version = g.applied_version, "
+    f" RETURNING session_key, policy_version, {_APPLIED}) UPDATE incoming_session i SET applied_version = g.applied_version, "
     "applied_by = g.applied_by, applied_at = g.applied_at FROM gone g WHERE g.session_key = i.session_key "
-    "AND g.applied_version IS NOT NULL"
+    "AND g.applied_version IS NOT NULL AND g.policy_version IS NOT DISTINCT FROM i.policy_version"
 )
 _LEAVE_LIVE: Final = f"WITH gone AS (DELETE FROM session WHERE session_key = ANY(%s::uuid[]){_TAKE_APPLIED}"
 _LEAVE_CLOSED: Final = (

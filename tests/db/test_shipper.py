@@ -18,6 +18,7 @@ from control_plane.accounting.sessions import close_stale_sessions
 from control_plane.accounting.shipper import Shipper, run_shipper
 from control_plane.store import session_reads, session_writes
 from radius_hooks.login_line import LoginLine, build_login_line
+from radius_hooks.packet import class_value
 
 pytestmark = pytest.mark.db
 KEY, OTHER = b"a" * 16, b"b" * 16
@@ -526,6 +527,49 @@ def test_what_a_session_runs_under_stays_through_interims_and_goes_with_it_when_
     spool(world, detail("Stop", key=KEY, at=NOON + 6100, time=6100, octets=(91, 901)))
     ship(world)
     assert (said("session"), said("closed_session")) == ([], [("WWWW2222", "verified")])
+
+
+def test_another_class_than_the_one_before_is_a_later_word_than_what_was_verified(world, database):
+    def record(at, version, **more):
+        return detail("Interim-Update", at=NOON + at, time=at, octets=(at, at), Class=class_value(KEY, version), **more)
+
+    def applied():
+        return rows(
+            database,
+            "SELECT encode(applied_version, 'escape'), applied_by::text, extract(epoch FROM applied_at)::bigint FROM session",
+        )
+
+    def verified(version):
+        with db.connect(database, name="test") as connection:
+            connection.execute(
+                "UPDATE session SET applied_version = %s, applied_by = 'verified', applied_at = to_timestamp(%s)",
+                (version, NOON),
+            )
+
+    for at, version in ((600, b"FFFF1111"), (1200, b"WWWW2222")):
+        spool(world, record(at, version))
+        ship(world)
+    # Nothing was verified yet: what Class says is all there is.
+    assert applied() == [(None, None, None)]
+    verified(b"WWWW2222")
+    spool(world, record(1800, b"WWWW2222"))
+    ship(world)
+    assert applied() == [("WWWW2222", "verified", NOON)]
+
+    # The device has fallen back. A record of before, that comes late, says nothing of now.
+    spool(world, record(2400, b"FFFF1111"), record(2100, b"WWWW2222"))
+    ship(world)
+    assert applied() == [("FFFF1111", "device", NOON + 2400)]
+
+    # So has one that was taken for over meanwhile.
+    verified(b"FFFF1111")
+    for silence in (61, 600 + 61):
+        sweep(world, database, NOON + 2400 + 1200 + silence)
+    assert applied() == []
+    spool(world, record(6000, b"WWWW2222"))
+    ship(world)
+    assert applied() == [(None, None, None)]
+    assert rows(database, "SELECT encode(policy_version, 'escape') FROM session") == [("WWWW2222",)]
 
 
 def test_what_one_step_of_a_transaction_changed_is_not_read_again_as_it_was(accounts, database, tmp_path):

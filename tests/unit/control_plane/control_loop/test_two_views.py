@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from control_plane.control_loop.two_views import ListedSession, OwnSession, difference
+from control_plane.control_loop.two_views import (
+    Gives,
+    HeldSession,
+    ListedSession,
+    OwnSession,
+    agrees,
+    contradicted,
+    difference,
+    held_policies,
+)
+from nas_drivers.device_session import DeviceSession
 
 READ_AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -58,3 +68,79 @@ def test_ghosts_and_unknown_ones_count_together():
     assert found.held == (
         "11 of our sessions are not on the device and 11 of its own are not known here, of 11: nothing was done"
     )
+
+
+FULL, SLOW, WALLED = Gives(100, 20, frozenset()), Gives(2, 1, frozenset()), Gives(2, 1, frozenset({"walled"}))
+GIVES = {b"FFFF": FULL, b"SSSS": SLOW, b"WWWW": WALLED, b"OOOO": Gives(50, 10, None)}
+
+
+def shown(down=None, up=None, lists=None, *, number=1):
+    return DeviceSession(f"s{number}", "anna", rate_down_bps=down, rate_up_bps=up, address_lists=lists)
+
+
+def held(version, desired=b"FFFF1111", *, number=1):
+    return HeldSession(bytes([number % 256]) * 16, f"s{number}", "anna", 7, version, desired)
+
+
+@pytest.mark.parametrize(
+    ("device", "given", "expected"),
+    [
+        (shown(100, 20), FULL, True),
+        (shown(20, 100), FULL, False),
+        (shown(0, 0), Gives(0, 0, frozenset()), True),
+        (shown(), FULL, None),
+        # Half a pair says nothing.
+        (shown(100, None), FULL, None),
+        (shown(2, 1, ()), WALLED, False),
+        (shown(2, 1, ("no-mail", "walled")), WALLED, True),
+        (shown(2, 1, ("no-mail",)), SLOW, True),
+        (shown(lists=("walled",)), WALLED, True),
+        (shown(50, 10, ()), GIVES[b"OOOO"], True),
+    ],
+)
+def test_rates_must_be_the_same_and_the_lists_that_were_given_be_there(device, given, expected):
+    assert agrees(device, given) is expected
+
+
+@pytest.mark.parametrize(
+    ("held_version", "device", "believed"),
+    [
+        (b"FFFF1111", shown(100, 20, ()), None),
+        (b"FFFF1111", shown(2, 1, ()), b"SSSS1111"),
+        # What is wanted is the likeliest, then what has most of the lists.
+        (b"WWWW1111", shown(100, 20, ()), b"FFFF1111"),
+        (b"FFFF1111", shown(2, 1, ("walled",)), b"WWWW1111"),
+        (b"WWWW1111", shown(2, 1, ()), b"SSSS1111"),
+        # A profile as it was before it was edited, and what no profile ever gave.
+        (b"FFFF2222", shown(50, 10, ()), b"OOOO2222"),
+        (b"FFFF1111", shown(3, 3, ()), bytes(4) + b"1111"),
+        (bytes(4) + b"1111", shown(3, 3, ()), None),
+        (bytes(4) + b"1111", shown(100, 20, ()), b"FFFF1111"),
+        # Nothing is known of what was held, or the device says nothing.
+        (b"????1111", shown(2, 1, ()), None),
+        (b"FFFF1111", shown(), None),
+        (b"FFFF1111", shown(2, 1, number=2), None),
+    ],
+)
+def test_a_device_that_shows_something_else_than_was_held_is_believed(held_version, device, believed):
+    found = contradicted([held(held_version)], [device], GIVES)
+
+    assert [one.shown for one in found] == ([] if believed is None else [believed])
+
+
+def test_of_a_session_that_must_end_too_it_is_known_what_it_runs_under():
+    (found,) = contradicted([held(b"FFFF1111", None)], [shown(2, 1, ())], GIVES)
+
+    assert (found.shown, found.is_drift) == (b"SSSS1111", True)
+
+
+@pytest.mark.parametrize(("wrong", "held_back"), [(20, False), (21, True)])
+def test_more_than_a_twentieth_and_more_than_twenty_in_drift_are_not_believed_and_those_in_order_do_not_count(
+    wrong, held_back
+):
+    sessions = [held(b"SSSS1111", number=number) for number in range(100)]
+    devices = [shown(3, 3, (), number=n) if n < wrong else shown(100, 20, (), number=n) for n in range(100)]
+
+    found = contradicted(sessions, devices, GIVES)
+
+    assert (len(found), bool(held_policies(found, of=100))) == (100, held_back)
