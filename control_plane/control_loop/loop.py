@@ -31,6 +31,7 @@ from control_plane.pulse import Pulse
 from control_plane.settings import Settings, SettingsError, secret_keys
 from control_plane.store.guard import guard_rules, may_send
 from nas_drivers.driver import Drivers
+from nas_drivers.transport.coa import ChangeSender
 from radius_hooks.sealing import Sealer, SealError
 
 # Everything is compared anew this often, whatever the change feed said.
@@ -51,9 +52,17 @@ _END_WAIT_S: Final = 10.0
 class ControlLoop:
     """The loop's threads of one worker. `start` them, set `stop`, `join` them."""
 
-    def __init__(self, settings: Settings, leadership: Leadership, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        leadership: Leadership,
+        stop: threading.Event,
+        *,
+        sender: Callable[[], ChangeSender] = ChangeSender,
+    ) -> None:
         self._settings = settings
         self._drivers = Drivers(settings.drivers)
+        self._sender = sender
         self._leadership = leadership
         self._stop = stop
         self._changed: list[Changed] = []
@@ -186,6 +195,7 @@ class ControlLoop:
             sealer,
             worker=self._leadership.holder,
             may_send=lambda connection, ids, now: may_send(connection, ids, now, rules),
+            sender=self._sender,
             pulse=self.pulses[1],
         )
         self._enforcer.run(self._stop)

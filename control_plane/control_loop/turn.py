@@ -245,7 +245,7 @@ class Turns:
             )
             found = after_outcome(one.progress, one.outcome, ladder, chance=self._chance())
             turn.ended.append((one.change, self._ended(one, found)))
-            if found.gone and found.progress.state is State.VERIFIED:
+            if found.gone and found.progress.state.closed:
                 turn.gone.setdefault(one.change.nas_id, []).append(one.change.session_key)
         if turn.ended:
             store.save_ended(connection, [ended for _, ended in turn.ended], worker=self._worker, now=now)

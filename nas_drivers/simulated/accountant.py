@@ -37,6 +37,9 @@ class Accountant:
         self.class_echoed = True
         self.gigawords = True
         self.swapped = False
+        # Event-Timestamp and Acct-Delay-Time are sent, as the vendor's device does.
+        self.stamped = behaviour.habits.event_timestamp
+        self.delay_told = behaviour.habits.delay_time
         self._client = client
         self._habits = behaviour.habits
         self._plan = plan or behaviour.habits.accounting_retry
@@ -66,18 +69,20 @@ class Accountant:
         if self._faults.loses_record():
             self._statistics.records_given_up[name] += 1
             return
-        stamp = int(self._epoch_s()) if self._habits.event_timestamp else None
+        stamp = int(self._epoch_s()) if self.stamped else None
         body = attributes + requests.record_attributes(status, session_time_s=session_time_s, cause=cause, stamp=stamp)
 
+        delay_told = self.delay_told
+
         def build(identifier: int, delay_s: float) -> bytes:
-            delay = codec.whole(wire.ACCT_DELAY_TIME, int(delay_s)) if self._habits.delay_time else b""
+            delay = codec.whole(wire.ACCT_DELAY_TIME, int(delay_s)) if delay_told else b""
             return codec.signed_request(Code.ACCOUNTING_REQUEST, identifier, body + delay, self._secret)
 
         def done(reply: codec.Packet | None) -> None:
             settled = self._statistics.records_given_up if reply is None else self._statistics.records_answered
             settled[name] += 1
 
-        self._client.request(Traffic.ACCOUNTING, build, done, plan=self._plan, rebuilt=self._habits.delay_time)
+        self._client.request(Traffic.ACCOUNTING, build, done, plan=self._plan, rebuilt=delay_told)
 
 
 def counters_of(session: Session, now: float) -> Counters:

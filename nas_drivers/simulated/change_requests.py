@@ -28,6 +28,7 @@ class Listener:
     event_timestamp_window_s: int | None = None
     allowed_sources: frozenset[str] | None = None
     require_signature: bool = False
+    require_event_timestamp: bool = True
 
 
 def read_change_request(raw: bytes, source: str, *, listener: Listener, epoch_s: float) -> Packet | Drop:
@@ -52,9 +53,9 @@ def read_change_request(raw: bytes, source: str, *, listener: Listener, epoch_s:
         return Drop("no message authenticator")
     if listener.event_timestamp_window_s is not None:
         stamp = number_in(request, wire.EVENT_TIMESTAMP)
-        if stamp is None:
+        if stamp is None and listener.require_event_timestamp:
             return Drop("no event timestamp")
-        if abs(stamp - epoch_s) > listener.event_timestamp_window_s:
+        if stamp is not None and abs(stamp - epoch_s) > listener.event_timestamp_window_s:
             return Drop("event timestamp outside the window")
     return request
 

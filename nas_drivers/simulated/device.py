@@ -138,6 +138,7 @@ class SimulatedNas:
                 options.event_timestamp_window_s,
                 options.coa_sources,
                 options.coa_requires_signature,
+                options.event_timestamp_required,
             ),
             behaviour=self._behaviour,
             identity=self._identity,

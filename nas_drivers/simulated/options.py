@@ -21,6 +21,8 @@ class DeviceOptions:
     coa_sources: frozenset[str] | None = None
     coa_requires_signature: bool = False
     event_timestamp_window_s: int | None = None
+    # Whether a change without an Event-Timestamp is dropped, where there is a window.
+    event_timestamp_required: bool = True
     # How long a change request is worked on before it takes effect and is answered.
     change_delay_s: float = 0.0
     announce_boot: bool = True

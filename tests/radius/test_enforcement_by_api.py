@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from support.enforcement_world import ADDRESS, enforcement_world
+from support.enforcement_world import ADDRESS, enforcement_world, working
 from support.radius_server import SEALER
 from support.routeros_api_stand_in import StandInRouterOsApi
 
-from control_plane.control_loop.loop import ControlLoop
-from control_plane.leadership import Leadership
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
 from radius_hooks.sealing import nas_api_row
 
@@ -22,22 +19,6 @@ pytestmark = [pytest.mark.radius, pytest.mark.db]
 CHANGES = frozenset({Traffic.COA, Traffic.DISCONNECT})
 STATES = "SELECT state::text, method::text, alarmed_at IS NOT NULL FROM enforcement ORDER BY id"
 CLOSED = "SELECT count(*) > 0 AND bool_and(closed_at IS NOT NULL) FROM enforcement"
-
-
-@contextmanager
-def working(world: Any) -> Iterator[None]:
-    """A whole worker but for its scheduled jobs, until the block ends."""
-    stop = threading.Event()
-    leadership = Leadership(world.settings)
-    lease = threading.Thread(target=leadership.run, args=(stop,), name="lease")
-    lease.start()
-    try:
-        with ControlLoop(world.settings, leadership, stop):
-            yield
-    finally:
-        stop.set()
-        lease.join(30)
-        leadership.give_back()
 
 
 @contextmanager

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
 from support.command_line import run, write_settings
-from support.enforcement_world import enforcement_world
+from support.enforcement_world import FULL, WALLED, enforcement_world
+from support.enforcement_world import working as at_work
 
 from control_plane import db
-from control_plane.control_loop.loop import ControlLoop
-from control_plane.leadership import Leadership
 from control_plane.settings import GuardSettings
 from control_plane.store.automation import Wanted, place_for_run, start_run
 from control_plane.store.guard import guard_rules
-from nas_drivers.simulated.traffic import Rates
 
 pytestmark = [pytest.mark.radius, pytest.mark.db]
 
 NAMES = ("anna", "bruno", "carla", "dario", "elena")
-FULL, WALLED = Rates(100_000_000, 20_000_000), Rates(512_000, 256_000)
 # As a program that knows nothing of the guard would: one wrong statement.
 BUG = (
     "WITH made AS (INSERT INTO automation_run (name, started_by) VALUES ('dunning', 'worker-1') RETURNING id)"
@@ -34,18 +30,9 @@ BUG = (
 @contextmanager
 def working(world):
     """A worker's whole loop, which lets three cuts an hour go by themselves."""
-    stop = threading.Event()
     settings = replace(world.settings, guard=GuardSettings(share_percent=2.0, never_less_than=3))
-    leadership = Leadership(settings)
-    lease = threading.Thread(target=leadership.run, args=(stop,), name="lease")
-    lease.start()
-    try:
-        with ControlLoop(settings, leadership, stop):
-            yield settings
-    finally:
-        stop.set()
-        lease.join(30)
-        leadership.give_back()
+    with at_work(world, settings):
+        yield settings
 
 
 def rates(world):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,18 +52,21 @@ def test_session_not_found_is_asked_once_more_by_the_fewest_names_and_then_done(
     first = one(nak(503))
     assert (first.progress.state, first.progress.identity_detail, first.pause_s) == (State.NACKED, FEWEST, 0)
     second = one(nak(503), start=first.progress)
-    assert (second.progress.state, second.gone, second.alarm) == (State.VERIFIED, True, False)
+    # There was no session to prove the change by; a cut is proven by just that.
+    assert (second.progress.state, second.gone, second.alarm) == (State.SUPERSEDED, True, False)
+    cut = one(nak(503), start=replace(first.progress, method=Method.DISCONNECT))
+    assert (cut.progress.state, cut.gone, cut.alarm) == (State.VERIFIED, True, False)
 
 
 def test_session_not_found_after_a_lost_answer_is_done_at_once():
     lost = one(Outcome(Reply.NONE))
     assert (lost.progress.state, lost.progress.unsure) == (State.UNANSWERED, True)
     found = one(nak(503), start=lost.progress)
-    assert (found.progress.state, found.gone) == (State.VERIFIED, True)
+    assert (found.progress.state, found.gone) == (State.SUPERSEDED, True)
 
 
 def test_session_not_found_on_a_retransmission_is_done_at_once_for_the_first_one_may_have_been_carried_out():
-    found = one(Outcome(Reply.NAK, 503, sends=2))
+    found = one(Outcome(Reply.NAK, 503, sends=2), start=replace(QUEUED, method=Method.DISCONNECT))
     assert (found.progress.state, found.gone) == (State.VERIFIED, True)
 
 
@@ -72,7 +77,7 @@ def test_what_never_left_leaves_no_doubt():
 def test_session_not_found_by_a_worker_that_follows_a_dead_one_is_done_at_once():
     left = after_lost_worker(begun(QUEUED))
     assert (left.progress.state, left.pause_s) == (State.UNANSWERED, 0)
-    assert one(nak(503), start=left.progress).progress.state is State.VERIFIED
+    assert one(nak(503), start=left.progress).progress.state is State.SUPERSEDED
 
 
 def test_one_attribute_too_many_is_tried_again_with_fewer_and_then_by_disconnect():
