@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import REGISTRY
@@ -15,6 +15,9 @@ from support.radius_server import KEY, SEALER
 from support.routeros_api_stand_in import StandInRouterOsApi
 from support.worker_process import WorkerProcess
 
+from control_plane import db
+from control_plane.control_loop.device_reading import read_devices
+from control_plane.control_loop.reconcile import reconcile_all
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
 from radius_hooks.sealing import nas_api_row
 
@@ -60,7 +63,7 @@ def test_a_cut_that_is_acknowledged_and_ignored_is_tried_again_and_ends_in_an_al
         world.place("anna", "blocked")
         # Twice, each looked after for ten seconds, and accel-ppp has no other way.
         for attempt in (1, 2):
-            world.wait_for("SELECT state = 'acked' AND attempt = %s FROM enforcement", attempt)
+            world.wait_for("SELECT count(*) = 1 FROM enforcement WHERE state = 'acked' AND attempt = %s", attempt)
             assert world.execute("SELECT next_at - answered_at FROM enforcement") == [(timedelta(seconds=10),)]
             world.let_time_pass()
         world.wait_for("SELECT count(*) = 1 FROM enforcement WHERE state = 'gave_up'")
@@ -207,3 +210,61 @@ def test_a_change_that_waits_long_for_its_turn_stays_with_its_worker_and_is_sent
             world.wait_for("SELECT count(*) = 14 FROM enforcement WHERE answered_at IS NOT NULL", seconds=90)
         assert world.execute(SENT_TWICE) == [(0,)]
         assert world.execute("SELECT DISTINCT attempt FROM enforcement") == [(1,)]
+
+
+def fall_back(world, session, classes):
+    """As a device does that gets its configuration of this morning back."""
+    session.classes = classes
+    session.meter.change(FULL, world.loop.time())
+
+
+@contextmanager
+def reconciling(world):
+    """What the worker does each minute, and each five, is done now."""
+    with db.connect(world.conninfo, name="sweep", autocommit=True) as connection:
+        yield connection
+
+
+def test_a_device_whose_accounting_names_an_older_policy_again_is_changed_again(database):
+    with enforcement_world(database) as world, working(world), reconciling(world) as connection:
+        world.dial("anna")
+        session = world.session("anna")
+        given = session.classes
+        world.place("anna", "throttle")
+        world.settles({"anna": SLOW}, within_s=30)
+        world.tell(lambda: fall_back(world, session, given))
+        world.tell(world.nas.send_interims)
+        world.wait_for(f"SELECT ({DRIFT}) = 1")
+
+        assert reconcile_all(connection).opened == 1
+
+        world.settles({"anna": SLOW}, within_s=30)
+        assert (
+            world.execute("SELECT state::text, method::text FROM enforcement ORDER BY id") == [("verified", "coa")] * 2
+        )
+        assert world.session("anna") is session
+
+
+def test_a_router_that_is_read_and_shows_an_older_policy_is_changed_again(database):
+    with (
+        enforcement_world(database, vendor="mikrotik") as world,
+        api_of(world),
+        working(world),
+        reconciling(world) as connection,
+    ):
+        world.dial("anna", "bruno")
+        session = world.session("anna")
+        world.place("anna", "throttle")
+        world.settles({"anna": SLOW, "bruno": FULL}, within_s=30)
+        # Its accounting names the policy of the login, before and after: only its own list tells.
+        world.tell(lambda: fall_back(world, session, session.classes))
+
+        assert read_devices(connection, world.settings, datetime.now(UTC)).startswith("read 1 devices")
+
+        world.wait_for("SELECT count(*) = 2 FROM enforcement WHERE username = 'anna'")
+        world.settles({"anna": SLOW, "bruno": FULL}, within_s=30)
+        assert (
+            world.execute("SELECT username, state::text, method::text FROM enforcement ORDER BY id")
+            == [("anna", "verified", "coa")] * 2
+        )
+        assert world.session("anna") is session

@@ -137,8 +137,8 @@ def test_a_nas_that_reboots_in_the_middle_of_five_thousand_changes(database, ann
         world.dial(*FIVE_THOUSAND)
         world.execute(
             "INSERT INTO restriction (contract_id, origin, level, reason, placed_by) "
-            "SELECT id, 'dunning', (CASE WHEN id % 10 = 0 THEN 'blocked' ELSE 'throttle' END)::restriction_level, 'test', 'maria' "
-            "FROM contract WHERE id % 10 < 9"
+            "SELECT id, 'dunning', (CASE WHEN id %% 10 = 0 THEN 'blocked' ELSE 'throttle' END)::restriction_level, 'test', 'maria' "
+            "FROM contract WHERE id %% 10 < 9"
         )
         world.wait_for("SELECT count(*) >= 500 FROM enforcement WHERE state = 'verified'")
         world.do(world.nas.reboot(down_s=1))

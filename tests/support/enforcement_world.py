@@ -220,7 +220,8 @@ class World:
     def let_time_pass(self) -> None:
         """What changes wait for, a lease of a dead worker or a deadline, is over now: their rows are moved, nothing sleeps."""
         self.execute(
-            "UPDATE enforcement SET next_at = least(next_at, now()), taken_until = least(taken_until, now()) WHERE closed_at IS NULL"
+            "UPDATE enforcement SET next_at = least(next_at, now()), taken_until = CASE WHEN taken_by IS NOT NULL THEN now() END "
+            "WHERE closed_at IS NULL"
         )
 
     def report(self) -> str:
