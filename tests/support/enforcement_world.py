@@ -14,7 +14,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -88,6 +88,7 @@ class World:
         self.conninfo = conninfo
         self.settings = server.settings
         self.loop = asyncio.new_event_loop()
+        self._dials: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self.loop.run_forever, name="device")
         self.nas = SimulatedNas(
             ADDRESS,
@@ -179,23 +180,38 @@ class World:
             time.sleep(0.03)
 
     def settles(
-        self, wanted: Mapping[str, Rates | None], *, within_s: float, ghosts: bool = False, reporting: bool = False
+        self,
+        wanted: Mapping[str, Rates | None],
+        *,
+        within_s: float,
+        ghosts: bool = False,
+        reporting: bool = False,
+        dialling: bool = False,
     ) -> None:
         """What must hold after every scenario, within the time stated for it: no session in drift and no change open, who may
         be online is, on the device, at these rates, and who may not (None) isn't.
 
         `ghosts`: the database may still have sessions that the device lost without a word. `reporting`: meanwhile the device
-        sends its interims each second, not each minute.
+        sends its interims each second, not each minute. `dialling`: whoever is offline dials each second, as modems do.
         """
         began = time.monotonic()
-        reports = 0
+        seconds = 0
         while wrong := self._wrong(wanted, ghosts=ghosts):
             passed_s = time.monotonic() - began
             assert passed_s < within_s, f"not within {within_s} s: {wrong}\n{self.report()}"
-            if reporting and passed_s >= reports:
-                reports += 1
-                self.tell(self.nas.send_interims)
+            if passed_s >= seconds:
+                seconds += 1
+                if reporting:
+                    self.tell(self.nas.send_interims)
+                if dialling:
+                    self.tell(lambda: self._dial_again(wanted))
             time.sleep(0.05)
+
+    def _dial_again(self, usernames: Iterable[str]) -> None:
+        offline = [Subscriber(name, "pw") for name in usernames if not self.nas.sessions.of(name)]
+        task = asyncio.get_running_loop().create_task(self.nas.dial(offline))
+        self._dials.add(task)
+        task.add_done_callback(self._dials.discard)
 
     def _wrong(self, wanted: Mapping[str, Rates | None], *, ghosts: bool) -> str:
         """What is not yet as it must be; empty when all is."""
