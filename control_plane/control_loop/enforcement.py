@@ -201,7 +201,7 @@ def _after_nak(progress: Progress, error_cause: int | None, ladder: Sequence[Met
 def _after_gone(progress: Progress, rule: CauseRule) -> Next:
     if progress.unsure or progress.identity_detail == FEWEST or progress.attempt >= ATTEMPTS_MAX:
         # A cut is what was wanted; anything else has nothing left to change.
-        done = State.VERIFIED if progress.ends_session else State.SUPERSEDED
+        done = State.VERIFIED if progress.method is Method.DISCONNECT else State.SUPERSEDED
         return Next(replace(progress, state=done), problem=rule.meaning, gone=True)
     # A device that compares one name too many says the same of a session that is there.
     return Next(replace(progress, identity_detail=FEWEST, tries=0), problem=rule.meaning)
