@@ -183,6 +183,8 @@ class _Publisher:
         meta = self._meta or self._rebuild(connection, "there is no store of this format")
         last = Position(meta.system, meta.position)
         with closing(Backlog(partial(load_in_order, conninfo))) as backlog:
+            # The store may be of another release, or of other options of a vendor: no change in the feed tells of that.
+            backlog.add(Changes(devices=True))
             while not self._stop.is_set():
                 read = self._turn(connection, last, backlog)
                 if isinstance(read, Behind):

@@ -273,6 +273,23 @@ def test_a_restart_goes_on_from_its_position_without_building_anew(tmp_path, con
         assert edge.said("policy.rebuild") == []
 
 
+def test_a_restart_says_profiles_anew_in_the_words_of_this_release_and_its_settings(
+    tmp_path, conninfo, connection, isp
+):
+    with running_edge(tmp_path / "edge", conninfo) as edge:
+        edge.wait_for("policy.rebuilt")
+        with reader_process(edge.store) as store:
+            said = store.profile(isp.full, "mikrotik")
+    writer = PolicyWriter(edge.store)
+    writer.open_current()
+    with writer.batch() as batch:
+        batch.put_profile(isp.full, "mikrotik", replace(said, reply=()))
+    writer.close()
+
+    with running_edge(tmp_path / "edge", conninfo) as edge, reader_process(edge.store) as store:
+        wait_until(lambda: store.profile(isp.full, "mikrotik") == said)
+
+
 def put_meta(directory: Path, **changes):
     """Write into a store's account of itself, from outside."""
     writer = PolicyWriter(directory)
