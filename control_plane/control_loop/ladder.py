@@ -111,6 +111,14 @@ class Ladders:
     def _vendors(self, nas_id: int, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
         return self.driver(nas_id).change_methods(self.given_by(from_version), self.policy(profile_id))
 
+    def told_by_coa(self, nas_id: int, profile_id: int | None) -> frozenset[str]:
+        """The names of the attributes, without tags, that a CoA for this profile carries; none for one that is not there."""
+        policy = self.policy(profile_id)
+        if policy is None:
+            return frozenset()
+        told = self.driver(nas_id).change_attributes(policy)
+        return frozenset(attribute.name.partition(":")[0] for attribute in told)
+
     def echoes_class(self, nas_id: int) -> bool:
         """Whether the device takes a new Class by CoA, so that its accounting proves the change."""
         given = self.driver(nas_id).change_attributes(SessionPolicy(), class_octets=_PROBE)

@@ -44,6 +44,7 @@ from control_plane.store import enforcement as store
 from control_plane.store.enforcement import Change, Connection, Ended, PacketRow
 from nas_drivers.driver import Drivers
 from nas_drivers.errors import NasError
+from nas_drivers.policy import Method
 from radius_hooks.sealing import Sealer, SealError
 
 # What a killed worker had in its hands is taken up by another after this long. What is in hand is renewed, because a change
@@ -351,7 +352,17 @@ class Turns:
             progress = after_lost_worker(progress).progress
         way = (change.nas_id, change.from_version, change.profile_id)
         method = self._ladders.possible(progress.method, *way)
+        if method is Method.COA and self._has_its_own(change):
+            method = self._ladders.possible(Method.DISCONNECT, *way)
         return progress if method is progress.method else replace(progress, method=method, identity_detail=0, tries=0)
+
+    def _has_its_own(self, change: Change) -> bool:
+        """Whether a CoA would put the profile's word over one of the account's own, which wins in full service: what that is
+        depends on the login, so a login must say it."""
+        if change.level != "full" or not change.own_names:
+            return False
+        told = self._ladders.told_by_coa(change.nas_id, change.profile_id)
+        return any(name.partition(":")[0] in told for name in change.own_names)
 
     def _guarded(
         self, connection: Connection, wanted: list[tuple[Change, Progress]], dropped: dict[int, str], now: datetime

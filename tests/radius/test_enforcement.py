@@ -19,6 +19,7 @@ from control_plane import db
 from control_plane.control_loop.device_reading import read_devices
 from control_plane.control_loop.reconcile import reconcile_all
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
+from nas_drivers.simulated.traffic import Rates
 from radius_hooks.sealing import nas_api_row
 
 pytestmark = [pytest.mark.radius, pytest.mark.db]
@@ -268,3 +269,26 @@ def test_a_router_that_is_read_and_shows_an_older_policy_is_changed_again(databa
             == [("anna", "verified", "coa")] * 2
         )
         assert world.session("anna") is session
+
+
+def test_a_rate_of_the_accounts_own_comes_back_with_the_login_after_a_throttle(database):
+    own = Rates(50_000_000, 10_000_000)
+    with enforcement_world(database) as world:
+        world.execute(
+            "UPDATE subscriber_account SET own_attributes = "
+            """'[{"reply": [["Filter-Id", ":=", "50000/10000"]]}]' WHERE username = 'anna'"""
+        )
+        world.wait_until_published()
+        world.dial("anna", "bruno")
+        assert world.session("anna").rates == own
+        with working(world):
+            for name in ("anna", "bruno"):
+                world.place(name, "throttle")
+            world.settles({"anna": SLOW, "bruno": SLOW}, within_s=60, reporting=True)
+            for name in ("anna", "bruno"):
+                world.lift(name)
+            world.settles({"anna": own, "bruno": FULL}, within_s=60, reporting=True, dialling=True)
+
+        # What her login gives no CoA can say; his profile one can.
+        methods = world.execute("SELECT username, method::text FROM enforcement WHERE level = 'full' ORDER BY username")
+        assert methods == [("anna", "disconnect"), ("bruno", "coa")]
