@@ -1,0 +1,336 @@
+"""Huawei ME60, NE40E, NetEngine 8000: CIR and PIR in bit/s, or a QoS profile by its name.
+
+Input is from the subscriber. A CoA that lowered CIR alone left PIR where it was, so both go out, in both directions, always.
+The attributes are 32-bit: beyond 4,294,967,295 bit/s a profile goes by its QoS profile, or is held to that ceiling and said to be.
+A change that names another User-Name than the session's is discarded, so no request renames anybody.
+
+Live it is trusted with the rates and the QoS profile; what else a CoA may change is UNCONFIRMED and needs a new login.
+
+Source: NetEngine 8000 F1A, V800R012C10, RADIUS attributes HW 2, 3, 31 and `cut access-user`; NE40E V800R012C10 Configuration
+Guide - User Access, "Configuring RADIUS Dynamic Authorization"; Huawei ETC0001084741 (PIR); docs/drivers/huawei.md.
+Next: ../dictionaries/canonical.py
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+from typing import Final, Literal
+
+from nas_drivers.changes import (
+    class_attribute,
+    difference,
+    framed_address,
+    framed_prefix,
+    name_and_session,
+    nas_address,
+    nas_identifier,
+)
+from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
+from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_setup import DeviceSetup
+from nas_drivers.driver import NasDriver
+from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
+
+_CEILING_BPS: Final = 2**32 - 1
+_BITS_PER_KBIT: Final = 1_000
+_BY_COA: Final = frozenset(
+    {
+        "Huawei-Input-Average-Rate",
+        "Huawei-Input-Peak-Rate",
+        "Huawei-Output-Average-Rate",
+        "Huawei-Output-Peak-Rate",
+        "Huawei-Qos-Profile-Name",
+        "Huawei-Down-QOS-Profile-Name",
+    }
+)
+_NO_WORD: Final = "Huawei can't be told {} by RADIUS{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What differs by release, or is UNCONFIRMED; docs/drivers/huawei.md explains each."""
+
+    ipv4_pool_attribute: Literal["Framed-Pool", "Huawei-Framed-Pool"] = "Framed-Pool"
+    filter_attribute: Literal["Filter-Id", "Huawei-Policy-Name"] = "Filter-Id"
+    down_qos_profile: bool = False
+    class_by_coa: bool = False
+    display_suffix: Literal["none", "verbose", "detail"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class HuaweiCli:
+    """VRP's commands: `display` anywhere, `cut` in the AAA view of the system view."""
+
+    display_suffix: str
+    device_type: str = "huawei_vrpv8"
+
+    def show_session(self, identity: SessionIdentity) -> str:
+        """Both forms of its answer are read: a table of two lines a user, and a page of fields a user."""
+        name = cli_word(identity.username, what="username")
+        suffix = "" if self.display_suffix == "none" else f" {self.display_suffix}"
+        return f"display access-user username {name}{suffix}"
+
+    def show_all(self) -> str:
+        """The same table, of everybody."""
+        return "display access-user"
+
+    def read_sessions(self, output: str) -> tuple[DeviceSession, ...]:
+        """Sessions of either form, as many as it counts; none only where the device says so."""
+        found = (*_rows(output), *_pages(output))
+        total = _TOTAL.search(output)
+        if total is not None and int(total[1]) != len(found):
+            raise CliOutputError(f"of the {total[1]} users that it counts, {len(found)} could be read")
+        if not found and not _NOBODY.search(output):
+            raise CliOutputError("the answer to `display access-user` is no list of users, nor says there is none")
+        return found
+
+    def clear_session(self, identity: SessionIdentity, found: DeviceSession | None) -> tuple[CliStep, ...]:
+        """By the number of the session where the list gave one, else every session of the username."""
+        if found is not None and re.fullmatch(r"[0-9]{1,10}", found.local_name):
+            whom = f"user-id {cli_word(found.local_name, what='user id')}"
+        else:
+            whom = f"username {cli_word(identity.username, what='username')} all"
+        return (
+            CliStep("system-view", prompt=r"\[[~*]?[^\]\r\n]+\]"),
+            CliStep("aaa", prompt=r"\[[~*]?[^\]\r\n]+-aaa\]"),
+            CliStep(f"cut access-user {whom}", question=r"\[Y/N\]", answer="y", prompt=r"\[[~*]?[^\]\r\n]+-aaa\]"),
+            CliStep("return", prompt=r"<[^>\r\n]+>"),
+        )
+
+    def refused(self, output: str) -> str | None:
+        """VRP's own `Error: …`; that nobody is online is none."""
+        match = re.search(r"^\s*Error:.*$", output, re.MULTILINE)
+        return None if match is None or _NOBODY.search(match[0]) else match[0].strip()
+
+
+@dataclass(frozen=True, slots=True)
+class HuaweiDriver:
+    """VRP 8 as PPPoE access concentrator."""
+
+    options: Options = Options()
+    vendor: str = "huawei"
+    default_coa_port: int = 3799
+
+    @property
+    def cli(self) -> CliDialect:
+        """Its command line, in the form that its release answers."""
+        return HuaweiCli(self.options.display_suffix)
+
+    def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
+        """Four rates or the QoS profile, never both, then the names."""
+        profile = policy.device_policy if not _goes_by_rate(policy) else None
+        named = (
+            ("Huawei-Qos-Profile-Name", profile),
+            ("Huawei-Down-QOS-Profile-Name", profile if self.options.down_qos_profile else None),
+            (self.options.filter_attribute, policy.filter),
+            (self.options.ipv4_pool_attribute, policy.ipv4_pool),
+            ("Framed-IPv6-Pool", policy.ipv6_pool),
+            ("Huawei-Delegated-IPv6-Prefix-Pool", policy.delegated_ipv6_pool),
+        )
+        return _rates(policy) + tuple(Attribute(name, ":=", value) for name, value in named if value is not None)
+
+    def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
+        """What has no attribute, and a rate beyond the ceiling with no QoS profile to go by."""
+        wanted = (
+            ("a burst", policy.burst, ": give the QoS profile its burst sizes, and the profile its name"),
+            ("a priority", policy.priority, ": the QoS profile has it"),
+            ("a minimum rate", policy.minimum, ": the QoS profile has it"),
+            (
+                "address lists",
+                policy.address_lists,
+                ": give restricted subscribers a user group (filter) or a QoS profile",
+            ),
+        )
+        said = tuple(_NO_WORD.format(what, instead) for what, value, instead in wanted if value)
+        if policy.rate and _goes_by_rate(policy) and not _fits(policy):
+            said += (
+                f"Huawei's rates end at {_CEILING_BPS} bit/s, which is what goes out: give the profile the name of a QoS profile",
+            )
+        return said
+
+    def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
+        """CoA where rates or QoS profile alone differ, else a disconnect, by the command line if need be."""
+        if new is None:
+            return (Method.DISCONNECT, Method.CLI)
+        differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
+        if not differs.all:
+            return (Method.COA,)
+        if differs.is_covered_by(_BY_COA):
+            return (Method.COA, Method.DISCONNECT, Method.CLI)
+        return (Method.DISCONNECT, Method.CLI)
+
+    def change_attributes(
+        self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
+    ) -> tuple[Attribute, ...]:
+        """All four rates even where one differs. Class only where the device is known to take it."""
+        live = tuple(one for one in self.login_attributes(new) if one.name in _BY_COA)
+        return live + (class_attribute(class_octets) if self.options.class_by_coa else ())
+
+    def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
+        """User-Name as the device itself wrote it: another one is discarded without an answer."""
+        known = name_and_session(identity)
+        if detail == 2:
+            return known
+        known += framed_address(identity)
+        return (
+            known if detail == 0 else known + framed_prefix(identity) + nas_address(identity) + nas_identifier(identity)
+        )
+
+    def setup_commands(self, setup: DeviceSetup) -> str:
+        """For the user view: RADIUS, changes, QoS profiles, the domain, and the user of its command line."""
+        lines = ["system-view", "radius local-ip all", "radius-server group corrente"]
+        for server in setup.radius_addresses:
+            source = (
+                f" source ip-address {setup.nas_address}" if server.version == setup.nas_address.version == 4 else ""
+            )
+            lines += [
+                f" radius-server authentication {server}{source} {setup.authentication_port} weight 0",
+                f" radius-server accounting {server}{source} {setup.accounting_port} weight 0",
+            ]
+        lines += [f" radius-server shared-key-cipher {setup.secret}", " radius-server user-name original"]
+        lines += [" radius-server retransmit 3 timeout 3", " commit", " quit"]
+        lines += [
+            f"radius-server authorization {ours} destination-port {setup.coa_port} shared-key-cipher {setup.coa_secret} "
+            "server-group corrente"
+            for ours in setup.change_addresses
+        ]
+        for name, policy in setup.device_policies.items():
+            lines += [f"qos-profile {name.lower()}", *_car(policy), " quit"]
+        lines += _domain(setup)
+        return "\n".join([*lines, *_ssh_user(setup), "commit", "return", ""])
+
+
+def _goes_by_rate(policy: SessionPolicy) -> bool:
+    """Whether rates go out: they are asked for, and fit or have no QoS profile to stand in."""
+    return policy.rate is not None and (policy.device_policy is None or _fits(policy))
+
+
+def _fits(policy: SessionPolicy) -> bool:
+    return policy.rate is not None and max(policy.rate.down.bps, policy.rate.up.bps) <= _CEILING_BPS
+
+
+def _rates(policy: SessionPolicy) -> tuple[Attribute, ...]:
+    if policy.rate is None or not _goes_by_rate(policy):
+        return ()
+    up, down = _bits(policy.rate.up), _bits(policy.rate.down)
+    return (
+        Attribute("Huawei-Input-Average-Rate", ":=", up),
+        Attribute("Huawei-Input-Peak-Rate", ":=", up),
+        Attribute("Huawei-Output-Average-Rate", ":=", down),
+        Attribute("Huawei-Output-Peak-Rate", ":=", down),
+    )
+
+
+def _bits(rate: BitRate) -> str:
+    """bit/s as they stand, held to the 32-bit ceiling: `unsupported` says where it bites."""
+    return str(min(rate.bps, _CEILING_BPS))
+
+
+def _car(policy: SessionPolicy) -> list[str]:
+    """A QoS profile's own unit is kbit/s; rounded up."""
+    if policy.rate is None:
+        return [" # Yours: the rates of this profile, such as car cir 300000 pir 300000 outbound"]
+    up, down = (-(-rate.bps // _BITS_PER_KBIT) for rate in (policy.rate.up, policy.rate.down))
+    return [f" car cir {up} pir {up} inbound", f" car cir {down} pir {down} outbound"]
+
+
+def _domain(setup: DeviceSetup) -> list[str]:
+    minutes = max(1, setup.interim_interval_s // 60)
+    return [
+        "aaa",
+        " authentication-scheme corrente",
+        "  authentication-mode radius",
+        "  quit",
+        " accounting-scheme corrente",
+        "  accounting-mode radius",
+        f"  accounting interim interval {minutes}",
+        "  accounting send-update",
+        "  quit",
+        " domain corrente",
+        "  authentication-scheme corrente",
+        "  accounting-scheme corrente",
+        "  radius-server group corrente",
+        *(f"  ip-pool {name}" for name in setup.ipv4_pools),
+        "  quit",
+        " quit",
+    ]
+
+
+def _ssh_user(setup: DeviceSetup) -> list[str]:
+    if setup.access_username is None or setup.access_password is None:
+        return []
+    name = setup.access_username
+    return [
+        "aaa",
+        f" local-user {name} password irreversible-cipher {setup.access_password}",
+        f" local-user {name} service-type ssh",
+        f" local-user {name} level 3",
+        " quit",
+        f"ssh user {name} authentication-type password",
+        f"ssh user {name} service-type stelnet",
+    ]
+
+
+# "No online user!", and the count below a table.
+_NOBODY: Final = re.compile(r"No online user|^[ \t]*Total users[ \t]*:[ \t]*0[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_TOTAL: Final = re.compile(r"^[ \t]*Total users[ \t]*:[ \t]*([0-9]+)", re.IGNORECASE | re.MULTILINE)
+# user id, username, interface, address, MAC; the second line of each (VLAN, IPv6, access type) has no MAC at its end.
+_ROW: Final = re.compile(
+    r"^[ \t]*(?P<id>[0-9]{1,10})[ \t]+(?P<name>\S+)[ \t]+\S+[ \t]+(?P<address>\S+)[ \t]+"
+    r"(?P<mac>[0-9a-f]{4}(?:-[0-9a-f]{4}){2})[ \t\r]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_FIELD: Final = re.compile(
+    r"^[ \t]*(?P<key>[A-Za-z][A-Za-z0-9 -]*?)[ \t]*:[ \t]*(?P<value>\S.*?)[ \t\r]*$", re.MULTILINE
+)
+# The first field of each user's page, by release.
+_FIRST_FIELDS: Final = frozenset({"user access index", "user id"})
+_SESSION_FIELDS: Final = ("user accounting session id", "accounting session id")
+
+
+def _rows(output: str) -> Iterator[DeviceSession]:
+    for row in _ROW.finditer(output):
+        yield DeviceSession(
+            acct_session_id="",
+            username=row["name"],
+            framed_ipv4=_ipv4(row["address"]),
+            mac=_mac(row["mac"]),
+            local_name=row["id"],
+        )
+
+
+def _pages(output: str) -> Iterator[DeviceSession]:
+    pages: list[dict[str, str]] = []
+    for line in _FIELD.finditer(output):
+        key = line["key"].lower()
+        if key in _FIRST_FIELDS:
+            pages.append({})
+        if pages:
+            pages[-1].setdefault(key, line["value"])
+    for page in pages:
+        if "user name" in page:
+            yield DeviceSession(
+                acct_session_id=next((page[key] for key in _SESSION_FIELDS if key in page), ""),
+                username=page["user name"],
+                framed_ipv4=_ipv4(page.get("user ip address", "-")),
+                mac=_mac(page.get("user mac", "")),
+                local_name=page.get("user access index", page.get("user id", "")),
+            )
+
+
+def _ipv4(text: str) -> str | None:
+    try:
+        return str(IPv4Address(text))
+    except AddressValueError:
+        return None
+
+
+def _mac(text: str) -> str:
+    digits = text.replace("-", "").lower()
+    return digits if re.fullmatch(r"[0-9a-f]{12}", digits) else ""
+
+
+DRIVER: Final[NasDriver] = HuaweiDriver()
