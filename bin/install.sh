@@ -12,8 +12,9 @@ log=/dev/null
 policies_placed=
 
 # FreeRADIUS and PostgreSQL are real parts, never imitated. git is here for bin/test alone: some tests read the tree.
+# tshark reads our packets with dictionaries that are not ours.
 packages_run=(python3 python3-venv freeradius freeradius-python3 postgresql-15 iproute2 procps)
-packages_test=("${packages_run[@]}" freeradius-utils freeradius-postgresql git)
+packages_test=("${packages_run[@]}" freeradius-utils freeradius-postgresql git tshark)
 
 services_policy=/usr/sbin/policy-rc.d
 cluster_policy=/etc/postgresql-common/createcluster.d/corrente-install.conf
