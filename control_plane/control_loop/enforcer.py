@@ -27,10 +27,10 @@ from control_plane import telemetry
 from control_plane.control_loop.api_calls import ApiCall, ApiCaller
 from control_plane.control_loop.enforcement import Outcome, Progress, Reply
 from control_plane.control_loop.outgoing import Outgoing
-from control_plane.control_loop.turn import TAKEN_AT_ONCE, Came, MaySend, News, Turns
+from control_plane.control_loop.turn import Came, MaySend, News, Turns
 from control_plane.pulse import Pulse
 from control_plane.settings import Settings
-from control_plane.store.enforcement import Change, PacketRow
+from control_plane.store.enforcement import RESTRICTING_BESIDE, Change, PacketRow
 from nas_drivers.errors import NasError
 from nas_drivers.transport.coa import Acked, ChangeSender, Nacked, PacketTrace, Unanswered
 from radius_hooks.sealing import Sealer
@@ -149,7 +149,7 @@ class Enforcer:
             self._taken[change.nas_id] += 1
             self._tasks[change.id] = asyncio.create_task(self._deliver(change, progress, outgoing))
         await self._loop.run_in_executor(database, self._turns.close_ghosts)
-        return len(turn.outgoing) == TAKEN_AT_ONCE
+        return len(turn.outgoing) > RESTRICTING_BESIDE
 
     async def _deliver(self, change: Change, progress: Progress, outgoing: Outgoing | ApiCall) -> None:
         """One exchange, to its outcome."""

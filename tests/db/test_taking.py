@@ -61,6 +61,19 @@ def test_what_restores_goes_first_and_the_longest_due_before_the_others(connecti
     assert take(connection) == [sooner, later, *sorted(cuts)]
 
 
+def test_who_pays_does_not_wait_for_hundreds_of_cuts_and_no_cut_starves(connection, nases):
+    cuts = set().union(*(want(connection, nas, 64) for nas in nases))
+    payers = want(connection, nases[2], 3, disruptive=False)
+
+    taken = take(connection)
+
+    assert set(taken[:3]) == payers
+    assert len(taken) == 53
+    assert set(taken[3:]) < cuts
+    connection.execute("DELETE FROM enforcement WHERE NOT disruptive")
+    assert len(take(connection)) == 96
+
+
 def test_what_is_not_due_closed_acknowledged_or_in_a_worker_s_hands_is_left(connection, nases):
     minute = timedelta(minutes=1)
     want(connection, nases[0], 1, next_at=NOW + minute)
