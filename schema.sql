@@ -102,6 +102,11 @@ CREATE TABLE nas (
     api_certificate               bytea CHECK (octet_length(api_certificate) = 32),
     api_username                  text CHECK (octet_length(api_username) BETWEEN 1 AND 253 AND api_username !~ '[[:cntrl:]]'),
     sealed_api_password           bytea,
+    ssh_address                   inet,
+    ssh_port                      integer NOT NULL DEFAULT 22 CHECK (ssh_port BETWEEN 1 AND 65535),
+    ssh_username                  text CHECK (octet_length(ssh_username) BETWEEN 1 AND 253 AND ssh_username !~ '[[:cntrl:]]'),
+    sealed_ssh_password           bytea,
+    ssh_host_key                  text CHECK (octet_length(ssh_host_key) BETWEEN 40 AND 8192 AND ssh_host_key ~ '^[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}$'),
     CONSTRAINT nas_source_once UNIQUE (source),
     CONSTRAINT nas_source_not_everyone CHECK (masklen(source) >= CASE family(source) WHEN 4 THEN 8 ELSE 16 END),
     CONSTRAINT nas_secret_sealed CHECK (octet_length(sealed_secret) > 32),
@@ -112,7 +117,10 @@ CREATE TABLE nas (
     CONSTRAINT nas_coa_source_reaches CHECK (family(coa_source) = family(coalesce(coa_address, source))),
     CONSTRAINT nas_api_address_is_host CHECK (masklen(api_address) = CASE family(api_address) WHEN 4 THEN 32 ELSE 128 END),
     CONSTRAINT nas_api_password_sealed CHECK (octet_length(sealed_api_password) > 32),
-    CONSTRAINT nas_api_user_has_password CHECK ((api_username IS NULL) = (sealed_api_password IS NULL))
+    CONSTRAINT nas_api_user_has_password CHECK ((api_username IS NULL) = (sealed_api_password IS NULL)),
+    CONSTRAINT nas_ssh_address_is_host CHECK (masklen(ssh_address) = CASE family(ssh_address) WHEN 4 THEN 32 ELSE 128 END),
+    CONSTRAINT nas_ssh_password_sealed CHECK (octet_length(sealed_ssh_password) > 32),
+    CONSTRAINT nas_ssh_user_has_password CHECK ((ssh_username IS NULL) = (sealed_ssh_password IS NULL))
 );
 COMMENT ON TABLE nas IS 'Access devices. The source address that selects the shared secret is the identity; a prefix may stand for a group.';
 COMMENT ON COLUMN nas.source IS 'Never everyone: a prefix is at least /8, or /16 in IPv6. Prefixes may nest; the longest one holds.';
@@ -131,6 +139,9 @@ COMMENT ON COLUMN nas.api_address IS 'Where its RouterOS API listens; where CoA 
 COMMENT ON COLUMN nas.api_port IS '8729 with TLS and 8728 without when empty.';
 COMMENT ON COLUMN nas.api_certificate IS 'SHA-256 of the one certificate that is trusted; empty: whatever the system''s authorities vouch for under its address.';
 COMMENT ON COLUMN nas.api_username IS 'Empty: there is no API access.';
+COMMENT ON COLUMN nas.ssh_address IS 'Where its command line is reached; where CoA goes when empty.';
+COMMENT ON COLUMN nas.ssh_username IS 'Empty: its command line is not used.';
+COMMENT ON COLUMN nas.ssh_host_key IS 'The one host key that a person confirmed, as in known_hosts without a name. Empty: nothing is sent there.';
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- What the network can give, and what is sold

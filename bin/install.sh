@@ -12,9 +12,9 @@ log=/dev/null
 policies_placed=
 
 # FreeRADIUS and PostgreSQL are real parts, never imitated. git is here for bin/test alone: some tests read the tree.
-# tshark reads our packets with dictionaries that are not ours.
+# tshark reads our packets with dictionaries that are not ours; sshd and FRR's vtysh are a real command line.
 packages_run=(python3 python3-venv freeradius freeradius-python3 postgresql-15 iproute2 procps)
-packages_test=("${packages_run[@]}" freeradius-utils freeradius-postgresql git tshark)
+packages_test=("${packages_run[@]}" freeradius-utils freeradius-postgresql git tshark openssh-server frr)
 
 services_policy=/usr/sbin/policy-rc.d
 cluster_policy=/etc/postgresql-common/createcluster.d/corrente-install.conf
@@ -65,7 +65,7 @@ place_policies() {
     as_root mkdir -p "${cluster_policy%/*}"
     printf '%s\ncreate_main_cluster = false\n' "$policy_mark" | as_root tee "$cluster_policy" >/dev/null
     [ ! -e "$services_policy" ] || return 0
-    printf '#!/bin/sh\n%s\ncase "$1" in freeradius*|postgresql*) exit 101 ;; esac\nexit 0\n' "$policy_mark" |
+    printf '#!/bin/sh\n%s\ncase "$1" in freeradius*|postgresql*|ssh*|frr*) exit 101 ;; esac\nexit 0\n' "$policy_mark" |
         as_root tee "$services_policy" >/dev/null
     as_root chmod 755 "$services_policy"
 }
@@ -108,7 +108,7 @@ The whole log: $log"
 }
 
 install_packages() { # package names
-    local missing had_freeradius=yes
+    local missing service fresh=()
     mapfile -t missing < <(missing_of "$@")
     [ "${#missing[@]}" -gt 0 ] || return 0
     command -v apt-get >/dev/null || fail "These Debian packages are missing, and there is no apt-get here: ${missing[*]}"
@@ -120,7 +120,9 @@ You are not root and there is no sudo. As root, run: apt-get install ${missing[*
     if [ "$(id -u)" != 0 ] && [ ! -t 0 ] && ! sudo -n true 2>/dev/null; then
         fail "sudo asks for a password and there is no terminal to give it. As root, run: apt-get install ${missing[*]}"
     fi
-    [ -z "$(missing_of freeradius)" ] || had_freeradius=no
+    for service in freeradius openssh-server frr; do
+        grep -qx "$service" < <(printf '%s\n' "${missing[@]}") && fresh+=("${service/openssh-server/ssh}")
+    done
     policies_placed=yes
     place_policies
     # What an interrupted installation left half done would stop this one; otherwise this does nothing.
@@ -128,8 +130,8 @@ You are not root and there is no sudo. As root, run: apt-get install ${missing[*
     # A list that fails to load matters only if the packages then can't be found.
     run_apt "reading package lists" update || say "  some package lists could not be read; going on"
     run_apt "installing" install --no-install-recommends "${missing[@]}" || explain_apt "apt-get failed." "${missing[@]}"
-    # A fresh freeradius would start at the next boot with its stock configuration and take our ports.
-    if [ "$had_freeradius" = no ]; then as_root update-rc.d freeradius disable >>"$log" 2>&1 || true; fi
+    # A fresh freeradius would start at the next boot with its stock configuration and take our ports; nobody asked for the others.
+    for service in "${fresh[@]}"; do as_root update-rc.d "$service" disable >>"$log" 2>&1 || true; done
     remove_policies
     policies_placed=
 }

@@ -76,3 +76,8 @@ def nas_coa_row(nas_id: int) -> str:
 def nas_api_row(nas_id: int) -> str:
     """The row name of the password of a NAS's API access."""
     return f"nas_api:{nas_id}"
+
+
+def nas_ssh_row(nas_id: int) -> str:
+    """The row name of the password of a NAS's command line."""
+    return f"nas_ssh:{nas_id}"

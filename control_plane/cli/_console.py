@@ -75,6 +75,7 @@ CONSTRAINT_WORDS: Final = {
     "nas_source_not_everyone": "the source of a NAS is at least a /8, in IPv6 a /16: anyone else could ask as this NAS",
     "nas_coa_source_reaches": "CoA can't leave from an IPv6 address to an IPv4 one or the other way round",
     "nas_api_username_check": "an API user has up to 253 printable characters",
+    "nas_ssh_username_check": "an SSH user has up to 253 printable characters",
     "nas_realms_bare": "a realm is what stands after the @, without it and without spaces",
     "profile_name_key": "there is a profile of this name already",
     "profile_name_check": "a profile name has up to 64 letters, digits, spaces, dots, dashes and underscores",

@@ -1,4 +1,4 @@
-"""How a NAS is sent changes: the options of `corrente nas add` and `set` for CoA and for the RouterOS API."""
+"""How a NAS is sent changes: the options of `corrente nas add` and `set` for CoA, the RouterOS API and the command line."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _COA_COLUMNS: Final = (
     "api_port",
     "api_tls",
     "api_username",
+    "ssh_port",
+    "ssh_username",
 )
 
 
@@ -58,6 +60,10 @@ def change_options(function: Any) -> Any:
         click.option(
             "--api-certificate", metavar="SHA256", help="The one certificate to trust: its fingerprint, 64 hex digits."
         ),
+        click.option("--ssh-user", "ssh_username", help="User of its command line; none: that is not used."),
+        click.option("--ssh-password-file", metavar="FILE", help="That user's password: the first line of a file."),
+        click.option("--ssh-address", type=HOST, help="Where the command line is, if not where CoA goes."),
+        click.option("--ssh-port", type=click.IntRange(1, 65535), help="22 unless it is another."),
     ):
         function = option(function)
     return function
@@ -66,7 +72,7 @@ def change_options(function: Any) -> Any:
 def change_columns(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, as columns of the table; the passwords are not among them."""
     columns = {name: options[name] for name in _COA_COLUMNS if options[name] is not None}
-    for name in ("coa_address", "coa_source", "api_address"):
+    for name in ("coa_address", "coa_source", "api_address", "ssh_address"):
         if options[name] is not None:
             columns[name] = options[name].network_address
     if options["api_certificate"] is not None:
@@ -82,13 +88,19 @@ def emptied_columns(options: dict[str, Any]) -> dict[str, Any]:
         ("no_api_certificate", "api_certificate", "--api-certificate"),
         ("no_api", "api_username", "--api-user"),
         ("no_api", "api_password_file", "--api-password-file"),
+        ("no_ssh", "ssh_username", "--ssh-user"),
+        ("no_ssh", "ssh_password_file", "--ssh-password-file"),
     ):
         if options[flag] and options[option] is not None:
             raise click.UsageError(f"--{flag.replace('_', '-')} excludes {typed}")
     columns: dict[str, Any] = {
         name: None for name in ("coa_address", "coa_source", "api_certificate") if options[f"no_{name}"]
     }
-    return columns | ({"api_username": None, "sealed_api_password": None} if options["no_api"] else {})
+    if options["no_api"]:
+        columns |= {"api_username": None, "sealed_api_password": None}
+    if options["no_ssh"]:
+        columns |= {"ssh_username": None, "sealed_ssh_password": None, "ssh_host_key": None}
+    return columns
 
 
 def given_api_password(options: dict[str, Any], *, has_user: bool) -> bytes | None:
@@ -98,6 +110,16 @@ def given_api_password(options: dict[str, Any], *, has_user: bool) -> bytes | No
         raise Refused("an API password needs --api-user")
     if options["api_username"] is not None and password is None and not has_user:
         raise Refused("an API user needs --api-password-file")
+    return None if password is None else password.encode()
+
+
+def given_ssh_password(options: dict[str, Any], *, has_user: bool) -> bytes | None:
+    """The password that goes with the user of the command line. Raises: Refused when one of the two is missing."""
+    password = given_secret(options["ssh_password_file"], ask=False, what="the SSH password")
+    if password is not None and options["ssh_username"] is None and not has_user:
+        raise Refused("an SSH password needs --ssh-user")
+    if options["ssh_username"] is not None and password is None and not has_user:
+        raise Refused("an SSH user needs --ssh-password-file")
     return None if password is None else password.encode()
 
 

@@ -18,7 +18,13 @@ from control_plane.cli._console import (
     sealer_of,
     unknown,
 )
-from control_plane.cli._nas_options import change_columns, change_options, emptied_columns, given_api_password
+from control_plane.cli._nas_options import (
+    change_columns,
+    change_options,
+    emptied_columns,
+    given_api_password,
+    given_ssh_password,
+)
 from control_plane.cli._options import (
     NETWORK,
     confirm,
@@ -39,10 +45,12 @@ from control_plane.store.nas import (
     save_nas_secret,
     save_new_nas,
     sealed_api_password,
+    sealed_ssh_password,
 )
 from nas_drivers.driver import driver_for, vendor_names
 
 command = click.Group("nas", help="Access devices: who may ask, with which secret, and where CoA goes.")
+_HOST_KEY_TIMEOUT_S = 10.0
 _SECRET = "the RADIUS shared secret"  # noqa: S105 - words for a person
 
 
@@ -116,6 +124,7 @@ def add(settings: Settings, /, name: str, source: Network, vendor: str, **option
     given = given_secret(options["secret_file"], ask=options["ask_secret"], what=_SECRET)
     coa_secret = given_secret(options["coa_secret_file"], ask=False, what="the CoA secret")
     api_password = given_api_password(options, has_user=False)
+    ssh_password = given_ssh_password(options, has_user=False)
     secret = given or made_nas_secret()
     with open_database(settings) as connection:
         _check_source(source, name, load_nases(connection), nested=options["nested"])
@@ -128,6 +137,7 @@ def add(settings: Settings, /, name: str, source: Network, vendor: str, **option
             secret=secret.encode(),
             coa_secret=None if coa_secret is None else coa_secret.encode(),
             api_password=api_password,
+            ssh_password=ssh_password,
         )
         audit.append(
             connection, actor=os_user(), action="nas.add", subject=name, detail={"source": source, "vendor": vendor}
@@ -186,6 +196,7 @@ def _coa_text(nas: Nas) -> str:
 @click.option("--no-coa-address", is_flag=True, help="CoA goes to the source address again.")
 @click.option("--no-coa-source", is_flag=True, help="CoA leaves from what the routing table picks again.")
 @click.option("--no-api", is_flag=True, help="The RouterOS API is not used any more.")
+@click.option("--no-ssh", is_flag=True, help="The command line is not used any more; its host key is forgotten.")
 @click.option(
     "--no-api-certificate", is_flag=True, help="The API's certificate is checked by the system's authorities."
 )
@@ -206,6 +217,8 @@ def set_(settings: Settings, /, name: str, *, yes: bool, **options: Any) -> None
         columns = {**_columns(connection, options), **_renewed(options)}
         api_password = given_api_password(options, has_user=nas.api_username is not None)
         columns |= sealed_api_password(sealer_of(settings), nas.id, api_password)
+        ssh_password = given_ssh_password(options, has_user=nas.ssh_username is not None)
+        columns |= sealed_ssh_password(sealer_of(settings), nas.id, ssh_password)
         if not columns and secret is None and made is None and coa_secret is None:
             raise click.UsageError("nothing to change: name at least one option")
         if "source" in columns:
@@ -243,6 +256,52 @@ def _known(connection: Connection, name: str) -> Nas:
     if nas is None:
         raise unknown("NAS", name, (other.name for other in load_nases(connection)))
     return nas
+
+
+@command.command("host-key")
+@click.argument("name")
+@click.option("--trust", metavar="FINGERPRINT", help="Trust the key that it shows, if that has this fingerprint.")
+@click.pass_obj
+def host_key(settings: Settings, name: str, trust: str | None) -> None:
+    """Show the SSH host key of NAS NAME, and trust it once you have compared it with what the device itself says.
+
+    Without a key that was trusted its command line is not used; a key that has changed is refused until it is trusted.
+    """
+    from nas_drivers.transport import ssh  # noqa: PLC0415 - half a second that no other command shall take
+
+    with open_database(settings) as connection:
+        nas = _known(connection, name)
+    if nas.command_line_address is None:
+        raise Refused(f"{name} stands for many devices: register each by itself, or name one: --ssh-address")
+    try:
+        offered = ssh.read_offered_key(str(nas.command_line_address), nas.ssh_port, timeout_s=_HOST_KEY_TIMEOUT_S)
+    except ssh.SshError as error:
+        raise Refused(str(error)) from error
+    shown = ssh.fingerprint_of(offered)
+    trusted = None if nas.ssh_host_key is None else ssh.fingerprint_of(nas.ssh_host_key)
+    if trust is None:
+        click.echo(f"{name} at {nas.command_line_address} port {nas.ssh_port} shows {offered.split()[0]} {shown}.")
+        click.echo(_host_key_words(name, shown, trusted))
+        return
+    if trust != shown:
+        raise Refused(f"{name} shows {shown}, which is not {trust}: nothing was changed")
+    with open_database(settings) as connection:
+        save_changes(connection, "nas", nas.id, {"ssh_host_key": offered})
+        audit.append(
+            connection,
+            actor=os_user(),
+            action="nas.host_key",
+            subject=name,
+            detail={"trusted": shown, "before": trusted},
+        )
+    click.echo(f"Trusted: {name} is known by {shown}.")
+
+
+def _host_key_words(name: str, shown: str, trusted: str | None) -> str:
+    if trusted == shown:
+        return "It is the one that is trusted."
+    before = "None is trusted yet." if trusted is None else f"It is NOT the one that is trusted, {trusted}."
+    return f"{before} If the device itself says the same: corrente nas host-key {name} --trust {shown}"
 
 
 @command.command("disable")

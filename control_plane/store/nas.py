@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from control_plane.store.changes import next_id, save_changes
-from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row
+from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row, nas_ssh_row
 
 Connection = psycopg.Connection[Any]
 
@@ -48,6 +48,16 @@ class Nas:
     api_tls: bool
     api_certificate: str | None
     api_username: str | None
+    ssh_address: IPv4Address | IPv6Address | None
+    ssh_port: int
+    ssh_username: str | None
+    ssh_host_key: str | None
+
+    @property
+    def command_line_address(self) -> IPv4Address | IPv6Address | None:
+        """Where its command line is; None: it stands for many devices."""
+        own = self.source.network_address if self.source.prefixlen == self.source.max_prefixlen else None
+        return self.ssh_address or self.coa_address or own
 
 
 _NASES: Final = """
@@ -56,7 +66,8 @@ SELECT n.id, n.name, n.source, n.identifier, n.vendor, n.require_message_authent
     n.booted_at, (SELECT count(*) FROM session v WHERE v.nas_id = n.id AND NOT v.stale) AS live_sessions,
     (SELECT count(*) FROM subscriber_account a WHERE a.nas_ids @> ARRAY[n.id]) AS bound_accounts,
     n.coa_source, n.coa_message_authenticator, n.coa_event_timestamp, n.coa_window, n.coa_rate_per_s,
-    n.api_address, n.api_port, n.api_tls, encode(n.api_certificate, 'hex') AS api_certificate, n.api_username
+    n.api_address, n.api_port, n.api_tls, encode(n.api_certificate, 'hex') AS api_certificate, n.api_username,
+    n.ssh_address, n.ssh_port, n.ssh_username, n.ssh_host_key
 FROM nas n LEFT JOIN site s ON s.id = n.site_id
 """
 
@@ -81,6 +92,7 @@ def save_new_nas(
     secret: bytes,
     coa_secret: bytes | None,
     api_password: bytes | None = None,
+    ssh_password: bytes | None = None,
 ) -> int:
     """Write one with these columns, its secrets sealed; returns its number."""
     nas_id = next_id(connection, "nas")
@@ -92,6 +104,7 @@ def save_new_nas(
     if coa_secret is not None:
         rest["sealed_coa_secret"] = sealer.seal(coa_secret, row=nas_coa_row(nas_id))
     rest.update(sealed_api_password(sealer, nas_id, api_password))
+    rest.update(sealed_ssh_password(sealer, nas_id, ssh_password))
     save_changes(connection, "nas", nas_id, rest)
     return nas_id
 
@@ -109,6 +122,11 @@ def save_nas_coa_secret(connection: Connection, sealer: Sealer, nas_id: int, sec
 def sealed_api_password(sealer: Sealer, nas_id: int, password: bytes | None) -> dict[str, object]:
     """The column with the password of the API access: written beside its username, for neither stands alone."""
     return {} if password is None else {"sealed_api_password": sealer.seal(password, row=nas_api_row(nas_id))}
+
+
+def sealed_ssh_password(sealer: Sealer, nas_id: int, password: bytes | None) -> dict[str, object]:
+    """The column with the password of the command line: written beside its username, for neither stands alone."""
+    return {} if password is None else {"sealed_ssh_password": sealer.seal(password, row=nas_ssh_row(nas_id))}
 
 
 def load_or_save_site(connection: Connection, name: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 from support.command_line import KEY, run, write_settings
 
 from nas_drivers.driver import driver_for, vendor_names
-from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row
+from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row, nas_ssh_row
 
 pytestmark = pytest.mark.db
 
@@ -141,7 +141,7 @@ def test_all_that_can_be_said_of_a_nas_is_kept(corrente, connection, tmp_path):
         key: nas[key]
         for key in nas
         if key not in ("id", "created_at", "sealed_secret", "sealed_coa_secret", "site_id")
-        and not key.startswith(("api_", "sealed_api_"))
+        and not key.startswith(("api_", "sealed_api_", "ssh_", "sealed_ssh_"))
     }
     assert site == "Tower 1"
     assert kept == {
@@ -484,3 +484,46 @@ def test_a_change_that_no_device_could_hold_is_refused_and_changes_nothing(corre
     done = corrente("profile", "set", "Home 300", "--rate", "500M/30M", "--yes")
     assert (done.exit_code, "a burst needs a rate and is not below it" in done.output) == (1, True)
     assert connection.execute("SELECT rate_down_bps FROM profile WHERE id = 1").fetchone() == (300_000_000,)
+
+
+def test_the_access_to_a_command_line_is_kept_with_its_password_sealed_and_goes_with_its_key(
+    corrente, connection, tmp_path
+):
+    (tmp_path / "ssh").write_text("ssh-password-1")
+    corrente("nas", "add", "bras-1", "192.0.2.1", "--vendor", "generic")
+
+    done = corrente(
+        *("nas", "set", "bras-1", "--ssh-user", "corrente", "--ssh-password-file", str(tmp_path / "ssh")),
+        *("--ssh-address", "192.0.2.9", "--ssh-port", "2222"),
+    )
+
+    assert done.exit_code == 0, done.output
+    nas = _nas(connection, "bras-1")
+    assert (nas["ssh_address"], nas["ssh_port"], nas["ssh_username"]) == ("192.0.2.9", 2222, "corrente")
+    number, sealed = connection.execute("SELECT id, sealed_ssh_password FROM nas").fetchone()
+    assert SEALER.open(sealed, row=nas_ssh_row(number)) == b"ssh-password-1"
+    assert "ssh-password-1" not in corrente("nas", "list", "--json").output
+
+    connection.execute("UPDATE nas SET ssh_host_key = 'ssh-ed25519 ' || repeat('A', 68)")
+    connection.commit()
+    assert corrente("nas", "set", "bras-1", "--no-ssh").exit_code == 0
+    nas = _nas(connection, "bras-1")
+    assert [nas[name] for name in ("ssh_username", "sealed_ssh_password", "ssh_host_key")] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--ssh-user", "corrente"), "an SSH user needs --ssh-password-file"),
+        (("--ssh-password-file", "{file}"), "an SSH password needs --ssh-user"),
+        (("--no-ssh", "--ssh-user", "x"), "--no-ssh excludes --ssh-user"),
+    ],
+)
+def test_half_an_access_to_a_command_line_is_refused(corrente, connection, tmp_path, arguments, words):
+    (tmp_path / "ssh").write_text("ssh-password-1")
+    corrente("nas", "add", "bras-1", "192.0.2.1", "--vendor", "generic")
+
+    done = corrente("nas", "set", "bras-1", *(one.format(file=tmp_path / "ssh") for one in arguments))
+
+    assert done.exit_code != 0
+    assert words in done.output

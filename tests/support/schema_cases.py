@@ -198,6 +198,17 @@ def _nas() -> Iterator[Case]:
     yield _case("nas_api_password_sealed", "nas", user | {"sealed_api_password": "'in the clear'"}, user)
     yield _case("nas_api_user_has_password", "nas", {"api_username": "'corrente'"}, user)
     yield _case("nas_api_user_has_password", "nas", {"sealed_api_password": SEALED}, user)
+    yield _case("nas_ssh_address_is_host", "nas", {"ssh_address": "'192.0.2.0/24'"}, {"ssh_address": "'192.0.2.7'"})
+    yield _case("nas_ssh_port_check", "nas", {"ssh_port": "0"}, {"ssh_port": "22"})
+    login = {"ssh_username": "'corrente'", "sealed_ssh_password": SEALED}
+    yield _case("nas_ssh_username_check", "nas", login | {"ssh_username": "''"}, login)
+    yield _case("nas_ssh_username_check", "nas", login | {"ssh_username": "E'two\\nlines'"}, login)
+    yield _case("nas_ssh_password_sealed", "nas", login | {"sealed_ssh_password": "'in the clear'"}, login)
+    yield _case("nas_ssh_user_has_password", "nas", {"ssh_username": "'corrente'"}, login)
+    yield _case("nas_ssh_user_has_password", "nas", {"sealed_ssh_password": SEALED}, login)
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+    yield _case("nas_ssh_host_key_check", "nas", {"ssh_host_key": f"'bras-1 {key}'"}, {"ssh_host_key": f"'{key}'"})
+    yield _case("nas_ssh_host_key_check", "nas", {"ssh_host_key": "'ssh-ed25519 AAAA'"}, {"ssh_host_key": f"'{key}'"})
     yield _case("site_name_check", "site", {"name": "''"})
     yield _case("site_latitude_check", "site", {"latitude": "90.1"}, {"latitude": "-90"})
     yield _case("site_longitude_check", "site", {"longitude": "-180.1"}, {"longitude": "180"})

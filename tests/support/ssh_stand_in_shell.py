@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+"""A stand-in for the command line of an access device, as a login shell: it is no vendor's, and does what it is asked to test.
+
+It asks before it clears, pages whatever it is told about that, refuses what it does not know in Cisco's words, hangs, sends an
+octet now and then, and has a second view with another prompt. What it is told is appended to `told` beside it.
+"""
+
+import sys
+import termios
+import time
+import tty
+from pathlib import Path
+
+SESSIONS = {"00000007": ("anna", "192.0.2.7"), "00000008": ("anna", "192.0.2.8"), "00000009": ("bruno", "192.0.2.9")}
+HERE = Path(__file__).parent
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def key() -> str:
+    before = termios.tcgetattr(0)
+    tty.setcbreak(0)
+    try:
+        return sys.stdin.read(1)
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+def gone() -> set[str]:
+    file = HERE / "gone"
+    return set(file.read_text().split()) if file.exists() else set()
+
+
+def page(lines: list[str]) -> None:
+    for number, line in enumerate(lines, 1):
+        say(line + "\n")
+        if number % 5 == 0 and number < len(lines):
+            say(" --More-- ")
+            if key() == "q":
+                say("\n")
+                return
+            say("\b" * 10 + " " * 10 + "\b" * 10)
+
+
+def obey(words: list[str], prompt: str) -> str:
+    live = {number: one for number, one in SESSIONS.items() if number not in gone()}
+    match words:
+        case ["terminal", *_] | []:
+            pass
+        case ["show", "sessions"]:
+            page([f"{number} {name} {address}" for number, (name, address) in live.items()])
+        case ["show", "sessions", "username", wanted]:
+            say("".join(f"{number} {name} {address}\n" for number, (name, address) in live.items() if name == wanted))
+        case ["show", "numbers"]:
+            page([f"number {number}" for number in range(1, 18)])
+        case ["clear", "session", number] if number in live:
+            say(f"Clear session {number}? [y/N] ")
+            if sys.stdin.readline().strip() == "y":
+                (HERE / "gone").write_text(" ".join({*gone(), number}))
+                say("Cleared.\n")
+            else:
+                say("Kept.\n")
+        case ["hang"]:
+            time.sleep(600)
+        case ["drip"]:
+            while True:
+                say(".")
+                time.sleep(0.1)
+        case ["leave"]:
+            sys.exit()
+        case ["echo", *rest]:
+            say(" ".join(rest) + "\n")
+        case ["system-view"]:
+            return "[stand-in]"
+        case ["quit"]:
+            return "stand-in#"
+        case _:
+            say(f"{' ' * len(prompt)}^\n% Invalid input detected at '^' marker.\n\n")
+    return prompt
+
+
+def main() -> None:
+    prompt = "stand-in#"
+    say("A stand-in, no device.\n\n")
+    while True:
+        say(prompt)
+        line = sys.stdin.readline()
+        if not line:
+            return
+        with (HERE / "told").open("a") as told:
+            told.write(line)
+        prompt = obey(line.split(), prompt)
+
+
+main()
