@@ -1,11 +1,8 @@
-"""accel-ppp: the rate in Filter-Id as `down/up` in kbit, pools by name.
+"""accel-ppp on a Linux host: its own file of settings, and accel-cmd over SSH as the last way to a session.
 
-accel-ppp puts the download first, the opposite of RouterOS. Suffixes are not used: `G` is ten times too large in its
-current source. A rate that is no whole number of kbit is rounded up, so that nobody gets less than was sold.
+What it is told and lists is in ../accel_ppp.py, for VyOS runs it too.
 
-Live it changes the rate and Class, and acknowledges everything else unchanged; pools need a new login.
-
-Source: accel-ppp, accel-pppd/shaper/shaper.c, extra/ippool.c, extra/ipv6pool.c, radius/dm_coa.c; docs/drivers/accel_ppp.md.
+Source: accel-ppp, accel-ppp.conf(5), accel-pppd/cli/std_cmd.c (`terminate`), cli/show_sessions.c; docs/drivers/accel_ppp.md.
 Next: ../dictionaries/canonical.py
 """
 
@@ -14,22 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from nas_drivers.changes import (
-    class_attribute,
-    difference,
-    framed_address,
-    mac_address,
-    name_and_session,
-    nas_address,
-    nas_identifier,
-)
-from nas_drivers.cli_dialect import CliDialect
+from nas_drivers import accel_ppp
+from nas_drivers.cli_dialect import CliDialect, CliStep, cli_word
+from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
-from nas_drivers.driver import NO_OPTIONS, NasDriver, NoOptions
-from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
+from nas_drivers.driver import NasDriver
+from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
-_BITS_PER_KBIT: Final = 1_000
-_BY_COA: Final = frozenset({"Filter-Id"})
 _MODULES: Final = (
     "[modules]",
     "radius",
@@ -52,67 +40,82 @@ _RADIUS_HABITS: Final = (
     "blast-protection=1",
 )
 _SHAPER: Final = ("[shaper]", "attr=Filter-Id", "down-limiter=tbf", "up-limiter=police")
-_NO_WORD: Final = "accel-ppp can't be told {} by RADIUS{}"
+_CLI: Final = ("[cli]", "tcp=127.0.0.1:2001")
+_COLUMNS: Final = "sid,ifname,username,ip,calling-sid,rate-limit,state,uptime-raw"
+_BURST: Final = ": set [shaper] down-burst-factor and up-burst-factor there"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`class_in_changes`: a CoA carries the new Class, which its next accounting record echoes (UNCONFIRMED on every release)."""
+
+    class_in_changes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AccelCmd:
+    """accel-cmd, typed in the shell of the host: it talks to 127.0.0.1:2001."""
+
+    device_type: str = "linux"
+
+    def show_session(self, identity: SessionIdentity) -> str:
+        """By a regular expression, in which a `.` of the name fits any character: others may be listed beside it."""
+        name = cli_word(identity.username, what="the username")
+        return f"accel-cmd show sessions {_COLUMNS} match username ^{name}$"
+
+    def show_all(self) -> str:
+        """The same columns of every session."""
+        return f"accel-cmd show sessions {_COLUMNS}"
+
+    def read_sessions(self, output: str) -> tuple[DeviceSession, ...]:
+        """Its table. Raises: CliOutputError."""
+        return accel_ppp.read_sessions(output)
+
+    def clear_session(self, identity: SessionIdentity, found: DeviceSession | None) -> tuple[CliStep, ...]:
+        """By its id: that one session and no other. What it does not find it does not speak of."""
+        return (CliStep(f"accel-cmd terminate sid {cli_word(identity.acct_session_id, what='the session id')}"),)
+
+    def refused(self, output: str) -> str | None:
+        """Its words, or the shell's."""
+        for line in output.splitlines():
+            if "accel-cmd: command not found" in line or "accel-cmd: not found" in line:
+                return line.strip()
+        return accel_ppp.refused(output)
 
 
 @dataclass(frozen=True, slots=True)
 class AccelPppDriver:
     """accel-ppp with its shaper reading Filter-Id, as it does by default."""
 
-    options: NoOptions = NO_OPTIONS
+    options: Options = Options()
     vendor: str = "accel_ppp"
     default_coa_port: int = 3799
-    cli: CliDialect | None = None
+    cli: CliDialect | None = AccelCmd()
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
         """The shaper's rate and the names of the pools."""
-        rate = f"{_kbit(policy.rate.down)}/{_kbit(policy.rate.up)}" if policy.rate else None
-        named = (
-            ("Filter-Id", rate),
-            ("Framed-Pool", policy.ipv4_pool),
-            # Not Framed-IPv6-Pool: its ipv6_pool module reads attribute 172 for addresses and 171 for prefixes.
-            ("Stateful-IPv6-Address-Pool", policy.ipv6_pool),
-            ("Delegated-IPv6-Prefix-Pool", policy.delegated_ipv6_pool),
-        )
-        return tuple(Attribute(name, ":=", value) for name, value in named if value is not None)
+        return accel_ppp.login_attributes(policy)
 
     def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
         """Bursts are its own configuration; address lists and filters it has none by RADIUS."""
-        wanted = (
-            ("a burst", policy.burst, ": set [shaper] down-burst-factor and up-burst-factor there"),
-            ("a priority", policy.priority, ""),
-            ("a minimum rate", policy.minimum, ""),
-            ("address lists", policy.address_lists, ": give restricted subscribers a pool of their own"),
-            ("a filter", policy.filter, ", because Filter-Id carries the rate"),
-        )
-        said = tuple(_NO_WORD.format(what, instead) for what, value, instead in wanted if value)
-        if policy.device_policy and policy.rate is None:
-            said += (_NO_WORD.format("the name of a device policy", ": give the profile its rate too"),)
-        return said
+        return accel_ppp.unsupported(policy, device="accel-ppp", burst=_BURST)
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
-        """CoA where the rate alone differs, else a disconnect; beyond that only its command line."""
-        if new is None:
-            return (Method.DISCONNECT,)
-        differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
-        if not differs.all:
-            return (Method.COA,)
-        return (Method.COA, Method.DISCONNECT) if differs.is_covered_by(_BY_COA) else (Method.DISCONNECT,)
+        """CoA where the rate alone differs, else a disconnect; beyond that its command line."""
+        return accel_ppp.change_methods(
+            None if old is None else self.login_attributes(old), None if new is None else self.login_attributes(new)
+        )
 
     def change_attributes(
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
     ) -> tuple[Attribute, ...]:
-        """With Class, which its next accounting record then carries: the only proof, for it acknowledges anything."""
-        rate = tuple(one for one in self.login_attributes(new) if one.name in _BY_COA)
-        return rate + class_attribute(class_octets)
+        """The rate and, unless it is told not to, Class."""
+        given = class_octets if self.options.class_in_changes else None
+        return accel_ppp.change_attributes(new, class_octets=given)
 
     def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
-        """Name and id do: it takes the first session that fits all that is given, and refuses a foreign NAS-Identifier."""
-        known = name_and_session(identity)
-        if detail != 1:
-            return known
-        known += framed_address(identity) + mac_address(identity, upper_case=False)
-        return known + nas_address(identity) + nas_identifier(identity)
+        """Name and id."""
+        return accel_ppp.identity_attributes(identity, detail=detail)
 
     def setup_commands(self, setup: DeviceSetup) -> str:
         """Its file /etc/accel-ppp.conf, as far as Corrente is concerned."""
@@ -135,6 +138,7 @@ class AccelPppDriver:
                 *_RADIUS_HABITS,
                 "",
                 *_SHAPER,
+                *("", *_CLI) * (setup.access_username is not None),
                 *("", "[ip-pool]") * bool(setup.ipv4_pools),
                 *(
                     f"# Yours: the addresses of pool {name}, such as 100.64.0.2-254,name={name}"
@@ -143,10 +147,6 @@ class AccelPppDriver:
                 "",
             ]
         )
-
-
-def _kbit(rate: BitRate) -> int:
-    return -(-rate.bps // _BITS_PER_KBIT)
 
 
 DRIVER: Final[NasDriver] = AccelPppDriver()

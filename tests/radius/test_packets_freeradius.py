@@ -6,7 +6,6 @@ tests/support/conformance.py says what a table is. FreeRADIUS and tshark are rea
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,7 +46,7 @@ def fill(batch: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def exchanges() -> Iterator[list[tuple[Row, bytes, bytes, int]]]:
+def exchanges() -> list[tuple[Row, bytes, bytes, int]]:
     """Each row with its request, the reply, and the server's port."""
     found = []
     with radius_server(fill) as server, server.device() as nas:
@@ -60,7 +59,7 @@ def exchanges() -> Iterator[list[tuple[Row, bytes, bytes, int]]]:
             assert reply is not None
             assert reply.code == ACCESS_ACCEPT
             found.append((row, request, reply.octets, port))
-    yield found
+    return found
 
 
 def test_freeradius_sends_the_octets_of_every_table(exchanges: list[tuple[Row, bytes, bytes, int]]) -> None:

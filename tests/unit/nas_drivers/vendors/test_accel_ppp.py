@@ -2,8 +2,10 @@
 
 import pytest
 
-from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionPolicy
-from nas_drivers.vendors.accel_ppp import DRIVER
+from nas_drivers.cli_dialect import CliStep
+from nas_drivers.driver import Drivers
+from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
+from nas_drivers.vendors.accel_ppp import DRIVER, AccelCmd, Options
 
 
 @pytest.mark.parametrize(
@@ -47,10 +49,27 @@ def test_the_rate_and_class_change_live_and_a_pool_does_not() -> None:
     home = SessionPolicy(rate=RatePair(BitRate(80_000_000), BitRate(8_000_000)), ipv4_pool="homes")
     walled = SessionPolicy(rate=home.rate, ipv4_pool="walled")
 
-    assert DRIVER.change_methods(home, slow) == (Method.COA, Method.DISCONNECT)
-    assert DRIVER.change_methods(home, walled) == (Method.DISCONNECT,)
+    assert DRIVER.change_methods(home, slow) == (Method.COA, Method.DISCONNECT, Method.CLI)
+    assert DRIVER.change_methods(home, walled) == (Method.DISCONNECT, Method.CLI)
     # Session-Timeout beside a Class would be thrown away; Idle-Timeout it has none.
     assert DRIVER.change_attributes(slow, class_octets=b"CO1") == (
         Attribute("Filter-Id", ":=", "8000/1000"),
         Attribute("Class", ":=", "0x434f31"),
     )
+
+
+def test_class_is_left_out_of_changes_where_the_option_says_so() -> None:
+    slow = SessionPolicy(rate=RatePair(BitRate(8_000_000), BitRate(1_000_000)))
+    driver = Drivers({"accel_ppp": Options(class_in_changes=False)}).of("accel_ppp")
+
+    assert driver.change_attributes(slow, class_octets=b"CO1") == (Attribute("Filter-Id", ":=", "8000/1000"),)
+
+
+def test_accel_cmd_shows_the_sessions_of_a_name_and_ends_one_by_its_id() -> None:
+    cli, anna = AccelCmd(), SessionIdentity("anna@isp", "0011223344556677")
+
+    assert cli.show_session(anna) == (
+        "accel-cmd show sessions sid,ifname,username,ip,calling-sid,rate-limit,state,uptime-raw match username ^anna@isp$"
+    )
+    assert cli.clear_session(anna, None) == (CliStep("accel-cmd terminate sid 0011223344556677"),)
+    assert cli.refused("bash: accel-cmd: command not found") == "bash: accel-cmd: command not found"

@@ -1,0 +1,224 @@
+"""Ubiquiti EdgeRouter (EdgeOS): pppd with its RADIUS plugin, rates by WISPr-Bandwidth-Max-Up and -Down in bit/s.
+
+A change needs a new login: CoA is UNCONFIRMED, a Disconnect-Request is heard once a script of EdgeOS is put in place, and
+its command line is the last way. The rate attributes are whole numbers of 32 bits: what is above is sent as the ceiling.
+
+Source: FreeRADIUS dictionary.wispr (WISPr 1.0); Splynx documentation, Ubiquiti Edge routers (EdgeOS 1.8.5): RADIUS, port
+3779, the script; radius.md sections 3.9 and 7.3: WISPr attributes, `clear pppoe-server user` (operator notes); ppp 2.4,
+pppd/plugins/radius/radius.c: RADIUS_FILTER_ID; docs/drivers/edgerouter.md.
+Next: ../dictionaries/canonical.py
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+
+from nas_drivers.changes import (
+    difference,
+    framed_address,
+    idle_timeout,
+    name_and_session,
+    nas_address,
+    nas_identifier,
+)
+from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
+from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_setup import DeviceSetup
+from nas_drivers.driver import NasDriver
+from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
+
+_CEILING_BPS: Final = 2**32 - 1
+_RATES: Final = frozenset({"WISPr-Bandwidth-Max-Up", "WISPr-Bandwidth-Max-Down"})
+_NO_WORD: Final = "an EdgeRouter can't be told {} by RADIUS{}"
+_SESSIONS: Final = "show pppoe-server"
+_HEADER: Final = re.compile(r"User\s+Time\s+Proto\s+Iface\s+Remote IP\b.*")
+_RULER: Final = re.compile(r"-+(?:\s+-+)*")
+_ROW: Final = re.compile(r"(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\d+\.\d+\.\d+\.\d+)(?:\s.*)?")
+_TOTAL: Final = re.compile(r"Total sessions:\s*\d+")
+_UPTIME: Final = re.compile(r"(?:(\d{1,5})d)?(\d{1,2})h(\d{1,2})m(?:(\d{1,2})s)?")
+_REFUSALS: Final = re.compile(r"(?:Invalid command|Incomplete command|Ambiguous command|Error|% ).*")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`rate_by_coa`: a CoA changes the rate of a live session (UNCONFIRMED). false: every change is a new login.
+
+    `send_filter`: Filter-Id is sent for a script of yours in ip-up.d, which pppd gives it as RADIUS_FILTER_ID (UNCONFIRMED).
+    """
+
+    rate_by_coa: bool = False
+    send_filter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeOsCli:
+    """Its operational mode. What the list looks like is UNCONFIRMED: anything else than these columns is refused."""
+
+    device_type: str = "ubiquiti_edgerouter"
+
+    def show_session(self, identity: SessionIdentity) -> str:
+        """All sessions: it has no list of one username."""
+        cli_word(identity.username, what="the username")
+        return _SESSIONS
+
+    def show_all(self) -> str:
+        """All sessions."""
+        return _SESSIONS
+
+    def read_sessions(self, output: str) -> tuple[DeviceSession, ...]:
+        """A line `User Time Proto Iface Remote IP …`, one of dashes, then one a session. Raises: CliOutputError."""
+        lines = [line.strip() for line in output.splitlines() if line.strip()]
+        start = next((at for at, line in enumerate(lines) if _HEADER.fullmatch(line)), None)
+        if start is None:
+            raise CliOutputError(f"no table of PPPoE sessions: {output.strip()[:200]!r}")
+        rows = [line for line in lines[start + 1 :] if not _RULER.fullmatch(line) and not _TOTAL.fullmatch(line)]
+        return tuple(_session(row) for row in rows)
+
+    def clear_session(self, identity: SessionIdentity, found: DeviceSession | None) -> tuple[CliStep, ...]:
+        """By username: every session of it."""
+        return (CliStep(f"clear pppoe-server user {cli_word(identity.username, what='the username')}"),)
+
+    def refused(self, output: str) -> str | None:
+        """The first line that says so."""
+        for line in output.splitlines():
+            if _REFUSALS.fullmatch(line.strip()):
+                return line.strip()
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRouterDriver:
+    """EdgeOS 1.5 and later as PPPoE server."""
+
+    options: Options = Options()
+    vendor: str = "edgerouter"
+    # Of its script start-pppoe-radius-disconnect; not RFC 5176's 3799.
+    default_coa_port: int = 3779
+    cli: CliDialect | None = EdgeOsCli()
+
+    def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
+        """The rate of each direction; the filter for a script where there is one."""
+        filter_name = policy.filter if self.options.send_filter else None
+        said = () if filter_name is None else (Attribute("Filter-Id", ":=", filter_name),)
+        if policy.rate is None:
+            return said
+        return (
+            Attribute("WISPr-Bandwidth-Max-Up", ":=", str(_bits(policy.rate.up))),
+            Attribute("WISPr-Bandwidth-Max-Down", ":=", str(_bits(policy.rate.down))),
+            *said,
+        )
+
+    def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
+        """All but the rate; and a rate above the ceiling."""
+        filter_name = None if self.options.send_filter else policy.filter
+        wanted = (
+            ("a burst", policy.burst, ""),
+            ("a priority", policy.priority, ""),
+            ("a minimum rate", policy.minimum, ""),
+            (
+                "address lists",
+                policy.address_lists,
+                ": give restricted subscribers a low rate, or a filter (send_filter)",
+            ),
+            ("an IPv4 pool", policy.ipv4_pool, ": it has one pool; give the account its address"),
+            ("an IPv6 pool", policy.ipv6_pool, ""),
+            ("a delegated IPv6 pool", policy.delegated_ipv6_pool, ""),
+            ("a filter", filter_name, " unless a script reads it (option send_filter)"),
+        )
+        said = tuple(_NO_WORD.format(what, instead) for what, value, instead in wanted if value)
+        if policy.device_policy and policy.rate is None:
+            said += (_NO_WORD.format("the name of a device policy", ": give the profile its rate too"),)
+        if policy.rate and max(policy.rate.down.bps, policy.rate.up.bps) > _CEILING_BPS:
+            said += (
+                f"an EdgeRouter takes a rate of {_CEILING_BPS} bit/s at most, which is what a higher one is sent as",
+            )
+        return said
+
+    def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
+        """A disconnect, then its command line; CoA before them where the rate alone differs and the option says so."""
+        if new is None:
+            return (Method.DISCONNECT, Method.CLI)
+        differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
+        if not differs.all:
+            return (Method.COA,)
+        if self.options.rate_by_coa and differs.is_covered_by(_RATES):
+            return (Method.COA, Method.DISCONNECT, Method.CLI)
+        return (Method.DISCONNECT, Method.CLI)
+
+    def change_attributes(
+        self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
+    ) -> tuple[Attribute, ...]:
+        """The rates where the option says so. Without Class: nothing says that it takes one."""
+        rates = tuple(one for one in self.login_attributes(new) if one.name in _RATES)
+        return (rates if self.options.rate_by_coa else ()) + idle_timeout(new)
+
+    def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
+        """Name and id; what else its script compares is UNCONFIRMED."""
+        known = name_and_session(identity)
+        if detail != 1:
+            return known
+        return known + framed_address(identity) + nas_address(identity) + nas_identifier(identity)
+
+    def setup_commands(self, setup: DeviceSetup) -> str:
+        """For its command line, from configuration mode on. The script hears disconnects after a reboot."""
+        ours = ", ".join(str(address) for address in setup.change_addresses)
+        lines = ["configure"]
+        if isinstance(setup.nas_address, IPv4Address):
+            lines.append(f"set system ip override-hostname-ip {setup.nas_address}")
+        lines.append("set service pppoe-server authentication mode radius")
+        lines += [
+            f"set service pppoe-server authentication radius-server {server} key {setup.secret}"
+            for server in setup.radius_addresses
+        ]
+        lines.append(
+            f"# Corrente listens on {setup.authentication_port} and {setup.accounting_port}; of other ports than 1812 and 1813 EdgeOS is not known to have a setting"
+        )
+        if setup.access_username is not None and setup.access_password is not None:
+            user = f"set system login user {setup.access_username}"
+            lines += [f"{user} authentication plaintext-password {setup.access_password}", f"{user} level admin"]
+        lines += ["set service ssh", "commit", "save", "exit"]
+        lines += [
+            "sudo cp /opt/vyatta/etc/pppoe-server/start-pppoe-radius-disconnect /config/scripts/post-config.d/",
+            f"# After a reboot it hears disconnects: UDP {setup.coa_port} from {ours}, CoA secret {setup.coa_secret}",
+        ]
+        return "\n".join([*lines, ""])
+
+
+def _bits(rate: BitRate) -> int:
+    """Whole bit/s in 32 bits."""
+    return min(rate.bps, _CEILING_BPS)
+
+
+def _session(row: str) -> DeviceSession:
+    match = _ROW.fullmatch(row)
+    if match is None:
+        raise CliOutputError(f"no session, and no end of a list: {row[:200]!r}")
+    username, up, _, interface, address = match.groups()
+    return DeviceSession(
+        acct_session_id="",
+        username=username,
+        framed_ipv4=_ipv4(address),
+        up_s=_up_s(up),
+        local_name=interface,
+    )
+
+
+def _ipv4(text: str) -> str | None:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        return None
+
+
+def _up_s(text: str) -> int | None:
+    match = _UPTIME.fullmatch(text)
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return days * 86_400 + hours * 3_600 + minutes * 60 + seconds
+
+
+DRIVER: Final[NasDriver] = EdgeRouterDriver()
