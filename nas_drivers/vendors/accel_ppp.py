@@ -47,9 +47,9 @@ _BURST: Final = ": set [shaper] down-burst-factor and up-burst-factor there"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`class_in_changes`: a CoA carries the new Class, which its next accounting record echoes (UNCONFIRMED on every release)."""
+    """`class_by_coa`: a CoA carries the new Class, which its next accounting record echoes (UNCONFIRMED on every release)."""
 
-    class_in_changes: bool = True
+    class_by_coa: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class AccelPppDriver:
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
     ) -> tuple[Attribute, ...]:
         """The rate and, unless it is told not to, Class."""
-        given = class_octets if self.options.class_in_changes else None
+        given = class_octets if self.options.class_by_coa else None
         return accel_ppp.change_attributes(new, class_octets=given)
 
     def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:

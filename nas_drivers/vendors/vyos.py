@@ -36,11 +36,11 @@ _RADIUS: Final = "set service pppoe-server authentication radius"
 class Options:
     """`named_pools`: its pools have names, as from 1.4 on; false: pools are not sent, for an unknown name may fail the login.
 
-    `class_in_changes`: a CoA carries the new Class, which its next accounting record echoes (UNCONFIRMED on every release).
+    `class_by_coa`: a CoA carries the new Class, which its next accounting record echoes (UNCONFIRMED on every release).
     """
 
     named_pools: bool = True
-    class_in_changes: bool = True
+    class_by_coa: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class VyosDriver:
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
     ) -> tuple[Attribute, ...]:
         """The rate and, unless it is told not to, Class."""
-        given = class_octets if self.options.class_in_changes else None
+        given = class_octets if self.options.class_by_coa else None
         return accel_ppp.change_attributes(new, class_octets=given)
 
     def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:

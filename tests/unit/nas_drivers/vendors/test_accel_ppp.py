@@ -60,7 +60,7 @@ def test_the_rate_and_class_change_live_and_a_pool_does_not() -> None:
 
 def test_class_is_left_out_of_changes_where_the_option_says_so() -> None:
     slow = SessionPolicy(rate=RatePair(BitRate(8_000_000), BitRate(1_000_000)))
-    driver = Drivers({"accel_ppp": Options(class_in_changes=False)}).of("accel_ppp")
+    driver = Drivers({"accel_ppp": Options(class_by_coa=False)}).of("accel_ppp")
 
     assert driver.change_attributes(slow, class_octets=b"CO1") == (Attribute("Filter-Id", ":=", "8000/1000"),)
 
