@@ -310,6 +310,16 @@ def check_reach(connection: Connection) -> Iterator[Finding]:
                 "is told the API password in clear",
                 f"corrente nas set {nas.name} --api-tls --api-certificate SHA256",
             ),
+            (
+                nas.ssh_username is not None and nas.ssh_host_key is None,
+                "has a command line whose host key nobody has trusted: nothing is typed there",
+                f"corrente nas host-key {nas.name}",
+            ),
+            (
+                nas.verification == "cli" and nas.ssh_username is None,
+                "is to be verified by its command line and has no access to it",
+                f"corrente nas set {nas.name} --ssh-user USER --ssh-password-file FILE",
+            ),
         ):
             if holds:
                 well = False

@@ -27,6 +27,7 @@ from nas_drivers.driver import Drivers
 
 command = click.Group("enforcement", help="Changes on their way to live sessions, their packets, and one more try.")
 _CODES: Final = {
+    0: "API or command line",
     40: "Disconnect-Request",
     41: "Disconnect-ACK",
     42: "Disconnect-NAK",

@@ -25,6 +25,7 @@ import psycopg
 
 from control_plane import telemetry
 from control_plane.control_loop.api_calls import ApiCall, ApiCaller
+from control_plane.control_loop.cli_calls import CliCall, CliCaller
 from control_plane.control_loop.enforcement import Outcome, Progress, Reply
 from control_plane.control_loop.outgoing import Outgoing
 from control_plane.control_loop.turn import Came, MaySend, News, Turns
@@ -79,7 +80,7 @@ class Enforcer:
     async def _run(self, stop: threading.Event) -> None:
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
         self._sender = self._make_sender()
-        self._caller = ApiCaller()
+        self._caller, self._typist = ApiCaller(), CliCaller()
         retry_s = _FIRST_RETRY_S
         with ThreadPoolExecutor(1, thread_name_prefix="enforcer database") as database:
             try:
@@ -122,6 +123,7 @@ class Enforcer:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         await self._sender.close()
         self._caller.close()
+        self._typist.close()
         try:
             await self._loop.run_in_executor(database, self._turns.let_go, self._news)
         except psycopg.Error as error:
@@ -151,7 +153,7 @@ class Enforcer:
         await self._loop.run_in_executor(database, self._turns.close_ghosts)
         return len(turn.outgoing) > RESTRICTING_BESIDE
 
-    async def _deliver(self, change: Change, progress: Progress, outgoing: Outgoing | ApiCall) -> None:
+    async def _deliver(self, change: Change, progress: Progress, outgoing: Outgoing | ApiCall | CliCall) -> None:
         """One exchange, to its outcome."""
         try:
             outcome = await self._exchange(change, outgoing)
@@ -173,12 +175,14 @@ class Enforcer:
         else:
             self._news.came.append(Came(change, progress, outcome, datetime.now(UTC) + self._turns.ahead))
 
-    async def _exchange(self, change: Change, outgoing: Outgoing | ApiCall) -> Outcome | None:
+    async def _exchange(self, change: Change, outgoing: Outgoing | ApiCall | CliCall) -> Outcome | None:
         """Ask the device; None when this worker may not any more: it was stopped, or the database was away, for longer
         than its lease, and another may have told the session something newer."""
         trace, ours = partial(self._trace, change), partial(self._turns.is_ours, change.id)
         if isinstance(outgoing, ApiCall):
             return await self._caller.end_session(outgoing, on_packet=trace, may_leave=ours)
+        if isinstance(outgoing, CliCall):
+            return await self._typist.end_session(outgoing, on_packet=trace, may_leave=ours)
         return _outcome(await self._sender.send(outgoing.target, outgoing.request, on_packet=trace, may_leave=ours))
 
     def _trace(self, change: Change, trace: PacketTrace) -> None:

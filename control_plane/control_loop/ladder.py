@@ -125,7 +125,8 @@ class Ladders:
         return any(attribute.name == "Class" for attribute in given)
 
     def offers(self, method: Method, nas_id: int, from_version: bytes | None, profile_id: int | None) -> bool:
-        """Whether the method can be carried out on this NAS: by RADIUS always, by its API to end a session.
+        """Whether the method can be carried out on this NAS: by RADIUS always, by its API or command line to end
+        a session.
 
         Lists of addresses are left to a new login: an entry of ours could outlive the session and hit who has its address
         next.
@@ -133,6 +134,10 @@ class Ladders:
         if method in _BY_RADIUS:
             return True
         nas = self._nases.get(nas_id)
-        if method is not Method.ROUTEROS_API or nas is None or nas.sealed_api_password is None:
+        if nas is None:
             return False
-        return self.ends_session(nas_id, method, from_version, profile_id)
+        if method is Method.ROUTEROS_API:
+            has_access = nas.sealed_api_password is not None
+        else:
+            has_access = nas.has_command_line and self.driver(nas_id).cli is not None
+        return has_access and self.ends_session(nas_id, method, from_version, profile_id)

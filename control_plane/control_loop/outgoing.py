@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from control_plane.control_loop.api_calls import TIMEOUT_S, ApiCall
+from control_plane.control_loop.cli_calls import CliCall
 from control_plane.control_loop.enforcement import Progress
 from control_plane.control_loop.ladder import Ladders
 from control_plane.store.enforcement import Change
 from control_plane.store.targets import NasTarget
+from nas_drivers.driver import NasDriver
 from nas_drivers.errors import NasError
 from nas_drivers.policy import Method, SessionIdentity
 from nas_drivers.transport.coa import ChangeCode, ChangeRequest, ChangeTarget
 from nas_drivers.transport.routeros import ApiAccess
+from nas_drivers.transport.ssh import SshAccess
 from radius_hooks.packet import CLASS_PREFIX
-from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row
+from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row, nas_ssh_row
 
 _CODES: Final = {Method.COA: ChangeCode.COA, Method.DISCONNECT: ChangeCode.DISCONNECT}
 
@@ -40,11 +43,15 @@ class Outgoing:
     request: ChangeRequest
 
 
-def build_outgoing(change: Change, progress: Progress, ladders: Ladders, sealer: Sealer) -> Outgoing | ApiCall:
+def build_outgoing(
+    change: Change, progress: Progress, ladders: Ladders, sealer: Sealer
+) -> Outgoing | ApiCall | CliCall:
     """The request for a change as far as it has come. Raises: ContentError, NasError, SealError, ValueError."""
     nas, driver = ladders.nas(change.nas_id), ladders.driver(change.nas_id)
     if progress.method is Method.ROUTEROS_API:
         return ApiCall(api_access(nas, sealer), change.username, change.acct_session_id)
+    if progress.method is Method.CLI:
+        return _cli_call(change, nas, driver, sealer)
     code = _CODES.get(progress.method)
     if code is None:
         raise UnreachableError(f"{nas.name}: no way to carry out {progress.method.value}")
@@ -93,6 +100,30 @@ def api_access(nas: NasTarget, sealer: Sealer) -> ApiAccess:
         port=nas.api_port,
         tls=nas.api_tls,
         certificate=nas.api_certificate,
+        timeout_s=TIMEOUT_S,
+    )
+
+
+def _cli_call(change: Change, nas: NasTarget, driver: NasDriver, sealer: Sealer) -> CliCall:
+    if driver.cli is None:
+        raise UnreachableError(f"{nas.name}: no command of {driver.vendor} is known")
+    return CliCall(ssh_access(nas, driver.cli.device_type, sealer), driver.cli, _identity(change, nas))
+
+
+def ssh_access(nas: NasTarget, device_type: str, sealer: Sealer) -> SshAccess:
+    """How the command line of a NAS is reached. Raises: UnreachableError, SealError."""
+    if nas.ssh_address is None or nas.ssh_username is None or nas.sealed_ssh_password is None:
+        raise UnreachableError(f"{nas.name}: no command line: corrente nas set {nas.name} --ssh-user, --ssh-address")
+    if nas.ssh_host_key is None:
+        raise UnreachableError(f"{nas.name}: no host key is trusted: corrente nas host-key {nas.name}")
+    return SshAccess(
+        nas_id=nas.id,
+        address=str(nas.ssh_address),
+        username=nas.ssh_username,
+        password=sealer.open(nas.sealed_ssh_password, row=nas_ssh_row(nas.id)).decode(),
+        host_key=nas.ssh_host_key,
+        device_type=device_type,
+        port=nas.ssh_port,
         timeout_s=TIMEOUT_S,
     )
 

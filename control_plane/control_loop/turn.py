@@ -22,6 +22,7 @@ import psycopg
 from control_plane import db, telemetry
 from control_plane.accounting.session_state import SessionEnd
 from control_plane.control_loop.api_calls import ApiCall
+from control_plane.control_loop.cli_calls import CliCall
 from control_plane.control_loop.enforcement import (
     ATTEMPTS_MAX,
     Next,
@@ -107,7 +108,7 @@ class News:
 class Turn:
     """What one transaction decided: what to send now, and which of our sessions the devices do not have."""
 
-    outgoing: list[tuple[Change, Progress, Outgoing | ApiCall]] = field(default_factory=list)
+    outgoing: list[tuple[Change, Progress, Outgoing | ApiCall | CliCall]] = field(default_factory=list)
     gone: dict[int, list[UUID]] = field(default_factory=dict)
     replaced: dict[int, list[UUID]] = field(default_factory=dict)
     ended: list[tuple[Change, Ended]] = field(default_factory=list)

@@ -23,7 +23,7 @@ from radius_hooks.decision import step_at
 
 # RFC 5176 section 2.3; 0 stands for a call that is no RADIUS.
 _CODES: Final = {
-    0: "API call",
+    0: "API or command line",
     40: "Disconnect-Request",
     41: "Disconnect-ACK",
     42: "Disconnect-NAK",

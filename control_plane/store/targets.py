@@ -39,13 +39,24 @@ class NasTarget:
     api_certificate: bytes | None
     api_username: str | None
     sealed_api_password: bytes | None
+    ssh_address: IPv4Address | IPv6Address | None
+    ssh_port: int
+    ssh_username: str | None
+    sealed_ssh_password: bytes | None
+    ssh_host_key: str | None
+
+    @property
+    def has_command_line(self) -> bool:
+        """Whether lines may be typed there: a login, and a host key that a person trusted."""
+        return None not in (self.ssh_address, self.sealed_ssh_password, self.ssh_host_key)
 
 
 _TARGETS: Final = """
 SELECT id, name, vendor, coalesce(coa_address, own) AS address, own AS own_address, identifier, coa_port AS port,
     coa_source AS source_address, coa_message_authenticator AS message_authenticator, coa_event_timestamp AS event_timestamp,
     coa_window AS window, coa_rate_per_s AS rate_per_s, sealed_secret, sealed_coa_secret, verification::text,
-    coalesce(api_address, coa_address, own) AS api_address, api_port, api_tls, api_certificate, api_username, sealed_api_password
+    coalesce(api_address, coa_address, own) AS api_address, api_port, api_tls, api_certificate, api_username, sealed_api_password,
+    coalesce(ssh_address, coa_address, own) AS ssh_address, ssh_port, ssh_username, sealed_ssh_password, ssh_host_key
 FROM nas CROSS JOIN LATERAL (SELECT CASE WHEN masklen(source) = CASE family(source) WHEN 4 THEN 32 ELSE 128 END
     THEN host(source)::inet END AS own) AS o
 """

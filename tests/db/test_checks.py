@@ -145,6 +145,19 @@ def test_a_nas_that_no_change_can_reach_or_prove_is_named(connection):
     assert [finding.verdict for finding in check_reach(connection)] == [Verdict.OK]
 
 
+def test_a_command_line_that_nobody_can_use_is_named(connection):
+    add_nas(connection, "mikrotik")
+    connection.execute("UPDATE nas SET verification = 'cli'")
+    assert "command line and has no access to it" in next(check_reach(connection)).text
+
+    sealed = SEALER.seal(b"secret", row="nas_ssh:1")
+    connection.execute("UPDATE nas SET ssh_username = 'corrente', sealed_ssh_password = %s", (sealed,))
+    assert "host key nobody has trusted" in next(check_reach(connection)).text
+
+    connection.execute("UPDATE nas SET ssh_host_key = 'ssh-ed25519 ' || repeat('A', 68)")
+    assert [finding.verdict for finding in check_reach(connection)] == [Verdict.OK]
+
+
 def test_a_vendor_without_a_driver_fails(connection):
     add_nas(connection, "no_such_maker")
     assert [finding.verdict for finding in check_profiles(connection, DEFAULT_DRIVERS)] == [Verdict.FAIL]

@@ -11,8 +11,15 @@ import time
 import tty
 from pathlib import Path
 
-SESSIONS = {"00000007": ("anna", "192.0.2.7"), "00000008": ("anna", "192.0.2.8"), "00000009": ("bruno", "192.0.2.9")}
 HERE = Path(__file__).parent
+SESSIONS = {"00000007": ("anna", "192.0.2.7"), "00000008": ("anna", "192.0.2.8"), "00000009": ("bruno", "192.0.2.9")}
+# As IOS XE's command reference prints a session; `sessions` beside this has a line of number, name and address for each.
+DETAILS = """Type: PPPoE, UID: {0}, State: authen, Identity: {1}
+IPv4 Address: {2}
+Session Up-time: 00:01:02, Last Changed: 00:01:02
+Switch-ID: 4106
+
+"""
 
 
 def say(text: str) -> None:
@@ -32,6 +39,12 @@ def key() -> str:
 def gone() -> set[str]:
     file = HERE / "gone"
     return set(file.read_text().split()) if file.exists() else set()
+
+
+def cisco_sessions() -> list[list[str]]:
+    file = HERE / "sessions"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [line.split() for line in lines if line.split()[0] not in gone()]
 
 
 def page(lines: list[str]) -> None:
@@ -56,6 +69,13 @@ def obey(words: list[str], prompt: str) -> str:
             say("".join(f"{number} {name} {address}\n" for number, (name, address) in live.items() if name == wanted))
         case ["show", "numbers"]:
             page([f"number {number}" for number in range(1, 18)])
+        case ["show", "subscriber", "session", "username", wanted]:
+            found = [one for one in cisco_sessions() if one[1] == wanted]
+            say("".join(DETAILS.format(*one) for one in found) or "% No active Subscriber Sessions\n\n")
+        case ["clear", "subscriber", "session", "uid", number]:
+            say("This will clear the session. Continue? [confirm]")
+            if sys.stdin.readline().strip() == "y":
+                (HERE / "gone").write_text(" ".join({*gone(), number}))
         case ["clear", "session", number] if number in live:
             say(f"Clear session {number}? [y/N] ")
             if sys.stdin.readline().strip() == "y":
