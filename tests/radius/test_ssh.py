@@ -84,12 +84,13 @@ def test_real_vtysh_says_in_its_own_words_that_it_does_not_know_a_command(access
 
 
 def test_real_vtysh_changes_its_prompt_in_its_configuration_and_back(access):
-    steps = (CliStep("configure terminal", prompt=r"\(config\)#"), CliStep("exit"), CliStep("echo back again"))
+    steps = (CliStep("configure terminal", prompt=r"\(config\)#"), CliStep("exit"), CliStep("show memory bgpd"))
 
     with SshDevice(replace(access, username="frr-vtysh")) as device:
         answers = device.type_steps(steps)
 
-    assert answers == ("", "", "back again")
+    assert answers[:2] == ("", "")
+    assert "BGP" in answers[2]
 
 
 def test_the_stand_in_shell_clears_a_session_when_its_question_is_answered(server, access):
