@@ -150,10 +150,12 @@ def check_sendable(attributes: Iterable[Attribute]) -> None:
 
 
 def by_key(attributes: Iterable[Attribute]) -> dict[tuple[str, str], set[str]]:
-    """The values by what they set: the attribute, and in `key=value` texts the key too."""
+    """The values by what they set: the attribute, and in `key=value` texts the key too; services add up, so each is its own."""
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for one in attributes:
         key, equals, _ = one.value.partition("=")
+        if "Service-Activate" in one.name or key == "subscriber:sa":
+            key, equals = service_begun(one.value), "="
         found[one.name, key if equals else ""].add(one.value)
     return found
 
