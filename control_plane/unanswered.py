@@ -81,7 +81,7 @@ def read_dropped(lines: Iterable[str], *, since: datetime) -> list[Dropped]:
 
 def check_unanswered(connection: psycopg.Connection[Any], settings: Settings, *, now: datetime) -> Iterator[Finding]:
     """Devices that ask and get no answer. `now` in the machine's own time, without a zone, as the logs are."""
-    dropped = read_dropped(_log_lines(settings), since=now - _LOOK_BACK)
+    dropped = load_dropped(settings, since=now - _LOOK_BACK)
     sources = [nas.source for nas in load_nases(connection) if nas.enabled]
     # One that was added since is answered.
     strangers = [
@@ -95,6 +95,17 @@ def check_unanswered(connection: psycopg.Connection[Any], settings: Settings, *,
         yield finding
     if well:
         yield ok("unanswered requests", "none in the last hour")
+
+
+def load_dropped(settings: Settings, *, since: datetime) -> list[Dropped]:
+    """Who was dropped since then, by both servers' logs; each once, with the last time. `since` as the logs are."""
+    return read_dropped(_log_lines(settings), since=since)
+
+
+def load_malformed(settings: Settings) -> int | None:
+    """How many packets the login server could not read or take since it started; None when it can't be asked here."""
+    config_dir, port = StateDir(settings.state_dir).freeradius, settings_in_force(settings).radius.status_port
+    return malformed_logins(config_dir, port=port)
 
 
 def _strangers(strangers: list[Dropped]) -> Iterator[Finding]:
@@ -119,8 +130,7 @@ def _wrong_secrets(dropped: list[Dropped]) -> Iterator[Finding]:
 
 
 def _malformed(settings: Settings) -> Iterator[Finding]:
-    config_dir, port = StateDir(settings.state_dir).freeradius, settings_in_force(settings).radius.status_port
-    count = malformed_logins(config_dir, port=port)
+    count = load_malformed(settings)
     if count:
         yield warn(
             "unanswered requests",

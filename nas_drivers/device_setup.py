@@ -8,7 +8,7 @@ Next: vendors/mikrotik.py
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from nas_drivers.cli_dialect import WORD_RULE, CliWordError, cli_word, is_cli_word
@@ -88,6 +88,34 @@ class DeviceSetup:
     def filters(self) -> tuple[str, ...]:
         """The filters that profiles name."""
         return _once(policy.filter for policy in self.policies)
+
+
+def fit_policies(policies: Iterable[SessionPolicy]) -> tuple[tuple[SessionPolicy, ...], tuple[str, ...]]:
+    """The policies without the names that no command line takes as they stand, and those names.
+
+    One pool with a blank in its name must not keep a device from all its other commands; whoever prints them says what is
+    left out.
+    """
+    left_out: list[str] = []
+
+    def fits(name: str | None) -> bool:
+        if name is not None and not is_cli_word(name):
+            left_out.append(name)
+        return name is not None and is_cli_word(name)
+
+    fitting = tuple(
+        replace(
+            policy,
+            address_lists=tuple(name for name in policy.address_lists if fits(name)),
+            device_policy=policy.device_policy if fits(policy.device_policy) else None,
+            ipv4_pool=policy.ipv4_pool if fits(policy.ipv4_pool) else None,
+            ipv6_pool=policy.ipv6_pool if fits(policy.ipv6_pool) else None,
+            delegated_ipv6_pool=policy.delegated_ipv6_pool if fits(policy.delegated_ipv6_pool) else None,
+            filter=policy.filter if fits(policy.filter) else None,
+        )
+        for policy in policies
+    )
+    return fitting, _once(left_out)
 
 
 def _once(names: Iterable[str | None]) -> tuple[str, ...]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from control_plane.checks import all_findings
+from control_plane.cli._findings import print_finding
 from control_plane.findings import Verdict
 from control_plane.settings import Settings
-
-_COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
 
 @click.command("check")
@@ -20,11 +19,7 @@ def command(settings: Settings) -> None:
     """
     failed = 0
     for finding in all_findings(settings):
-        click.echo(
-            f"{click.style(f'{finding.verdict.value:4}', fg=_COLOURS[finding.verdict])}  {finding.subject}: {finding.text}"
-        )
-        if finding.advice:
-            click.echo(f"      → {finding.advice}")
+        print_finding(finding)
         failed += finding.verdict is Verdict.FAIL
     if failed:
         click.echo(f"{failed} to put right.", err=True)

@@ -18,6 +18,10 @@ from control_plane.cli._console import (
     sealer_of,
     unknown,
 )
+from control_plane.cli._nas_asking import NewNas, given_nas
+from control_plane.cli._nas_check import commands as commands_command
+from control_plane.cli._nas_check import commands_of_new, facing, facing_options, print_commands
+from control_plane.cli._nas_check import test as test_command
 from control_plane.cli._nas_options import (
     change_columns,
     change_options,
@@ -33,6 +37,7 @@ from control_plane.cli._options import (
     secret_options,
     warn_of_short_nas_secret,
 )
+from control_plane.device_commands import DeviceCommands
 from control_plane.quantities import Network, network_text
 from control_plane.settings import Settings
 from control_plane.store.changes import save_changes
@@ -50,6 +55,8 @@ from control_plane.store.nas import (
 from nas_drivers.driver import driver_for, vendor_names
 
 command = click.Group("nas", help="Access devices: who may ask, with which secret, and where CoA goes.")
+command.add_command(commands_command)
+command.add_command(test_command)
 _HOST_KEY_TIMEOUT_S = 10.0
 _SECRET = "the RADIUS shared secret"  # noqa: S105 - words for a person
 
@@ -110,43 +117,59 @@ def _check_source(source: Network, name: str, others: list[Nas], *, nested: bool
 
 
 @command.command("add")
-@click.argument("name")
-@click.argument("source", type=NETWORK)
-@click.option("--vendor", required=True, help="How it is spoken to: a file name in nas_drivers/vendors.")
+@click.argument("name", required=False)
+@click.argument("source", type=NETWORK, required=False)
+@click.option("--vendor", help="How it is spoken to: a file name in nas_drivers/vendors.")
+@facing_options
 @_common_options
 @click.pass_obj
-def add(settings: Settings, /, name: str, source: Network, vendor: str, **options: Any) -> None:
+def add(settings: Settings, /, name: str | None, source: Network | None, vendor: str | None, **options: Any) -> None:
     """Add NAS NAME that sends from SOURCE, an address, or a prefix for a group with one secret.
 
-    Without a secret given, a strong one is made and printed once.
+    Prints what to paste on the device. What is left out is asked for at a terminal. Without a secret given, a strong one is
+    made and printed once.
     """
-    _check_vendor(vendor)
-    given = given_secret(options["secret_file"], ask=options["ask_secret"], what=_SECRET)
+    if vendor is not None:
+        _check_vendor(vendor)
+    new = given_nas(
+        name, source, vendor, secret_file=options["secret_file"], ask_secret=options["ask_secret"], what=_SECRET
+    )
     coa_secret = given_secret(options["coa_secret_file"], ask=False, what="the CoA secret")
     api_password = given_api_password(options, has_user=False)
     ssh_password = given_ssh_password(options, has_user=False)
-    secret = given or made_nas_secret()
+    made = made_nas_secret() if new.secret is None else None
     with open_database(settings) as connection:
-        _check_source(source, name, load_nases(connection), nested=options["nested"])
-        columns = {"name": name, "source": source, "vendor": vendor, "coa_port": driver_for(vendor).default_coa_port}
-        columns |= _columns(connection, options)
+        _check_source(new.source, new.name, load_nases(connection), nested=options["nested"])
+        columns = {"name": new.name, "source": new.source, "vendor": new.vendor}
+        columns |= {"coa_port": driver_for(new.vendor).default_coa_port} | _columns(connection, options)
         save_new_nas(
             connection,
             sealer_of(settings),
             columns,
-            secret=secret.encode(),
+            secret=(made or new.secret or "").encode(),
             coa_secret=None if coa_secret is None else coa_secret.encode(),
             api_password=api_password,
             ssh_password=ssh_password,
         )
-        audit.append(
-            connection, actor=os_user(), action="nas.add", subject=name, detail={"source": source, "vendor": vendor}
-        )
-    click.echo(f"Added NAS {name} at {network_text(source)}; it is answered as soon as the edge has published it.")
-    if given is None:
-        click.echo(f"Its secret, shown this once: {secret}")
-    else:
-        warn_of_short_nas_secret(secret)
+        detail = {"source": new.source, "vendor": new.vendor}
+        audit.append(connection, actor=os_user(), action="nas.add", subject=new.name, detail=detail)
+        commands = commands_of_new(connection, settings, new.name, facing(options), made_secret=made)
+    _tell_added(new, commands, made)
+
+
+def _tell_added(new: NewNas, commands: DeviceCommands, made: str | None) -> None:
+    click.echo(
+        f"Added NAS {new.name} at {network_text(new.source)}; it is answered as soon as the edge has published it."
+    )
+    if commands.text:
+        click.echo(f"Paste this on it, then run `corrente nas test {new.name}`:\n")
+    print_commands(commands)
+    if commands.text:
+        click.echo()
+    if made is not None:
+        click.echo(f"Its secret, shown this once: {made}")
+    elif new.secret is not None:
+        warn_of_short_nas_secret(new.secret)
 
 
 @command.command("list")

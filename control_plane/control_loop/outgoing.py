@@ -65,7 +65,7 @@ def build_outgoing(
             raise ContentError(f"profile {change.profile_id} is not what version {change.desired_version!r} means")
         old = ladders.given_by(change.from_version)
         attributes += driver.change_attributes(policy, old=old, class_octets=_new_class(change))
-    return Outgoing(_target(nas, sealer), ChangeRequest(code, attributes))
+    return Outgoing(change_target(nas, sealer), ChangeRequest(code, attributes))
 
 
 def _identity(change: Change, nas: NasTarget) -> SessionIdentity:
@@ -128,7 +128,8 @@ def ssh_access(nas: NasTarget, device_type: str, sealer: Sealer) -> SshAccess:
     )
 
 
-def _target(nas: NasTarget, sealer: Sealer) -> ChangeTarget:
+def change_target(nas: NasTarget, sealer: Sealer) -> ChangeTarget:
+    """Where a NAS is sent changes, with the secret in clear. Raises: UnreachableError, SealError."""
     if nas.address is None:
         raise UnreachableError(
             f"{nas.name} stands for many devices and has no CoA address: give it one, or register each by itself"

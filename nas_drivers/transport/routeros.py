@@ -31,6 +31,7 @@ from routeros_api.exceptions import RouterOsApiCommunicationError, RouterOsApiEr
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.errors import NasError
 from nas_drivers.routeros_output import Row, read_session_id, read_sessions
+from nas_drivers.routeros_setup import RouterOsSetup, read_setup
 
 TLS_PORT: Final = 8729
 PLAIN_PORT: Final = 8728
@@ -39,6 +40,10 @@ DEFAULT_TIMEOUT_S: Final = 30.0
 _ACTIVE_COLUMNS: Final = ".id,name,caller-id,address,uptime,session-id"
 _QUEUE_COLUMNS: Final = "name,max-limit"
 _LIST_COLUMNS: Final = ".id,list,address,comment,dynamic,disabled"
+# Never the passwords.
+_LOCAL_COLUMNS: Final = "name,service,disabled"
+_RULE_COLUMNS: Final = ".id,action,disabled"
+_PROFILE_COLUMNS: Final = "name,rate-limit,address-list"
 _GONE: Final = "no such item"
 
 
@@ -128,6 +133,19 @@ class RouterOsDevice:
             if row.get("name") == username and read_session_id(row.get("session-id", "")) == acct_session_id.lower()
         ]
         return any([self._removed("/ppp/active", row) for row in wanted])
+
+    def read_setup(self) -> RouterOsSetup:
+        """What of its configuration stands beside RADIUS, and its clock. Changes nothing. Raises: RouterOsError."""
+        return read_setup(
+            clock=self._call("/system/clock", "print", {}),
+            secrets=self._call("/ppp/secret", "print", {"proplist": _LOCAL_COLUMNS}),
+            rules=self._call(
+                "/ip/firewall/filter", "print", {"proplist": _RULE_COLUMNS}, {"action": "fasttrack-connection"}
+            ),
+            profiles=self._call("/ppp/profile", "print", {"proplist": _PROFILE_COLUMNS}),
+            incoming=self._call("/radius/incoming", "print", {}),
+            aaa=self._call("/ppp/aaa", "print", {}),
+        )
 
     def _entries(self, address: str) -> list[Row]:
         return self._call("/ip/firewall/address-list", "print", {"proplist": _LIST_COLUMNS}, {"address": address})

@@ -33,6 +33,8 @@ class StandInRouterOsApi:
     has_empty: bool = True
     logins: int = 0
     commands: list[str] = field(default_factory=list)
+    # Rows of other paths, such as /ppp/secret, as they are printed.
+    settings: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     port: int = 0
 
     @asynccontextmanager
@@ -110,6 +112,8 @@ class StandInRouterOsApi:
         match path, command:
             case "/ppp/active" | "/queue/simple" | "/ip/firewall/address-list", "print":
                 yield from self._printed(path, sentence)
+            case _, "print" if path in self.settings:
+                yield from self._printed(path, sentence)
             case "/ppp/active", "remove":
                 yield from self._removed_session(_arguments(sentence)[".id"])
             case _:
@@ -129,6 +133,7 @@ class StandInRouterOsApi:
         yield ["!done"]
 
     def _rows(self, path: str) -> Iterator[dict[str, str]]:
+        yield from self.settings.get(path, ())
         for session in self.sessions.all():
             lists = session.address_lists if path == "/ip/firewall/address-list" else ()
             for place, name in enumerate(lists):

@@ -6,6 +6,7 @@ import pytest
 from support.vendor_cases import SAMPLE_SETUP
 
 from nas_drivers.cli_dialect import CliWordError
+from nas_drivers.device_setup import fit_policies
 from nas_drivers.policy import SessionPolicy
 
 
@@ -44,3 +45,19 @@ def test_a_secret_that_does_not_fit_is_refused_without_being_shown(column):
         replace(SAMPLE_SETUP, **{column: "se cret?"})
     assert "se cret?" not in str(refused.value)
     assert "bras-1" in str(refused.value)
+
+
+def test_names_that_no_command_line_takes_are_left_out_and_told_and_the_others_stay():
+    policies = (
+        SessionPolicy(ipv4_pool="pool 1", ipv6_pool="six", address_lists=("walled", "no mail"), device_policy="home"),
+        SessionPolicy(filter="x|y", delegated_ipv6_pool="pool 1"),
+    )
+
+    fitting, left_out = fit_policies(policies)
+
+    assert fitting == (
+        SessionPolicy(ipv6_pool="six", address_lists=("walled",), device_policy="home"),
+        SessionPolicy(),
+    )
+    assert left_out == ("no mail", "pool 1", "x|y")
+    replace(SAMPLE_SETUP, policies=fitting)

@@ -1,0 +1,148 @@
+"""`corrente nas commands` and `corrente nas test`: what to paste on a device, and whether it works."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from control_plane import audit
+from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, sealer_of, unknown
+from control_plane.cli._findings import print_finding
+from control_plane.cli._options import HOST
+from control_plane.device_commands import (
+    DeviceCommands,
+    Facing,
+    device_commands,
+    hidden_secrets,
+    open_secrets,
+)
+from control_plane.device_test.looking import look_at
+from control_plane.findings import Verdict
+from control_plane.settings import Settings
+from control_plane.store.nas import load_nas, load_nases
+from control_plane.store.targets import NasTarget, load_targets
+from nas_drivers.errors import NasError
+from radius_hooks.sealing import SealError
+
+
+def _target(connection: Connection, name: str) -> NasTarget:
+    targets = {nas.name: nas for nas in load_targets(connection)}
+    if name not in targets:
+        raise unknown("NAS", name, targets)
+    return targets[name]
+
+
+def facing_options(function: Any) -> Any:
+    """What only a person may know of how a device sees us."""
+    for option in (
+        click.option(
+            "--radius-address",
+            "radius_addresses",
+            type=HOST,
+            multiple=True,
+            help="Our address as the device reaches it; repeat for several nodes. Else the one this machine would use.",
+        ),
+        click.option("--portal-address", type=HOST, help="What the walled garden may reach."),
+    ):
+        function = option(function)
+    return function
+
+
+def facing(options: dict[str, Any]) -> Facing:
+    """The options as values."""
+    device, portal = options.get("device"), options["portal_address"]
+    return Facing(
+        None if device is None else device.network_address,
+        tuple(one.network_address for one in options["radius_addresses"]),
+        None if portal is None else portal.network_address,
+    )
+
+
+def commands_of_new(
+    connection: Connection, settings: Settings, name: str, how: Facing, *, made_secret: str | None
+) -> DeviceCommands:
+    """What to paste on a NAS that was just added: a secret that was made now is shown, one that was given is not.
+
+    Where the commands can't be printed, a note says why: the NAS is added all the same.
+    """
+    nas = _target(connection, name)
+    hidden = hidden_secrets(nas)
+    try:
+        secrets = hidden if made_secret is None else replace(hidden, radius=made_secret)
+        return device_commands(connection, settings, nas, secrets, how)
+    except NasError as error:
+        return DeviceCommands("", (f"no commands to paste: {error}",))
+
+
+def print_commands(commands: DeviceCommands) -> None:
+    """The text on standard output alone, so that it can be kept in a file; the notes beside it."""
+    click.echo(commands.text, nl=False)
+    for note in commands.notes:
+        click.echo(f"Note: {note}", err=True)
+
+
+@click.command("commands")
+@click.argument("name")
+@click.option("--device", type=HOST, help="Which of the devices, where NAME stands for many.")
+@facing_options
+@click.option(
+    "--show-secret", is_flag=True, help="With the secrets in clear; the audit log keeps who saw them and why."
+)
+@click.option("--reason", help="Why they must be seen. Asked for when left out.")
+@click.pass_obj
+def commands(settings: Settings, /, name: str, *, show_secret: bool, reason: str | None, **options: Any) -> None:
+    """Print what to paste on NAS NAME so that it and Corrente know each other."""
+    with open_database(settings) as connection:
+        nas = _target(connection, name)
+        shown, why = None, ""
+        try:
+            if show_secret:
+                why = (reason if reason is not None else str(click.prompt("Why must it be seen?", err=True))).strip()
+                if not why:
+                    raise Refused("a reason is needed: the audit log keeps it")
+                shown = open_secrets(nas, sealer_of(settings))
+            found = device_commands(connection, settings, nas, shown or hidden_secrets(nas), facing(options))
+        except SealError as error:
+            raise Refused(f"{error}; the settings need the key it was sealed with") from error
+        except NasError as error:
+            raise Refused(str(error)) from error
+        if show_secret:
+            audit.append(connection, actor=os_user(), action="nas.reveal_secret", subject=name, detail={"reason": why})
+    # Only after the commit: what was not written down is not shown.
+    print_commands(found)
+
+
+@click.command("test")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.pass_obj
+def test(settings: Settings, name: str, *, as_json: bool) -> None:
+    """Check step by step whether NAS NAME works with Corrente, and say what to do. No subscriber is touched.
+
+    The exit code is 1 when a line says FAIL.
+    """
+    rows = []
+    sealer = sealer_of(settings)
+    with open_database(settings, autocommit=True) as connection:
+        nas = load_nas(connection, name)
+        if nas is None:
+            raise unknown("NAS", name, (other.name for other in load_nases(connection)))
+        try:
+            for finding in look_at(connection, settings, nas, _target(connection, name), sealer):
+                rows.append(finding)
+                if not as_json:
+                    print_finding(finding)
+        except NasError as error:
+            raise Refused(str(error)) from error
+    failed = sum(one.verdict is Verdict.FAIL for one in rows)
+    if as_json:
+        steps = [
+            {"step": one.subject, "verdict": one.verdict.value, "text": one.text, "advice": one.advice} for one in rows
+        ]
+        print_json({"nas": name, "failed": failed, "steps": steps})
+    elif failed:
+        click.echo(f"{failed} to put right.", err=True)
+    if failed:
+        raise SystemExit(1)

@@ -1,0 +1,307 @@
+"""corrente nas add, commands and test: real database and command line, a simulated device's listener, a stand-in for its API."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from support.change_devices import SECRET, device
+from support.command_line import KEY, run, write_settings
+from support.routeros_api_stand_in import StandInRouterOsApi
+
+from radius_hooks.sealing import Sealer, nas_api_row, nas_row
+
+pytestmark = pytest.mark.db
+
+ROOT = Path(__file__).resolve().parents[2]
+SEALER = Sealer((KEY,))
+ADDRESS = "127.0.61.1"
+CLEAN = {
+    "/ppp/secret": [],
+    "/ip/firewall/filter": [],
+    "/ppp/profile": [{"name": "default", "rate-limit": "", "address-list": ""}],
+    "/radius/incoming": [{"accept": "true", "port": "0"}],
+    "/ppp/aaa": [{"use-radius": "true", "accounting": "true"}],
+    "/system/clock": [],
+}
+
+
+@pytest.fixture
+def corrente(tmp_path, database):
+    settings = write_settings(tmp_path, database)
+    return lambda *arguments, typed=None: run(settings, *arguments, typed=typed)
+
+
+def _audit(connection):
+    connection.rollback()
+    return connection.execute("SELECT actor, action, subject, detail FROM audit_log ORDER BY id").fetchall()
+
+
+# ---------------------------------------------------------------------------------------------- commands
+
+
+def test_adding_a_nas_prints_what_to_paste_on_it_with_the_secret_that_was_made(corrente):
+    done = corrente("nas", "add", "tower", ADDRESS, "--vendor", "mikrotik", "--radius-address", "192.0.2.10")
+
+    assert done.exit_code == 0, done.output
+    secret = done.output.split("shown this once: ")[1].strip()
+    assert f"/radius add service=ppp address=192.0.2.10 src-address={ADDRESS} secret={secret} " in done.output
+    assert "/radius incoming set accept=yes port=3799" in done.output
+
+
+def test_a_secret_that_was_given_is_not_printed(corrente, tmp_path):
+    (tmp_path / "secret").write_text("known-to-the-operator\n")
+    done = corrente("nas", "add", "tower", ADDRESS, "--vendor", "mikrotik", "--secret-file", str(tmp_path / "secret"))
+    assert done.exit_code == 0, done.output
+    assert "secret=PUT-THE-RADIUS-SECRET-HERE " in done.output
+    assert "known-to-the-operator" not in done.output
+
+
+def test_the_commands_are_printed_again_and_the_secret_only_to_who_says_why(corrente, connection):
+    made = corrente("nas", "add", "tower", ADDRESS, "--vendor", "mikrotik").output.split("this once: ")[1].strip()
+
+    hidden = corrente("nas", "commands", "tower")
+    without_reason = corrente("nas", "commands", "tower", "--show-secret", "--reason", " ")
+    shown = corrente("nas", "commands", "tower", "--show-secret", "--reason", "new board")
+
+    assert (hidden.exit_code, made in hidden.output) == (0, False)
+    assert (without_reason.exit_code, made in without_reason.output) == (1, False)
+    assert (shown.exit_code, f"secret={made} " in shown.stdout) == (0, True)
+    assert [row for row in _audit(connection) if row[1] == "nas.reveal_secret"] == [
+        ("maria", "nas.reveal_secret", "tower", {"reason": "new board"})
+    ]
+
+
+def test_a_pool_that_no_command_line_takes_is_left_out_and_told(corrente):
+    corrente("profile", "add", "Home", "--rate", "10M/1M", "--ipv4-pool", "pool 1", "--address-list", "walled")
+    done = corrente("nas", "add", "tower", ADDRESS, "--vendor", "mikrotik")
+    assert done.exit_code == 0, done.output
+    assert "left out: 'pool 1'" in done.output
+    assert "src-address-list=walled" in done.output
+
+
+def test_a_group_has_commands_for_each_of_its_devices(corrente):
+    added = corrente("nas", "add", "towers", "10.1.0.0/16", "--vendor", "mikrotik", "--radius-address", "192.0.2.10")
+    one = corrente("nas", "commands", "towers", "--device", "10.1.0.7", "--radius-address", "192.0.2.10")
+
+    assert added.exit_code == 0, added.output
+    assert "corrente nas commands towers --device ADDRESS" in added.output
+    assert "src-address=10.1.0.7" in one.output
+
+
+def test_without_a_terminal_what_is_missing_is_named_and_nothing_is_added(corrente, connection):
+    done = corrente("nas", "add", "tower")
+    assert (done.exit_code, "missing SOURCE, --vendor" in done.output) == (2, True)
+    assert connection.execute("SELECT count(*) FROM nas").fetchone() == (0,)
+
+
+def test_at_a_terminal_what_is_missing_is_asked_for(tmp_path, database, connection):
+    settings = write_settings(tmp_path, database)
+    ours, theirs = pty.openpty()
+    environment = {
+        **os.environ,
+        "CORRENTE_SECRETS_KEY": base64.b64encode(KEY).decode(),
+        "PYTHONPATH": str(ROOT),
+        "TERM": "dumb",
+    }
+    child = subprocess.Popen(
+        [sys.executable, "-m", "control_plane", "--settings", str(settings), "nas", "add"],
+        stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=tmp_path,
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        for question, answer in (
+            ("Its name", "tower"),
+            ("address it sends from", ADDRESS),
+            ("Vendor", "mikrotik"),
+            ("already", "n"),
+        ):
+            _read_until(ours, question)
+            os.write(ours, f"{answer}\n".encode())
+        _read_until(ours, "shown this once: ")
+        assert child.wait(30) == 0
+    finally:
+        child.kill()
+        child.wait()
+        os.close(ours)
+    assert connection.execute("SELECT name, host(source), vendor FROM nas").fetchall() == [
+        ("tower", ADDRESS, "mikrotik")
+    ]
+
+
+def _read_until(terminal: int, words: str) -> None:
+    shown, deadline = "", time.monotonic() + 60
+    while words not in shown:
+        assert time.monotonic() < deadline, shown
+        if select.select([terminal], [], [], 1)[0]:
+            shown += os.read(terminal, 4096).decode(errors="replace")
+
+
+# -------------------------------------------------------------------------------------------------- test
+
+
+@contextmanager
+def tower(*, listens=True, strict=False):
+    """A device's change listener and the stand-in for its API, in a loop of their own; one session, Anna's."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="device")
+    thread.start()
+    one = device(ADDRESS, vendor="mikrotik", strict=strict)
+    api = StandInRouterOsApi(one.sessions, one.sessions.remove)
+    api.settings = {path: list(rows) for path, rows in CLEAN.items()}
+    standing = api.listening(ADDRESS)
+
+    async def start():
+        await standing.__aenter__()
+        if listens:
+            one.listener.open()
+
+    async def stop():
+        one.listener.close()
+        await standing.__aexit__(None, None, None)
+
+    try:
+        asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+        if listens:
+            api.settings["/radius/incoming"] = [{"accept": "true", "port": str(one.listener.port)}]
+        yield one, api
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def add_tower(connection, one, api, *, port=None, secret=SECRET):
+    connection.execute(
+        "INSERT INTO nas (id, name, source, vendor, sealed_secret, coa_port, api_port, api_tls, api_username, sealed_api_password) "
+        "OVERRIDING SYSTEM VALUE VALUES (7, 'tower', %s, 'mikrotik', %s, %s, %s, false, 'corrente', %s)",
+        (
+            ADDRESS,
+            SEALER.seal(secret, row=nas_row(7)),
+            port or one.listener.port,
+            api.port,
+            SEALER.seal(b"api password", row=nas_api_row(7)),
+        ),
+    )
+    connection.commit()
+
+
+def add_traffic(connection, *, session_id="81000001", username="anna"):
+    """A login half a minute ago, and a session with a record since."""
+    now = datetime.now(UTC)
+    connection.execute("SELECT make_month(current_date)")
+    connection.execute(
+        "INSERT INTO login_attempt (at, attempt_key, outcome, reason, username, nas_id, source) "
+        "VALUES (%s, %s, 'accept', 'full', %s, 7, %s)",
+        (now - timedelta(seconds=30), os.urandom(16), username, ADDRESS),
+    )
+    connection.execute(
+        "INSERT INTO session (session_key, nas_id, acct_session_id, username, started_at, updated_at, received_at, session_time_s, "
+        "octets_in, octets_out, counter_in, counter_out, interim_interval_s, addresses_since) "
+        "VALUES (%s, 7, %s, %s, %s, %s, %s, 10, 0, 0, 0, 0, 300, %s)",
+        (uuid4(), session_id, username, *[now - timedelta(seconds=20)] * 4),
+    )
+    connection.commit()
+
+
+def steps_of(done):
+    return {one["step"]: one["verdict"] for one in json.loads(done.stdout)["steps"]}
+
+
+def test_a_device_that_works_passes_every_step_and_keeps_its_session(corrente, connection):
+    with tower(strict=True) as (one, api):
+        add_tower(connection, one, api)
+        add_traffic(connection)
+        now = datetime.now(UTC)
+        api.settings["/system/clock"] = [{"date": f"{now:%Y-%m-%d}", "time": f"{now:%H:%M:%S}", "gmt-offset": "+00:00"}]
+        done = corrente("nas", "test", "tower", "--json")
+
+        assert done.exit_code == 0, done.output
+        # Without TLS the password is told in clear.
+        assert steps_of(done) == {
+            "reachable": "OK",
+            "secret": "OK",
+            "login": "OK",
+            "accounting": "OK",
+            "changes": "OK",
+            "access": "WARN",
+            "clock": "OK",
+            "bypass": "OK",
+            "sessions": "OK",
+        }
+        assert one.done == []
+        assert one.statistics.changes_answered.total() == 1
+        assert len(one.sessions) == 1
+        assert {command.rpartition("/")[2] for command in api.commands} == {"print"}
+
+
+def test_a_device_that_was_only_added_fails_and_is_told_what_to_do(corrente, connection):
+    with tower(listens=False) as (one, api):
+        add_tower(connection, one, api, port=9)
+        api.password = "another"
+        done = corrente("nas", "test", "tower")
+
+    assert done.exit_code == 1
+    assert f"FAIL  reachable: nothing came from {ADDRESS} in the last day" in done.output
+    assert "WARN  secret: not known" in done.output
+    assert f"FAIL  changes: nothing listens on {ADDRESS} port 9" in done.output
+    assert "FAIL  access: RouterOS API of NAS 7" in done.output
+    assert "login refused" in done.output
+    assert "3 to put right." in done.output
+    assert "→ paste what `corrente nas commands tower` prints" in done.output
+
+
+def test_a_wrong_secret_shows_in_the_servers_log_and_in_the_answer_to_a_change(corrente, connection, tmp_path):
+    log = tmp_path / "var" / "log" / "authentication.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        f"{datetime.now():%a %b %d %H:%M:%S %Y} : Info: Dropping packet without response because of error: Received packet "
+        f"from {ADDRESS} with invalid Message-Authenticator!  (Shared secret is incorrect.) (from client tower)\n"
+    )
+    with tower() as (one, api):
+        add_tower(connection, one, api, secret=b"not the device's secret")
+        found = steps_of(corrente("nas", "test", "tower", "--json"))
+
+    assert (found["reachable"], found["secret"], found["changes"]) == ("OK", "FAIL", "FAIL")
+
+
+def test_what_bypasses_radius_and_sessions_of_nobody_are_found_by_the_api(corrente, connection):
+    with tower() as (one, api):
+        add_tower(connection, one, api)
+        api.settings["/ppp/secret"] = [{"name": "backdoor", "service": "pppoe", "disabled": "false"}]
+        api.settings["/ip/firewall/filter"] = [{"action": "fasttrack-connection", "disabled": "false"}]
+        api.settings["/system/clock"] = [{"date": "2020-01-01", "time": "00:00:00", "gmt-offset": "+00:00"}]
+        done = corrente("nas", "test", "tower")
+
+    assert "FAIL  bypass: 1 local secrets log in without RADIUS: backdoor" in done.output
+    assert "FAIL  bypass: 1 FastTrack rules" in done.output
+    assert "FAIL  clock: " in done.output
+    assert "FAIL  sessions: 1 only on the device: anna" in done.output
+
+
+def test_while_everything_is_stopped_no_packet_leaves(corrente, connection):
+    with tower() as (one, api):
+        add_tower(connection, one, api)
+        corrente("stop", "--reason", "maintenance of the core", "--yes")
+        done = corrente("nas", "test", "tower")
+        assert "WARN  changes: not asked: `corrente stop` holds all that is sent" in done.output
+        assert (one.statistics.changes_answered.total(), one.statistics.changes_dropped.total()) == (0, 0)
+
+
+def test_a_nas_that_is_not_there_is_named(corrente):
+    done = corrente("nas", "test", "towr")
+    assert (done.exit_code, "there is no NAS 'towr'" in done.output) == (1, True)
