@@ -11,10 +11,15 @@ python=$root/.venv/bin/python
 log=/dev/null
 policies_placed=
 
-# FreeRADIUS and PostgreSQL are real parts, never imitated. git is here for bin/test alone: some tests read the tree.
-# tshark reads our packets with dictionaries that are not ours; sshd and FRR's vtysh are a real command line.
+# FreeRADIUS and PostgreSQL are real parts, never imitated. For bin/test alone: git, because some tests read the tree;
+# tshark, which reads our packets with dictionaries that are not ours; sshd and FRR's vtysh, a real command line; devices
+# of others that our changes are sent to, in network namespaces with a packet filter between.
 packages_run=(python3 python3-venv freeradius freeradius-python3 postgresql-15 iproute2 procps)
-packages_test=("${packages_run[@]}" freeradius-utils freeradius-postgresql git tshark openssh-server frr)
+packages_test=("${packages_run[@]}" freeradius-utils freeradius-postgresql git tshark openssh-server frr
+    hostapd wpasupplicant nftables charon-systemd strongswan-swanctl libcharon-extra-plugins)
+# Package to service: what would start by itself at the next boot, with its stock configuration.
+declare -A service_of=([freeradius]=freeradius [openssh-server]=ssh [frr]=frr
+    [hostapd]=hostapd [wpasupplicant]=wpa_supplicant [charon-systemd]=strongswan)
 
 services_policy=/usr/sbin/policy-rc.d
 cluster_policy=/etc/postgresql-common/createcluster.d/corrente-install.conf
@@ -65,7 +70,7 @@ place_policies() {
     as_root mkdir -p "${cluster_policy%/*}"
     printf '%s\ncreate_main_cluster = false\n' "$policy_mark" | as_root tee "$cluster_policy" >/dev/null
     [ ! -e "$services_policy" ] || return 0
-    printf '#!/bin/sh\n%s\ncase "$1" in freeradius*|postgresql*|ssh*|frr*) exit 101 ;; esac\nexit 0\n' "$policy_mark" |
+    printf '#!/bin/sh\n%s\ncase "$1" in freeradius*|postgresql*|ssh*|frr*|hostapd*|wpa_supplicant*|strongswan*) exit 101 ;; esac\nexit 0\n' "$policy_mark" |
         as_root tee "$services_policy" >/dev/null
     as_root chmod 755 "$services_policy"
 }
@@ -107,8 +112,12 @@ explain_apt() {
 The whole log: $log"
 }
 
+disable_service() { # its name; with systemd or without
+    as_root systemctl disable "$1" >>"$log" 2>&1 || as_root update-rc.d "$1" disable >>"$log" 2>&1 || true
+}
+
 install_packages() { # package names
-    local missing service fresh=()
+    local missing package
     mapfile -t missing < <(missing_of "$@")
     [ "${#missing[@]}" -gt 0 ] || return 0
     command -v apt-get >/dev/null || fail "These Debian packages are missing, and there is no apt-get here: ${missing[*]}"
@@ -120,9 +129,6 @@ You are not root and there is no sudo. As root, run: apt-get install ${missing[*
     if [ "$(id -u)" != 0 ] && [ ! -t 0 ] && ! sudo -n true 2>/dev/null; then
         fail "sudo asks for a password and there is no terminal to give it. As root, run: apt-get install ${missing[*]}"
     fi
-    for service in freeradius openssh-server frr; do
-        grep -qx "$service" < <(printf '%s\n' "${missing[@]}") && fresh+=("${service/openssh-server/ssh}")
-    done
     policies_placed=yes
     place_policies
     # What an interrupted installation left half done would stop this one; otherwise this does nothing.
@@ -130,8 +136,10 @@ You are not root and there is no sudo. As root, run: apt-get install ${missing[*
     # A list that fails to load matters only if the packages then can't be found.
     run_apt "reading package lists" update || say "  some package lists could not be read; going on"
     run_apt "installing" install --no-install-recommends "${missing[@]}" || explain_apt "apt-get failed." "${missing[@]}"
-    # A fresh freeradius would start at the next boot with its stock configuration and take our ports; nobody asked for the others.
-    for service in "${fresh[@]}"; do as_root update-rc.d "$service" disable >>"$log" 2>&1 || true; done
+    # A fresh freeradius would start at the next boot and take our ports. One that was there before stays as it is.
+    for package in "${missing[@]}"; do
+        [ -z "${service_of[$package]:-}" ] || disable_service "${service_of[$package]}"
+    done
     remove_policies
     policies_placed=
 }
