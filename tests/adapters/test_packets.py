@@ -15,12 +15,14 @@ from typing import Final
 import pytest
 from support.conformance import (
     CHANGES,
-    CLASS,
-    IDENTITY,
+    COA_REQUEST,
+    DISCONNECT_REQUEST,
     PROFILES,
     SECRET,
+    TIMESTAMP,
     Exchange,
     Row,
+    change_packet,
     dissect,
     rows,
     split,
@@ -32,13 +34,10 @@ from support.tshark_words import faults, shown_attributes
 from nas_drivers.dictionaries.canonical import canonical_value
 from nas_drivers.dictionaries.reader import load_dictionary
 from nas_drivers.driver import vendor_names
-from nas_drivers.policy import Attribute, Method
-from nas_drivers.transport.packets import check_attributes, write_request
+from nas_drivers.policy import Attribute
 
 DICTIONARY: Final = load_dictionary("/usr/share/freeradius/dictionary")
-DISCONNECT_REQUEST, COA_REQUEST = 40, 43
 MESSAGE_AUTHENTICATOR, EVENT_TIMESTAMP = "50", "37"
-TIMESTAMP: Final = 1_800_000_000
 every_vendor = pytest.mark.parametrize("name", tables())
 
 
@@ -62,17 +61,6 @@ def on_wire(one: Attribute) -> bytes:
         return bytes(attribute(known.number, tag + value))
     assert (known.vendor.type_octets, known.vendor.length_octets) == (1, 1)
     return bytes(vendor(known.vendor.number, known.number, tag + value))
-
-
-def change_packet(row: Row) -> bytes:
-    """The first request of the change, as the sender writes it."""
-    old, new = CHANGES[row.kind]
-    said = row.driver.identity_attributes(IDENTITY, detail=0)
-    code = COA_REQUEST if row.driver.change_methods(old, new)[0] is Method.COA else DISCONNECT_REQUEST
-    if code == COA_REQUEST:
-        assert new is not None
-        said += row.driver.change_attributes(new, old=old, class_octets=CLASS)
-    return write_request(code, 7, check_attributes(said), secret=SECRET, timestamp=TIMESTAMP, sign=True).raw
 
 
 @every_vendor

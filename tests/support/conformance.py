@@ -33,10 +33,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from nas_drivers.driver import Drivers, NasDriver, driver_for
-from nas_drivers.policy import BitRate, RatePair, SessionIdentity, SessionPolicy
+from nas_drivers.policy import BitRate, Method, RatePair, SessionIdentity, SessionPolicy
+from nas_drivers.transport.packets import check_attributes, write_request
 
 TABLES: Final = Path(__file__).parents[1] / "adapters" / "packets"
 SECRET: Final = b"packets"
+DISCONNECT_REQUEST, COA_REQUEST = 40, 43
+TIMESTAMP: Final = 1_800_000_000
 _MBIT: Final = 1_000_000
 
 
@@ -150,6 +153,17 @@ def split(octets: bytes) -> list[str]:
     return found
 
 
+def change_packet(row: Row, *, identifier: int = 7) -> bytes:
+    """The first request of a row's change, as our sender writes it."""
+    old, new = CHANGES[row.kind]
+    said = row.driver.identity_attributes(IDENTITY, detail=0)
+    code = COA_REQUEST if row.driver.change_methods(old, new)[0] is Method.COA else DISCONNECT_REQUEST
+    if code == COA_REQUEST:
+        assert new is not None
+        said += row.driver.change_attributes(new, old=old, class_octets=CLASS)
+    return write_request(code, identifier, check_attributes(said), secret=SECRET, timestamp=TIMESTAMP, sign=True).raw
+
+
 # tshark
 
 
@@ -160,6 +174,7 @@ class Exchange:
     raw: bytes
     server_port: int
     answers: bool = False
+    client_port: int = 50_000
 
 
 def dissect(exchanges: Sequence[Exchange], folder: Path, *, secret: bytes) -> list[dict[str, Any]]:
@@ -185,7 +200,7 @@ def _pcap(exchanges: Iterable[Exchange]) -> bytes:
     """A capture of raw IPv4 (link type 101), one packet a second."""
     written = struct.pack("!IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
     for second, one in enumerate(exchanges):
-        ports = (one.server_port, 50_000) if one.answers else (50_000, one.server_port)
+        ports = (one.server_port, one.client_port) if one.answers else (one.client_port, one.server_port)
         addresses = [IPv4Address("192.0.2.1").packed, IPv4Address("192.0.2.10").packed]
         udp = struct.pack("!HHHH", *ports, 8 + len(one.raw), 0) + one.raw
         ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + b"".join(
