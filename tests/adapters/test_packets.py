@@ -29,7 +29,7 @@ from support.conformance import (
     tables,
 )
 from support.radius_packets import attribute, vendor
-from support.tshark_words import faults, shown_attributes
+from support.tshark_words import faults, shown_attributes, unknown_vendor_attributes
 
 from nas_drivers.dictionaries.canonical import canonical_value
 from nas_drivers.dictionaries.reader import load_dictionary
@@ -120,6 +120,10 @@ def test_tshark_reads_every_change_without_a_fault(tmp_path: Path) -> None:
     for row, raw, layers in zip(wanted, packets, found, strict=True):
         assert faults(layers) == [], row
         assert shown_attributes(layers) == split(raw[20:]), row
+        for number in unknown_vendor_attributes(layers):
+            assert DICTIONARY.attribute("Attr-26.{}.{}".format(*number)), (
+                f"{row}: neither tshark nor FreeRADIUS has {number}"
+            )
 
 
 def test_tshark_finds_what_is_wrong_with_a_packet(tmp_path: Path) -> None:
@@ -129,4 +133,6 @@ def test_tshark_finds_what_is_wrong_with_a_packet(tmp_path: Path) -> None:
 
     found = dissect([Exchange(too_long, 3799), Exchange(nobodys, 3799)], tmp_path, secret=SECRET)
 
-    assert [bool(faults(layers)) for layers in found] == [True, True]
+    assert faults(found[0])
+    assert unknown_vendor_attributes(found[1]) == {(14500, 248)}
+    assert DICTIONARY.attribute("Attr-26.14500.248") is None

@@ -27,7 +27,7 @@ from support.conformance import (
 from support.freeradius_coa_server import freeradius_coa_server
 from support.radius_packets import ACCESS_ACCEPT, access_request, pap
 from support.radius_server import NAS_SECRET, account_record, profile_record, radius_server, step
-from support.tshark_words import authenticator_is_right, faults, shown_attributes
+from support.tshark_words import authenticator_is_right, faults, shown_attributes, unknown_vendor_attributes
 
 from nas_drivers.dictionaries.canonical import canonical_value
 from nas_drivers.dictionaries.reader import load_dictionary
@@ -101,6 +101,10 @@ def test_tshark_reads_every_reply_without_a_fault_and_finds_its_authenticator_ri
     for (row, _, reply, _), layers in zip(exchanges, found[1::2], strict=True):
         assert faults(layers) == [], row
         assert shown_attributes(layers) == split(reply[20:]), row
+        for number in unknown_vendor_attributes(layers):
+            assert DICTIONARY.attribute("Attr-26.{}.{}".format(*number)), (
+                f"{row}: neither tshark nor FreeRADIUS has {number}"
+            )
         assert authenticator_is_right(layers), row
 
 
