@@ -21,14 +21,14 @@ from control_plane.store.targets import NasTarget
 from nas_drivers.device_setup import Address, DeviceSetup, fit_policies
 from nas_drivers.driver import Drivers
 from nas_drivers.errors import NasError
-from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row
+from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row, nas_ssh_row
 
 Connection = psycopg.Connection[Any]
 
 # What stands in the place of a secret that is not to be shown.
 HIDDEN_SECRET: Final = "PUT-THE-RADIUS-SECRET-HERE"  # noqa: S105 - the place of a secret
 HIDDEN_COA_SECRET: Final = "PUT-THE-COA-SECRET-HERE"  # noqa: S105 - the place of a secret
-HIDDEN_PASSWORD: Final = "PUT-THE-API-PASSWORD-HERE"  # noqa: S105 - the place of a secret
+HIDDEN_PASSWORD: Final = "PUT-THE-PASSWORD-HERE"  # noqa: S105 - the place of a secret
 # Any port will do: nothing is sent to it.
 _DISCARD_PORT: Final = 9
 
@@ -39,11 +39,12 @@ class NoCommandsError(NasError):
 
 @dataclass(frozen=True, slots=True)
 class DeviceSecrets:
-    """What a device must be told in clear. `coa` None: the same as `radius`."""
+    """What a device must be told in clear. `coa` None: the same as `radius`. `access` is the password of the user that we
+    come as by API or SSH."""
 
     radius: str = field(repr=False)
     coa: str | None = field(default=None, repr=False)
-    api_password: str | None = field(default=None, repr=False)
+    access: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def hidden_secrets(nas: NasTarget) -> DeviceSecrets:
     return DeviceSecrets(
         HIDDEN_SECRET,
         None if nas.sealed_coa_secret is None else HIDDEN_COA_SECRET,
-        None if nas.sealed_api_password is None else HIDDEN_PASSWORD,
+        None if nas.sealed_api_password is None and nas.sealed_ssh_password is None else HIDDEN_PASSWORD,
     )
 
 
@@ -81,7 +82,7 @@ def open_secrets(nas: NasTarget, sealer: Sealer) -> DeviceSecrets:
     return DeviceSecrets(
         sealer.open(nas.sealed_secret, row=nas_row(nas.id)).decode(),
         opened(nas.sealed_coa_secret, nas_coa_row(nas.id)),
-        opened(nas.sealed_api_password, nas_api_row(nas.id)),
+        opened(nas.sealed_api_password, nas_api_row(nas.id)) or opened(nas.sealed_ssh_password, nas_ssh_row(nas.id)),
     )
 
 
@@ -111,8 +112,8 @@ def device_commands(
         interim_interval_s=settings.accounting.default_interim_interval_s,
         policies=policies,
         portal_address=facing.portal,
-        access_username=nas.api_username if secrets.api_password is not None else None,
-        access_password=secrets.api_password,
+        access_username=nas.api_username or nas.ssh_username,
+        access_password=secrets.access,
     )
     text = Drivers(settings.drivers).of(nas.vendor).setup_commands(setup)
     return DeviceCommands(text, (*_left_out(left_out), *_of_address(device, radius.listen_address), *_of_portal(setup)))

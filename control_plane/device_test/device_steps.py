@@ -19,15 +19,19 @@ _CLOCK_WARN_S: Final = 30.0
 
 
 def check_access(nas: NasUnderTest, api: ApiView) -> Finding:
-    """Its API lets us in, over TLS, with the certificate that is pinned."""
+    """Its API lets us in, over TLS, with the certificate that is pinned; or its command line shows the trusted host key."""
     if not api.configured:
         if nas.verification in ("routeros_api", "cli"):
             return fail(
                 "access",
                 f"it is to be verified by {nas.verification}, and no access is configured",
-                f"corrente nas set {nas.name} --api-user USER --api-password-file FILE, or --verification accounting",
+                f"corrente nas set {nas.name} --api-user or --ssh-user, or --verification accounting",
             )
         return ok("access", "none is configured: it is spoken to by RADIUS alone")
+    if api.by != "API":
+        if api.problem:
+            return fail("access", api.problem, f"corrente nas host-key {nas.name}")
+        return ok("access", f"its {api.by} shows the host key that is trusted; nobody logged in")
     if api.problem:
         return fail(
             "access", api.problem, f"corrente nas set {nas.name} --api-user, --api-password-file, --api-certificate"

@@ -35,6 +35,7 @@ from nas_drivers.driver import Drivers, NasDriver
 from nas_drivers.errors import NasError
 from nas_drivers.policy import SessionIdentity
 from nas_drivers.routeros_setup import setup_faults
+from nas_drivers.transport import ssh
 from nas_drivers.transport.coa import (
     ChangeCode,
     ChangeRequest,
@@ -152,7 +153,7 @@ def look_by_api(connection: psycopg.Connection[Any], nas: NasTarget, sealer: Sea
     """What the device's API shows of its setup, its clock and its sessions."""
     view = ApiView(nas.api_username is not None, tls=nas.api_tls, pinned=nas.api_certificate is not None)
     if nas.api_username is None:
-        return view
+        return view if nas.ssh_username is None else _look_at_host_key(nas)
     try:
         with RouterOsDevice(replace(api_access(nas, sealer), timeout_s=_TIMEOUT_S)) as device:
             setup, read_at = device.read_setup(), datetime.now(UTC)
@@ -171,3 +172,18 @@ def look_by_api(connection: psycopg.Connection[Any], nas: NasTarget, sealer: Sea
         only_there=tuple(one.username for one in differs.unknown),
         there=len(listed),
     )
+
+
+def _look_at_host_key(nas: NasTarget) -> ApiView:
+    """Whether the device's command line shows the key that a person trusted; nobody logs in."""
+    view = ApiView(True, by="command line")
+    if nas.ssh_address is None or nas.ssh_host_key is None:
+        return replace(view, problem="its command line is not used: it has no address, or no host key is trusted")
+    try:
+        offered = ssh.read_offered_key(str(nas.ssh_address), nas.ssh_port, timeout_s=_TIMEOUT_S)
+    except NasError as error:
+        return replace(view, problem=str(error))
+    if offered == nas.ssh_host_key:
+        return view
+    shown, trusted = ssh.fingerprint_of(offered), ssh.fingerprint_of(nas.ssh_host_key)
+    return replace(view, problem=f"its command line shows host key {shown}, trusted is {trusted}")

@@ -74,12 +74,13 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ApiView:
-    """What the device's API showed. `problem` says why nothing; `off_s` how far its clock is ahead of ours.
+    """What the device's API showed, or `by` another way in. `problem` says why nothing; `off_s` how far its clock is ahead of ours.
 
     `only_ours` and `only_there` are sessions that one of the two lists has and should not lack, `there` how many it lists.
     """
 
     configured: bool = False
+    by: str = "API"
     tls: bool = True
     pinned: bool = False
     problem: str = ""

@@ -71,3 +71,21 @@ def test_a_nas_that_does_not_answer_has_no_key_to_trust(corrente, connection):
     assert done.exit_code != 0
     assert "SSH at 127.0.0.1 port 1" in done.output
     assert _key(connection) is None
+
+
+def test_the_test_of_a_nas_says_whether_its_command_line_shows_the_trusted_key(corrente, connection, server, tmp_path):
+    (tmp_path / "ssh").write_text("its password\n")
+    corrente(
+        *("nas", "add", "bras-1", "127.0.0.1", "--vendor", "generic", "--ssh-port", str(server.port)),
+        *("--ssh-user", "corrente", "--ssh-password-file", str(tmp_path / "ssh")),
+    )
+    untrusted = corrente("nas", "test", "bras-1").output
+    corrente("nas", "host-key", "bras-1", "--trust", fingerprint_of(server.host_key()))
+    trusted = corrente("nas", "test", "bras-1").output
+    connection.execute("UPDATE nas SET ssh_host_key = 'ssh-ed25519 ' || repeat('A', 68)")
+    connection.commit()
+    changed = corrente("nas", "test", "bras-1").output
+
+    assert "FAIL  access: its command line is not used" in untrusted
+    assert "OK    access: its command line shows the host key that is trusted" in trusted
+    assert f"FAIL  access: its command line shows host key {fingerprint_of(server.host_key())}" in changed

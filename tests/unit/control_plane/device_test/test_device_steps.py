@@ -23,6 +23,8 @@ SILENT = Probe(Unanswered(3), undated=Unanswered(3))
         (NAS, replace(SEEN, tls=False), WARN),
         (NAS, replace(SEEN, problem="login refused"), FAIL),
         (NAS, ApiView(), OK),
+        (NAS, ApiView(True, by="command line"), OK),
+        (NAS, ApiView(True, by="command line", problem="shows another host key"), FAIL),
         (replace(NAS, verification="routeros_api"), ApiView(), FAIL),
         (replace(NAS, verification="cli"), ApiView(), FAIL),
     ],
