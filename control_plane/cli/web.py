@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 from granian import Granian
 from granian.constants import Interfaces
@@ -13,6 +15,9 @@ from control_plane.settings import Settings
 
 _THREADS = 8
 _STOP_TIMEOUT_S = 2
+# One that was killed has left a worker behind, which `corrente up` ends within moments.
+_PORT_WAIT_S = 5.0
+_PORT_LOOK_S = 0.1
 
 
 @click.command("web")
@@ -20,7 +25,7 @@ _STOP_TIMEOUT_S = 2
 def command(settings: Settings) -> None:
     """Serve health and metrics over HTTP."""
     web = settings_in_force(settings).web
-    if not can_bind(web.address, web.port, "tcp"):
+    if not _free_in_time(web.address, web.port):
         raise Refused(
             f"port {web.port} of {web.address} can't be opened: another process has it, or the address is not this "
             "machine's; name another in [web] of corrente.toml"
@@ -40,3 +45,13 @@ def command(settings: Settings) -> None:
         # A worker that was told to stop before it listened to signals would be waited for for ever.
         workers_kill_timeout=_STOP_TIMEOUT_S,
     ).serve()
+
+
+def _free_in_time(address: str, port: int) -> bool:
+    """Whether the port can be opened now or in a few seconds."""
+    deadline = time.monotonic() + _PORT_WAIT_S
+    while not can_bind(address, port, "tcp"):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_PORT_LOOK_S)
+    return True

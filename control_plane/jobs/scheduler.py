@@ -103,7 +103,7 @@ class Scheduler:
         self._term: int | None = None
         self._given_up = threading.Event()
         self._lock = threading.Lock()
-        self._running: dict[str, FencedConnection | None] = {}
+        self._running: dict[str, tuple[FencedConnection | None, threading.Event]] = {}
         self._not_before: dict[str, float] = {}
         # What it has to say is said by us, as JSON.
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
@@ -125,6 +125,7 @@ class Scheduler:
             if token is not None:
                 self._given_up = threading.Event()
                 prepare(connection, tuple(self._jobs.values()))
+        self._cancel_given_up()
         if token is not None:
             self._set_alarms(connection)
 
@@ -135,6 +136,9 @@ class Scheduler:
         while self._running and time.monotonic() < deadline:
             time.sleep(_LOOK_S)
         self._give_up()
+        while self._running:
+            self._cancel_given_up()
+            time.sleep(_LOOK_S)
         self._alarm.shutdown()
 
     def _set_alarms(self, connection: Connection) -> None:
@@ -153,8 +157,13 @@ class Scheduler:
         """Another worker leads, or this one stops: what runs here could not be committed, and only holds locks."""
         self._given_up.set()
         self._alarm.remove_all_jobs()
+
+    def _cancel_given_up(self) -> None:
+        """Cancel what a given-up run has the database do, each time anew: a run that is between two statements hears nothing."""
         with self._lock:
-            running = [connection for connection in self._running.values() if connection is not None]
+            running = [
+                connection for connection, given_up in self._running.values() if connection and given_up.is_set()
+            ]
         for connection in running:
             connection.cancel()
 
@@ -163,10 +172,10 @@ class Scheduler:
         with self._lock:
             if given_up.is_set():
                 return
-            self._running[job.name] = None
+            self._running[job.name] = (None, given_up)
         try:
             with self._leadership.connect(name=f"worker job {job.name}") as connection:
-                self._running[job.name] = connection
+                self._running[job.name] = (connection, given_up)
                 ended = run_job(connection, self._settings, job, given_up=given_up)
             if ended is Ended.INTERRUPTED:
                 telemetry.logger().info("job.interrupted", job=job.name, reason="this worker no longer leads")

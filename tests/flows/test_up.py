@@ -44,8 +44,9 @@ def test_the_demo_runs_survives_the_death_of_each_process_and_keeps_its_data(hom
         wait_until(lambda name=name: page(ports[name], "/ready")[0] == 200, seconds=30, what=f"{name} ready")
     # All count into one directory; each process shows its own, the web process all of them.
     shipped = "corrente_accounting_records_total{"
-    assert shipped in page(ports["edge"], "/metrics")[1]
-    assert shipped in page(ports["web"], "/metrics")[1]
+    # What was merged is counted a moment after its commit.
+    for name in ("edge", "web"):
+        wait_until(lambda name=name: shipped in page(ports[name], "/metrics")[1], seconds=60, what=f"{name}'s figures")
     assert shipped not in page(ports["worker"], "/metrics")[1]
     assert "corrente_worker_leads 1.0" in page(ports["worker"], "/metrics")[1]
     assert "corrente_leader 1.0" in page(ports["web"], "/metrics")[1]
