@@ -114,13 +114,13 @@ def session_meant(listed: Sequence[DeviceSession], identity: SessionIdentity) ->
     only one.
     """
     named = [one for one in listed if one.username == identity.username]
+    if any(one.acct_session_id for one in listed):
+        wanted = identity.acct_session_id.lower()
+        return next((one for one in named if one.acct_session_id.lower() == wanted), None)
     if listed and not named:
         raise NotUnderstoodError(
             f"asked for {identity.username} the device lists others, such as {listed[0].username!r}"
         )
-    if any(one.acct_session_id for one in named):
-        wanted = identity.acct_session_id.lower()
-        return next((one for one in named if one.acct_session_id.lower() == wanted), None)
     if identity.framed_ipv4 is not None:
         address = str(identity.framed_ipv4)
         at_address = [one for one in named if one.framed_ipv4 == address]

@@ -99,6 +99,9 @@ class Ladders:
     def is_read(self, nas_id: int) -> bool:
         """Whether the device itself is asked what a session runs under."""
         nas = self.nas(nas_id)
+        if nas.verification == "cli":
+            # Few command lines show rates; where accounting proves a change it is the better source.
+            return nas.has_command_line and self.driver(nas_id).cli is not None and not self.echoes_class(nas_id)
         return nas.verification == "routeros_api" and nas.sealed_api_password is not None
 
     def _whole(

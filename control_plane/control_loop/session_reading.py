@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from control_plane import telemetry
-from control_plane.control_loop.outgoing import api_access
+from control_plane.control_loop.cli_calls import NotUnderstoodError
+from control_plane.control_loop.cli_reading import CliReader
+from control_plane.control_loop.outgoing import api_access, ssh_access
 from control_plane.control_loop.two_views import Gives, agrees
 from control_plane.store.targets import NasTarget
+from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.errors import NasError
 from nas_drivers.policy import SessionPolicy
@@ -61,14 +64,17 @@ class SessionReader:
         self._visits: dict[int, Future[Answers]] = {}
         self._answers: Answers = {}
         self._asked: dict[Question, NasTarget] = {}
+        self._dialects: dict[int, CliDialect] = {}
 
     def close(self) -> None:
         """Visit no more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def ask(self, nas: NasTarget, question: Question) -> Reading | None:
-        """The answer; None while there is none yet."""
+    def ask(self, nas: NasTarget, question: Question, dialect: CliDialect | None = None) -> Reading | None:
+        """The answer; None while there is none yet. `dialect`: it is asked by its command line."""
         self._asked[question] = nas
+        if dialect is not None:
+            self._dialects[nas.id] = dialect
         return self._answers.get(question)
 
     def turn(self) -> None:
@@ -81,16 +87,19 @@ class SessionReader:
             if question not in self._answers and nas.id not in self._visits:
                 waiting[nas.id].append(question)
         for nas_id, questions in waiting.items():
-            self._visits[nas_id] = self._threads.submit(visit, targets[nas_id], self._sealer, questions)
+            self._visits[nas_id] = self._threads.submit(
+                visit, targets[nas_id], self._sealer, questions, self._dialects.get(nas_id)
+            )
         self._answers = {question: found for question, found in self._answers.items() if question in self._asked}
         self._asked.clear()
+        self._dialects.clear()
 
 
-def visit(nas: NasTarget, sealer: Sealer, questions: list[Question]) -> Answers:
+def visit(nas: NasTarget, sealer: Sealer, questions: list[Question], dialect: CliDialect | None = None) -> Answers:
     """Ask one device. Blocks; when it can't be read nobody who waits for it gets another answer."""
     answers: Answers = {}
     try:
-        with RouterOsDevice(api_access(nas, sealer)) as device:
+        with _reader(nas, sealer, dialect) as device:
             for question in questions[:_ASKED_AT_ONCE]:
                 answers[question] = _read(device, question)
     except (NasError, SealError) as error:
@@ -103,10 +112,16 @@ def visit(nas: NasTarget, sealer: Sealer, questions: list[Question]) -> Answers:
     return answers
 
 
-def _read(device: RouterOsDevice, question: Question) -> Reading:
+def _reader(nas: NasTarget, sealer: Sealer, dialect: CliDialect | None) -> RouterOsDevice | CliReader:
+    if dialect is None:
+        return RouterOsDevice(api_access(nas, sealer))
+    return CliReader(ssh_access(nas, dialect.device_type, sealer), dialect)
+
+
+def _read(device: RouterOsDevice | CliReader, question: Question) -> Reading:
     try:
         found = device.read_session(question.username, question.acct_session_id)
-    except RouterOsRefusedError as error:
+    except (RouterOsRefusedError, NotUnderstoodError) as error:
         return Reading(None, f"the device could not be read: {error}")
     if found is None:
         return Reading(None, "the device, when read, has no such session")

@@ -64,7 +64,7 @@ def read(database, settings, world, sessions, **access):
 
 
 def test_nobody_is_asked_without_an_api_access(world, settings, connection):
-    assert read_devices(connection, settings, datetime.now(UTC)) == "no NAS has an API access"
+    assert read_devices(connection, settings, datetime.now(UTC)) == "no NAS is read by its API or its command line"
 
 
 def test_a_device_is_read_ghosts_are_closed_and_a_forgotten_local_user_is_seen(world, settings, database, connection):

@@ -72,6 +72,22 @@ def obey(words: list[str], prompt: str) -> str:
         case ["show", "subscriber", "session", "username", wanted]:
             found = [one for one in cisco_sessions() if one[1] == wanted]
             say("".join(DETAILS.format(*one) for one in found) or "% No active Subscriber Sessions\n\n")
+        case ["show", "subscriber", "session"]:
+            table = "Uniq ID Interface    State    Service     Up-time  TC Ct. Identifier\n"
+            rows = [f"{number} Vi1.1 authen Lterm 00:01:02 0 {name}\n" for number, name, _ in cisco_sessions()]
+            say(table + "".join(rows))
+        case ["accel-cmd", "show", "sessions", columns, *match]:
+            # As accel-ppp's own show_sessions.c prints it, of the rows that `table` beside this has.
+            name = match[2].strip("^$") if match else ""
+            rows = [line.split() for line in (HERE / "table").read_text().splitlines()]
+            say(
+                " "
+                + " | ".join(columns.split(","))
+                + "\n-"
+                + "-+-".join("-" * len(one) for one in columns.split(","))
+                + "\n"
+            )
+            say("".join(" " + " | ".join(row) + "\n" for row in rows if name in ("", row[2])))
         case ["clear", "subscriber", "session", "uid", number]:
             say("This will clear the session. Continue? [confirm]")
             if sys.stdin.readline().strip() == "y":
