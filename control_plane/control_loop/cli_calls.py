@@ -92,7 +92,8 @@ def _end(call: CliCall, tell: Callable[[PacketTrace], None], may_leave: Callable
             typed = _Typed(call, device, tell, may_leave)
             found, show = None, dialect.show_session(identity)
             if show is not None:
-                found = session_meant(dialect.read_sessions(typed.answer(CliStep(show))), identity)
+                listed = dialect.read_sessions(typed.answer(CliStep(show)))
+                found = session_meant(listed, identity, of_everybody=show == dialect.show_all())
                 if found is None:
                     return Outcome(Reply.NAK, _SESSION_NOT_FOUND)
             steps = dialect.clear_session(identity, found)
@@ -107,9 +108,12 @@ def _end(call: CliCall, tell: Callable[[PacketTrace], None], may_leave: Callable
     return Outcome(Reply.ACK)
 
 
-def session_meant(listed: Sequence[DeviceSession], identity: SessionIdentity) -> DeviceSession | None:
+def session_meant(
+    listed: Sequence[DeviceSession], identity: SessionIdentity, *, of_everybody: bool = False
+) -> DeviceSession | None:
     """The one of a device's sessions that is meant; None when it is not there. Raises: NotUnderstoodError if that can't be told.
 
+    `of_everybody`: the device has no list of one username, so that others in it mean nothing.
     By its Acct-Session-Id where the list has it, else by its address where both are known, else by its name if that is the
     only one.
     """
@@ -117,7 +121,7 @@ def session_meant(listed: Sequence[DeviceSession], identity: SessionIdentity) ->
     if any(one.acct_session_id for one in listed):
         wanted = identity.acct_session_id.lower()
         return next((one for one in named if one.acct_session_id.lower() == wanted), None)
-    if listed and not named:
+    if listed and not named and not of_everybody:
         raise NotUnderstoodError(
             f"asked for {identity.username} the device lists others, such as {listed[0].username!r}"
         )

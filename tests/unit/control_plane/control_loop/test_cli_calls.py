@@ -67,3 +67,9 @@ def test_an_answer_is_kept_as_a_page_of_lines_without_passwords():
         "answer = Identity: anna\\x07",
     ]
     assert answer_lines("x\n" * 100).endswith("answer = x\nand 40 lines more")
+
+
+def test_in_a_list_of_everybody_others_only_mean_that_it_is_gone() -> None:
+    others = (DeviceSession("", "bert", "100.64.0.9", local_name="ppp3"),)
+
+    assert session_meant(others, HOMELESS, of_everybody=True) is None
