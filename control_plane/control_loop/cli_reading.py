@@ -46,7 +46,8 @@ class CliReader:
     def read_session(self, username: str, acct_session_id: str) -> DeviceSession | None:
         """One session as it runs now, None when it is not there. Raises: NasError."""
         identity = SessionIdentity(username, acct_session_id)
-        return session_meant(self._read(self._dialect.show_session(identity)), identity)
+        show = self._dialect.show_session(identity)
+        return session_meant(self._read(show), identity, of_everybody=show == self._dialect.show_all())
 
     def _read(self, command: str | None) -> tuple[DeviceSession, ...]:
         if command is None:
