@@ -45,6 +45,11 @@ def target(number: int, stand_in: StandInRouterOsApi) -> NasTarget:
         api_certificate=None,
         api_username="corrente",
         sealed_api_password=SEALER.seal(b"api password", row=nas_api_row(number)),
+        ssh_address=None,
+        ssh_port=22,
+        ssh_username=None,
+        sealed_ssh_password=None,
+        ssh_host_key=None,
     )
 
 

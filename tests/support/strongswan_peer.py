@@ -85,7 +85,7 @@ connections {{
     subscribers {{
         version = 2
         local_addrs = {_OUTER}
-        proposals = aes128-sha256-x25519
+        proposals = aes128-sha256-modp2048
         childless = force
         local {{
             auth = psk
@@ -105,7 +105,7 @@ connections {{
         version = 2
         local_addrs = {_CLIENT}
         remote_addrs = {_OUTER}
-        proposals = aes128-sha256-x25519
+        proposals = aes128-sha256-modp2048
         childless = force
         local {{
             auth = eap-md5
