@@ -17,7 +17,6 @@ from typing import Final
 
 from nas_drivers.changes import (
     class_attribute,
-    difference,
     framed_address,
     mac_address,
     name_and_session,
@@ -26,10 +25,10 @@ from nas_drivers.changes import (
 )
 from nas_drivers.cli_dialect import CliOutputError
 from nas_drivers.device_session import DeviceSession
-from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
+from nas_drivers.policy import Attribute, BitRate, SessionIdentity, SessionPolicy
 
 _BITS_PER_KBIT: Final = 1_000
-_BY_COA: Final = frozenset({"Filter-Id"})
+BY_COA: Final = frozenset({"Filter-Id"})
 _NO_WORD: Final = "{} can't be told {} by RADIUS{}"
 # cli/cli.c, cli/show_sessions.c, cli/std_cmd.c, and accel-cmd when nobody listens.
 _REFUSALS: Final = re.compile(
@@ -71,21 +70,9 @@ def unsupported(policy: SessionPolicy, *, device: str, burst: str) -> tuple[str,
     return said
 
 
-def change_methods(old: tuple[Attribute, ...] | None, new: tuple[Attribute, ...] | None) -> tuple[Method, ...]:
-    """From one login's attributes to another's: CoA where the rate alone differs, else a disconnect, by its command line if need be."""
-    if new is None:
-        return (Method.DISCONNECT, Method.CLI)
-    differs = difference(old, new)
-    if not differs.all:
-        return (Method.COA,)
-    if differs.is_covered_by(_BY_COA):
-        return (Method.COA, Method.DISCONNECT, Method.CLI)
-    return (Method.DISCONNECT, Method.CLI)
-
-
 def change_attributes(new: SessionPolicy, *, class_octets: bytes | None) -> tuple[Attribute, ...]:
     """The rate, with Class, which its next accounting record then carries: the only proof, for it acknowledges anything."""
-    rate = tuple(one for one in login_attributes(new) if one.name in _BY_COA)
+    rate = tuple(one for one in login_attributes(new) if one.name in BY_COA)
     return rate + class_attribute(class_octets)
 
 

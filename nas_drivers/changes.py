@@ -7,11 +7,11 @@ Next: vendors/mikrotik.py
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 
-from nas_drivers.policy import Attribute, SessionIdentity, SessionPolicy
+from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,26 @@ def difference(old: Iterable[Attribute] | None, new: Iterable[Attribute]) -> Dif
         changed=frozenset(name for name, values in after.items() if before.get(name) != values),
         withdrawn=frozenset(before.keys() - after.keys()),
     )
+
+
+def ladder_for(
+    old: SessionPolicy | None,
+    new: SessionPolicy | None,
+    login_attributes: Callable[[SessionPolicy], Iterable[Attribute]],
+    *,
+    by_coa: frozenset[str],
+    cut: tuple[Method, ...],
+) -> tuple[Method, ...]:
+    """The ladder on a device that takes new values of the attributes `by_coa` live; `cut` are its ways to end a session.
+
+    `old` None: not known what it runs under; `new` None: the session must end. See NasDriver.change_methods.
+    """
+    if new is None:
+        return cut
+    differs = difference(None if old is None else login_attributes(old), login_attributes(new))
+    if not differs.all:
+        return (Method.COA,)
+    return (Method.COA, *cut) if differs.is_covered_by(by_coa) else cut
 
 
 def idle_timeout(policy: SessionPolicy) -> tuple[Attribute, ...]:

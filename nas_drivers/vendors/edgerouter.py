@@ -17,9 +17,9 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from nas_drivers.changes import (
-    difference,
     framed_address,
     idle_timeout,
+    ladder_for,
     name_and_session,
     nas_address,
     nas_identifier,
@@ -139,14 +139,13 @@ class EdgeRouterDriver:
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
         """A disconnect, then its command line; CoA before them where the rate alone differs and the option says so."""
-        if new is None:
-            return (Method.DISCONNECT, Method.CLI)
-        differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
-        if not differs.all:
-            return (Method.COA,)
-        if self.options.rate_by_coa and differs.is_covered_by(_RATES):
-            return (Method.COA, Method.DISCONNECT, Method.CLI)
-        return (Method.DISCONNECT, Method.CLI)
+        return ladder_for(
+            old,
+            new,
+            self.login_attributes,
+            by_coa=_RATES if self.options.rate_by_coa else frozenset(),
+            cut=(Method.DISCONNECT, Method.CLI),
+        )
 
     def change_attributes(
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None

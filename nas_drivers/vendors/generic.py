@@ -14,10 +14,10 @@ from typing import Final
 
 from nas_drivers.changes import (
     class_attribute,
-    difference,
     framed_address,
     framed_prefix,
     idle_timeout,
+    ladder_for,
     name_and_session,
     nas_address,
     nas_identifier,
@@ -64,12 +64,7 @@ class GenericDriver:
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
         """CoA where the filter alone differs, else a disconnect; there is no third way."""
-        if new is None:
-            return (Method.DISCONNECT,)
-        differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
-        if not differs.all:
-            return (Method.COA,)
-        return (Method.COA, Method.DISCONNECT) if differs.is_covered_by(_BY_COA) else (Method.DISCONNECT,)
+        return ladder_for(old, new, self.login_attributes, by_coa=_BY_COA, cut=(Method.DISCONNECT,))
 
     def change_attributes(
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None

@@ -21,9 +21,9 @@ from typing import Final, Literal
 
 from nas_drivers.changes import (
     class_attribute,
-    difference,
     framed_address,
     framed_prefix,
+    ladder_for,
     name_and_session,
     nas_address,
     nas_identifier,
@@ -153,14 +153,7 @@ class HuaweiDriver:
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
         """CoA where rates or QoS profile alone differ, else a disconnect, by the command line if need be."""
-        if new is None:
-            return (Method.DISCONNECT, Method.CLI)
-        differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
-        if not differs.all:
-            return (Method.COA,)
-        if differs.is_covered_by(_BY_COA):
-            return (Method.COA, Method.DISCONNECT, Method.CLI)
-        return (Method.DISCONNECT, Method.CLI)
+        return ladder_for(old, new, self.login_attributes, by_coa=_BY_COA, cut=(Method.DISCONNECT, Method.CLI))
 
     def change_attributes(
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None

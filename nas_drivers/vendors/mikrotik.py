@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from nas_drivers.changes import (
-    difference,
     framed_address,
     idle_timeout,
+    ladder_for,
     mac_address,
     name_and_session,
     nas_address,
@@ -88,14 +88,9 @@ class MikrotikDriver:
         Address lists by a new login too: an entry made by the API belongs to the address and not to the session, so it would
         wall in whoever is given that address next.
         """
-        if new is None:
-            return (Method.DISCONNECT, Method.ROUTEROS_API)
-        differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
-        if not differs.all:
-            return (Method.COA,)
-        if differs.is_covered_by(self._by_coa):
-            return (Method.COA, Method.DISCONNECT, Method.ROUTEROS_API)
-        return (Method.DISCONNECT, Method.ROUTEROS_API)
+        return ladder_for(
+            old, new, self.login_attributes, by_coa=self._by_coa, cut=(Method.DISCONNECT, Method.ROUTEROS_API)
+        )
 
     def change_attributes(
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None

@@ -16,6 +16,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from nas_drivers import accel_ppp
+from nas_drivers.changes import ladder_for
 from nas_drivers.cli_dialect import CliDialect, CliStep, cli_word
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
@@ -104,9 +105,7 @@ class VyosDriver:
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
         """CoA where the rate alone differs, else a disconnect; beyond that its command line."""
-        return accel_ppp.change_methods(
-            None if old is None else self.login_attributes(old), None if new is None else self.login_attributes(new)
-        )
+        return ladder_for(old, new, self.login_attributes, by_coa=accel_ppp.BY_COA, cut=(Method.DISCONNECT, Method.CLI))
 
     def change_attributes(
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None

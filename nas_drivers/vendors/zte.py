@@ -17,9 +17,9 @@ from typing import Final, Literal
 
 from nas_drivers.changes import (
     class_attribute,
-    difference,
     framed_address,
     framed_prefix,
+    ladder_for,
     name_and_session,
     nas_address,
     nas_identifier,
@@ -112,12 +112,7 @@ class ZteDriver:
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
         """A disconnect, unless an option trusts CoA with rates and QoS profiles; there is no third way."""
-        if new is None:
-            return (Method.DISCONNECT,)
-        differs = difference(None if old is None else self.login_attributes(old), self.login_attributes(new))
-        if not differs.all:
-            return (Method.COA,)
-        return (Method.COA, Method.DISCONNECT) if differs.is_covered_by(self._by_coa) else (Method.DISCONNECT,)
+        return ladder_for(old, new, self.login_attributes, by_coa=self._by_coa, cut=(Method.DISCONNECT,))
 
     def change_attributes(
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
