@@ -45,6 +45,7 @@ from control_plane.publishing.change_feed import (
 from control_plane.publishing.faults import Faults
 from control_plane.settings import Settings
 from control_plane.store import desired as store
+from control_plane.store.desired import DesiredRow
 from nas_drivers.dictionaries.reader import load_dictionary
 from radius_hooks.decision import NO_TIME_LIMIT, step_at
 from radius_hooks.policy_records import AccountRecord, Level
@@ -63,18 +64,6 @@ _LAST_RETRY_S: Final = 5.0
 _REFUSED: Final = (Level.BLOCKED, Level.NONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """What one account should have, and until when that is known. `profile_id` is None when no session may live."""
-
-    account_id: int
-    level: Level
-    reason: str
-    profile_id: int | None
-    account_revision: bytes
-    valid_until: int
-
-
 @dataclass(slots=True)
 class Changed:
     """What one turn found for who reconciles: accounts whose desired policy changed, accounts whose sessions did, profiles
@@ -90,15 +79,15 @@ class Changed:
         return bool(self.accounts or self.sessions or self.profiles or self.everything)
 
 
-def desired_of(record: AccountRecord, *, now: float) -> Desired:
+def desired_of(record: AccountRecord, *, now: float) -> DesiredRow:
     """What the hook would grant at `now`, the password and the line being right: the step in force, or an expired account."""
     step = step_at(record.steps, now)
     ends = [step.until, record.expires_at]
     valid_until = min((end for end in ends if end != NO_TIME_LIMIT and end > now), default=NO_TIME_LIMIT)
     if NO_TIME_LIMIT < record.expires_at <= now:
-        return Desired(record.account_id, Level.NONE, "account expired", None, record.revision, valid_until)
+        return DesiredRow(record.account_id, Level.NONE, "account expired", None, record.revision, valid_until)
     profile_id = None if step.level in _REFUSED else step.profile_id
-    return Desired(record.account_id, step.level, step.reason, profile_id, record.revision, valid_until)
+    return DesiredRow(record.account_id, step.level, step.reason, profile_id, record.revision, valid_until)
 
 
 def run_desired(

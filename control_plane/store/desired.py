@@ -7,15 +7,14 @@ Next: control_loop/desired.py
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 
 from control_plane.publishing.change_feed import Position
-
-if TYPE_CHECKING:
-    from control_plane.control_loop.desired import Desired
+from radius_hooks.policy_records import Level
 
 Connection = psycopg.Connection[Any]
 
@@ -49,6 +48,18 @@ ON CONFLICT (profile_id) DO UPDATE SET revision = EXCLUDED.revision RETURNING pr
 """
 
 
+@dataclass(frozen=True, slots=True)
+class DesiredRow:
+    """What one account should have, and until when that is known. `profile_id` is None when no session may live."""
+
+    account_id: int
+    level: Level
+    reason: str
+    profile_id: int | None
+    account_revision: bytes
+    valid_until: int
+
+
 def load_position(connection: Connection, reader: str) -> Position | None:
     """How far a reader within this database has followed the change feed; None when it has to look at everything."""
     row = connection.execute("SELECT system, snapshot FROM feed_position WHERE reader = %s", (reader,)).fetchone()
@@ -64,7 +75,7 @@ def save_position(connection: Connection, reader: str, position: Position) -> No
     )
 
 
-def save_desired(connection: Connection, desired: Sequence[Desired]) -> list[int]:
+def save_desired(connection: Connection, desired: Sequence[DesiredRow]) -> list[int]:
     """Write what these accounts should have; returns the accounts whose level, profile or revision is another now."""
     columns = (
         [one.account_id for one in desired],
