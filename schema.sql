@@ -729,9 +729,22 @@ COMMENT ON TABLE spool_position IS 'How far each spool file has had its effect; 
 CREATE TABLE spool_node (
     node       text PRIMARY KEY,
     read_to    timestamptz NOT NULL,
-    updated_at timestamptz NOT NULL DEFAULT now()
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    clock_ahead_s double precision
 );
 COMMENT ON TABLE spool_node IS 'Up to which time of receipt each RADIUS node''s accounting has been read: a session is silent only as far as its node has been heard.';
+COMMENT ON COLUMN spool_node.clock_ahead_s IS 'How far the node''s clock was ahead of this database''s at updated_at; below 0 behind. NULL: an older release''s edge.';
+
+CREATE TABLE nas_clock (
+    nas_id  bigint PRIMARY KEY REFERENCES nas ON DELETE CASCADE,
+    source  inet NOT NULL,
+    ahead_s bigint NOT NULL,
+    at      timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT nas_clock_source_is_host CHECK (masklen(source) = CASE family(source) WHEN 4 THEN 32 ELSE 128 END)
+);
+COMMENT ON TABLE nas_clock IS 'How far each access device''s clock is ahead of this database''s (below 0 behind), by the Event-Timestamp of its accounting; of a group the device that is furthest off. Written at most each minute, and only when it moved or is getting old.';
+COMMENT ON COLUMN nas_clock.source IS 'The device it was measured of.';
+COMMENT ON COLUMN nas_clock.at IS 'When it was last found so, within ten minutes.';
 
 CREATE TABLE node_holder (
     node         text PRIMARY KEY CHECK (node ~ '^[A-Za-z0-9._-]{1,64}$'),
@@ -1323,3 +1336,6 @@ GRANT INSERT ON late_usage TO corrente_edge, corrente_worker;
 GRANT SELECT, DELETE ON late_usage TO corrente_worker;
 GRANT SELECT, INSERT ON known_revision TO corrente_worker;
 GRANT SELECT ON known_revision TO corrente_web;
+GRANT SELECT, INSERT, UPDATE ON nas_clock TO corrente_edge;
+GRANT SELECT ON nas_clock TO corrente_worker, corrente_web;
+GRANT SELECT ON spool_node TO corrente_web;

@@ -24,6 +24,7 @@ from control_plane import db, freeradius, migrate
 from control_plane.accounting.blame import OUR_FAULT_ADVICE
 from control_plane.accounting.installation import load_installation, taken_advice, taken_text
 from control_plane.accounting.spool import Parked, SpoolError
+from control_plane.check_clocks import check_clocks
 from control_plane.check_loop import check_loop
 from control_plane.findings import Finding, Verdict, fail, ok, warn
 from control_plane.machine.live_figures import OLD_STORE_S
@@ -118,6 +119,7 @@ def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Findi
         if sealer is not None:
             yield check_sample(connection, sealer)
         yield check_node(connection, settings)
+        yield from check_clocks(connection)
         yield check_parked(connection)
         yield check_leader(connection)
         yield from check_jobs(connection)

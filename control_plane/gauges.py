@@ -23,6 +23,7 @@ from control_plane.leadership import LEASE_S, Leadership
 from control_plane.machine.live_figures import spool_age_s, spool_octets, store_age_s
 from control_plane.pulse import Pulse, elapsed_s
 from control_plane.settings import Settings
+from control_plane.store.clocks import load_node_clocks
 from control_plane.store.drift import DriftFigure, load_figures, tune
 from control_plane.store.lease import load_lease
 
@@ -201,6 +202,7 @@ def _network(connection: Connection) -> Iterator[Metric]:
     yield telemetry.SESSIONS.family(((state,), count) for state, count in connection.execute(_SESSIONS).fetchall())
     logins = connection.execute(_LOGINS).fetchall()
     yield telemetry.LOGINS.family(((outcome, reason), count) for outcome, reason, count in logins)
+    yield telemetry.NODE_CLOCK.family(((one.node,), one.ahead_s) for one in load_node_clocks(connection))
 
 
 def _control_loop(connection: Connection) -> Iterator[Metric]:

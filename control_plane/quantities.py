@@ -167,6 +167,21 @@ def instant_text(instant: datetime, zone: ZoneInfo) -> str:
     return instant.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
+def off_text(ahead_s: float) -> str:
+    """How far a clock is off: `3 min 12 s behind`, `0.4 s ahead`, `2 d 3 h behind`."""
+    way = "ahead" if ahead_s > 0 else "behind"
+    whole_s = round(abs(ahead_s))
+    if whole_s < 60:
+        return f"{abs(ahead_s):.1f} s {way}".replace(".0 s", " s")
+    if whole_s < 3600:
+        large, more = f"{whole_s // 60} min", f" {whole_s % 60} s"
+    elif whole_s < 86_400:
+        large, more = f"{whole_s // 3600} h", f" {whole_s % 3600 // 60} min"
+    else:
+        large, more = f"{whole_s // 86_400:,} d", f" {whole_s % 86_400 // 3600} h"
+    return f"{large}{'' if more.startswith(' 0 ') else more} {way}"
+
+
 def read_network(text: str) -> Network:
     """An address or a prefix in canonical form. Raises: QuantityError, also for a prefix with host bits."""
     try:

@@ -98,6 +98,9 @@ STORE_AGE: Final = LookedUp("corrente_policy_store_age_seconds", "Since the stor
 DATABASE_UP: Final = LookedUp("corrente_database_up", "1 when the database answers")
 SESSIONS: Final = LookedUp("corrente_sessions", "Live sessions", ("state",))
 LOGINS: Final = LookedUp("corrente_logins_last_minute", "Logins answered in the last minute", ("outcome", "reason"))
+NODE_CLOCK: Final = LookedUp(
+    "corrente_node_clock_ahead_seconds", "A RADIUS node's clock less the database's, by its last word", ("node",)
+)
 # `change` is open when one is on its way, wanted when one is still to be opened, none when nothing can be done now.
 DRIFT: Final = LookedUp(
     "corrente_drift_sessions",

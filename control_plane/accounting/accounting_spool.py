@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from control_plane.accounting.clocks import Clocks
 from control_plane.accounting.overlap import Overlap
 from control_plane.accounting.reader import Entries, RecordReader, read_records
 from control_plane.accounting.record import AccountingRecord
@@ -36,6 +37,7 @@ class AccountingSpool:
         self.booted: set[int] = set()
         self.newest_received_at = 0
         self.merger = SessionMerger(settings)
+        self._clocks = Clocks()
         self._reader = RecordReader()
         self._nases = NasTable({})
         self._nases_read_at = -_NAS_LIST_AGE_S
@@ -62,7 +64,12 @@ class AccountingSpool:
             refused += [Refused(record.octet, record.end, problem) for record, problem in merged.unusable]
             self.booted |= merged.booted
             self.newest_received_at = max(record.received_at for record in records)
+            self._clocks.see(records)
         return refused
+
+    def take_clocks(self) -> dict[int, tuple[str, int]]:
+        """(Source, how far its clock is ahead of this node's) by NAS, as seen since this was last asked."""
+        return self._clocks.take(self._nases)
 
     def count(self, entries: Sequence[AccountingRecord | Refused]) -> None:
         """Count what was committed."""

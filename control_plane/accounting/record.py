@@ -14,6 +14,7 @@ import calendar
 import re
 import time
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network
 from typing import Final
 
@@ -36,6 +37,7 @@ _CLASS_LENGTH: Final = len(_CLASS_PREFIX) + 2 * (16 + 8)
 _NO_ADDRESSES: Final = frozenset({"0.0.0.0", "255.255.255.254", "255.255.255.255"})  # noqa: S104 - a value, no socket
 _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4: Final = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}")
+_DATE: Final = re.compile(r"([A-Za-z]{3} +\d{1,2} \d{4} \d\d):([0-5]\d):([0-5]\d) (\S+)")
 _NOKIA_BLOCK: Final = re.compile(r"^(\d+\.\d+\.\d+\.\d+) (\d{1,5})-(\d{1,5})(?: |$)")
 
 
@@ -63,7 +65,8 @@ class NatBlock(msgspec.Struct, frozen=True, gc=False):
 class AccountingRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One record. None means that the device did not say, or nothing that can be believed.
 
-    `wide` says that the device sends Gigawords; without, a counter of 32 bits may have wrapped.
+    `wide` says that the device sends Gigawords; without, a counter of 32 bits may have wrapped. `clock_ahead_s` is how far the
+    device's clock seems ahead of the node's: a record that was sent again without saying so makes it seem behind.
     """
 
     octet: int
@@ -89,6 +92,7 @@ class AccountingRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     mac: str
     line: str
     terminate_cause: str | None
+    clock_ahead_s: int | None = None
 
 
 class Unusable(msgspec.Struct, frozen=True, gc=False):
@@ -112,6 +116,7 @@ def read_accounting_record(record: DetailRecord) -> AccountingRecord | Unusable:
     if not acct_session_id and class_key is None and kind not in (RecordKind.ON, RecordKind.OFF):
         return Unusable("no Acct-Session-Id and no Class of ours: the record names no session")
     username, plain = read_string(get("User-Name", ""))
+    event_at, clock_ahead_s = _times(record.attributes, received_at)
     wide = "Acct-Input-Gigawords" in record.attributes or "Acct-Output-Gigawords" in record.attributes
     return AccountingRecord(
         octet=record.octet,
@@ -119,7 +124,7 @@ def read_accounting_record(record: DetailRecord) -> AccountingRecord | Unusable:
         kind=kind,
         source=source,
         received_at=received_at,
-        event_at=_event_time(record.attributes, received_at),
+        event_at=event_at,
         acct_session_id=acct_session_id,
         username=username,
         username_plain=plain and bool(username),
@@ -137,6 +142,7 @@ def read_accounting_record(record: DetailRecord) -> AccountingRecord | Unusable:
         mac=normal_mac(get("Calling-Station-Id", "").strip('"')),
         line=_line(record.attributes),
         terminate_cause=get("Acct-Terminate-Cause"),
+        clock_ahead_s=clock_ahead_s,
     )
 
 
@@ -156,30 +162,43 @@ def _counter(octets: str | None, gigawords: str | None) -> int | None:
     return high * _WORD + low
 
 
-def _event_time(attributes: dict[str, str], received_at: int) -> int:
-    """When it happened: the time of receipt less the delay the device admits to, which needs no clock in the device.
+def _times(attributes: dict[str, str], received_at: int) -> tuple[int, int | None]:
+    """When it happened, and how far the device's clock is ahead by what it says itself; None: it says nothing.
 
-    Without Acct-Delay-Time the device's own clock is believed between a week ago and five minutes ahead (but nothing
-    happens after it was received); a clock further off is not believed at all.
+    The time of receipt less the delay the device admits to needs no clock in the device. Without Acct-Delay-Time the device's
+    own clock is believed between a week ago and five minutes ahead (but nothing happens after it was received); a clock
+    further off is not believed at all.
     """
     delay_s = _number(attributes.get("Acct-Delay-Time"), EVENT_MAX_AGE_S)
-    if delay_s is not None:
-        return received_at - delay_s
     printed = attributes.get("Event-Timestamp")
     stamped = read_date(printed) if printed is not None else None
+    ahead_s = None if stamped is None else stamped - received_at + (delay_s or 0)
+    if delay_s is not None:
+        return received_at - delay_s, ahead_s
     if stamped is None or not received_at - EVENT_MAX_AGE_S <= stamped <= received_at + 300:
-        return received_at
-    return min(stamped, received_at)
+        return received_at, ahead_s
+    return min(stamped, received_at), ahead_s
 
 
 def read_date(printed: str) -> int | None:
     """Epoch seconds of a printed date: `"Nov 21 2026 19:29:14 UTC"`, in FreeRADIUS's own zone, or a bare number."""
     text = printed.strip('"')
     if text.isdecimal():
-        return int(text)
+        value = int(text)
+        return value if value <= _INSTANT_MAX else None
+    match = _DATE.fullmatch(text)
+    if match is None:
+        return None
+    hour_at = _hour_at(match[1], match[4])
+    return None if hour_at is None else hour_at + int(match[2]) * 60 + int(match[3])
+
+
+@lru_cache(maxsize=256)
+def _hour_at(hour: str, zone: str) -> int | None:
+    """When an hour such as `Nov 21 2026 19` began. Remembered: the records of an hour have the same, and this takes long."""
     try:
-        parsed = time.strptime(text, "%b %d %Y %H:%M:%S %Z")
-        return calendar.timegm(parsed) if text.endswith(("UTC", "GMT")) else int(time.mktime(parsed))
+        parsed = time.strptime(f"{hour} {zone}", "%b %d %Y %H %Z")
+        return calendar.timegm(parsed) if zone in ("UTC", "GMT") else int(time.mktime(parsed))
     except (ValueError, OverflowError):
         return None
 

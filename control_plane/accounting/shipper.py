@@ -45,7 +45,7 @@ from control_plane.accounting.spool import (
 )
 from control_plane.pulse import Pulse
 from control_plane.settings import Settings
-from control_plane.store import session_reads, session_writes
+from control_plane.store import clocks, session_reads, session_writes
 from control_plane.store import spool as spool_positions
 from control_plane.store.session_reads import Connection
 from control_plane.telemetry import ACCOUNTING_BATCHES, DATABASE_FAILURES, UNREADABLE_RECORDS, logger
@@ -57,6 +57,7 @@ _READ_MIN_OCTETS: Final = 1 << 21
 _BATCHES_A_TURN: Final = 4
 _BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _HEARTBEAT_S: Final = 5.0
+_CLOCKS_S: Final = 60.0
 
 
 class StopEvent(Protocol):
@@ -167,6 +168,7 @@ class Shipper:
         self._files: dict[Path, _File] = {}
         self._positions: dict[str, int] = {}
         self._beat_at = 0.0
+        self._clocks_at = 0.0
         self._synced_at = 0.0
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool-reader")
 
@@ -363,11 +365,14 @@ class Shipper:
             say(event, file=path.name, octet=entry.octet, problem=entry.problem, doing=doing)
 
     def _beat(self, connection: Connection, read_to: float) -> None:
-        """Say up to which time of receipt this node's accounting has been read."""
+        """Say up to which time of receipt this node's accounting has been read, now and then how clocks are off."""
         if read_to <= 0 or time.monotonic() - self._beat_at < _HEARTBEAT_S:
             return
-        spool_positions.save_read_to(connection, self._node, read_to)
+        spool_positions.save_read_to(connection, self._node, read_to, now=time.time())
         self._beat_at = time.monotonic()
+        if self._beat_at - self._clocks_at >= _CLOCKS_S:
+            clocks.save_nas_clocks(connection, self._node, self._accounting.take_clocks())
+            self._clocks_at = self._beat_at
 
     def _close_outlived(self, connection: Connection) -> bool:
         """Close a bounded number of sessions of NASes that have booted; says whether there are more."""

@@ -36,12 +36,13 @@ def remove_position(connection: Connection, node: str, file: str) -> None:
     connection.execute("DELETE FROM spool_position WHERE node = %s AND file = %s", (node, file))
 
 
-def save_read_to(connection: Connection, node: str, read_to: float) -> None:
-    """Remember up to which time of receipt a node's accounting has been read."""
+def save_read_to(connection: Connection, node: str, read_to: float, *, now: float) -> None:
+    """Remember up to which time of receipt a node's accounting has been read, and how its clock, which says `now`, is off."""
     connection.execute(
-        "INSERT INTO spool_node (node, read_to) VALUES (%s, to_timestamp(%s)) ON CONFLICT (node) DO UPDATE "
-        "SET read_to = EXCLUDED.read_to, updated_at = now()",
-        (node, read_to),
+        "INSERT INTO spool_node (node, read_to, clock_ahead_s) "
+        "VALUES (%s, to_timestamp(%s), %s - extract(epoch FROM clock_timestamp())) ON CONFLICT (node) DO UPDATE "
+        "SET read_to = EXCLUDED.read_to, updated_at = now(), clock_ahead_s = EXCLUDED.clock_ahead_s",
+        (node, read_to, now),
     )
 
 

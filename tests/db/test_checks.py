@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from control_plane.check_clocks import check_clocks
 from control_plane.check_loop import check_loop
 from control_plane.checks import (
     check_disk,
@@ -34,6 +35,7 @@ from control_plane.machine.demo import load_demo
 from control_plane.machine.live_figures import load_network_figures
 from control_plane.machine.ports import can_bind, choose_ports, with_ports, write_ports
 from control_plane.settings import Settings
+from control_plane.store.spool import save_read_to
 from control_plane.unanswered import check_unanswered
 from nas_drivers.driver import DEFAULT_DRIVERS
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
@@ -300,3 +302,26 @@ def test_a_database_that_is_away_is_one_line_with_what_to_do(tmp_path):
     assert done.exit_code == 1
     assert "FAIL  database:" in done.output
     assert "start `corrente up`" in done.output
+
+
+def test_a_radius_node_whose_clock_is_an_hour_behind_the_databases_is_named(connection):
+    save_read_to(connection, "radius-1", time.time(), now=time.time())
+    save_read_to(connection, "radius-2", time.time(), now=time.time() - 3600)
+    save_read_to(connection, "radius-3", time.time(), now=time.time() + 10)
+    save_read_to(connection, "long-gone", time.time(), now=time.time() - 3600)
+    connection.execute("UPDATE spool_node SET updated_at = now() - interval '61 seconds' WHERE node = 'long-gone'")
+
+    behind, ahead, well = check_clocks(connection)
+
+    assert behind.verdict is Verdict.FAIL
+    assert behind.text.startswith("RADIUS node radius-2 is 1 h behind: changes are not proven")
+    assert ahead.verdict is Verdict.WARN
+    assert ahead.text.startswith("RADIUS node radius-3 is 10 s ahead") or "9.9 s ahead" in ahead.text
+    # This machine, whose clock is PostgreSQL's here, and radius-1.
+    assert (well.verdict, well.text) == (Verdict.OK, "2 within 2 s of the database's")
+
+
+def test_a_node_of_an_older_release_has_said_nothing_of_its_clock(connection):
+    connection.execute("INSERT INTO spool_node (node, read_to) VALUES ('old', now())")
+    (well,) = check_clocks(connection)
+    assert (well.verdict, well.text) == (Verdict.OK, "1 within 2 s of the database's")

@@ -50,6 +50,9 @@ ALLOWED = [
     ("corrente_worker", insert("automation_run")),
     ("corrente_edge", "SELECT * FROM plan_window, plan_change"),
     ("corrente_edge", insert("late_usage")),
+    ("corrente_edge", "UPDATE nas_clock SET ahead_s = 0"),
+    ("corrente_worker", "SELECT * FROM nas_clock"),
+    ("corrente_web", "SELECT * FROM nas_clock, spool_node"),
     ("corrente_worker", insert("desired_policy")),
     ("corrente_worker", insert("profile_revision")),
     ("corrente_worker", insert("quota_usage")),
@@ -70,6 +73,8 @@ ALLOWED = [
 ]
 
 REFUSED = [
+    ("corrente_worker", "UPDATE nas_clock SET ahead_s = 0"),
+    ("corrente_edge", "DELETE FROM nas_clock"),
     ("corrente_edge", "UPDATE contract SET status = 'active'"),
     ("corrente_edge", insert("contract")),
     ("corrente_edge", insert("restriction")),

@@ -16,7 +16,8 @@ from control_plane import db
 from control_plane.accounting.session_batch import Changes
 from control_plane.accounting.sessions import close_stale_sessions
 from control_plane.accounting.shipper import Shipper, run_shipper
-from control_plane.store import session_reads, session_writes
+from control_plane.store import clocks, session_reads, session_writes
+from control_plane.store import spool as spool_positions
 from radius_hooks.login_line import LoginLine, build_login_line
 from radius_hooks.packet import class_value
 
@@ -761,3 +762,54 @@ def test_two_nodes_of_one_name_are_told_to_take_two(world):
     finally:
         first.disconnect()
         second.disconnect()
+
+
+# -------------------------------------------------------------------------------------------------------------------
+# Clocks
+# -------------------------------------------------------------------------------------------------------------------
+CLOCKS = "SELECT n.name, host(c.source), c.ahead_s FROM nas_clock c JOIN nas n ON n.id = c.nas_id ORDER BY n.name"
+
+
+def test_the_clock_of_each_device_is_kept_beside_that_of_the_node_with_no_write_for_a_record(world, database, accounts):
+    spool(
+        world,
+        *(
+            detail("Interim-Update", key=KEY, at=NOON + 60 * n, time=60 * n, Event_Timestamp=str(NOON + 60 * n - 192))
+            for n in range(20)
+        ),
+        detail("Start", session="s2", source="127.0.0.2", user="bruno"),
+        detail("Start", session="s3", source="127.1.0.9", user="bruno", Event_Timestamp=str(NOON + 4000)),
+        detail("Start", session="s4", source="2001:db8:9::1", user="bruno", Event_Timestamp=str(NOON)),
+    )
+    ship(world)
+
+    # The second sends no Event-Timestamp. The node's clock is the database's here, to some hundredths.
+    assert rows(database, CLOCKS) == [
+        ("nas-1", "127.0.0.1", -192),
+        ("nas-3", "127.1.0.9", 4000),
+        ("nas-4", "2001:db8:9::1", 0),
+    ]
+    ((ahead_s,),) = rows(database, "SELECT clock_ahead_s FROM spool_node")
+    assert abs(ahead_s) < 2
+
+
+def test_what_the_nodes_own_clock_is_off_is_not_taken_for_the_devices(connection, world, database):
+    spool_positions.save_read_to(connection, "node-1", NOON, now=time.time() - 3600)
+    # Seen from a node that is an hour behind, a right clock is an hour ahead.
+    clocks.save_nas_clocks(connection, "node-1", {1: ("127.0.0.1", 3600), 2: ("127.0.0.2", 3408)})
+    assert connection.execute(CLOCKS).fetchall() == [("nas-1", "127.0.0.1", 0), ("nas-2", "127.0.0.2", -192)]
+
+
+def test_a_clock_that_stands_as_it_did_is_written_again_only_when_its_row_gets_old(connection, world):
+    written = "SELECT nas_id, ahead_s, xmin::text FROM nas_clock ORDER BY nas_id"
+    clocks.save_nas_clocks(connection, "node-1", {1: ("127.0.0.1", 5), 2: ("127.0.0.2", 5), 3: ("127.1.0.9", 5)})
+    connection.execute("UPDATE nas_clock SET at = now() - interval '11 minutes' WHERE nas_id = 3")
+    connection.commit()
+    before = connection.execute(written).fetchall()
+    clocks.save_nas_clocks(
+        connection, "node-1", {1: ("127.0.0.1", 6), 2: ("127.0.0.2", 7), 3: ("127.1.0.9", 5), 999: ("127.0.0.9", 5)}
+    )
+    after = connection.execute(written).fetchall()
+
+    assert [row[:2] for row in after] == [(1, 5), (2, 7), (3, 5)]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, False]

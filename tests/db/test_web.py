@@ -135,6 +135,9 @@ def test_metrics_tell_of_the_control_loop_the_leader_and_the_jobs_as_the_web_rol
         (isp.accounts[1], isp.accounts[0]),
     )
     connection.execute("INSERT INTO nas_silence (nas_id, next_at) VALUES (%s, now())", (isp.nas,))
+    connection.execute(
+        "INSERT INTO spool_node (node, read_to, clock_ahead_s) VALUES ('radius-1', now(), -3600), ('of old', now(), NULL)"
+    )
     connection.execute("UPDATE scheduler_lease SET holder = 'a:1:b', token = 7, until = now() + interval '4 seconds'")
     connection.execute(
         "INSERT INTO scheduled_job (name, next_at, took_s, failed_at, problem) VALUES ('late', now() - interval '60 s', 1.5, NULL, ''), "
@@ -153,6 +156,8 @@ def test_metrics_tell_of_the_control_loop_the_leader_and_the_jobs_as_the_web_rol
     assert metric(text, "corrente_enforcements_held") == 1
     assert 90 <= metric(text, "corrente_enforcement_oldest_seconds") < 120
     assert metric(text, "corrente_nas_silent") == 1
+    assert metric(text, 'corrente_node_clock_ahead_seconds{node="radius-1"}') == -3600
+    assert metric(text, 'corrente_node_clock_ahead_seconds{node="of old"}') is None
     assert metric(text, "corrente_nas_in_maintenance") == metric(text, "corrente_network_stopped") == 0
     assert metric(text, "corrente_leader") == 1
     assert metric(text, "corrente_leader_token") == 7

@@ -67,6 +67,7 @@ def _keys() -> Iterator[Case]:
         f"{second_nas}; {insert('nas_silence', nas_id='1')}",
         f"{second_nas}; {insert('nas_silence')}",
     )
+    yield Case("nas_clock_pkey", f"{second_nas}; {insert('nas_clock', nas_id='1')}", f"{second_nas}; {insert('nas_clock')}")
     yield _case("spool_position_pkey", "spool_position", {"file": "'detail.1'"}, {"node": "'node-2'"})
     yield _case("spool_node_pkey", "spool_node", {"node": "'node-1'"})
     yield _case("node_holder_pkey", "node_holder", {"node": "'node-1'"})
@@ -160,6 +161,9 @@ def _references() -> Iterator[Case]:
         "nas_silence_nas_id_fkey",
         insert("nas_silence", nas_id="999"),
         f"{insert('nas', id='2')}; {insert('nas_silence')}",
+    )
+    yield Case(
+        "nas_clock_nas_id_fkey", insert("nas_clock", nas_id="999"), f"{insert('nas', id='2')}; {insert('nas_clock')}"
     )
 
 
@@ -630,6 +634,13 @@ def _enforcement() -> Iterator[Case]:
         breaks=f"{insert('nas', id='2')}; {insert('nas_silence', tries='0')}",
         passes=f"{insert('nas', id='2')}; {insert('nas_silence', tries='2')}",
     )
+    for source in ("'10.0.0.0/8'", "'2001:db8::/64'"):
+        second = insert("nas", id="2")
+        yield Case(
+            "nas_clock_source_is_host",
+            f"{second}; {insert('nas_clock', source=source)}",
+            f"{second}; {insert('nas_clock', source=source.partition('/')[0] + chr(39))}",
+        )
 
 
 def _packets() -> Iterator[Case]:

@@ -15,6 +15,7 @@ from control_plane.quantities import (
     Rates,
     duration_text,
     instant_text,
+    off_text,
     mac_text,
     network_text,
     octets_text,
@@ -224,3 +225,19 @@ def test_a_mac_address_is_read_in_any_usual_spelling(text):
 def test_what_is_no_mac_address_is_refused(text):
     with pytest.raises(QuantityError, match="expected a MAC address"):
         read_mac(text)
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "text"),
+    [
+        (-192.0, "3 min 12 s behind"),
+        (0.44, "0.4 s ahead"),
+        (30, "30 s ahead"),
+        (59.6, "1 min ahead"),
+        (-3600, "1 h behind"),
+        (90_061, "1 d 1 h ahead"),
+        (9 - 1_795_262_400, "20,778 d 11 h behind"),
+    ],
+)
+def test_how_far_a_clock_is_off_is_told_in_two_units_at_most(ahead_s, text):
+    assert off_text(ahead_s) == text

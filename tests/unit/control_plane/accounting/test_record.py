@@ -86,6 +86,30 @@ def test_the_time_of_an_event_needs_no_clock_in_the_device(attributes, age_s):
     assert NOON - read("Interim-Update", **attributes).event_at == age_s
 
 
+@pytest.mark.parametrize(
+    ("attributes", "ahead_s"),
+    [
+        ({"Event_Timestamp": '"Nov 21 2026 11:56:48 UTC"'}, -192),
+        ({"Event_Timestamp": '"Nov 21 2026 12:05:01 UTC"'}, 301),
+        # It was sent again, and says for how long it waited: its clock is right.
+        ({"Event_Timestamp": '"Nov 21 2026 11:59:00 UTC"', "Acct_Delay_Time": "60"}, 0),
+        ({"Event_Timestamp": '"Nov 21 2026 11:59:00 UTC"', "Acct_Delay_Time": None}, -60),
+        ({"Event_Timestamp": '"Jan  1 1970 00:00:09 UTC"'}, 9 - NOON),
+        ({"Event_Timestamp": '"nonsense"'}, None),
+        ({"Event_Timestamp": '"Nov 31 2026 11:59:00 UTC"'}, None),
+        ({"Event_Timestamp": "99999999999999999999"}, None),
+        ({}, None),
+    ],
+)
+def test_how_far_a_devices_clock_is_off_is_what_it_says_less_what_it_admits_to(attributes, ahead_s):
+    assert read("Interim-Update", **attributes).clock_ahead_s == ahead_s
+
+
+def test_the_dates_of_one_hour_are_told_apart():
+    dates = {at: read_date(f'"Nov 21 2026 {at} UTC"') for at in ("12:00:00", "12:00:01", "12:59:59", "13:00:00")}
+    assert [at - NOON for at in dates.values()] == [0, 1, 3599, 3600]
+
+
 def test_a_date_in_freeradius_own_zone_is_read(monkeypatch):
     monkeypatch.setenv("TZ", "Europe/Rome")
     time.tzset()
