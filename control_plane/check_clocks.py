@@ -39,7 +39,11 @@ def check_clocks(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
 
 
 def _clocks(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, float, str]]:
-    yield "this machine", _ahead_here(connection), "an access device that checks the time drops what a worker here dates"
+    yield (
+        "this machine",
+        _ahead_here(connection),
+        "an access device that checks the time drops what a worker here dates",
+    )
     for node in load_node_clocks(connection):
         ahead = "sessions look as if they ignored a change, and are disconnected for it"
         behind = "changes are not proven by accounting, and silent sessions are closed late"

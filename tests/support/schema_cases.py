@@ -67,7 +67,9 @@ def _keys() -> Iterator[Case]:
         f"{second_nas}; {insert('nas_silence', nas_id='1')}",
         f"{second_nas}; {insert('nas_silence')}",
     )
-    yield Case("nas_clock_pkey", f"{second_nas}; {insert('nas_clock', nas_id='1')}", f"{second_nas}; {insert('nas_clock')}")
+    yield Case(
+        "nas_clock_pkey", f"{second_nas}; {insert('nas_clock', nas_id='1')}", f"{second_nas}; {insert('nas_clock')}"
+    )
     yield _case("spool_position_pkey", "spool_position", {"file": "'detail.1'"}, {"node": "'node-2'"})
     yield _case("spool_node_pkey", "spool_node", {"node": "'node-1'"})
     yield _case("node_holder_pkey", "node_holder", {"node": "'node-1'"})
