@@ -1,17 +1,19 @@
 """Ubiquiti EdgeRouter (EdgeOS): pppd with its RADIUS plugin, rates by WISPr-Bandwidth-Max-Up and -Down in bit/s.
 
-A change needs a new login: CoA is UNCONFIRMED, a Disconnect-Request is heard once a script of EdgeOS is put in place, and
-its command line is the last way. The rate attributes are whole numbers of 32 bits: what is above is sent as the ceiling.
+A change needs a new login: its script hears Disconnect-Requests alone, once it is put in place, and looks at User-Name alone.
+Its command line is the last way. The rate attributes are whole numbers of 32 bits: what is above is sent as the ceiling.
 
-Source: FreeRADIUS dictionary.wispr (WISPr 1.0); Splynx documentation, Ubiquiti Edge routers (EdgeOS 1.8.5): RADIUS, port
-3779, the script; radius.md sections 3.9 and 7.3: WISPr attributes, `clear pppoe-server user` (operator notes); ppp 2.4,
-pppd/plugins/radius/radius.c: RADIUS_FILTER_ID; docs/drivers/edgerouter.md.
+Source: ubnt-pppoe-server 0.1.10 (2014), EdgeOS's own package as vyos-legacy/vyos-pppoe-server has it: show-pppoe-server.pl,
+kick-pppoe.pl, pppoe-radius-disconnect, PPPoEServerConfig.pm; FreeRADIUS dictionary.wispr (WISPr 1.0); Splynx documentation,
+"Radius based speed limits" (WISPr on Ubiquiti) and "Ubiquiti: PPPoE on Edge Routers" (EdgeOS 1.8.5: RADIUS, port 3779, the
+script); ppp 2.4, pppd/plugins/radius/radius.c: RADIUS_FILTER_ID; docs/drivers/edgerouter.md.
 Next: ../dictionaries/canonical.py
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
@@ -34,12 +36,20 @@ _CEILING_BPS: Final = 2**32 - 1
 _RATES: Final = frozenset({"WISPr-Bandwidth-Max-Up", "WISPr-Bandwidth-Max-Down"})
 _NO_WORD: Final = "an EdgeRouter can't be told {} by RADIUS{}"
 _SESSIONS: Final = "show pppoe-server"
-_HEADER: Final = re.compile(r"User\s+Time\s+Proto\s+Iface\s+Remote IP\b.*")
+_NONE: Final = re.compile(r"No active PPPoE[- ]server sessions\.?")
+# Newer lists of EdgeOS have a column Proto and a total; that of PPPoE in 2014 has neither.
+_HEADER: Final = re.compile(r"User\s+Time\s+(?:Proto\s+)?Iface\s+Remote IP\b.*")
 _RULER: Final = re.compile(r"-+(?:\s+-+)*")
-_ROW: Final = re.compile(r"(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\d+\.\d+\.\d+\.\d+)(?:\s.*)?")
+_ROW: Final = re.compile(
+    r"(?P<name>\S+)?\s+(?P<up>\d\S*)\s+(?:[A-Z]\S*\s+)?(?P<interface>[a-z]\S*)\s+(?P<address>\d+(?:\.\d+){3}|N/A)(?:\s.*)?"
+)
+# A name of more than ten characters has a line of its own, and its row begins with blanks.
+_LONG_NAME: Final = re.compile(r"\S{11,}")
 _TOTAL: Final = re.compile(r"Total sessions:\s*\d+")
 _UPTIME: Final = re.compile(r"(?:(\d{1,5})d)?(\d{1,2})h(\d{1,2})m(?:(\d{1,2})s)?")
-_REFUSALS: Final = re.compile(r"(?:Invalid command|Incomplete command|Ambiguous command|Error|% ).*")
+_REFUSALS: Final = re.compile(
+    r"(?:Invalid command|Incomplete command|Ambiguous command|Cannot get session information|Error|% ).*"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class EdgeOsCli:
-    """Its operational mode. What the list looks like is UNCONFIRMED: anything else than these columns is refused."""
+    """Its operational mode. Anything else than these lists is refused."""
 
     device_type: str = "ubiquiti_edgerouter"
 
@@ -69,16 +79,20 @@ class EdgeOsCli:
         return _SESSIONS
 
     def read_sessions(self, output: str) -> tuple[DeviceSession, ...]:
-        """A line `User Time Proto Iface Remote IP …`, one of dashes, then one a session. Raises: CliOutputError."""
-        lines = [line.strip() for line in output.splitlines() if line.strip()]
-        start = next((at for at, line in enumerate(lines) if _HEADER.fullmatch(line)), None)
+        """A line of column names, one of dashes, then one or two a session; or that there is none. Raises: CliOutputError."""
+        lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+        if len(lines) == 1 and _NONE.fullmatch(lines[0].strip()):
+            return ()
+        start = next((at for at, line in enumerate(lines) if _HEADER.fullmatch(line.strip())), None)
         if start is None:
             raise CliOutputError(f"no table of PPPoE sessions: {output.strip()[:200]!r}")
-        rows = [line for line in lines[start + 1 :] if not _RULER.fullmatch(line) and not _TOTAL.fullmatch(line)]
-        return tuple(_session(row) for row in rows)
+        rows = [
+            line for line in lines[start + 1 :] if not _RULER.fullmatch(line.strip()) and not _TOTAL.fullmatch(line)
+        ]
+        return tuple(_sessions(rows))
 
     def clear_session(self, identity: SessionIdentity, found: DeviceSession | None) -> tuple[CliStep, ...]:
-        """By username: every session of it."""
+        """By username: every session of it. That it takes an interface there as well is known of VyOS's copy alone."""
         return (CliStep(f"clear pppoe-server user {cli_word(identity.username, what='the username')}"),)
 
     def refused(self, output: str) -> str | None:
@@ -155,7 +169,7 @@ class EdgeRouterDriver:
         return (rates if self.options.rate_by_coa else ()) + idle_timeout(new)
 
     def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
-        """Name and id; what else its script compares is UNCONFIRMED."""
+        """Name and id; its script of 2014 looks at the name alone."""
         known = name_and_session(identity)
         if detail != 1:
             return known
@@ -181,7 +195,8 @@ class EdgeRouterDriver:
         lines += ["set service ssh", "commit", "save", "exit"]
         lines += [
             "sudo cp /opt/vyatta/etc/pppoe-server/start-pppoe-radius-disconnect /config/scripts/post-config.d/",
-            f"# After a reboot it hears disconnects: UDP {setup.coa_port} from {ours}, CoA secret {setup.coa_secret}",
+            f"# After a reboot it hears disconnects: UDP {setup.coa_port} from {ours}, CoA secret {setup.coa_secret},",
+            "# if that is the RADIUS server in the last line of /etc/radiusclient-ng/servers-pppoe, and its secret: no other's",
         ]
         return "\n".join([*lines, ""])
 
@@ -191,18 +206,26 @@ def _bits(rate: BitRate) -> int:
     return min(rate.bps, _CEILING_BPS)
 
 
-def _session(row: str) -> DeviceSession:
-    match = _ROW.fullmatch(row)
-    if match is None:
-        raise CliOutputError(f"no session, and no end of a list: {row[:200]!r}")
-    username, up, _, interface, address = match.groups()
-    return DeviceSession(
-        acct_session_id="",
-        username=username,
-        framed_ipv4=_ipv4(address),
-        up_s=_up_s(up),
-        local_name=interface,
-    )
+def _sessions(rows: Iterable[str]) -> Iterator[DeviceSession]:
+    """One for each row that has a time. Raises: CliOutputError for what is neither that nor a long name before it."""
+    name = None
+    for row in rows:
+        found = _ROW.fullmatch(row)
+        if name is None and _LONG_NAME.fullmatch(row):
+            name = row
+        elif found is None or (found["name"] is None) == (name is None):
+            raise CliOutputError(f"no session, and no end of a list: {row[:200]!r}")
+        else:
+            yield DeviceSession(
+                acct_session_id="",
+                username=name or found["name"],
+                framed_ipv4=_ipv4(found["address"]),
+                up_s=_up_s(found["up"]),
+                local_name=found["interface"],
+            )
+            name = None
+    if name is not None:
+        raise CliOutputError(f"a list that ends with the name {name[:200]!r}")
 
 
 def _ipv4(text: str) -> str | None:
