@@ -518,8 +518,8 @@ CREATE UNIQUE INDEX account_prefix_one_framed ON account_prefix (account_id, kin
 -- ---------------------------------------------------------------------------------------------------------------
 -- Sessions
 -- ---------------------------------------------------------------------------------------------------------------
-CREATE TYPE applied_source AS ENUM ('verified', 'device');
-COMMENT ON TYPE applied_source IS 'How it is known what a session runs under since its login: a change that was verified, or the device''s own word since: another Class than before, or what it showed when read.';
+CREATE TYPE applied_source AS ENUM ('verified', 'device', 'same');
+COMMENT ON TYPE applied_source IS 'How it is known what a session runs under since its login: a change that was verified, the device''s own word since (another Class than before, or what it showed when read), or nothing differs that its device is told.';
 
 CREATE TABLE session (
     session_key          uuid PRIMARY KEY,

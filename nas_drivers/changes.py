@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 
+from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
 
@@ -58,6 +59,26 @@ def ladder_for(
     if not differs.all:
         return (Method.COA,)
     return (Method.COA, *cut) if differs.is_covered_by(by_coa) else cut
+
+
+def way_to(driver: NasDriver, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
+    """The ladder as it is gone: the vendor's, but no CoA goes out that would change nothing. Empty: nothing is to be sent.
+
+    A CoA-Request with the identity alone is refused by some devices (402, 404), and its acknowledgement proves nothing. So where
+    nothing differs that such a device is told, the session follows as it is, without a packet; where it is not known what it
+    runs under, or something differs that no CoA brings, a new login does it.
+    Source: RFC 5176 section 2.2: a CoA-Request changes session authorizations.
+    """
+    ladder = driver.change_methods(old, new)
+    if new is None or ladder[0] is not Method.COA or changes_something(driver, old, new):
+        return ladder
+    return ladder[1:] if old is not None else driver.change_methods(None, None)
+
+
+def changes_something(driver: NasDriver, old: SessionPolicy | None, new: SessionPolicy) -> bool:
+    """Whether a CoA from `old` to `new` would say anything that it would not say of `old`."""
+    before = () if old is None else driver.change_attributes(old)
+    return bool(set(driver.change_attributes(new, old=old)) - set(before))
 
 
 def idle_timeout(policy: SessionPolicy) -> tuple[Attribute, ...]:

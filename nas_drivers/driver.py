@@ -73,7 +73,8 @@ class NasDriver(Protocol):
 
         What stands before DISCONNECT changes the session as it runs; what stands behind it ends the session, as DISCONNECT
         does, and the next login carries the change. `new` None: the session must end. `old` None: not known what it runs
-        under. Where nothing differs that is worth a cut the ladder is COA alone: no disconnect may follow.
+        under. Where nothing differs that is worth a cut the ladder is COA alone: no disconnect may follow. Whether that CoA
+        would change anything is asked in one place, changes.way_to.
 
         What an account has of its own (addresses, routes, own attributes) is in no policy: where that differs, only a new
         login carries it. A ladder names what the vendor can do; whether this NAS has an API access is the caller's to know.

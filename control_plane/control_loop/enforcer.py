@@ -150,7 +150,7 @@ class Enforcer:
         for change, progress, outgoing in turn.outgoing:
             self._taken[change.nas_id] += 1
             self._tasks[change.id] = asyncio.create_task(self._deliver(change, progress, outgoing))
-        await self._loop.run_in_executor(database, self._turns.close_ghosts)
+        await self._loop.run_in_executor(database, self._turns.settle)
         return len(turn.outgoing) > RESTRICTING_BESIDE
 
     async def _deliver(self, change: Change, progress: Progress, outgoing: Outgoing | ApiCall | CliCall) -> None:

@@ -12,6 +12,7 @@ from control_plane.policy.profile import session_policy
 from control_plane.policy.rendering import profile_revision
 from control_plane.store import targets
 from control_plane.store.targets import Connection, NasTarget
+from nas_drivers.changes import changes_something, way_to
 from nas_drivers.driver import Drivers, NasDriver, UnknownVendorError
 from nas_drivers.policy import Method, SessionPolicy
 
@@ -76,8 +77,25 @@ class Ladders:
         return (now, *(method for method in behind if self.offers(method, *way)))
 
     def first(self, nas_id: int, from_version: bytes | None, profile_id: int | None) -> Method:
-        """The method that a change is tried by first."""
-        return self.possible(self._vendors(nas_id, from_version, profile_id)[0], nas_id, from_version, profile_id)
+        """The method that a change is tried by first; COA too where nothing is to be sent: `is_told` says whether."""
+        ladder = self._vendors(nas_id, from_version, profile_id)
+        return self.possible(ladder[0] if ladder else Method.COA, nas_id, from_version, profile_id)
+
+    def is_told(
+        self, nas_id: int, from_version: bytes | None, desired_version: bytes | None, profile_id: int | None
+    ) -> bool:
+        """Whether a CoA of this change would say anything to the device.
+
+        Where it is in doubt what the session runs under (both versions are the same), or what the account has of its own
+        differs, all that can be told live is told again; else what has changed.
+        """
+        new, old = self.policy(profile_id), self.given_by(from_version)
+        if new is None or not self.has_content(profile_id, desired_version):
+            return True
+        driver = self.driver(nas_id)
+        if from_version == desired_version or (from_version or b"")[4:] != (desired_version or b"")[4:]:
+            return bool(driver.change_attributes(new, old=old))
+        return changes_something(driver, old, new)
 
     def possible(self, now: Method, nas_id: int, from_version: bytes | None, profile_id: int | None) -> Method:
         """This method, or the next of the ladder that can be carried out on this NAS; itself when there is none."""
@@ -108,11 +126,13 @@ class Ladders:
         self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None
     ) -> tuple[Method, ...]:
         ladder = self._vendors(nas_id, from_version, profile_id)
+        if now in ladder or (now is Method.COA and not ladder):
+            return ladder or (now,)
         # Opened when the policies were others: from here on it is as good as ending the session.
-        return ladder if now in ladder else self.driver(nas_id).change_methods(None, None)
+        return self.driver(nas_id).change_methods(None, None)
 
     def _vendors(self, nas_id: int, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
-        return self.driver(nas_id).change_methods(self.given_by(from_version), self.policy(profile_id))
+        return way_to(self.driver(nas_id), self.given_by(from_version), self.policy(profile_id))
 
     def told_by_coa(self, nas_id: int, profile_id: int | None) -> frozenset[str]:
         """The names of the attributes, without tags, that a CoA for this profile carries; none for one that is not there."""

@@ -20,6 +20,7 @@ from control_plane.control_loop.disruption import Given, is_disruptive
 from control_plane.policy.profile import ProfileColumns, session_policy
 from control_plane.store import drift
 from control_plane.store.drift import Change, Connection, DriftFigure
+from nas_drivers.changes import way_to
 from nas_drivers.driver import DEFAULT_DRIVERS, Drivers, UnknownVendorError
 from nas_drivers.policy import Method
 
@@ -99,16 +100,18 @@ def _open_collected(connection: Connection, drivers: Drivers) -> int:
 
 
 def first_method(change: Change, profiles: Mapping[int, ProfileColumns], drivers: Drivers) -> Method:
-    """How a change is tried first: the best that its vendor's driver knows."""
+    """How a change is tried first: the best that its vendor's driver knows. The sender, which knows more, asks again."""
     before = profiles.get(change.old_profile_id or 0)
     old = None if before is None else session_policy(before)
     # A profile that an account should have can't be deleted; that a session must end is said by no profile at all.
     new = None if change.profile_id is None else session_policy(profiles[change.profile_id])
     try:
-        return drivers.of(change.vendor).change_methods(old, new)[0]
+        ladder = way_to(drivers.of(change.vendor), old, new)
     except UnknownVendorError:
         # A NAS of a vendor that this release has no file for: what RFC 5176 says is all there is.
         return Method.DISCONNECT if new is None else Method.COA
+    # Where nothing is to be sent the sender says so, and the session follows as it is.
+    return ladder[0] if ladder else Method.COA
 
 
 def takes_away(change: Change, profiles: Mapping[int, ProfileColumns]) -> bool:

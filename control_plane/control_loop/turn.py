@@ -42,6 +42,7 @@ from control_plane.control_loop.verification import READ_AFTER_S, deadline_after
 from control_plane.pulse import elapsed_s
 from control_plane.settings import Settings
 from control_plane.store import enforcement as store
+from control_plane.store import session_reads
 from control_plane.store.enforcement import Change, Connection, Ended, PacketRow
 from nas_drivers.driver import Drivers
 from nas_drivers.errors import NasError
@@ -63,6 +64,9 @@ IDLE_LIMIT_S: Final = 5
 # An edited profile's new version is a moment away.
 _CONTENT_AGAIN: Final = timedelta(seconds=0.2)
 _SILENCE_PAUSE_S: Final = 30.0
+_NOTHING_TO_SAY: Final = (
+    "a CoA would tell this device nothing new: the session follows as it is, and no packet was sent"
+)
 _HEARD_EVERY: Final = timedelta(seconds=1)
 
 MaySend = Callable[[Connection, Sequence[int], datetime], Mapping[int, Verdict]]
@@ -141,6 +145,7 @@ class Turns:
         # How far the database's clock is ahead of this machine's.
         self.ahead = timedelta()
         self._ghosts: list[tuple[int, list[UUID], SessionEnd]] = []
+        self._following: list[Change] = []
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.broken:
@@ -202,7 +207,22 @@ class Turns:
             report(ended.next, change.nas_id, change.id, ended.error_cause)
         return turn
 
-    def close_ghosts(self) -> None:
+    def settle(self) -> None:
+        """Write what follows without a packet. Apart from the turn: it waits for the merge of accounting. Raises: psycopg.Error."""
+        self._save_following()
+        self._close_ghosts()
+
+    def _save_following(self) -> None:
+        """Close the changes of which their devices need not be told: they stay due until then, so nothing is lost."""
+        following, self._following = self._following, []
+        if following:
+            connection = self._open()
+            with connection.transaction():
+                session_reads.lock_nases(connection, {change.nas_id for change in following})
+                why = {change.id: _NOTHING_TO_SAY for change in following}
+                store.save_followed(connection, why, now=self._now(connection))
+
+    def _close_ghosts(self) -> None:
         """Close our rows of sessions that the devices do not have. Apart from the turn: it waits for the merge of accounting,
         and what fails here is tried again by itself. Raises: psycopg.Error."""
         while self._ghosts:
@@ -310,7 +330,11 @@ class Turns:
                 if change.id_used_again:
                     turn.replaced.setdefault(change.nas_id, []).append(change.session_key)
                 continue
-            wanted.append((change, self._taken_over(change)))
+            progress = self._taken_over(change)
+            if progress.method is Method.COA and not self._is_told(change):
+                self._following.append(change)
+                continue
+            wanted.append((change, progress))
         wanted = self._guarded(connection, wanted, dropped, now)
         store.save_superseded(connection, dropped, now=now)
         self._begin(connection, turn, wanted, now)
@@ -352,10 +376,14 @@ class Turns:
         if progress.state is State.SENT:
             progress = after_lost_worker(progress).progress
         way = (change.nas_id, change.from_version, change.profile_id)
-        method = self._ladders.possible(progress.method, *way)
-        if method is Method.COA and self._has_its_own(change):
+        # Who opened it did not know all that is known here.
+        method = self._ladders.first(*way) if progress.attempt == 0 else self._ladders.possible(progress.method, *way)
+        if method is Method.COA and self._has_its_own(change) and self._is_told(change):
             method = self._ladders.possible(Method.DISCONNECT, *way)
         return progress if method is progress.method else replace(progress, method=method, identity_detail=0, tries=0)
+
+    def _is_told(self, change: Change) -> bool:
+        return self._ladders.is_told(change.nas_id, change.from_version, change.desired_version, change.profile_id)
 
     def _has_its_own(self, change: Change) -> bool:
         """Whether a CoA would put the profile's word over one of the account's own, which wins in full service: what that is

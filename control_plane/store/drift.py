@@ -143,7 +143,10 @@ concat_ws(' ', n.vendor, coalesce(was.profile_id, 0), coalesce(d.profile_id, 0),
 """
 _COLLECT: Final = f"""
 INSERT INTO drift_work
-SELECT s.session_key, s.nas_id, s.account_id, s.acct_session_id, s.username, d.level, d.reason, v.runs, v.desired, d.profile_id,
+SELECT s.session_key, s.nas_id, s.account_id, s.acct_session_id, s.username, d.level, d.reason,
+    -- What was sent in between, and not by ending the session, is what it runs under as far as anybody can tell.
+    CASE WHEN b.doubted AND u.desired_version <> v.desired AND u.method <> 'disconnect' THEN u.desired_version ELSE v.runs END,
+    v.desired, d.profile_id,
     was.profile_id, n.vendor,
     -- Who has the account's part already waits for an edited profile: its account's row knows nothing of it.
     CASE WHEN substr(v.runs, 5) = d.account_revision THEN now() ELSE greatest(d.changed_at, s.started_at) END,

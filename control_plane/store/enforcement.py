@@ -177,6 +177,10 @@ UPDATE session s SET applied_version = e.desired_version, applied_by = 'verified
 FROM enforcement e WHERE e.id = ANY (%(ids)s) AND s.session_key = e.session_key AND e.desired_version IS NOT NULL
     AND e.state = 'verified' AND (s.applied_at IS NULL OR s.applied_at < e.sent_at)
 """
+_FOLLOW: Final = """
+UPDATE session s SET applied_version = e.desired_version, applied_by = 'same', applied_at = %(now)s
+FROM enforcement e WHERE e.id = ANY (%(ids)s) AND s.session_key = e.session_key AND e.desired_version IS NOT NULL
+"""
 # Doubled each time up to a quarter of an hour.
 _SILENT: Final = """
 INSERT INTO nas_silence AS q (nas_id, since, tries, next_at, asked_at)
@@ -288,6 +292,16 @@ def save_ended(
 def save_applied(connection: Connection, ids: Sequence[int], *, now: datetime) -> None:
     """The sessions of these verified changes run under what was wanted. The caller holds their NASes."""
     connection.execute(_APPLY, {"ids": list(ids), "now": now})
+
+
+def save_followed(connection: Connection, why: dict[int, str], *, now: datetime) -> None:
+    """Close these without a packet, and their sessions run under what was wanted: nothing differs that their devices are told.
+
+    One that somebody closed meanwhile is left to that. The caller holds their NASes.
+    """
+    given = {"ids": list(why), "problems": list(why.values()), "now": now}
+    closed = [row[0] for row in connection.execute(f"{_SUPERSEDE} RETURNING e.id", given)]
+    connection.execute(_FOLLOW, {"ids": closed, "now": now})
 
 
 def save_superseded(connection: Connection, why: dict[int, str], *, now: datetime) -> None:

@@ -219,11 +219,11 @@ def test_who_pays_while_the_cut_is_on_its_way_is_told_the_full_policy_again(worl
     world.sent(state)
     world.want(account, "full", 1)
 
-    # The session's row still says FFFF1111, the device may well have obeyed.
+    # The session's row still says FFFF1111, the device may well have obeyed: it is told how to come back from that.
     done = reconcile_accounts(loop, [account])
 
     assert (done.opened, done.superseded) == (1, 1)
-    assert world.enforcements("from_version", "desired_version", "disruptive") == [("FFFF1111", "FFFF1111", False)]
+    assert world.enforcements("from_version", "desired_version", "disruptive") == [("WWWW2222", "FFFF1111", False)]
     world.change(
         "UPDATE enforcement SET state = 'verified', sent_at = now(), closed_at = now() WHERE closed_at IS NULL"
     )
@@ -234,6 +234,19 @@ def test_who_pays_while_the_cut_is_on_its_way_is_told_the_full_policy_again(worl
     assert (reconcile_all(loop).in_drift, world.enforcements("id")) == (0, [])
     assert world.enforcements("desired_version", states=("superseded",)) == [("WWWW2222",)]
     assert world.enforcements("settled_at IS NOT NULL", states=("superseded",)) == [(True,)]
+
+
+def test_a_disconnect_on_its_way_leaves_the_session_that_goes_on_what_it_was(world, loop):
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.change("UPDATE enforcement SET method = 'disconnect'")
+    world.sent("unanswered")
+    world.want(account, "full", 1)
+
+    reconcile_accounts(loop, [account])
+
+    assert world.enforcements("from_version", "desired_version") == [("FFFF1111", "FFFF1111")]
 
 
 def test_a_change_that_was_refused_leaves_no_doubt(world, loop):

@@ -43,6 +43,35 @@ SAMPLE_SETUP = DeviceSetup(
     access_password="DEVICE-PASSWORD",
 )
 
+_HOME = SessionPolicy(rate=RatePair(BitRate(300 * _MBIT), BitRate(30 * _MBIT)))
+_WALLED = RatePair(BitRate(_MBIT), BitRate(_MBIT))
+# The kinds of profile that an ISP has; pairs of them are the changes that there are.
+PROFILE_KINDS = {
+    "nothing": SessionPolicy(),
+    "rate": _HOME,
+    "slow rate": SessionPolicy(rate=_WALLED),
+    "rate, other session timeout": replace(_HOME, session_timeout_s=7200),
+    "rate, idle timeout": replace(_HOME, idle_timeout_s=900),
+    "rate, other interim interval": replace(_HOME, interim_interval_s=600),
+    "burst": replace(
+        _HOME,
+        burst=RatePair(BitRate(600 * _MBIT), BitRate(60 * _MBIT)),
+        burst_threshold=RatePair(BitRate(200 * _MBIT), BitRate(20 * _MBIT)),
+        burst_time_s=8,
+        priority=3,
+    ),
+    "walled by list": SessionPolicy(rate=_WALLED, address_lists=("walled",)),
+    "walled by filter": SessionPolicy(rate=_WALLED, filter="walled"),
+    "walled by device policy": SessionPolicy(rate=_WALLED, device_policy="walled"),
+    "device policy": replace(_HOME, device_policy="home-300"),
+    "device policy alone": SessionPolicy(device_policy="home-300"),
+    "device policy, other session timeout": replace(_HOME, device_policy="home-300", session_timeout_s=7200),
+    "pool": replace(_HOME, ipv4_pool="homes"),
+    "dual stack": replace(_HOME, ipv4_pool="homes", ipv6_pool="homes6", delegated_ipv6_pool="homes-pd"),
+    "filter alone": SessionPolicy(filter="open"),
+    "above 4.3 Gbit/s": SessionPolicy(rate=RatePair(BitRate(10_000 * _MBIT), BitRate(10_000 * _MBIT))),
+}
+
 
 def sample_setup(driver: NasDriver) -> DeviceSetup:
     """The sample with the vendor's own CoA port."""

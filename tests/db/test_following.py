@@ -1,0 +1,119 @@
+"""Changes of which a device would be told nothing: no packet leaves, and the session follows as it is. No socket."""
+
+from __future__ import annotations
+
+import pytest
+from support.drift_world import KEY
+from support.lone_enforcer import desk, everything, settings_for
+from support.radius_server import SEALER
+
+from control_plane import db
+from control_plane.control_loop.outgoing import Outgoing
+from control_plane.control_loop.reconcile import reconcile_all
+from control_plane.control_loop.turn import News, Turns
+from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns
+from control_plane.policy.rendering import profile_revision
+
+pytestmark = pytest.mark.db
+NOTHING = frozenset()
+SAME = "a CoA would tell this device nothing new: the session follows as it is, and no packet was sent"
+
+
+def revisions(one):
+    """Give each profile the revision of its content; sessions run under the full one's."""
+    names = ", ".join(PROFILE_COLUMNS)
+    for profile, *values in one.execute(f"SELECT id, {names} FROM profile"):
+        revision = profile_revision(ProfileColumns(**dict(zip(PROFILE_COLUMNS, values, strict=True))))
+        one.execute("UPDATE profile_revision SET revision = %s WHERE profile_id = %s", revision, profile)
+    one.execute(
+        "UPDATE session SET policy_version = r.revision || '1111'::bytea FROM profile_revision r WHERE r.profile_id = %s",
+        one.world.isp.full,
+    )
+
+
+def only_the_timeout_differs(one):
+    """The throttled profile gives what the full one does, but for its session timeout."""
+    columns = ", ".join(name for name in PROFILE_COLUMNS if name != "session_timeout_s")
+    one.execute(
+        f"UPDATE profile SET ({columns}, session_timeout_s) = (SELECT {columns}, 7200 FROM profile WHERE id = %s) WHERE id = %s",
+        one.world.isp.full,
+        one.world.isp.throttle,
+    )
+
+
+def turn(one, conninfo):
+    """What leaves in one turn, when all that follows without a packet has been written."""
+    turns = Turns(settings_for(conninfo), SEALER, worker="worker", may_send=everything, chance=lambda: 0.5)
+    made = turns.transact(News(), {}, NOTHING)
+    turns.settle()
+    turns.disconnect()
+    return [outgoing for _, _, outgoing in made.outgoing]
+
+
+def reconciled(conninfo):
+    with db.connect(conninfo, name="reconcile", autocommit=True) as loop:
+        return reconcile_all(loop)
+
+
+def applied(one):
+    return one.execute(
+        "SELECT s.applied_by::text, s.applied_version = r.revision || '1111'::bytea FROM session s, profile_revision r "
+        "WHERE s.session_key = %s AND r.profile_id = %s",
+        KEY.format(1),
+        one.world.isp.throttle,
+    )
+
+
+@pytest.mark.parametrize("vendor", ["cisco_iosxe", "juniper_mx", "mikrotik", "accel_ppp", "generic"])
+def test_another_session_timeout_takes_no_packet_and_the_session_follows(database, vendor):
+    with desk(database, "127.66.31.1", vendor=vendor) as one:
+        only_the_timeout_differs(one)
+        revisions(one)
+        one.world.want(one.world.isp.accounts[0], "throttle", 1)
+        assert reconciled(database).opened == 1
+
+        assert turn(one, database) == []
+
+        assert one.rows("state::text, problem, sent_at, attempt") == [("superseded", SAME, None, 0)]
+        assert applied(one) == [("same", True)]
+        # Nothing is left to do, now or later.
+        assert (reconciled(database).in_drift, turn(one, database)) == (0, [])
+
+
+def test_what_was_sent_in_between_is_taken_back_though_the_session_is_held_to_run_under_it(database):
+    with desk(database, "127.66.31.2") as one:
+        revisions(one)
+        account = one.world.isp.accounts[0]
+        one.world.want(account, "walled", 1)
+        reconciled(database)
+        assert len(turn(one, database)) == 1
+        one.execute(
+            "UPDATE enforcement SET taken_by = NULL, taken_until = NULL, state = 'unanswered', problem = 'no answer'"
+        )
+        one.world.want(account, "full", 1)
+        reconciled(database)
+
+        (outgoing,) = turn(one, database)
+
+        assert isinstance(outgoing, Outgoing)
+        assert "Filter-Id" in {attribute.name for attribute in outgoing.request.attributes}
+        assert one.rows("state::text")[-1] == ("sent",)
+
+
+def test_a_change_of_the_account_s_own_tells_again_all_that_can_be_told(database):
+    with desk(database, "127.66.31.3") as one:
+        revisions(one)
+        one.world.want(one.world.isp.accounts[0], "full", 2)
+        reconciled(database)
+
+        assert len(turn(one, database)) == 1
+
+
+def test_a_change_of_the_account_s_own_is_left_to_the_next_login_by_a_device_that_can_be_told_nothing(database):
+    with desk(database, "127.66.31.4", vendor="cisco_iosxe") as one:
+        revisions(one)
+        one.world.want(one.world.isp.accounts[0], "full", 2)
+        reconciled(database)
+
+        assert turn(one, database) == []
+        assert one.rows("state::text, problem") == [("superseded", SAME)]
