@@ -9,7 +9,6 @@ import asyncio
 import socket
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -265,5 +264,8 @@ def _without_ended(decision: Decision) -> Decision:
     """The decision for the sessions still live: they may have ended while it was being worked on."""
     if not isinstance(decision, Change | End):
         return decision
-    live = tuple(session for session in decision.sessions if not session.ended)
-    return replace(decision, sessions=live) if live else Nak(ErrorCause.SESSION_NOT_FOUND)
+    if all(session.ended for session in decision.sessions):
+        return Nak(ErrorCause.SESSION_NOT_FOUND)
+    if isinstance(decision, Change):
+        return Change(tuple((session, terms) for session, terms in decision.changes if not session.ended))
+    return End(tuple(session for session in decision.sessions if not session.ended))

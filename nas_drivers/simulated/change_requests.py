@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from nas_drivers.simulated import codec, wire
-from nas_drivers.simulated.behaviour import Drop, number_in
+from nas_drivers.simulated.behaviour import Drop
 from nas_drivers.simulated.codec import MalformedPacketError, Packet, Signature
+from nas_drivers.simulated.reading import number_in
 from nas_drivers.simulated.wire import Code
 
 _ANSWERS: Final = {

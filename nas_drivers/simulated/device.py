@@ -94,7 +94,7 @@ class SimulatedNas:
         self._secret = secret
         self._clock = clock
         self._chance = chance
-        self._behaviour = behaviour_for(vendor)
+        self._behaviour = behaviour_for(vendor, self.options.policies)
         self._identity = DeviceIdentity(IPv4Address(address), self.options.name)
         self._own_attributes = requests.device_attributes(self._identity)
         self._pools = Pools(IPv4Address(address))
@@ -161,9 +161,11 @@ class SimulatedNas:
         return self._client.waiting
 
     async def start(self) -> None:
-        """Boot: listen for CoA and announce it with Accounting-On."""
+        """Boot: listen for CoA, where it does at all, and announce it with Accounting-On."""
         assert not self._running, "it runs already"
-        self._listener.open()
+        hears = self.options.hears_changes
+        if self._behaviour.habits.hears_changes if hears is None else hears:
+            self._listener.open()
         self._running = True
         self.statistics.boots += 1
         if self.options.announce_boot:
@@ -334,8 +336,11 @@ class SimulatedNas:
                 return line
 
     def _open_session(self, subscriber: Subscriber, line: Line, accept: Packet) -> bool:
-        """Begin the session that was accepted; False when no address is left for it."""
+        """Begin the session that was accepted; False when the device can't: no address is left, a policy is not there."""
         terms = self._behaviour.login_terms(accept)
+        if terms.fails is not None:
+            self.statistics.logins_failed[terms.fails] += 1
+            return False
         pool = terms.pool or OWN_POOL
         try:
             address = terms.address or self._pools.take(pool)
@@ -415,24 +420,18 @@ class SimulatedNas:
 
     def _apply(self, decision: Change | End) -> None:
         """What a change request does to the sessions it named."""
+        if isinstance(decision, Change):
+            for session, terms in decision.changes:
+                self._change(session, terms)
+            return
         for session in decision.sessions:
-            if isinstance(decision, End):
-                self._end(session, Cause.ADMIN_RESET)
-                self._redial(session.subscriber)
-            else:
-                self._change(session, decision.terms)
+            self._end(session, Cause.ADMIN_RESET)
+            self._redial(session.subscriber)
 
     def _change(self, session: Session, terms: Terms) -> None:
         session.changes += 1
-        if terms.rates is not None:
-            session.meter.change(terms.rates, asyncio.get_running_loop().time())
-        if terms.filter is not None:
-            session.filter = terms.filter
-        if terms.classes:
-            session.classes = terms.classes
-        session.idle_timeout_s = terms.idle_timeout_s or session.idle_timeout_s
         had_interims = bool(session.interim_interval_s)
-        session.interim_interval_s = terms.interim_interval_s or session.interim_interval_s
+        session.take_on(terms, asyncio.get_running_loop().time())
         self._set_timers(session, terms)
         if session.interim_interval_s and not had_interims:
             self._schedule_interim(session)

@@ -37,7 +37,7 @@ def line_for(subscriber: Subscriber, *, number: int, boot: int, behaviour: Devic
     habits = behaviour.habits
     session_id = behaviour.session_id(boot, number)
     port, port_id = habits.first_nas_port + number, behaviour.nas_port_id(number)
-    station = requests.station_id(subscriber.mac, upper=habits.upper_case_mac)
+    station = requests.station_id(subscriber.mac, habits)
     line = own + requests.line_attributes(subscriber, port=port, port_id=port_id, station=station, habits=habits)
     identity = line + codec.text(wire.ACCT_SESSION_ID, session_id)
     return Line(
@@ -119,6 +119,9 @@ def session_of(
         started_at=epoch_s,
         address_lists=terms.address_lists,
         filter=terms.filter,
+        policy_up=terms.policy_up,
+        policy_down=terms.policy_down,
+        services=terms.services or (),
         framed_ipv6_prefix=terms.framed_ipv6_prefix,
         delegated_prefix=delegated_prefix,
         interim_interval_s=terms.interim_interval_s or options.interim_interval_s,

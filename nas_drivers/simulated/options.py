@@ -5,9 +5,12 @@ Next: device.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from nas_drivers.simulated.retry import RetryPlan
+from nas_drivers.simulated.traffic import Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,10 @@ class DeviceOptions:
 
     name: str = "simulated"
     coa_port: int = 3799
+    # What stands ready on it under a device policy's name; see Policies in behaviour.py.
+    policies: Mapping[str, Rates] = field(default_factory=lambda: MappingProxyType({}))
+    # Whether it listens for changes; None: as the vendor does.
+    hears_changes: bool | None = None
     coa_secret: bytes | None = None
     # The CoA sources that are obeyed; None: any.
     coa_sources: frozenset[str] | None = None

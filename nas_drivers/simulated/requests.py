@@ -17,11 +17,12 @@ _GIGAWORD_BITS = 32
 _LOW = 0xFFFFFFFF
 
 
-def station_id(mac: str, *, upper: bool) -> str:
+def station_id(mac: str, habits: Habits) -> str:
     """A MAC address as the vendor writes it."""
     digits = "".join(letter for letter in mac if letter.isalnum())
-    pairs = ":".join(digits[at : at + 2] for at in range(0, 12, 2))
-    return pairs.upper() if upper else pairs.lower()
+    groups = (digits[at : at + habits.mac_group] for at in range(0, 12, habits.mac_group))
+    written = habits.mac_separator.join(groups)
+    return written.upper() if habits.upper_case_mac else written.lower()
 
 
 def line_attributes(subscriber: Subscriber, *, port: int, port_id: str, station: str, habits: Habits) -> bytes:

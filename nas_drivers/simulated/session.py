@@ -27,14 +27,23 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an Access-Accept or a CoA-Request means to this device. None and () mean that it said nothing of it."""
+    """What an Access-Accept or a CoA-Request means to this device. None and () mean that it said nothing of it.
+
+    `policy_up` and `policy_down` are the names of what stands ready on the device for each direction, `services` those that
+    run then, `rates` what comes of it all. `fails` says why the login comes to nothing: a device may need what it has not got.
+    """
 
     rates: Rates | None = None
+    policy_up: str | None = None
+    policy_down: str | None = None
+    services: tuple[str, ...] | None = None
+    fails: str | None = None
     address_lists: tuple[str, ...] = ()
     filter: str | None = None
     pool: str | None = None
     address: IPv4Address | None = None
     framed_ipv6_prefix: bytes | None = None
+    ipv6_pool: str | None = None
     delegated_prefix: bytes | None = None
     delegated_pool: str | None = None
     session_timeout_s: int | None = None
@@ -64,6 +73,9 @@ class Session:
     started_at: float
     address_lists: tuple[str, ...] = ()
     filter: str | None = None
+    policy_up: str | None = None
+    policy_down: str | None = None
+    services: tuple[str, ...] = ()
     framed_ipv6_prefix: bytes | None = None
     delegated_prefix: bytes | None = None
     interim_interval_s: int | None = None
@@ -84,6 +96,18 @@ class Session:
     def rates(self) -> Rates:
         """What it runs at right now."""
         return self.meter.rates
+
+    def take_on(self, terms: Terms, now: float) -> None:
+        """Go on under other terms from `now` on; what they leave out stays as it was. Timers are the device's."""
+        if terms.rates is not None:
+            self.meter.change(terms.rates, now)
+        self.filter = self.filter if terms.filter is None else terms.filter
+        self.policy_up = self.policy_up if terms.policy_up is None else terms.policy_up
+        self.policy_down = self.policy_down if terms.policy_down is None else terms.policy_down
+        self.services = self.services if terms.services is None else terms.services
+        self.classes = terms.classes or self.classes
+        self.idle_timeout_s = terms.idle_timeout_s or self.idle_timeout_s
+        self.interim_interval_s = terms.interim_interval_s or self.interim_interval_s
 
     def idle_at(self, now: float) -> float | None:
         """When nothing will have flowed for its Idle-Timeout, if nothing flows from `now` on; None without a timeout.

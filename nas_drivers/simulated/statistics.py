@@ -50,6 +50,8 @@ class Statistics:
     login_unanswered: int = 0
     # Accepted, but the pool it was told had no address left.
     without_address: int = 0
+    # Accepted, but the device could not: by why.
+    logins_failed: Counter[str] = field(default_factory=Counter)
     # Answers that were thrown away, by why.
     bad_replies: Counter[str] = field(default_factory=Counter)
     # By kind of record: `start`, `interim`, `stop`, `on`, `off`.

@@ -1,6 +1,7 @@
 """The RADIUS numbers a simulated device uses. A vendor's attribute is one whole number: vendor << 8 | type.
 
-Source: RFC 2865, 2866, 2869, 3162, 4818, 5176, 6911; dictionary.mikrotik of FreeRADIUS; RFC 4679; RFC 2548.
+Source: RFC 2865, 2866, 2869, 3162, 4818, 5176, 6911; RFC 4679; RFC 2548; of FreeRADIUS dictionary.mikrotik,
+.cisco, .erx, .huawei, .alcatel.sr, .redback, .zte, .wispr.
 """
 
 from __future__ import annotations
@@ -110,11 +111,13 @@ MESSAGE_AUTHENTICATOR: Final = 80
 ACCT_INTERIM_INTERVAL: Final = 85
 NAS_PORT_ID: Final = 87
 FRAMED_POOL: Final = 88
+NAS_IPV6_ADDRESS: Final = 95
 FRAMED_IPV6_PREFIX: Final = 97
 FRAMED_IPV6_POOL: Final = 100
 ERROR_CAUSE: Final = 101
 DELEGATED_IPV6_PREFIX: Final = 123
 DELEGATED_IPV6_PREFIX_POOL: Final = 171
+STATEFUL_IPV6_ADDRESS_POOL: Final = 172
 
 ADSL_AGENT_CIRCUIT_ID: Final = 3561 << 8 | 1
 MS_CHAP_CHALLENGE: Final = 311 << 8 | 11
@@ -124,6 +127,16 @@ MIKROTIK: Final = 14988 << 8
 MIKROTIK_RATE_LIMIT: Final = MIKROTIK | 8
 MIKROTIK_ADDRESS_LIST: Final = MIKROTIK | 19
 MIKROTIK_DELEGATED_IPV6_POOL: Final = MIKROTIK | 22
+CISCO_AVPAIR: Final = 9 << 8 | 1
+ERX: Final = 4874 << 8
+ERX_INGRESS_POLICY_NAME: Final = ERX | 10
+ERX_EGRESS_POLICY_NAME: Final = ERX | 11
+ERX_SERVICE_ACTIVATE: Final = ERX | 65
+ERX_SERVICE_DEACTIVATE: Final = ERX | 66
+ERX_IPV6_INGRESS_POLICY_NAME: Final = ERX | 106
+ERX_IPV6_EGRESS_POLICY_NAME: Final = ERX | 107
+ERX_IPV6_NDRA_POOL_NAME: Final = ERX | 157
+ERX_IPV6_DELEGATED_POOL_NAME: Final = ERX | 161
 
 FRAMED_USER: Final = 2
 AUTHORIZE_ONLY: Final = 17

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Final
@@ -10,20 +9,17 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.simulated_sessions import IDENTITY, accept, change_request, live_session, table_of
+from support.simulated_device import OneSession, on_wire
+from support.simulated_sessions import IDENTITY, change_request
 
-from nas_drivers.dictionaries.canonical import canonical_value
-from nas_drivers.dictionaries.reader import load_dictionary
 from nas_drivers.driver import driver_for
-from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
+from nas_drivers.policy import BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 from nas_drivers.simulated import codec
-from nas_drivers.simulated.behaviour import Change, DeviceBehaviour, End, behaviour_for, behaviour_names
-from nas_drivers.simulated.codec import Packet
-from nas_drivers.simulated.session import Terms
+from nas_drivers.simulated.behaviour import Change, End, behaviour_for, behaviour_names
+from nas_drivers.simulated.requests import station_id
 from nas_drivers.simulated.wire import Code
 from nas_drivers.transport.packets import check_attributes, write_request
 
-DICTIONARY = load_dictionary("/usr/share/freeradius/dictionary")
 NAME = st.text("abcdefgh-.0123", min_size=1, max_size=12)
 RATE = st.integers(1, 400_000).map(lambda megabits: BitRate(megabits * 1_000_000))
 PAIR = st.builds(RatePair, down=RATE, up=RATE)
@@ -40,6 +36,7 @@ POLICY = st.builds(
     session_timeout_s=st.sampled_from([None, 3600, 7200]),
     idle_timeout_s=st.sampled_from([None, 300]),
     interim_interval_s=st.sampled_from([None, 600, 900]),
+    device_policy=st.sampled_from([None, "home-300", "home-100", "walled"]),
 )
 # Two that differ in what can mostly be changed live.
 ALIKE = st.builds(
@@ -64,51 +61,6 @@ IDENTITIES = st.builds(
 NEW_CLASS: Final = b"CO1" + bytes(16) + b"profile1"
 every_vendor = pytest.mark.parametrize("vendor", behaviour_names())
 every_detail = pytest.mark.parametrize("detail", [0, 1, 2])
-
-
-def on_wire(attributes: tuple[Attribute, ...]) -> bytes:
-    """The attributes as octets, by FreeRADIUS's dictionary: nothing of our encoder is used."""
-    return b"".join(_encoded(attribute) for attribute in attributes)
-
-
-def _encoded(attribute: Attribute) -> bytes:
-    found = DICTIONARY.attribute(attribute.name)
-    assert found is not None, attribute
-    text = canonical_value(found, attribute.value)
-    number = found.number | (found.vendor.number << 8 if found.vendor else 0)
-    match found.kind:
-        case "string":
-            return codec.octets(number, text.replace("\\\\", "\\").encode())
-        case "integer":
-            return codec.octets(number, struct.pack("!I", int(text)))
-        case "octets":
-            return codec.octets(number, bytes.fromhex(text[2:]))
-        case "ipaddr":
-            return codec.octets(number, IPv4Address(text).packed)
-        case "ipv6addr":
-            return codec.octets(number, IPv6Address(text).packed)
-        case "ipv6prefix":
-            prefix = IPv6Network(text)
-            return codec.octets(number, bytes((0, prefix.prefixlen)) + prefix.network_address.packed)
-    raise AssertionError(f"{attribute.name} is {found.kind}")
-
-
-def behaviour(vendor: str) -> DeviceBehaviour:
-    return behaviour_for(vendor)
-
-
-def asked(vendor: str, code: Code, attributes: tuple[Attribute, ...]) -> object:
-    """What a device of that vendor decides that has Anna's session and another one."""
-    session = live_session("81000001", "anna", port=0xAB)
-    if not behaviour(vendor).habits.upper_case_mac:
-        session.calling_station_id = session.calling_station_id.lower()
-    other = live_session("81000002", "bruno", address="100.64.0.2", port=8)
-    request: Packet = change_request(code, on_wire(attributes))
-    return behaviour(vendor).decide(request, table_of(session, other), IDENTITY)
-
-
-def login(vendor: str, policy: SessionPolicy) -> Terms:
-    return behaviour(vendor).login_terms(accept(on_wire(driver_for(vendor).login_attributes(policy))))
 
 
 @every_vendor
@@ -176,43 +128,37 @@ def test_where_coa_comes_first_the_device_then_runs_as_after_a_new_login(
 ) -> None:
     old, new = two
     driver = driver_for(vendor)
-    if driver.change_methods(old, new)[0] is not Method.COA:
+    said = driver.change_attributes(new, old=old, class_octets=NEW_CLASS)
+    if driver.change_methods(old, new)[0] is not Method.COA or not said:
         return
-    identity = driver.identity_attributes(SessionIdentity("anna", "81000001"), detail=0)
+    device = OneSession(vendor, old)
 
-    decided = asked(vendor, Code.COA_REQUEST, identity + driver.change_attributes(new, old=old, class_octets=NEW_CLASS))
+    decided = device.asked(Code.COA_REQUEST, device.identified() + said)
 
     assert isinstance(decided, Change), decided
     assert [session.username for session in decided.sessions] == ["anna"]
-    before, after, told = login(vendor, old), login(vendor, new), decided.terms
-    assert (told.rates or before.rates) == after.rates
-    assert (told.filter or before.filter) == after.filter
-    # What a CoA leaves alone must have been right before.
-    assert (before.pool, before.delegated_pool, before.address_lists) == (
-        after.pool,
-        after.delegated_pool,
-        after.address_lists,
-    )
-    if "Class" in {attribute.name for attribute in driver.change_attributes(new, class_octets=NEW_CLASS)}:
-        assert told.classes == (NEW_CLASS,)
+    device.carry_out(decided)
+    assert device.state() == OneSession(vendor, new).state()
+    if "Class" in {attribute.name for attribute in said}:
+        assert device.session.classes == (NEW_CLASS,)
 
 
 @every_vendor
 @given(two=TWO)
-def test_a_session_is_not_cut_where_a_coa_would_do(vendor: str, two: tuple[SessionPolicy, SessionPolicy]) -> None:
+def test_where_a_disconnect_comes_first_a_coa_would_not_do(
+    vendor: str, two: tuple[SessionPolicy, SessionPolicy]
+) -> None:
     old, new = two
-    before, after = login(vendor, old), login(vendor, new)
-    same_terms = (before.pool, before.delegated_pool, before.address_lists) == (
-        after.pool,
-        after.delegated_pool,
-        after.address_lists,
-    )
-    nothing_taken_back = (before.rates is None or after.rates is not None) and (
-        before.filter is None or after.filter is not None
-    )
+    driver = driver_for(vendor)
+    device, wanted = OneSession(vendor, old), OneSession(vendor, new).state()
+    if driver.change_methods(old, new)[0] is Method.COA:
+        return
 
-    if same_terms and nothing_taken_back:
-        assert driver_for(vendor).change_methods(old, new)[0] is Method.COA
+    decided = device.asked(Code.COA_REQUEST, device.identified() + driver.change_attributes(new, old=old))
+
+    if isinstance(decided, Change):
+        device.carry_out(decided)
+    assert device.state() != wanted
 
 
 @every_vendor
@@ -220,12 +166,12 @@ def test_a_session_is_not_cut_where_a_coa_would_do(vendor: str, two: tuple[Sessi
 @given(identity=IDENTITIES)
 def test_a_device_finds_the_one_session_that_is_meant(vendor: str, detail: int, identity: SessionIdentity) -> None:
     named = driver_for(vendor).identity_attributes(identity, detail=detail)
-    # The simulated device writes its MAC addresses in the way of its vendor.
-    habit = behaviour(vendor).habits.upper_case_mac
+    device = OneSession(vendor, SessionPolicy())
     macs = [one.value for one in named if one.name == "Calling-Station-Id"]
 
-    assert macs in ([], ["02:00:00:00:00:AB" if habit else "02:00:00:00:00:ab"])
-    decided = asked(vendor, Code.DISCONNECT_REQUEST, named)
+    # As the vendor writes it.
+    assert macs in ([], [station_id("0200000000ab", behaviour_for(vendor).habits)])
+    decided = device.asked(Code.DISCONNECT_REQUEST, named)
     assert isinstance(decided, End), decided
     assert [session.username for session in decided.sessions] == ["anna"]
 

@@ -19,19 +19,11 @@ from ipaddress import IPv4Network
 from typing import Final
 
 from nas_drivers.simulated import wire
-from nas_drivers.simulated.behaviour import (
-    ChangeRules,
-    Decision,
-    DeviceBehaviour,
-    DeviceIdentity,
-    Habits,
-    common_terms,
-    decide_change,
-    text_in,
-)
+from nas_drivers.simulated.behaviour import ChangeRules, DeviceBehaviour, Habits, Nak, Policies
 from nas_drivers.simulated.codec import Packet
+from nas_drivers.simulated.reading import common_terms, text_in, texts_in
 from nas_drivers.simulated.retry import RetryPlan
-from nas_drivers.simulated.session import SessionTable, Terms
+from nas_drivers.simulated.session import Session, Terms
 from nas_drivers.simulated.traffic import Rates
 from nas_drivers.simulated.wire import ErrorCause
 
@@ -59,56 +51,20 @@ _PRIORITY_GROUP: Final = 4
 _RETRY: Final = RetryPlan(first_s=1.1, factor=1, longest_s=1.1, tries=3, jitter=0)
 
 
-class MikrotikBehaviour:
-    """RouterOS 7 as PPPoE server."""
-
-    vendor: str = "mikrotik"
-    habits: Habits = Habits(
-        nas_port_type=wire.ETHERNET,
-        first_nas_port=15728640,
-        upper_case_mac=True,
-        session_id_in_access_request=True,
-        event_timestamp=True,
-        delay_time=True,
-        counters_in_start=False,
-        signs_answers=True,
-        repeats_answers=False,
-        acks_before_end=False,
-        drops_while_pending=False,
-        access_retry=_RETRY,
-        accounting_retry=replace(_RETRY, rounds=20),
-    )
-
-    def session_id(self, boot: int, number: int) -> str:
-        """Two digits for the service, one for the boot, five for the session: a million sessions a boot."""
-        return f"81{boot & 0xF:x}{number & 0xFFFFF:05x}"
-
-    def nas_port_id(self, number: int) -> str:
-        """The interface its PPPoE server runs on."""
-        return f"ether2.{100 + number % 3900}"
-
-    def login_terms(self, accept: Packet) -> Terms:
-        """RouterOS words on top of the common ones; a rate it can't read is no limit (UNCONFIRMED)."""
-        terms = _terms(accept)
-        if terms.address is not None and any(terms.address in network for network in _TAKE_FROM_POOL):
-            return replace(terms, address=None)
-        return terms
-
-    def decide(self, request: Packet, sessions: SessionTable, identity: DeviceIdentity) -> Decision:
-        """See the module's list of what is known and what is not."""
-        return decide_change(request, sessions, identity, _RULES)
+def _reads(accept: Packet, _policies: Policies) -> Terms:
+    """RouterOS words on top of the common ones; a rate it can't read is no limit (UNCONFIRMED)."""
+    terms = _terms(accept)
+    if terms.address is not None and any(terms.address in network for network in _TAKE_FROM_POOL):
+        return replace(terms, address=None)
+    return terms
 
 
-def _refused_change(request: Packet) -> ErrorCause | None:
+def _changes(request: Packet, _session: Session, _policies: Policies) -> Terms | Nak:
     if any(number in _UNCHANGEABLE for number, _ in request.attributes):
-        return ErrorCause.UNSUPPORTED_ATTRIBUTE
+        return Nak(ErrorCause.UNSUPPORTED_ATTRIBUTE)
     limit = text_in(request, wire.MIKROTIK_RATE_LIMIT)
     if limit is not None and read_rate_limit(limit) is None:
-        return ErrorCause.INVALID_ATTRIBUTE_VALUE
-    return None
-
-
-def _changed(request: Packet) -> Terms:
+        return Nak(ErrorCause.INVALID_ATTRIBUTE_VALUE)
     # Not on its list: new address lists, an interim interval, another Class.
     return replace(_terms(request), address_lists=(), interim_interval_s=None, classes=())
 
@@ -116,10 +72,9 @@ def _changed(request: Packet) -> Terms:
 def _terms(packet: Packet) -> Terms:
     limit = text_in(packet, wire.MIKROTIK_RATE_LIMIT)
     terms = common_terms(packet, rates=None if limit is None else read_rate_limit(limit))
-    lists = packet.all(wire.MIKROTIK_ADDRESS_LIST)
     return replace(
         terms,
-        address_lists=tuple(name.decode("utf-8", "replace") for name in lists),
+        address_lists=texts_in(packet, wire.MIKROTIK_ADDRESS_LIST),
         delegated_pool=text_in(packet, wire.MIKROTIK_DELEGATED_IPV6_POOL) or terms.delegated_pool,
     )
 
@@ -144,7 +99,18 @@ def read_rate_limit(limit: str) -> Rates | None:
     return Rates(down_bps=down or None, up_bps=up or None)
 
 
-_RULES: Final = ChangeRules(
-    identifies=_IDENTIFIES, terms=_changed, identifier_too=False, refuses_change=_refused_change
+BEHAVIOUR: Final = DeviceBehaviour(
+    vendor="mikrotik",
+    habits=Habits(
+        first_nas_port=15728640,
+        repeats_answers=False,
+        access_retry=_RETRY,
+        accounting_retry=replace(_RETRY, rounds=20),
+    ),
+    # Two digits for the service, one for the boot, five for the session: a million sessions a boot.
+    session_id=lambda boot, number: f"81{boot & 0xF:x}{number & 0xFFFFF:05x}",
+    # The interface its PPPoE server runs on.
+    nas_port_id=lambda number: f"ether2.{100 + number % 3900}",
+    reads=_reads,
+    rules=ChangeRules(identifies=_IDENTIFIES, changes=_changes, identifier_too=False),
 )
-BEHAVIOUR: Final[DeviceBehaviour] = MikrotikBehaviour()

@@ -3,6 +3,7 @@
 from support.simulated_sessions import IDENTITY, live_session
 
 from nas_drivers.simulated import codec, requests, wire
+from nas_drivers.simulated.behaviour import Habits
 from nas_drivers.simulated.behaviours.accel_ppp import BEHAVIOUR as ACCEL_PPP
 from nas_drivers.simulated.behaviours.mikrotik import BEHAVIOUR as MIKROTIK
 from nas_drivers.simulated.codec import Packet
@@ -38,8 +39,8 @@ def test_a_line_is_described_in_the_vendors_way() -> None:
 
 
 def test_a_mac_is_written_with_colons_in_the_vendors_case() -> None:
-    assert requests.station_id("0200.5e00.53ab", upper=True) == "02:00:5E:00:53:AB"
-    assert requests.station_id("02-00-5E-00-53-AB", upper=False) == "02:00:5e:00:53:ab"
+    assert requests.station_id("0200.5e00.53ab", Habits()) == "02:00:5E:00:53:AB"
+    assert requests.station_id("02-00-5E-00-53-AB", Habits(upper_case_mac=False)) == "02:00:5e:00:53:ab"
 
 
 def test_input_is_from_the_subscriber_and_gigawords_count_the_wraps() -> None:

@@ -4,8 +4,9 @@ import pytest
 from support.simulated_sessions import IDENTITY, accept, change_request, live_session, table_of
 
 from nas_drivers.simulated import codec, wire
+from nas_drivers.simulated.accel_ppp import read_shaping
 from nas_drivers.simulated.behaviour import Change, Decision, End, Nak
-from nas_drivers.simulated.behaviours.accel_ppp import BEHAVIOUR, read_shaping
+from nas_drivers.simulated.behaviours.accel_ppp import BEHAVIOUR
 from nas_drivers.simulated.session import Terms
 from nas_drivers.simulated.traffic import Rates
 from nas_drivers.simulated.wire import Code
@@ -58,20 +59,20 @@ def test_a_coa_is_refused(attributes: list[bytes], cause: int) -> None:
 
 
 def test_only_the_first_session_of_a_name_is_changed() -> None:
-    assert _coa(NAME, RATE) == Change((ANNA,), Terms(rates=Rates(2_000_000, 1_000_000)))
+    assert _coa(NAME, RATE) == Change(((ANNA, Terms(rates=Rates(2_000_000, 1_000_000))),))
 
 
 def test_unknown_attributes_and_unreadable_rates_are_acknowledged_and_change_nothing() -> None:
     assert _coa(NAME, codec.text(wire.MIKROTIK_RATE_LIMIT, "1M/1M"), codec.text(wire.FILTER_ID, "walled")) == Change(
-        (ANNA,), Terms()
+        ((ANNA, Terms()),)
     )
 
 
 def test_a_class_in_the_request_keeps_the_session_timeout_from_being_read() -> None:
     timeout = codec.whole(wire.SESSION_TIMEOUT, 600)
 
-    assert _coa(NAME, timeout) == Change((ANNA,), Terms(session_timeout_s=600))
-    assert _coa(NAME, timeout, codec.octets(wire.CLASS, b"new")) == Change((ANNA,), Terms(classes=(b"new",)))
+    assert _coa(NAME, timeout) == Change(((ANNA, Terms(session_timeout_s=600)),))
+    assert _coa(NAME, timeout, codec.octets(wire.CLASS, b"new")) == Change(((ANNA, Terms(classes=(b"new",))),))
 
 
 def test_a_disconnect_ends_the_one_session_that_fits() -> None:

@@ -77,10 +77,10 @@ def test_what_it_supports_is_changed() -> None:
 
     assert isinstance(decision, Change)
     assert decision.sessions == (ANNA,)
-    assert decision.terms.filter == "walled"
-    assert (decision.terms.session_timeout_s, decision.terms.interim_interval_s) == (600, 300)
-    assert decision.terms.classes == (b"new",)
-    assert decision.terms.rates is None
+    assert decision.changes[0][1].filter == "walled"
+    assert (decision.changes[0][1].session_timeout_s, decision.changes[0][1].interim_interval_s) == (600, 300)
+    assert decision.changes[0][1].classes == (b"new",)
+    assert decision.changes[0][1].rates is None
 
 
 def test_a_login_takes_rfc_attributes_and_chooses_itself_where_it_is_told_to() -> None:

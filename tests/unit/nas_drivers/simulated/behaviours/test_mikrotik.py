@@ -73,8 +73,8 @@ def test_rate_filter_and_timeouts_are_changed() -> None:
     decision = BEHAVIOUR.decide(request, SESSIONS, IDENTITY)
 
     assert isinstance(decision, Change)
-    assert decision.terms.rates == Rates(2_000_000, 1_000_000)
-    assert (decision.terms.filter, decision.terms.session_timeout_s) == ("slow", 600)
+    assert decision.changes[0][1].rates == Rates(2_000_000, 1_000_000)
+    assert (decision.changes[0][1].filter, decision.changes[0][1].session_timeout_s) == ("slow", 600)
 
 
 def test_an_address_list_in_a_coa_is_acknowledged_and_does_nothing() -> None:
@@ -86,7 +86,7 @@ def test_an_address_list_in_a_coa_is_acknowledged_and_does_nothing() -> None:
         codec.whole(wire.ACCT_INTERIM_INTERVAL, 60),
     )
 
-    assert BEHAVIOUR.decide(request, SESSIONS, IDENTITY) == Change((ANNA,), Terms())
+    assert BEHAVIOUR.decide(request, SESSIONS, IDENTITY) == Change(((ANNA, Terms()),))
 
 
 def test_a_disconnect_ends_the_session() -> None:
