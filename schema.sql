@@ -100,6 +100,7 @@ CREATE TABLE nas (
     api_port                      integer CHECK (api_port BETWEEN 1 AND 65535),
     api_tls                       boolean NOT NULL DEFAULT true,
     api_certificate               bytea CHECK (octet_length(api_certificate) = 32),
+    api_login                     text NOT NULL DEFAULT 'auto' CHECK (api_login IN ('auto', 'challenge', 'clear')),
     api_username                  text CHECK (octet_length(api_username) BETWEEN 1 AND 253 AND api_username !~ '[[:cntrl:]]'),
     sealed_api_password           bytea,
     ssh_address                   inet,
@@ -138,6 +139,7 @@ COMMENT ON COLUMN nas.coa_rate_per_s IS 'How many new requests may begin in a se
 COMMENT ON COLUMN nas.api_address IS 'Where its RouterOS API listens; where CoA goes when empty.';
 COMMENT ON COLUMN nas.api_port IS '8729 with TLS and 8728 without when empty.';
 COMMENT ON COLUMN nas.api_certificate IS 'SHA-256 of the one certificate that is trusted; empty: whatever the system''s authorities vouch for under its address.';
+COMMENT ON COLUMN nas.api_login IS 'How its API is shown the password. auto: in clear under TLS, else to a challenge and in clear where that fails; challenge: never in clear.';
 COMMENT ON COLUMN nas.api_username IS 'Empty: there is no API access.';
 COMMENT ON COLUMN nas.ssh_address IS 'Where its command line is reached; where CoA goes when empty.';
 COMMENT ON COLUMN nas.ssh_username IS 'Empty: its command line is not used.';

@@ -309,7 +309,7 @@ def check_reach(connection: Connection) -> Iterator[Finding]:
             ),
             (
                 nas.api_username is not None and not nas.api_tls,
-                "is told the API password in clear",
+                "is spoken to by its API without TLS: whoever is on the way reads it, and the password unless --api-login challenge",
                 f"corrente nas set {nas.name} --api-tls --api-certificate SHA256",
             ),
             (

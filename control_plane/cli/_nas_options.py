@@ -19,6 +19,7 @@ _COA_COLUMNS: Final = (
     "coa_rate_per_s",
     "api_port",
     "api_tls",
+    "api_login",
     "api_username",
     "ssh_port",
     "ssh_username",
@@ -59,6 +60,11 @@ def change_options(function: Any) -> Any:
         click.option("--api-tls/--no-api-tls", default=None, help="TLS to the API (the default)."),
         click.option(
             "--api-certificate", metavar="SHA256", help="The one certificate to trust: its fingerprint, 64 hex digits."
+        ),
+        click.option(
+            "--api-login",
+            type=click.Choice(["auto", "challenge", "clear"]),
+            help="How the API is shown the password: auto; challenge: by the MD5 of releases before 6.45.1 alone, never in clear.",
         ),
         click.option("--ssh-user", "ssh_username", help="User of its command line; none: that is not used."),
         click.option("--ssh-password-file", metavar="FILE", help="That user's password: the first line of a file."),

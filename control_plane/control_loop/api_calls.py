@@ -19,7 +19,8 @@ from typing import Final
 from control_plane.control_loop.enforcement import Outcome, Reply
 from nas_drivers.errors import NasError
 from nas_drivers.transport.coa import PacketTrace
-from nas_drivers.transport.routeros import ApiAccess, RouterOsDevice, port_of
+from nas_drivers.transport.routeros import RouterOsDevice
+from nas_drivers.transport.routeros_access import ApiAccess, port_of
 
 # Devices that are spoken to at once; a change that waits for its turn is kept by its worker meanwhile.
 THREADS: Final = 16
@@ -67,8 +68,7 @@ class ApiCaller:
 
 def _end(call: ApiCall) -> Outcome:
     try:
-        with RouterOsDevice(call.access) as device:
-            found = device.end_session(call.username, call.acct_session_id)
+        found = RouterOsDevice(call.access).end_session(call.username, call.acct_session_id)
     except NasError as error:
         return Outcome(Reply.FAILED, problem=str(error), sends=0)
     return Outcome(Reply.ACK) if found else Outcome(Reply.NAK, _SESSION_NOT_FOUND)

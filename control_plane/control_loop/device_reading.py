@@ -29,7 +29,8 @@ from control_plane.store.targets import NasTarget, load_targets
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.driver import Drivers
 from nas_drivers.errors import NasError
-from nas_drivers.transport.routeros import ApiAccess, RouterOsDevice
+from nas_drivers.transport.routeros import RouterOsDevice
+from nas_drivers.transport.routeros_access import ApiAccess, ApiLogin
 from radius_hooks.sealing import Sealer, SealError, nas_api_row
 
 # A list of ten thousand sessions is work for a router.
@@ -57,8 +58,7 @@ Read = Callable[[ApiAccess], Sequence[DeviceSession]]
 
 def read_routeros(access: ApiAccess) -> Sequence[DeviceSession]:
     """The sessions of one RouterOS device. Raises: NasError."""
-    with RouterOsDevice(access) as device:
-        return device.read_sessions()
+    return RouterOsDevice(access).read_sessions()
 
 
 def read_devices(connection: Connection, settings: Settings, _now: datetime, *, read: Read = read_routeros) -> str:
@@ -111,7 +111,14 @@ def _ask(nas: ApiRow, sealer: Sealer, read: Read) -> Listed | NotRead:
     try:
         password = sealer.open(nas.sealed_api_password, row=nas_api_row(nas.id)).decode()
         access = ApiAccess(
-            nas.id, nas.address, nas.api_username, password, nas.api_port, nas.api_tls, nas.api_certificate
+            nas.id,
+            nas.address,
+            nas.api_username,
+            password,
+            port=nas.api_port,
+            tls=nas.api_tls,
+            certificate=nas.api_certificate,
+            login=ApiLogin(nas.api_login),
         )
         asked_at = datetime.now(UTC)
         return Listed(asked_at, read(access))

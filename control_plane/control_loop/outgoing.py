@@ -19,7 +19,7 @@ from nas_drivers.driver import NasDriver
 from nas_drivers.errors import NasError
 from nas_drivers.policy import Method, SessionIdentity
 from nas_drivers.transport.coa import ChangeCode, ChangeRequest, ChangeTarget
-from nas_drivers.transport.routeros import ApiAccess
+from nas_drivers.transport.routeros_access import ApiAccess, ApiLogin
 from nas_drivers.transport.ssh import SshAccess
 from radius_hooks.packet import CLASS_PREFIX
 from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row, nas_ssh_row
@@ -101,6 +101,7 @@ def api_access(nas: NasTarget, sealer: Sealer) -> ApiAccess:
         tls=nas.api_tls,
         certificate=nas.api_certificate,
         timeout_s=TIMEOUT_S,
+        login=ApiLogin(nas.api_login),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +25,8 @@ from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.errors import NasError
 from nas_drivers.policy import SessionPolicy
-from nas_drivers.transport.routeros import RouterOsDevice, RouterOsRefusedError
+from nas_drivers.transport.routeros import RouterOsDevice
+from nas_drivers.transport.routeros_access import RouterOsRefusedError
 from radius_hooks.sealing import Sealer, SealError
 
 # Devices visited at once: a dead one blocks a thread for its time limit.
@@ -112,9 +114,11 @@ def visit(nas: NasTarget, sealer: Sealer, questions: list[Question], dialect: Cl
     return answers
 
 
-def _reader(nas: NasTarget, sealer: Sealer, dialect: CliDialect | None) -> RouterOsDevice | CliReader:
+def _reader(
+    nas: NasTarget, sealer: Sealer, dialect: CliDialect | None
+) -> AbstractContextManager[RouterOsDevice | CliReader]:
     if dialect is None:
-        return RouterOsDevice(api_access(nas, sealer))
+        return nullcontext(RouterOsDevice(api_access(nas, sealer)))
     return CliReader(ssh_access(nas, dialect.device_type, sealer), dialect)
 
 

@@ -39,7 +39,7 @@ def check_access(nas: NasUnderTest, api: ApiView) -> Finding:
     if not api.tls:
         return warn(
             "access",
-            "the API lets us in, and is told the password in clear",
+            "the API lets us in without TLS: whoever is on the way reads it, and the password unless --api-login challenge",
             f"corrente nas set {nas.name} --api-tls --api-certificate SHA256",
         )
     return ok(

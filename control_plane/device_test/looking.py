@@ -155,9 +155,9 @@ def look_by_api(connection: psycopg.Connection[Any], nas: NasTarget, sealer: Sea
     if nas.api_username is None:
         return view if nas.ssh_username is None else _look_at_host_key(nas)
     try:
-        with RouterOsDevice(replace(api_access(nas, sealer), timeout_s=_TIMEOUT_S)) as device:
-            setup, read_at = device.read_setup(), datetime.now(UTC)
-            listed = device.read_sessions()
+        device = RouterOsDevice(replace(api_access(nas, sealer), timeout_s=_TIMEOUT_S))
+        setup, read_at = device.read_setup(), datetime.now(UTC)
+        listed = device.read_sessions()
     except (NasError, SealError) as error:
         return replace(view, problem=str(error))
     theirs = [

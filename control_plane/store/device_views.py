@@ -109,7 +109,8 @@ FROM device_reading r JOIN nas n ON n.id = r.nas_id ORDER BY n.name
 
 _API: Final = """
 SELECT id, name, host(coalesce(api_address, coa_address, CASE WHEN masklen(source) = CASE family(source) WHEN 4 THEN 32 ELSE 128 END
-    THEN source END)) AS address, api_port, api_tls, api_certificate, api_username, sealed_api_password
+    THEN source END)) AS address, api_port, api_tls, api_certificate, api_login, api_username,
+    sealed_api_password
 FROM nas WHERE enabled AND api_username IS NOT NULL ORDER BY id
 """
 
@@ -124,6 +125,7 @@ class ApiRow:
     api_port: int | None
     api_tls: bool
     api_certificate: bytes | None
+    api_login: str
     api_username: str
     sealed_api_password: bytes
 

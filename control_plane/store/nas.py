@@ -47,6 +47,7 @@ class Nas:
     api_port: int | None
     api_tls: bool
     api_certificate: str | None
+    api_login: str
     api_username: str | None
     ssh_address: IPv4Address | IPv6Address | None
     ssh_port: int
@@ -66,7 +67,7 @@ SELECT n.id, n.name, n.source, n.identifier, n.vendor, n.require_message_authent
     n.booted_at, (SELECT count(*) FROM session v WHERE v.nas_id = n.id AND NOT v.stale) AS live_sessions,
     (SELECT count(*) FROM subscriber_account a WHERE a.nas_ids @> ARRAY[n.id]) AS bound_accounts,
     n.coa_source, n.coa_message_authenticator, n.coa_event_timestamp, n.coa_window, n.coa_rate_per_s,
-    n.api_address, n.api_port, n.api_tls, encode(n.api_certificate, 'hex') AS api_certificate, n.api_username,
+    n.api_address, n.api_port, n.api_tls, encode(n.api_certificate, 'hex') AS api_certificate, n.api_login, n.api_username,
     n.ssh_address, n.ssh_port, n.ssh_username, n.ssh_host_key
 FROM nas n LEFT JOIN site s ON s.id = n.site_id
 """

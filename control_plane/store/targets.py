@@ -37,6 +37,7 @@ class NasTarget:
     api_port: int | None
     api_tls: bool
     api_certificate: bytes | None
+    api_login: str
     api_username: str | None
     sealed_api_password: bytes | None
     ssh_address: IPv4Address | IPv6Address | None
@@ -55,7 +56,8 @@ _TARGETS: Final = """
 SELECT id, name, vendor, coalesce(coa_address, own) AS address, own AS own_address, identifier, coa_port AS port,
     coa_source AS source_address, coa_message_authenticator AS message_authenticator, coa_event_timestamp AS event_timestamp,
     coa_window AS window, coa_rate_per_s AS rate_per_s, sealed_secret, sealed_coa_secret, verification::text,
-    coalesce(api_address, coa_address, own) AS api_address, api_port, api_tls, api_certificate, api_username, sealed_api_password,
+    coalesce(api_address, coa_address, own) AS api_address, api_port, api_tls, api_certificate, api_login, api_username,
+    sealed_api_password,
     coalesce(ssh_address, coa_address, own) AS ssh_address, ssh_port, ssh_username, sealed_ssh_password, ssh_host_key
 FROM nas CROSS JOIN LATERAL (SELECT CASE WHEN masklen(source) = CASE family(source) WHEN 4 THEN 32 ELSE 128 END
     THEN host(source)::inet END AS own) AS o

@@ -230,7 +230,7 @@ def test_how_a_nas_is_sent_changes_is_kept_and_can_be_taken_back(corrente, conne
         *("nas", "add", "bras-1", "192.0.2.1", "--vendor", "mikrotik", "--coa-source", "198.51.100.7"),
         *("--no-coa-message-authenticator", "--no-coa-event-timestamp", "--coa-window", "4", "--coa-rate", "20"),
         *("--api-user", "corrente", "--api-password-file", str(tmp_path / "api"), "--api-port", "8729"),
-        *("--api-address", "192.0.2.9", "--api-certificate", digest),
+        *("--api-address", "192.0.2.9", "--api-certificate", digest, "--api-login", "challenge"),
     )
 
     assert added.exit_code == 0, added.output
@@ -239,6 +239,7 @@ def test_how_a_nas_is_sent_changes_is_kept_and_can_be_taken_back(corrente, conne
     assert (nas["coa_message_authenticator"], nas["coa_event_timestamp"]) == (False, False)
     assert (nas["api_address"], nas["api_port"], nas["api_tls"]) == ("192.0.2.9", 8729, True)
     assert (nas["api_certificate"], nas["api_username"]) == (f"\\x{digest}", "corrente")
+    assert nas["api_login"] == "challenge"
     assert _api_password(connection, "bras-1") == "api-password-1"
     assert "api-password-1" not in corrente("nas", "list", "--json").output
 

@@ -43,6 +43,7 @@ def target(number: int, stand_in: StandInRouterOsApi) -> NasTarget:
         api_port=stand_in.port,
         api_tls=False,
         api_certificate=None,
+        api_login="auto",
         api_username="corrente",
         sealed_api_password=SEALER.seal(b"api password", row=nas_api_row(number)),
         ssh_address=None,

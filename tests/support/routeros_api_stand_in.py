@@ -1,14 +1,17 @@
 """A stand-in for the API of a RouterOS device: the protocol of the manual over the sessions of a simulated one.
 
 It is no RouterOS: it knows the few paths that are asked for, and prints what the manual says they print. Faults are
-switched on by name. Proved by librouteros, a client that shares no code with ours.
+switched on by name. Proved by librouteros and node-routeros, clients that share no code with ours or with each other.
 
-Source: RouterOS manual, page API.
+Source: RouterOS manual, page API; its former wiki page Manual:API for the challenge of releases before 6.43.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
+import secrets
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +26,13 @@ Sentence = list[str]
 
 @dataclass
 class StandInRouterOsApi:
-    """`end` is told which session a client removes. `fault`: cut, silence, drip, fatal, trap, garbage or none."""
+    """`end` is told which session a client removes.
+
+    `fault`: accepts (and says nothing), cut, done and cut, silence, half (a sentence, then silence), drip,
+    rows (without end), fatal, trap, wordless
+    (trap), garbage, long (a word), unasked (words after an answer) or none. `login`: clear (since 6.45.1), challenge (before 6.43),
+    both (between them), offered (a challenge whose answer is refused: reported of later releases).
+    """
 
     sessions: SessionTable
     end: Callable[[Session], None]
@@ -31,52 +40,114 @@ class StandInRouterOsApi:
     password: str = "api password"
     fault: str = ""
     has_empty: bool = True
+    login: str = "clear"
+    # Logins with a name, right or wrong, and the passwords that came in clear.
     logins: int = 0
+    clear_passwords: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     # Rows of other paths, such as /ppp/secret, as they are printed.
     settings: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     port: int = 0
+    most_connections: int = 0
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _deaf: set[asyncio.StreamWriter] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @asynccontextmanager
-    async def listening(self, address: str, tls: ssl.SSLContext | None = None) -> Any:
+    async def listening(self, address: str, tls: ssl.SSLContext | None = None, *, port: int = 0) -> Any:
         """Serve clients until the block ends."""
-        server = await asyncio.start_server(self._serve, address, 0, ssl=tls)
+        server = await asyncio.start_server(self._serve, address, port, ssl=tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:
             server.close()
+            for task in list(self._tasks):
+                task.cancel()
+            self.hang_up()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             await server.wait_closed()
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def hang_up(self) -> None:
+        """As a router that is switched off and on: it knows nothing of its connections any more."""
+        for writer in list(self._open):
+            writer.transport.abort()
+
+    def forget_silently(self) -> None:
+        """As behind a firewall that has forgotten them: nothing on its connections is answered any more."""
+        self._deaf |= self._open
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        known = False
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._open.add(writer)
+        self.most_connections = max(self.most_connections, len(self._open))
         try:
-            while sentence := await _read_sentence(reader):
-                tag = [word for word in sentence if word.startswith(".tag=")]
-                if sentence[0] == "/login":
-                    known = self._is_known(sentence)
-                    replies = (
-                        [["!done"]] if known else [["!trap", "=message=invalid user name or password (6)"], ["!done"]]
-                    )
-                elif not known:
-                    replies = [["!trap", "=message=not logged in"], ["!done"]]
-                else:
-                    self.commands.append(sentence[0])
-                    if not await self._spoil(writer, tag):
-                        return
-                    replies = list(self._answer(sentence))
-                for reply in replies:
-                    writer.write(_encoded([reply[0], *tag, *reply[1:]]))
-                await writer.drain()
+            if self.fault == "accepts":
+                await reader.read()
+                return
+            await self._talk(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
+            self._open.discard(writer)
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            self._tasks.discard(task)
 
-    def _is_known(self, sentence: Sentence) -> bool:
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        known, challenge = False, ""
+        while sentence := await _read_sentence(reader):
+            tag = [word for word in sentence if word.startswith(".tag=")]
+            if writer in self._deaf:
+                continue
+            if sentence[0] == "/quit":
+                writer.write(_encoded(["!fatal", "session terminated on request"]))
+                return
+            if sentence[0] == "/login":
+                known, challenge, replies = self._let_in(_arguments(sentence), challenge)
+            elif not known:
+                replies = [["!trap", "=message=not logged in"], ["!done"]]
+            else:
+                self.commands.append(sentence[0])
+                if not await self._spoil(writer, tag):
+                    return
+                replies = list(self._answer(sentence))
+                if self.fault == "done and cut":
+                    return
+                if self.fault == "unasked":
+                    replies.append(["!re", "=name=nobody"])
+            for reply in replies:
+                writer.write(_encoded([reply[0], *tag, *reply[1:]]))
+            await writer.drain()
+
+    def _let_in(self, given: dict[str, str], challenge: str) -> tuple[bool, str, list[Sentence]]:
+        """Whether the user is known now, the challenge to answer, and what is replied."""
+        if "password" in given:
+            self.clear_passwords.append(given["password"])
+        offers = self.login != "clear" and "name" not in given
+        if offers or (self.login == "challenge" and "password" in given):
+            challenge = secrets.token_hex(16)
+            return False, challenge, [["!done", f"=ret={challenge}"]]
+        if "name" not in given:
+            return False, "", [["!trap", "=message=invalid user name or password (6)"], ["!done"]]
         self.logins += 1
-        given = _arguments(sentence)
-        return (given.get("name"), given.get("password")) == (self.username, self.password)
+        if "response" in given:
+            digest = hashlib.md5(b"\0" + self.password.encode() + bytes.fromhex(challenge)).hexdigest()
+            takes = self.login in ("challenge", "both") and challenge != ""
+            known = takes and (given.get("name"), given["response"]) == (self.username, f"00{digest}")
+            refusal = "cannot log in"
+        else:
+            known = (given.get("name"), given.get("password")) == (self.username, self.password)
+            refusal = "invalid user name or password (6)"
+        return known, "", [["!done"]] if known else [["!trap", f"=message={refusal}"], ["!done"]]
 
     async def _spoil(self, writer: asyncio.StreamWriter, tag: list[str]) -> bool:
         """Do what the fault says; False when the connection is over."""
@@ -93,19 +164,34 @@ class StandInRouterOsApi:
                 writer.write(b"\xff\xff\xff\xff\xff\xff")
                 await writer.drain()
                 return False
+            case "long":
+                writer.write(b"\xf0\xff\xff\xff\xff")
+                await writer.drain()
+                await asyncio.sleep(3600)
             case "drip":
-                for octet in _encoded(["!re", *tag, "=name=" + "a" * 100]):
+                row = _encoded(["!re", *tag, "=name=" + "a" * 100])
+                writer.write(row[:-100])
+                for octet in row[-100:]:
                     writer.write(bytes([octet]))
                     await writer.drain()
                     await asyncio.sleep(0.05)
                 return False
+            case "rows":
+                while True:
+                    writer.write(_encoded(["!re", *tag, "=name=anna"]))
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+            case "half":
+                writer.write(_encoded(["!re", *tag, "=name=anna"])[:-1])
+                await writer.drain()
+                await asyncio.sleep(3600)
             case "silence":
                 await asyncio.sleep(3600)
         return True
 
     def _answer(self, sentence: Sentence) -> Iterator[Sentence]:
-        if self.fault == "trap":
-            yield ["!trap", "=category=4", "=message=interrupted"]
+        if self.fault in ("trap", "wordless"):
+            yield ["!trap", "=category=4", *(["=message=interrupted"] if self.fault == "trap" else [])]
             yield ["!done"]
             return
         path, _, command = sentence[0].rpartition("/")

@@ -198,6 +198,7 @@ def _nas() -> Iterator[Case]:
         {"api_certificate": digest.format(20)},
         {"api_certificate": digest.format(32)},
     )
+    yield _case("nas_api_login_check", "nas", {"api_login": "'md5'"}, {"api_login": "'challenge'"})
     user = {"api_username": "'corrente'", "sealed_api_password": SEALED}
     yield _case("nas_api_username_check", "nas", user | {"api_username": "''"}, user)
     yield _case("nas_api_username_check", "nas", user | {"api_username": "E'two\\nlines'"}, user)
