@@ -138,7 +138,7 @@ def test_a_nas_that_no_change_can_reach_or_prove_is_named(connection):
     assert [finding.verdict for finding in check_reach(connection)] == [Verdict.OK]
 
     connection.execute("UPDATE nas SET api_tls = false")
-    assert "in clear" in next(check_reach(connection)).text
+    assert "without TLS" in next(check_reach(connection)).text
     connection.execute("UPDATE nas SET api_tls = true, source = '10.0.0.0/16'")
     assert "many devices" in next(check_reach(connection)).text
     connection.execute("UPDATE nas SET coa_address = '10.0.0.1'")
