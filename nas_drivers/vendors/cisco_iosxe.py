@@ -1,13 +1,14 @@
 """Cisco IOS-XE (ISG): policy maps by their names, one for each direction, in Cisco-AVPair.
 
 It takes no rates: the profile's device policy names a pair of policy maps that stand ready on the router, `NAME-in` for what
-the subscriber sends and `NAME-out` for what it gets. A name that its command line does not take can't be on it: it is not sent.
+the subscriber sends and `NAME-out` for what it gets.
 
-Live it changes the policy maps. What is given to find a session by must all match (`auth-type all`, its default), so a change
-names the username and the session alone unless that is refused.
+Live it changes the policy maps; `auth-type all` (its default) has everything match that a change names. What it shares with
+IOS-XR is in ../cisco.py.
 
 Source: Cisco, Consolidated Configuration Guide 15.2(4)E (CoA, identification); ISG Configuration Guide, IOS XE 16.9 (RADIUS-Based
-Policing); RADIUS Attributes Configuration Guide (addr-pool); output of a CSR1000V. What is UNCONFIRMED: docs/drivers/cisco_iosxe.md.
+Policing) and 16.6 (ISG Accounting: `show subscriber session`); genieparser, iosxe/show_subscriber.py; output of a CSR1000V.
+What is UNCONFIRMED: docs/drivers/cisco_iosxe.md.
 Next: ../dictionaries/canonical.py
 """
 
@@ -17,26 +18,18 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from nas_drivers.changes import class_attribute, difference, framed_address, name_and_session
-from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
+from nas_drivers import cisco
+from nas_drivers.changes import class_attribute, difference
+from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
-_AVPAIR: Final = "Cisco-AVPair"
-_LIVE: Final = ("sub-qos-policy-in", "sub-qos-policy-out")
 _GROUP: Final = "CORRENTE"
 # An exec level of its own: 1 can clear nothing, 15 everything.
 _LEVEL: Final = 5
-_SENTENCE: Final = "IOS-XE can't be told {} by RADIUS{}"
-_READY: Final = ": give the profile a device policy, the name of its policy maps"
-_FORM: Final = ": a name there is one word of ASCII letters, digits and . _ @ : / -"
-_REFUSAL: Final = re.compile(
-    r"^\s*(%\s*(?:Invalid|Incomplete|Ambiguous|Unknown|Unrecognized|Bad|Error|Authorization).*"
-    r"|Command authorization failed.*)$",
-    re.MULTILINE | re.IGNORECASE,
-)
+_READY: Final = "its policy maps"
 _NONE: Final = re.compile(r"%\s*No active Subscriber Sessions", re.IGNORECASE)
 _TABLE: Final = re.compile(r"^\s*Uniq ID\s+Interface\s+State\s+Service\s+Up-time", re.MULTILINE)
 _ROW: Final = re.compile(r"\s*(?P<uid>\d+)\s+\S+\s+\S+\s+\S+\s+(?P<up>[0-9a-z:]+)\s+\d+\s+(?P<name>\S+)\s*")
@@ -66,9 +59,7 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raises: ValueError for a suffix that no command line takes."""
-        for suffix in (self.in_suffix, self.out_suffix):
-            if not is_cli_word("x" + suffix):
-                raise ValueError(f"a suffix {suffix!r} does not fit a policy map's name")
+        cisco.check_suffixes(self.in_suffix, self.out_suffix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +96,11 @@ class CiscoIosXeCli:
             command = f"clear subscriber session uid {cli_word(found.local_name, what='session number')}"
         else:
             command = f"clear subscriber session username {cli_word(identity.username, what='username')}"
-        return (CliStep(command, question=r"\[confirm\]|\[y(?:es)?/n(?:o)?\]", answer="y"),)
+        return (CliStep(command, question=cisco.CONFIRMATION, answer="y"),)
 
     def refused(self, output: str) -> str | None:
         """Lines with a percent sign, but for the one that says there is no session."""
-        found = _REFUSAL.search(output)
-        return None if found is None else found[1].strip()
+        return cisco.refused(output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,52 +114,22 @@ class CiscoIosXeDriver:
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
         """The two policy maps, the access list for what the subscriber sends, the pools."""
-        said = [Attribute(_AVPAIR, "+=", pair) for pair in self._policy_maps(policy)]
-        if policy.filter is not None and is_cli_word(policy.filter):
-            said.append(Attribute(_AVPAIR, "+=", f"ip:inacl={policy.filter}"))
-        if policy.ipv4_pool is not None and self.options.ipv4_pool_as == "framed_pool":
-            said.append(Attribute("Framed-Pool", ":=", policy.ipv4_pool))
-        elif policy.ipv4_pool is not None and is_cli_word(policy.ipv4_pool):
-            said.append(Attribute(_AVPAIR, "+=", f"ip:addr-pool={policy.ipv4_pool}"))
-        named = (
-            ("Framed-IPv6-Pool", policy.ipv6_pool),
-            ("Delegated-IPv6-Prefix-Pool", policy.delegated_ipv6_pool),
-        )
-        return (*said, *(Attribute(name, ":=", value) for name, value in named if value is not None))
+        return self._policy_maps(policy) + self._by_login(policy)
 
     def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
         """Rates without a device policy, address lists, names that can't be on it."""
-        said = []
-        if policy.address_lists:
-            said.append(_SENTENCE.format("address lists", ": give restricted subscribers a device policy or a filter"))
-        if policy.device_policy is None:
-            wanted = (
-                ("the rate", policy.rate),
-                ("a burst", policy.burst),
-                ("a priority", policy.priority),
-                ("a minimum rate", policy.minimum),
-            )
-            said += [_SENTENCE.format(what, _READY) for what, value in wanted if value]
-        if policy.filter is not None and not is_cli_word(policy.filter):
-            said.append(_SENTENCE.format(f"the filter {policy.filter!r}", _FORM))
-        pool = policy.ipv4_pool if self.options.ipv4_pool_as == "avpair" else None
-        if pool is not None and not is_cli_word(pool):
-            said.append(_SENTENCE.format(f"the pool {pool!r}", _FORM))
-        return tuple(said)
+        pool_as = self.options.ipv4_pool_as
+        return cisco.unsupported(policy, device="IOS-XE", ready=_READY, ipv4_pool_as=pool_as)
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
         """CoA where other policy maps are all that differs; an access list and a pool take a new login."""
         if new is None:
             return (Method.DISCONNECT, Method.CLI)
-        before = None if old is None else self.login_attributes(old)
-        after = self.login_attributes(new)
-        if not difference(before, after).all:
+        if not difference(None if old is None else self.login_attributes(old), self.login_attributes(new)).all:
             return (Method.COA,)
-        same = difference(
-            before and [one for one in before if not _is_live(one)], [x for x in after if not _is_live(x)]
-        )
+        same = not difference(None if old is None else self._by_login(old), self._by_login(new)).all
         taken_back = old is not None and old.device_policy is not None and new.device_policy is None
-        if same.all or taken_back:
+        if not same or taken_back:
             return (Method.DISCONNECT, Method.CLI)
         return (Method.COA, Method.DISCONNECT, Method.CLI)
 
@@ -177,13 +137,11 @@ class CiscoIosXeDriver:
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
     ) -> tuple[Attribute, ...]:
         """Both policy maps; the new ones take the place of the old."""
-        said = tuple(Attribute(_AVPAIR, "+=", pair) for pair in self._policy_maps(new))
-        return said + class_attribute(class_octets if self.options.class_by_coa else None)
+        return self._policy_maps(new) + class_attribute(class_octets if self.options.class_by_coa else None)
 
     def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
         """Few, for all that is given must match; the address beside them when those few were refused."""
-        known = name_and_session(identity)
-        return known + framed_address(identity) if detail == 1 else known
+        return cisco.identity_attributes(identity, detail=detail)
 
     def setup_commands(self, setup: DeviceSetup) -> str:
         """For its terminal, as configuration: RADIUS, AAA of PPP, changes, policy maps, access lists, the user by SSH."""
@@ -219,19 +177,17 @@ class CiscoIosXeDriver:
         ]
         return "\n".join(lines) + "\n"
 
-    def _policy_maps(self, policy: SessionPolicy) -> tuple[str, ...]:
-        if policy.device_policy is None:
-            return ()
+    def _policy_maps(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
         suffixes = (self.options.in_suffix, self.options.out_suffix)
-        return tuple(
-            f"{self.options.avpair_prefix}:{live}={policy.device_policy}{suffix}"
-            for live, suffix in zip(_LIVE, suffixes, strict=True)
-        )
+        return cisco.policy_maps(policy.device_policy, prefix=f"{self.options.avpair_prefix}:", suffixes=suffixes)
+
+    def _by_login(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
+        return cisco.names_by_login(policy, prefix="ip:", ipv4_pool_as=self.options.ipv4_pool_as)
 
     def _policy_map_commands(self, setup: DeviceSetup) -> list[str]:
         lines = []
         for name, policy in setup.device_policies.items():
-            up, down = (policy.rate.up, policy.rate.down) if policy.rate else (None, None)
+            up, down = cisco.limits(policy)
             lines += [f"policy-map {name}{self.options.in_suffix}", " class class-default", _limit("police cir", up)]
             lines += [f"policy-map {name}{self.options.out_suffix}", " class class-default"]
             lines.append(_limit("shape average", down))
@@ -248,10 +204,6 @@ def read_up_s(text: str) -> int | None:
         return None
     days = int(long[1] or 0) * 365 + int(long[2] or 0) * 7 + int(long[3] or 0)
     return days * 86_400 + int(long[4] or 0) * 3600
-
-
-def _is_live(one: Attribute) -> bool:
-    return one.name == _AVPAIR and one.value.partition("=")[0].rpartition(":")[2] in _LIVE
 
 
 def _detailed(found: re.Match[str]) -> DeviceSession:
