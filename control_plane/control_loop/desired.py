@@ -174,8 +174,6 @@ class _Keeper:
         if len(fresh) > PART_ACCOUNTS:
             self._backlog.extend(sorted(fresh))
             fresh = set()
-        # A top-up, a bigger plan: who was throttled for a quota that now reaches is let go at once.
-        lift_quotas(writer, sorted(fresh), now=datetime.now(UTC), zone=self._zone)
         changed.accounts = self._work_out(feed, writer, fresh)
         if changed:
             self._on_changed(changed)
@@ -188,6 +186,8 @@ class _Keeper:
         """Read these accounts as they are now, and write what they should have; returns those that changed."""
         if not accounts:
             return []
+        # A top-up, a bigger plan: who was throttled for a quota that now reaches is let go at once, in a bulk change too.
+        lift_quotas(writer, sorted(accounts), now=datetime.now(UTC), zone=self._zone)
         with feed.transaction():
             db.expect_few_rows(feed, only_here=True)
             rows = load_accounts(feed, ids=sorted(accounts))

@@ -236,6 +236,29 @@ def test_a_top_up_lets_go_at_once_who_was_throttled(told_keeper, isp, connection
     wait_until(lambda: level(connection, account) == "full")
 
 
+def test_a_top_up_lets_go_at_once_in_the_midst_of_a_bulk_change_too(told_keeper, isp, connection):
+    account = isp.accounts[0]
+    connection.execute("UPDATE profile SET quota_octets = 1000 WHERE id = %s", (isp.full,))
+    connection.execute("INSERT INTO usage_day VALUES (%s, current_date, 1500, 0)", (account,))
+    connection.execute(
+        "UPDATE subscriber_account SET quota_exhausted_until = now() + interval '3 days' WHERE id = %s", (account,)
+    )
+    connection.commit()
+    wait_until(lambda: level(connection, account) == "throttle")
+    connection.execute(
+        "INSERT INTO data_topup (contract_id, octets, until, reason, placed_by) VALUES (%s, 501, now() + interval '1 day', 'bought', 'x')",
+        (isp.contracts[0],),
+    )
+    change(
+        connection,
+        "INSERT INTO subscriber_account (contract_id, username, sealed_secret) "
+        "SELECT %s, 'bulk' || n, decode(repeat('ab', 44), 'hex') FROM generate_series(1, %s) n",
+        isp.contracts[1],
+        2 * PART_ACCOUNTS,
+    )
+    wait_until(lambda: level(connection, account) == "full")
+
+
 def test_it_goes_on_from_where_it_was_and_from_nothing_when_it_is_too_far_behind(settings, isp, connection):
     with keeping(settings) as first:
         change(connection, "UPDATE contract SET status = 'free' WHERE id = %s", isp.contracts[0])
