@@ -22,6 +22,7 @@ from nas_drivers.simulated.change_requests import (
 )
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.faults import Fault, FaultKind, FaultScript, Traffic
+from nas_drivers.simulated.options import OnDatagram, Source
 from nas_drivers.simulated.session import Session, SessionTable
 from nas_drivers.simulated.statistics import Statistics
 from nas_drivers.simulated.wire import MAX_PACKET_OCTETS, Code, ErrorCause
@@ -31,7 +32,6 @@ MAX_READS_AT_ONCE: Final = 256
 MAX_KEPT_ANSWERS: Final = 4096
 _RECEIVE_BUFFER_OCTETS: Final = 4 << 20
 
-Source = tuple[str, int]
 _Key = tuple[Source, int, bytes]
 
 
@@ -52,6 +52,7 @@ class ChangeListener:
         epoch_s: Callable[[], float],
         apply: Callable[[Change | End], None],
         delay_s: float,
+        on_datagram: OnDatagram | None = None,
     ) -> None:
         self.listener = listener
         self.port = port
@@ -64,6 +65,7 @@ class ChangeListener:
         self._epoch_s = epoch_s
         self._apply = apply
         self._delay_s = delay_s
+        self._on_datagram = on_datagram
         self._socket: socket.socket | None = None
         self._strange_socket: socket.socket | None = None
         self._answered: OrderedDict[_Key, bytes | None] = OrderedDict()
@@ -108,6 +110,8 @@ class ChangeListener:
                 return
 
     def _received(self, raw: bytes, source: Source) -> None:
+        if self._on_datagram is not None:
+            self._on_datagram(True, raw, source)
         request = read_change_request(raw, source[0], listener=self.listener, epoch_s=self._epoch_s())
         if isinstance(request, Drop):
             self._drop(request.reason)
@@ -235,6 +239,8 @@ class ChangeListener:
     def _put_on_wire(self, answer: bytes, source: Source) -> None:
         if self._socket is None:
             return
+        if self._on_datagram is not None:
+            self._on_datagram(False, answer, source)
         try:
             self._socket.sendto(answer, source)
         except (BlockingIOError, ConnectionRefusedError):

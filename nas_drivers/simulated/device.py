@@ -148,6 +148,7 @@ class SimulatedNas:
             epoch_s=self._epoch_s,
             apply=self._apply,
             delay_s=options.change_delay_s,
+            on_datagram=options.on_change_datagram,
         )
 
     @property

@@ -5,12 +5,17 @@ Next: device.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from nas_drivers.simulated.retry import RetryPlan
 from nas_drivers.simulated.traffic import Rates
+
+# Address and port at the other end.
+Source = tuple[str, int]
+# Whether it came or goes, its octets, the other end.
+OnDatagram = Callable[[bool, bytes, Source], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class DeviceOptions:
     interim_interval_s: int | None = None
     interim_jitter: float = 0.1
     interim_after_change: bool = False
+    # Told of each datagram on the change port: all that comes, whatever becomes of it, and all that is answered from there.
+    on_change_datagram: OnDatagram | None = None
     # A modem dials again so long after its session was ended by the network; None: it does not.
     redial_after_s: float | None = None
     line_bps: int = 1_000_000_000

@@ -423,6 +423,20 @@ def test_a_repeated_request_is_done_once_by_a_device_that_follows_the_rfc(server
     play(server, "generic", story)
 
 
+def test_each_datagram_on_the_change_port_is_told_of_whatever_becomes_of_it(server: PlainServer) -> None:
+    told: list[tuple[bool, bytes]] = []
+
+    async def story(nas: SimulatedNas, session: Session) -> None:
+        nas.faults.add(Fault(FaultKind.SILENCE, on=BOTH, times=1))
+        packet = pyrad_packet(wire.Code.COA_REQUEST, session, a11=b"slow")
+        raw = packet.RequestPacket()
+        answers = await asyncio.to_thread(listen, raw, nas.coa_port, expected=1, sends=2)
+        await asyncio.to_thread(listen, b"no packet", nas.coa_port, expected=0)
+        assert told == [(True, raw), (True, raw), (False, answers[0][0]), (True, b"no packet")]
+
+    play(server, "generic", story, on_change_datagram=lambda came, octets, _: told.append((came, octets)))
+
+
 def test_a_change_outside_the_window_of_a_skewed_clock_is_dropped(server: PlainServer) -> None:
     async def story(nas: SimulatedNas, session: Session) -> None:
         stamped = f"Event-Timestamp = {int(time.time())}"
