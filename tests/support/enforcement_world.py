@@ -306,7 +306,7 @@ def enforcement_world(
         server.store.close()
         with running_edge(server.base / "edge", conninfo, server.settings.state_dir) as edge:
             edge.wait_until_following()
-            _give_to_freeradius(server)
+            give_to_freeradius(server)
             server.start()
             # Not before: a server that finds its port taken starts with settings made anew.
             server.settings = replace(
@@ -326,7 +326,7 @@ def enforcement_world(
                 shipper.join(30)
 
 
-def _give_to_freeradius(server: Any) -> None:
+def give_to_freeradius(server: Any) -> None:
     """FreeRADIUS's user reads the store. The edge may take an old generation away meanwhile."""
     until = time.monotonic() + 60
     while True:

@@ -29,11 +29,12 @@ class WorkerProcess:
         port: int = 0,
         command: tuple[str, ...] = COMMAND,
         key: bytes = bytes(32),
+        more: str = "",
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.log = directory / "worker.log"
         settings = directory / "corrente.toml"
-        settings.write_text(f'[database]\nconninfo = "{conninfo}"\n[worker]\nport = {port}\n')
+        settings.write_text(f'[database]\nconninfo = "{conninfo}"\n[worker]\nport = {port}\n{more}')
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--settings", str(settings), "worker"],
@@ -92,3 +93,11 @@ def running_worker(
     finally:
         if worker.process.poll() is None:
             worker.kill()
+
+
+def udp_ports(process: int) -> set[int]:
+    """The UDP ports that a process of this machine has open. Source: proc(5), /proc/pid/net/udp."""
+    base = Path("/proc") / str(process)
+    sockets = {os.readlink(one) for one in (base / "fd").iterdir() if one.is_symlink()}
+    rows = [line.split() for line in (base / "net/udp").read_text().splitlines()[1:]]
+    return {int(row[1].partition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in sockets}
