@@ -1,0 +1,1 @@
+"""Contracts and money. It has never heard of a NAS."""
