@@ -1,0 +1,300 @@
+"""Charges: due on their day, once, with discounts and stops where they belong, whatever the runs were like."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.charges import (
+    Charge,
+    Discount,
+    DiscountKind,
+    Item,
+    Opening,
+    Rated,
+    Terms,
+    credit_for,
+    discount_total,
+    next_due,
+    rate,
+)
+from billing.money import Money
+from billing.periods import Basis, Cycle, Period, Timing, days_of
+
+DAY = timedelta(days=1)
+STARTS = st.dates(date(2019, 12, 1), date(2024, 4, 30))
+PERCENT, FIXED = DiscountKind.PERCENT, DiscountKind.FIXED
+
+
+def item(start="2026-01-01", end=None, *, price="30.00", months=1, anchor="2026-01-01", number=1, family="access"):
+    first = date.fromisoformat(anchor)
+    begins = date.fromisoformat(start)
+    return Item(
+        id=number,
+        family=family,
+        quantity=Decimal(1),
+        period_price=Decimal(price),
+        cycle=Cycle(first, first.day, months),
+        starts_on=begins,
+        ends_on=end and date.fromisoformat(end),
+        billed_through=begins,
+    )
+
+
+def shown(rated: Rated) -> list[str]:
+    return [
+        f"{one.item_id} {one.part.start} {one.part.end} {one.full.amount} {one.net.amount}" for one in rated.charges
+    ]
+
+
+def through(day: str) -> dict[str, date]:
+    return {"through": date.fromisoformat(day)}
+
+
+@st.composite
+def items(draw, number=1) -> Item:
+    start, wanted = draw(STARTS), draw(st.integers(1, 31))
+    length = draw(st.none() | st.integers(1, 900))
+    month = start + timedelta(days=draw(st.integers(0, 365)))
+    return Item(
+        id=number,
+        family=draw(st.sampled_from(["access", "tv"])),
+        quantity=Decimal(draw(st.integers(1, 3))),
+        period_price=draw(st.decimals("0", "200", places=4)),
+        cycle=Cycle(
+            month.replace(day=min(wanted, monthrange(month.year, month.month)[1])),
+            wanted,
+            draw(st.sampled_from([1, 2, 3, 6, 12])),
+        ),
+        starts_on=start,
+        ends_on=None if length is None else start + timedelta(days=length),
+        billed_through=start,
+    )
+
+
+@st.composite
+def discounts(draw, number: int) -> Discount:
+    start = draw(STARTS)
+    kind = draw(st.sampled_from(DiscountKind))
+    return Discount(
+        id=number,
+        kind=kind,
+        value=draw(st.decimals("0.01", "100", places=2)),
+        starts_on=start,
+        ends_on=draw(st.none() | st.integers(1, 700).map(lambda days: start + timedelta(days=days))),
+        priority=draw(st.integers(1, 3)),
+        item_id=draw(st.sampled_from([None, 1])),
+    )
+
+
+TERMS = st.builds(
+    Terms,
+    currency=st.sampled_from(["EUR", "CLP", "TND"]),
+    timing=st.sampled_from(Timing),
+    basis=st.sampled_from(Basis),
+    opening=st.sampled_from(Opening),
+    fixed_day=st.none() | st.integers(1, 31),
+    lead_days=st.integers(0, 20),
+)
+CONTRACTS = st.tuples(items(1), items(2))
+SOME_DISCOUNTS = st.tuples(discounts(1), discounts(2)) | st.just(())
+
+
+def billed_on(contract, terms, days, given, stops):
+    """Everything that runs on these days charge and leave out, each going on from the one before."""
+    charges, left_out = [], []
+    for day in days:
+        rated = rate(contract, terms, through=day, discounts=given, stops=stops)
+        charges += rated.charges
+        left_out += rated.stopped
+        contract = [
+            Item(
+                one.id,
+                one.family,
+                one.quantity,
+                one.period_price,
+                one.cycle,
+                one.starts_on,
+                one.ends_on,
+                rated.billed_through.get(one.id, one.billed_through),
+            )
+            for one in contract
+        ]
+    return sorted(charges, key=lambda one: (one.item_id, one.part.start)), sorted(left_out, key=str), contract
+
+
+@given(CONTRACTS, TERMS, SOME_DISCOUNTS, st.lists(st.dates(date(2019, 12, 1), date(2026, 1, 1)), max_size=8))
+def test_runs_in_any_number_of_pieces_charge_what_one_run_charges(contract, terms, given, days):
+    stops = ((date(2021, 3, 10), date(2021, 9, 2)),)
+    last = date(2026, 1, 1)
+
+    at_once = billed_on(contract, terms, [last], given, stops)
+
+    assert billed_on(contract, terms, [*sorted(days), last], given, stops) == at_once
+    assert billed_on(at_once[2], terms, [last], given, stops)[:2] == ([], [])
+
+
+@given(CONTRACTS, TERMS, SOME_DISCOUNTS)
+def test_every_day_is_charged_once_or_left_out_as_recorded(contract, terms, given):
+    charges, left_out, stand = billed_on(
+        contract, terms, [date(2026, 1, 1)], given, ((date(2021, 3, 10), date(2021, 9, 2)), (date(2023, 1, 1), None))
+    )
+
+    for before, after in zip(contract, stand, strict=True):
+        told = [day for one in charges if one.item_id == before.id for day in days_of(one.part)]
+        told += [day for number, part in left_out if number == before.id for day in days_of(part)]
+        through_day = after.billed_through
+        assert sorted(told) == (
+            [] if through_day == before.starts_on else list(days_of(Period(before.starts_on, through_day)))
+        )
+
+
+@given(CONTRACTS, TERMS, SOME_DISCOUNTS)
+def test_a_discount_is_never_more_than_the_price_and_pieces_of_a_period_cost_the_period(contract, terms, given):
+    with_discounts = rate(contract, terms, through=date(2026, 1, 1), discounts=given)
+    without = rate(contract, terms, through=date(2026, 1, 1))
+
+    assert all(0 <= one.discounted.minor <= one.full.minor for one in with_discounts.charges)
+    by_period = {}
+    for one in with_discounts.charges:
+        whole = next(of for of in contract if of.id == one.item_id).cycle.period_of(one.part.start)
+        key = (one.item_id, whole.start)
+        by_period[key] = by_period.get(key, 0) + one.full.minor
+    for one in without.charges:
+        whole = next(of for of in contract if of.id == one.item_id).cycle.period_of(one.part.start)
+        assert by_period[one.item_id, whole.start] == one.full.minor
+
+
+@given(items(), TERMS)
+def test_the_day_that_is_told_as_next_is_the_first_one_on_which_something_is_due(one, terms):
+    day = next_due(one, terms)
+
+    assert day is not None
+    assert rate([one], terms, through=day - DAY).charges == ()
+    assert rate([one], terms, through=day).charges != ()
+
+
+def test_a_discount_that_ends_inside_a_period_cuts_it():
+    half = Discount(1, PERCENT, Decimal(50), date(2026, 1, 1), date(2026, 4, 16))
+
+    rated = rate([item("2026-03-01")], Terms("EUR"), discounts=[half], **through("2026-04-01"))
+
+    assert shown(rated) == [
+        "1 2026-03-01 2026-04-01 30.00 15.00",
+        "1 2026-04-01 2026-04-16 15.00 7.50",
+        "1 2026-04-16 2026-05-01 15.00 15.00",
+    ]
+
+
+def test_a_fixed_discount_on_the_contract_is_used_up_by_its_items_in_order():
+    contract = [item(price="8.00"), item(price="5.00", number=2, family="tv")]
+    ten_off = Discount(1, FIXED, Decimal(10), date(2026, 1, 1))
+    tv_free = Discount(2, PERCENT, Decimal(50), date(2026, 1, 1), family="tv", priority=200)
+
+    rated = rate(contract, Terms("EUR"), discounts=[tv_free, ten_off], **through("2026-01-31"))
+
+    # 8.00 of the ten go to the first, 2.00 to the second; half of the 3.00 that are left after that.
+    assert shown(rated) == ["1 2026-01-01 2026-02-01 8.00 0.00", "2 2026-01-01 2026-02-01 5.00 1.50"]
+
+
+def test_a_fixed_discount_that_starts_inside_a_period_gives_the_share_of_its_days():
+    six_off = Discount(1, FIXED, Decimal(6), date(2026, 4, 21))
+
+    rated = rate([item()], Terms("EUR"), discounts=[six_off], **through("2026-05-31"))
+
+    # Ten of April's thirty days: 2.00 off.
+    assert shown(rated)[-3:] == [
+        "1 2026-04-01 2026-04-21 20.00 20.00",
+        "1 2026-04-21 2026-05-01 10.00 8.00",
+        "1 2026-05-01 2026-06-01 30.00 24.00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("opening", "charged"),
+    [
+        (Opening.PRORATE, ["1 2026-06-11 2026-07-01 20.00 20.00"]),
+        (Opening.FULL, ["1 2026-06-11 2026-07-01 30.00 30.00"]),
+        (Opening.FREE, ["1 2026-06-11 2026-07-01 0.00 0.00"]),
+        (Opening.JOIN, []),
+    ],
+)
+def test_the_days_before_the_first_boundary_cost_what_their_rule_says(opening, charged):
+    one = item("2026-06-11", anchor="2026-07-01")
+
+    assert shown(rate([one], Terms("EUR", opening=opening), **through("2026-06-30"))) == charged
+    both = shown(rate([one], Terms("EUR", opening=opening), **through("2026-07-01")))
+    assert both[1:] == ["1 2026-07-01 2026-08-01 30.00 30.00"]
+    assert both[0].startswith("1 2026-06-11 2026-07-01")
+
+
+def test_an_item_that_ends_before_its_first_boundary_is_billed_though_its_opening_would_join():
+    one = item("2026-06-11", "2026-06-21", anchor="2026-07-01")
+
+    rated = rate([one], Terms("EUR", opening=Opening.JOIN), **through("2026-06-11"))
+
+    assert shown(rated) == ["1 2026-06-11 2026-06-21 10.00 10.00"]
+
+
+def test_a_fixed_day_moves_what_is_due_and_lead_days_prepare_it_earlier():
+    one = item("2026-01-20", anchor="2026-01-20")
+    fixed = Terms("EUR", fixed_day=5)
+
+    assert rate([one], fixed, **through("2026-02-04")).charges == ()
+    due = rate([one], fixed, **through("2026-02-05")).charges
+    assert [(str(each.part.start), str(each.due_on)) for each in due] == [("2026-01-20", "2026-02-05")]
+    early = Terms("EUR", fixed_day=5, lead_days=10)
+    assert next_due(one, early) == date(2026, 1, 26)
+    assert shown(rate([one], early, **through("2026-01-26"))) == ["1 2026-01-20 2026-02-20 30.00 30.00"]
+
+
+def test_a_whole_period_inside_a_stop_is_left_out_for_good_and_a_part_of_one_is_not():
+    stop = [(date(2026, 2, 15), date(2026, 4, 1))]
+
+    rated = rate([item()], Terms("EUR"), stops=stop, **through("2026-04-30"))
+
+    assert [one.split()[1] for one in shown(rated)] == ["2026-01-01", "2026-02-01", "2026-04-01"]
+    assert rated.stopped == ((1, Period(date(2026, 3, 1), date(2026, 4, 1))),)
+
+
+MARCH = Charge(
+    1, Period(date(2026, 3, 1), date(2026, 4, 1)), 31, 31, Money(5000, "EUR"), Money(0, "EUR"), date(2026, 3, 1)
+)
+MONTHLY = Cycle(date(2026, 1, 1), 1, 1)
+
+
+def credit(start: str, end: str, credited=0, charge=MARCH) -> int:
+    unused = Period(date.fromisoformat(start), date.fromisoformat(end))
+    return credit_for(charge, unused, cycle=MONTHLY, basis=Basis.ACTUAL, credited=Money(credited, "EUR")).minor
+
+
+def test_days_not_used_are_given_back_and_never_more_than_is_left():
+    assert credit("2026-03-15", "2026-04-01") == 2742  # 17 of 31 days of 50.00
+    assert credit("2026-02-01", "2026-05-01") == 5000
+    assert credit("2026-03-15", "2026-04-01", credited=4000) == 1000
+    assert credit("2026-04-01", "2026-05-01") == 0
+
+
+@given(st.integers(0, 10**6), st.lists(st.integers(1, 31), min_size=2, max_size=12, unique=True))
+def test_credits_of_a_charge_together_are_never_more_than_it(price, cuts):
+    charge = Charge(1, MARCH.part, 31, 31, Money(price, "EUR"), Money(0, "EUR"), MARCH.part.start)
+    given_back = 0
+    edges = sorted(cuts)
+    for start, end in pairwise(edges):
+        given_back += credit(f"2026-03-{start:02}", f"2026-03-{end:02}", given_back, charge)
+
+    assert 0 <= given_back <= price
+
+
+def test_discounts_in_order_each_take_from_what_is_left():
+    base = Money(10_000, "EUR")
+
+    assert discount_total(base, [(FIXED, Decimal(10)), (PERCENT, Decimal(20))]).minor == 2800
+    assert discount_total(base, [(PERCENT, Decimal(20)), (FIXED, Decimal(10))]).minor == 3000
+    assert discount_total(base, [(FIXED, Decimal(150)), (PERCENT, Decimal(20))]).minor == 10_000
