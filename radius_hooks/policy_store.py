@@ -261,10 +261,10 @@ class Snapshot:
         self._generation = generation
         self._state = state
 
-    def __enter__(self) -> Snapshot:  # noqa: D105 - Python's own protocol
+    def __enter__(self) -> Snapshot:
         return self
 
-    def __exit__(self, *_: object) -> None:  # noqa: D105 - Python's own protocol
+    def __exit__(self, *_: object) -> None:
         self._txn.abort()
 
     def account(self, username: str) -> AccountRecord | None:
