@@ -253,6 +253,25 @@ install_python() { # runtime | test
     printf '%s\n' "$stamp" >"$root/.venv/corrente-stamp"
 }
 
+# ---------------------------------------------------------------------------------------------------------------
+# For bin/test alone: clients in JavaScript of what the tests imitate. Node and its npm come with the Python packages:
+# Debian's npm brings hundreds of packages, and can't be installed beside a Node from elsewhere
+# ---------------------------------------------------------------------------------------------------------------
+install_node() {
+    local folder=$root/.venv/node stamp
+    stamp=$(cat "$root"/tests/node/package.json "$root"/tests/node/package-lock.json | sha256sum | cut -d' ' -f1)
+    grep -qsx "$stamp" "$folder/corrente-stamp" && return 0
+    say "Installing $(grep -c '"node_modules/' "$root/tests/node/package-lock.json") npm packages into .venv/node"
+    rm -rf "$folder" && mkdir -p "$folder"
+    cp "$root"/tests/node/package.json "$root"/tests/node/package-lock.json "$folder/"
+    # Exactly what the lock file names, by its digests; no package's own script is run.
+    if ! (cd "$folder" && "$root/.venv/bin/npm" ci --ignore-scripts --no-audit --no-fund </dev/null) >>"$log" 2>&1; then
+        tail -5 "$log" >&2
+        fail "npm could not install tests/node/package-lock.json. The whole log: $log"
+    fi
+    printf '%s\n' "$stamp" >"$folder/corrente-stamp"
+}
+
 # However it ends: no policy stays, and no log that says nothing.
 end_install() {
     [ -z "$policies_placed" ] || remove_policies
@@ -275,7 +294,7 @@ install_for() { # run | test
     choose_place "$1"
     case $1 in
         run) install_python runtime ;;
-        test) install_python test ;;
+        test) install_python test && install_node ;;
     esac
     exec {waiting}<&-
     rm -f "$log"

@@ -1,9 +1,13 @@
-"""The stand-in for a RouterOS API against clients that share nothing with ours: librouteros (Python)."""
+"""The stand-in for a RouterOS API against clients that share nothing with ours: librouteros (Python) and node-routeros (JavaScript)."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import librouteros
@@ -13,6 +17,8 @@ from librouteros.login import plain, token
 from support.routeros_stories import ADDRESS, certificate, tell
 
 pytestmark = pytest.mark.radius
+LISTED = ("/ppp/active", "/queue/simple", "/ip/firewall/address-list")
+CLIENT = Path(__file__).resolve().parents[1] / "node" / "routeros_client.js"
 
 
 def visit_with_librouteros(access: Any, **how: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -70,3 +76,60 @@ def test_librouteros_understands_the_stand_in_under_tls_too(tmp_path):
         assert {row["name"] for row in sessions} == {"anna", "bruno"}
 
     tell(story, tls=context)
+
+
+def visit_with_node(access: Any, *, certificate: str | None = None) -> subprocess.CompletedProcess[str]:
+    """The same visit by node-routeros, where bin/install.sh has put it."""
+    asked = {"host": ADDRESS, "port": access.port, "user": access.username, "password": access.password}
+    asked |= {"certificate": certificate, "list": LISTED, "end": "anna"}
+    node, modules = Path(sys.executable).parent / "node", Path(sys.prefix) / "node" / "node_modules"
+    assert (modules / "node-routeros").is_dir(), (
+        "bin/test installs node-routeros; to run pytest by itself run that once"
+    )
+    return subprocess.run(
+        [str(node), str(CLIENT), json.dumps(asked)],
+        env={"NODE_PATH": str(modules)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60.0,
+    )
+
+
+@pytest.mark.parametrize("release", ["clear", "both", "challenge"])
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_node_routeros_understands_the_stand_in(release, is_tls, tmp_path):
+    context, _, file = certificate(tmp_path)
+
+    async def story(stand_in, access):
+        stand_in.login = release
+        # node-routeros 1.6.9 stops at the `!empty` of release 7.18, so nothing that it lists is empty.
+        stand_in.has_empty = False
+        stand_in.sessions.of("anna")[0].address_lists = ("walled",)
+        told = await asyncio.to_thread(visit_with_node, access, certificate=file if is_tls else None)
+        assert (told.returncode, told.stderr) == (0, "")
+        found = json.loads(told.stdout)
+        sessions, queues, lists = (found["lists"][path] for path in LISTED)
+        assert [(row["name"], row["session-id"]) for row in sessions] == [
+            ("anna", "0x81a00001"),
+            ("bruno", "0x81a00002"),
+            ("bruno", "0x81a00003"),
+        ]
+        assert {"name": "<pppoe-anna>", "max-limit": "1000000/1000000"}.items() <= queues[0].items()
+        assert [(row["list"], row["address"]) for row in lists] == [("walled", "100.64.0.1")]
+        assert (found["session"]["name"], found["refused"]) == ("anna", "no such command")
+        assert [one.username for one in stand_in.sessions.all()] == ["bruno", "bruno"]
+        assert stand_in.logins == 1
+
+    tell(story, tls=context if is_tls else None)
+
+
+def test_node_routeros_says_that_a_wrong_password_is_one():
+    async def story(stand_in, access):
+        stand_in.password = "another"
+        told = await asyncio.to_thread(visit_with_node, access)
+        assert (told.returncode, told.stdout) == (1, "")
+        assert "username or password is invalid" in told.stderr.lower()
+        assert stand_in.commands == []
+
+    tell(story)

@@ -105,3 +105,33 @@ def test_a_failed_installation_takes_its_policies_away_and_keeps_the_log_it_name
     assert [path.exists() for path in policies] == [False, False]
     (log,) = tmp_path.glob("corrente-install.*")
     assert str(log) in done.stderr
+
+
+def test_npm_packages_are_installed_by_the_lock_file_once_until_it_changes(tmp_path):
+    (tmp_path / "tests" / "node").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    lock = tmp_path / "tests" / "node" / "package-lock.json"
+    (tmp_path / "tests" / "node" / "package.json").write_text("{}")
+    lock.write_text('"node_modules/one": {}\n')
+    npm = tmp_path / ".venv" / "bin" / "npm"
+    npm.write_text(f'#!/bin/sh\npwd >>{tmp_path}/calls\necho "$@" >>{tmp_path}/calls\n')
+    npm.chmod(0o755)
+    install = f"root={tmp_path}; log={tmp_path}/log; install_node"
+
+    assert bash(install).returncode == 0
+    assert bash(install).returncode == 0
+    once = [f"{tmp_path}/.venv/node", "ci --ignore-scripts --no-audit --no-fund"]
+    assert (tmp_path / "calls").read_text().splitlines() == once
+
+    lock.write_text('"node_modules/one": {}\n"node_modules/two": {}\n')
+    changed = bash(install)
+    assert "Installing 2 npm packages" in changed.stdout
+    assert (tmp_path / "calls").read_text().splitlines() == once * 2
+
+    npm.write_text("#!/bin/sh\necho no such version >&2\nexit 1\n")
+    lock.write_text("")
+    failed = bash(install)
+    assert failed.returncode == 1
+    assert "no such version" in failed.stderr
+    assert f"npm could not install tests/node/package-lock.json. The whole log: {tmp_path}/log" in failed.stderr
+    assert bash(install).returncode == 1
