@@ -2,12 +2,11 @@
 
 It takes no rates: the profile's device policy names a pair of policy maps that stand ready on the router, or a service (a
 dynamic template that holds them and more). Of services the old one is ended and the new one begun in one request, which the
-router carries out as a unit and undoes as well as it can. A name that its command line does not take can't be on it: it is not sent.
-
-What is given to find a session by must all match, so a change names the username and the session alone unless that is refused.
+router carries out as a unit and undoes as well as it can. What it shares with IOS-XE is in ../cisco.py.
 
 Source: Cisco, ASR 9000 BNG Configuration Guide 5.2.x (Account Operations, Multi-Action CoA); document 212353; ASR9000/XR: BNG VSA's and
-Services (Cisco community 3141601); output of an IOS-XRv 9000. What is UNCONFIRMED: docs/drivers/cisco_iosxr.md.
+Services (Cisco community 3141601); xrdocs, Cloud Native BNG tutorials (RADIUS profiles of an ASR 9000: `subscriber:`); output of an
+IOS-XRv 9000. What is UNCONFIRMED: docs/drivers/cisco_iosxr.md.
 Next: ../dictionaries/canonical.py
 """
 
@@ -17,26 +16,23 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from nas_drivers.changes import class_attribute, difference, framed_address, name_and_session
+from nas_drivers import cisco
+from nas_drivers.changes import class_attribute, difference
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
-_AVPAIR: Final = "Cisco-AVPair"
-_IN: Final = "sub-qos-policy-in"
-_OUT: Final = "sub-qos-policy-out"
 _ACTIVATE: Final = "subscriber:sa="
 _DEACTIVATE: Final = "subscriber:sd="
 _UPDATE: Final = "subscriber:command=account-update"
 _GROUP: Final = "CORRENTE"
-_SENTENCE: Final = "IOS-XR can't be told {} by RADIUS{}"
-_READY: Final = ": give the profile a device policy, the name of its policy maps or service"
-_FORM: Final = ": a name there is one word of ASCII letters, digits and . _ @ : / -"
-_REFUSAL: Final = re.compile(
-    r"^\s*(%\s*(?:Invalid|Incomplete|Ambiguous|Unknown|Unrecognized|Bad|Error|This command is not authorized).*)$",
-    re.MULTILINE | re.IGNORECASE,
+_READY: Final = "its policy maps or service"
+# Every answer begins with the router's clock, unless that is switched off.
+_CLOCK: Final = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)? \S+")
+_TABLE_OF_NONE: Final = re.compile(
+    r"(?:Codes: IN - .*\nID - .*\n)?Type\s+Interface\s+State\s+Subscriber IP Addr.*\n(?:LNS Address.*\n)?-{10,}"
 )
 _NONE: Final = re.compile(
     r"^\s*%?\s*No (?:matching |active )?(?:subscriber )?sessions?\b", re.MULTILINE | re.IGNORECASE
@@ -52,31 +48,34 @@ _DOTTED_MAC: Final = re.compile(r"[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}")
 class Options:
     """`device_policy_as`: a device policy's name is that of a pair of policy maps, or of a service.
 
-    `avpair_prefix`: what stands before sub-qos-policy-in and -out; all three are seen in the field.
+    `avpair_prefix`: what stands before sub-qos-policy-in and -out and the access lists; all three are seen in the field.
     `in_suffix`, `out_suffix`: what makes the names of the policy maps out of a device policy's name.
     `account_update`: a CoA with policy maps says that it is an account update, as the guide's table has it.
     `ipv4_pool_as`: the attribute that names the pool. `class_by_coa`: a CoA changes Class, so that accounting proves it.
+    `ipv6_filters`: a filter's name is sent for IPv6 too, where it must exist.
+    `silence_is_none`: the router lists no session by saying nothing but the time.
     """
 
     device_policy_as: Literal["policy_map", "service"] = "policy_map"
-    avpair_prefix: Literal["ip", "subscriber", "none"] = "ip"
+    avpair_prefix: Literal["ip", "subscriber", "none"] = "subscriber"
     in_suffix: str = "-in"
     out_suffix: str = "-out"
-    account_update: bool = False
+    account_update: bool = True
     ipv4_pool_as: Literal["avpair", "framed_pool"] = "avpair"
     class_by_coa: bool = False
+    ipv6_filters: bool = False
+    silence_is_none: bool = False
 
     def __post_init__(self) -> None:
         """Raises: ValueError for a suffix that no command line takes."""
-        for suffix in (self.in_suffix, self.out_suffix):
-            if not is_cli_word("x" + suffix):
-                raise ValueError(f"a suffix {suffix!r} does not fit a policy map's name")
+        cisco.check_suffixes(self.in_suffix, self.out_suffix)
 
 
 @dataclass(frozen=True, slots=True)
 class CiscoIosXrCli:
     """Its exec commands. A session is ended by its interface, which only a look at it tells."""
 
+    silence_is_none: bool = False
     device_type: str = "cisco_xr"
 
     def show_session(self, identity: SessionIdentity) -> str | None:
@@ -91,7 +90,7 @@ class CiscoIosXrCli:
         """One for each block that begins with its interface; those without a name have not logged in yet."""
         starts = list(_BLOCK.finditer(output))
         if not starts:
-            if _NONE.search(output) and self.refused(output) is None:
+            if self._says_none(output) and self.refused(output) is None:
                 return ()
             raise CliOutputError(f"not a list of subscriber sessions with details: {output[:200]!r}")
         ends = [start.start() for start in starts[1:]] + [len(output)]
@@ -106,12 +105,18 @@ class CiscoIosXrCli:
             return ()
         interface = cli_word(found.local_name, what="session's interface")
         command = f"clear subscriber session identifier interface {interface}"
-        return (CliStep(command, question=r"\[confirm\]|\[y(?:es)?/n(?:o)?\]", answer="y"),)
+        return (CliStep(command, question=cisco.CONFIRMATION, answer="y"),)
 
     def refused(self, output: str) -> str | None:
         """Lines with a percent sign that speak of the command."""
-        found = _REFUSAL.search(output)
-        return None if found is None else found[1].strip()
+        return cisco.refused(output)
+
+    def _says_none(self, output: str) -> bool:
+        """In words, by a table without rows or, where that is its way, by nothing but the time."""
+        said = [line.strip() for line in output.splitlines() if line.strip() and not _CLOCK.fullmatch(line.strip())]
+        if not said:
+            return self.silence_is_none
+        return _NONE.search(output) is not None or _TABLE_OF_NONE.fullmatch("\n".join(said)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,11 @@ class CiscoIosXrDriver:
     options: Options = Options()
     vendor: str = "cisco_iosxr"
     default_coa_port: int = 1700
-    cli: CliDialect | None = CiscoIosXrCli()
+
+    @property
+    def cli(self) -> CliDialect:
+        """Its command line, as this installation's answers."""
+        return CiscoIosXrCli(self.options.silence_is_none)
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
         """Policy maps or the service, then what only a login carries."""
@@ -129,19 +138,8 @@ class CiscoIosXrDriver:
 
     def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
         """Rates without a device policy, address lists, names that can't be on it."""
-        other = ": give restricted subscribers a device policy or a filter"
-        wanted: list[tuple[str, object, str]] = [("address lists", policy.address_lists, other)]
-        if policy.device_policy is None:
-            wanted += [
-                ("the rate", policy.rate, _READY),
-                ("a burst", policy.burst, _READY),
-                ("a priority", policy.priority, _READY),
-                ("a minimum rate", policy.minimum, _READY),
-            ]
-        pool = policy.ipv4_pool if self.options.ipv4_pool_as == "avpair" else None
-        for what, name in (("filter", policy.filter), ("pool", pool)):
-            wanted.append((f"the {what} {name!r}", name is not None and not is_cli_word(name), _FORM))
-        return tuple(_SENTENCE.format(what, instead) for what, value, instead in wanted if value)
+        pool_as = self.options.ipv4_pool_as
+        return cisco.unsupported(policy, device="IOS-XR", ready=_READY, ipv4_pool_as=pool_as)
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
         """CoA where the device policy is all that differs; a service whose predecessor is not known takes a new login."""
@@ -169,15 +167,14 @@ class CiscoIosXrDriver:
             if ended == new.device_policy:
                 said = ()
             elif ended is not None:
-                said = (_avpair(_DEACTIVATE + ended), *said)
+                said = (cisco.avpair(_DEACTIVATE + ended), *said)
         elif said and self.options.account_update:
-            said = (_avpair(_UPDATE), *said)
+            said = (cisco.avpair(_UPDATE), *said)
         return said + class_attribute(class_octets if self.options.class_by_coa else None)
 
     def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
         """Few, for all that is given must match; the address beside them when those few were refused."""
-        known = name_and_session(identity)
-        return known + framed_address(identity) if detail == 1 else known
+        return cisco.identity_attributes(identity, detail=detail)
 
     def setup_commands(self, setup: DeviceSetup) -> str:
         """For its terminal, as configuration to commit: RADIUS, AAA, changes, policy maps, PPPoE, the user by SSH."""
@@ -202,7 +199,7 @@ class CiscoIosXrDriver:
             lines += [f" client {ours} vrf default", f"  server-key 0 {setup.coa_secret}", " !"]
         lines += ["!", *self._policy_map_commands(setup), *_access_lists(setup), *_pppoe(setup)]
         if setup.access_username is not None and setup.access_password is not None:
-            lines += [f"username {setup.access_username}", " group netadmin", f" secret 0 {setup.access_password}", "!"]
+            lines += _user(setup.access_username, setup.access_password)
         return "\n".join([*lines, "commit", "end"]) + "\n"
 
     def _live(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
@@ -210,40 +207,29 @@ class CiscoIosXrDriver:
         if name is None:
             return ()
         if self.options.device_policy_as == "service":
-            return (_avpair(_ACTIVATE + name),)
-        prefix = "" if self.options.avpair_prefix == "none" else f"{self.options.avpair_prefix}:"
-        return (
-            _avpair(f"{prefix}{_IN}={name}{self.options.in_suffix}"),
-            _avpair(f"{prefix}{_OUT}={name}{self.options.out_suffix}"),
-        )
+            return (cisco.avpair(_ACTIVATE + name),)
+        suffixes = (self.options.in_suffix, self.options.out_suffix)
+        return cisco.policy_maps(name, prefix=self._prefix, suffixes=suffixes)
 
     def _by_login(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
-        said = []
-        if policy.filter is not None and is_cli_word(policy.filter):
-            said.append(_avpair(f"ip:inacl={policy.filter}"))
-        if policy.ipv4_pool is not None and self.options.ipv4_pool_as == "framed_pool":
-            said.append(Attribute("Framed-Pool", ":=", policy.ipv4_pool))
-        elif policy.ipv4_pool is not None and is_cli_word(policy.ipv4_pool):
-            said.append(_avpair(f"ip:addr-pool={policy.ipv4_pool}"))
-        if policy.ipv6_pool is not None:
-            said.append(Attribute("Framed-IPv6-Pool", ":=", policy.ipv6_pool))
-        if policy.delegated_ipv6_pool is not None:
-            said.append(Attribute("Delegated-IPv6-Prefix-Pool", ":=", policy.delegated_ipv6_pool))
-        return tuple(said)
+        said = cisco.names_by_login(policy, prefix=self._prefix, ipv4_pool_as=self.options.ipv4_pool_as)
+        if not self.options.ipv6_filters or policy.filter is None or not is_cli_word(policy.filter):
+            return said
+        return (*said, cisco.avpair(f"{self._prefix}ipv6_inacl={policy.filter}"))
+
+    @property
+    def _prefix(self) -> str:
+        return "" if self.options.avpair_prefix == "none" else f"{self.options.avpair_prefix}:"
 
     def _policy_map_commands(self, setup: DeviceSetup) -> list[str]:
         lines, ways = [], (self.options.in_suffix, self.options.out_suffix)
         for name, policy in setup.device_policies.items():
-            up, down = (policy.rate.up, policy.rate.down) if policy.rate else (None, None)
+            up, down = cisco.limits(policy)
             lines += _policy_map(name + ways[0], "police rate", up) + _policy_map(name + ways[1], "shape average", down)
             if self.options.device_policy_as == "service":
                 lines += ["dynamic-template", f" type service {name}", f"  service-policy input {name}{ways[0]}"]
                 lines += [f"  service-policy output {name}{ways[1]}", " !", "!"]
         return lines
-
-
-def _avpair(text: str) -> Attribute:
-    return Attribute(_AVPAIR, "+=", text)
 
 
 def _session(interface: str, block: str) -> DeviceSession:
@@ -277,6 +263,15 @@ def _access_lists(setup: DeviceSetup) -> list[str]:
             lines.append(f" 30 permit ipv4 any host {setup.portal_address}")
         lines += [" 40 deny ipv4 any any", "!"]
     return lines
+
+
+def _user(name: str, password: str) -> list[str]:
+    """Who may look, and clear what belongs to the task `network`: a task group of its own beside the predefined `operator`."""
+    return [
+        *(f"taskgroup {_GROUP}", " task read network", " task execute network", "!"),
+        *(f"usergroup {_GROUP}", f" taskgroup {_GROUP}", "!"),
+        *(f"username {name}", " group operator", f" group {_GROUP}", f" secret 0 {password}", "!"),
+    ]
 
 
 def _pppoe(setup: DeviceSetup) -> list[str]:

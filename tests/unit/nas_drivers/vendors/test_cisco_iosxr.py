@@ -63,8 +63,8 @@ def avpair(text: str) -> Attribute:
 
 def test_a_device_policy_names_a_policy_map_for_each_direction_and_in_is_what_the_subscriber_sends() -> None:
     assert DRIVER.login_attributes(HOME) == (
-        avpair("ip:sub-qos-policy-in=home-300-in"),
-        avpair("ip:sub-qos-policy-out=home-300-out"),
+        avpair("subscriber:sub-qos-policy-in=home-300-in"),
+        avpair("subscriber:sub-qos-policy-out=home-300-out"),
         avpair("ip:addr-pool=homes"),
     )
 
@@ -85,15 +85,25 @@ def test_the_prefix_is_an_option(prefix: str, expected: str) -> None:
     assert said[0] == avpair(expected)
 
 
-def test_policy_maps_replace_each_other_with_account_update_before_them_where_it_is_wanted() -> None:
-    named = (avpair("ip:sub-qos-policy-in=walled-in"), avpair("ip:sub-qos-policy-out=walled-out"))
-    updating = replace(DRIVER, options=Options(account_update=True))
+def test_policy_maps_replace_each_other_in_an_account_update_unless_a_release_wants_none() -> None:
+    named = (avpair("subscriber:sub-qos-policy-in=walled-in"), avpair("subscriber:sub-qos-policy-out=walled-out"))
+    bare = replace(DRIVER, options=Options(account_update=False))
 
     assert DRIVER.change_methods(HOME, WALLED) == (Method.COA, Method.DISCONNECT, Method.CLI)
-    assert DRIVER.change_attributes(WALLED, old=HOME) == named
-    assert updating.change_attributes(WALLED, old=HOME) == (avpair("subscriber:command=account-update"), *named)
+    assert DRIVER.change_attributes(WALLED, old=HOME) == (avpair("subscriber:command=account-update"), *named)
+    assert bare.change_attributes(WALLED, old=HOME) == named
     # Nothing to update, nothing said.
-    assert updating.change_attributes(SessionPolicy(), old=SessionPolicy()) == ()
+    assert DRIVER.change_attributes(SessionPolicy(), old=SessionPolicy()) == ()
+
+
+def test_a_filter_limits_ipv4_and_where_it_is_wanted_ipv6_too() -> None:
+    both = replace(DRIVER, options=Options(ipv6_filters=True))
+    slow = SessionPolicy(filter="slow")
+
+    assert DRIVER.login_attributes(slow) == (avpair("subscriber:inacl=slow"),)
+    assert both.login_attributes(slow) == (avpair("subscriber:inacl=slow"), avpair("subscriber:ipv6_inacl=slow"))
+    # What can't be on the router is said for neither.
+    assert both.login_attributes(SessionPolicy(filter="a b")) == ()
 
 
 def test_a_service_ends_and_the_next_begins_in_one_request() -> None:
@@ -142,11 +152,55 @@ def test_its_details_give_the_session_its_own_fields_and_leave_out_who_has_not_l
     )
 
 
+CLOCK = "Mon May 23 22:25:37.161 UTC\n"
+# As `show subscriber session all` begins on an IOS-XRv 9000.
+LEGEND = """Codes: IN - Initialize, CN - Connecting, CD - Connected, AC - Activated,
+       ID - Idle, DN - Disconnecting, ED - End
+
+"""
+HEADER = """Type         Interface                State     Subscriber IP Addr / Prefix
+                                                LNS Address (Vrf)
+--------------------------------------------------------------------------------
+"""
+
+
 def test_its_table_has_no_names_and_is_no_answer() -> None:
-    for text in (TABLE, "", "Mon May 23 22:25:37.161 UTC\n", "% Invalid input detected at '^' marker."):
+    for text in (
+        TABLE,
+        CLOCK + LEGEND + TABLE,
+        "Timed out\n" + HEADER,
+        "",
+        CLOCK,
+        "% Invalid input detected at '^' marker.",
+    ):
         with pytest.raises(CliOutputError):
             CLI.read_sessions(text)
-    assert CLI.read_sessions("% No sessions found\n") == ()
+
+
+def test_nobody_online_is_a_table_without_rows_or_said_in_words() -> None:
+    for text in (CLOCK + LEGEND + HEADER, HEADER, "% No sessions found\n"):
+        assert CLI.read_sessions(text) == ()
+
+
+def test_silence_is_nobody_online_where_the_option_says_so() -> None:
+    silent = replace(DRIVER, options=Options(silence_is_none=True)).cli
+
+    assert silent.read_sessions("") == ()
+    assert silent.read_sessions(CLOCK) == ()
+    for text in (TABLE, "% Invalid input detected at '^' marker.", CLOCK + "something else\n"):
+        with pytest.raises(CliOutputError):
+            silent.read_sessions(text)
+
+
+def test_its_user_may_look_at_sessions_and_clear_them_and_configure_nothing() -> None:
+    said = DRIVER.setup_commands(sample_setup(DRIVER))
+
+    assert "netadmin" not in said
+    assert " task write" not in said
+    assert (
+        "taskgroup CORRENTE\n task read network\n task execute network\n!\nusergroup CORRENTE\n taskgroup CORRENTE\n!\n"
+        in said
+    )
 
 
 def test_a_session_is_ended_by_its_interface_or_not_at_all() -> None:
