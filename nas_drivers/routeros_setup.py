@@ -11,10 +11,12 @@ Next: transport/routeros.py
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from nas_drivers.inspection import SetupFault, some
 
 Row = Mapping[str, str]
 
@@ -24,7 +26,6 @@ _OFFSET: Final = re.compile(r"([+-]?)(\d{1,2}):(\d{2})")
 # Release 7.10 and later, and those before it.
 _DATES: Final = ("%Y-%m-%d %H:%M:%S", "%b/%d/%Y %H:%M:%S")
 _EMPTY: Final = frozenset({"", "none", "default"})
-_NAMED: Final = 5
 # A secret of another service, such as a tunnel's, lets no subscriber in.
 _SUBSCRIBERS: Final = frozenset({"", "any", "pppoe"})
 
@@ -41,15 +42,6 @@ class RouterOsSetup:
     asks_radius: bool | None
     accounts: bool | None
     clock: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class SetupFault:
-    """What stands beside RADIUS and the command against it. `grave`: subscribers get past RADIUS or their rates by it."""
-
-    grave: bool
-    text: str
-    advice: str
 
 
 def setup_faults(setup: RouterOsSetup, *, coa_port: int) -> tuple[SetupFault, ...]:
@@ -87,12 +79,6 @@ def setup_faults(setup: RouterOsSetup, *, coa_port: int) -> tuple[SetupFault, ..
         ),
     )
     return tuple(SetupFault(grave, text, advice) for holds, grave, text, advice in rules if holds)
-
-
-def some(names: Sequence[str]) -> str:
-    """The first of them, and how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def read_setup(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -24,6 +25,8 @@ from control_plane.store.nas import load_nas, load_nases
 from control_plane.store.targets import NasTarget, load_targets
 from nas_drivers.errors import NasError
 from radius_hooks.sealing import SealError
+
+_INTERRUPTED: Final = 130
 
 
 def _target(connection: Connection, name: str) -> NasTarget:
@@ -120,7 +123,8 @@ def commands(settings: Settings, /, name: str, *, show_secret: bool, reason: str
 def test(settings: Settings, name: str, *, as_json: bool) -> None:
     """Check step by step whether NAS NAME works with Corrente, and say what to do. No subscriber is touched.
 
-    The exit code is 1 when a line says FAIL.
+    It takes seconds, and up to two minutes where the device does not answer; Ctrl-C ends it at once. The exit code is 1 when a line
+    says FAIL, 130 after Ctrl-C.
     """
     from control_plane.device_test.looking import look_at  # noqa: PLC0415 - SSH is half a second, for this command alone
 
@@ -131,12 +135,17 @@ def test(settings: Settings, name: str, *, as_json: bool) -> None:
         if nas is None:
             raise unknown("NAS", name, (other.name for other in load_nases(connection)))
         try:
-            for finding in look_at(connection, settings, nas, _target(connection, name), sealer):
+            target = _target(connection, name)
+            for finding in look_at(connection, settings, nas, target, sealer, tell=_tell_at_a_terminal):
                 rows.append(finding)
                 if not as_json:
                     print_finding(finding)
         except NasError as error:
             raise Refused(str(error)) from error
+        except KeyboardInterrupt:
+            # As a shell has it: 1 would say that a step failed.
+            click.echo("Stopped; what stands above was seen.", err=True)
+            raise SystemExit(_INTERRUPTED) from None
     failed = sum(one.verdict is Verdict.FAIL for one in rows)
     if as_json:
         steps = [
@@ -147,3 +156,9 @@ def test(settings: Settings, name: str, *, as_json: bool) -> None:
         click.echo(f"{failed} to put right.", err=True)
     if failed:
         raise SystemExit(1)
+
+
+def _tell_at_a_terminal(words: str) -> None:
+    """What takes a while; a script's output has none of it."""
+    if sys.stderr.isatty():
+        click.echo(click.style(f"      … {words}", dim=True), err=True)

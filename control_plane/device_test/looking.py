@@ -1,6 +1,7 @@
 """Looks at one device for `corrente nas test`, and has the steps judge what it saw. An edge: database, logs, network.
 
-Nothing that is sent touches a subscriber: one Disconnect that names a session nobody has, and commands of the API that print.
+Nothing that is sent touches a subscriber: one Disconnect that names a session nobody has, and commands that print. It needs no
+worker and holds none up: it opens connections of its own beside theirs.
 
 Units: *_s seconds; instants are aware UTC.
 Next: steps.py
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -19,13 +20,15 @@ from typing import Any, Final
 import psycopg
 
 from control_plane.control_loop.outgoing import UnreachableError, api_access, change_target
-from control_plane.control_loop.two_views import ListedSession, difference
 from control_plane.device_test import device_steps, steps
-from control_plane.device_test.seen import ApiView, Heard, NasUnderTest, Probe
+from control_plane.device_test.command_line import OwnView, look_by_command_line
+from control_plane.device_test.seen import DeviceView, Heard, NasUnderTest, Probe
+from control_plane.device_test.session_lists import LISTS_GRACE_S, compare
 from control_plane.findings import Finding
 from control_plane.machine.ports import settings_in_force
 from control_plane.settings import Settings
-from control_plane.store.device_test import load_heard, load_live
+from control_plane.store.clocks import load_nas_clock
+from control_plane.store.device_test import load_heard, load_just_in, load_live
 from control_plane.store.device_views import load_own
 from control_plane.store.interventions import load_maintenance, load_stop
 from control_plane.store.nas import Nas, load_nases
@@ -33,9 +36,9 @@ from control_plane.store.targets import NasTarget
 from control_plane.unanswered import Why, load_dropped, load_malformed
 from nas_drivers.driver import Drivers, NasDriver
 from nas_drivers.errors import NasError
+from nas_drivers.inspection import inspection_for
 from nas_drivers.policy import SessionIdentity
 from nas_drivers.routeros_setup import setup_faults
-from nas_drivers.transport import ssh
 from nas_drivers.transport.coa import (
     ChangeCode,
     ChangeRequest,
@@ -55,30 +58,42 @@ _TIMEOUT_S: Final = 10.0
 
 
 def look_at(
-    connection: psycopg.Connection[Any], settings: Settings, nas: Nas, target: NasTarget, sealer: Sealer
+    connection: psycopg.Connection[Any],
+    settings: Settings,
+    nas: Nas,
+    target: NasTarget,
+    sealer: Sealer,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding]:
-    """Every step of one device, one after the other. The connection is in autocommit: nothing is asked in a transaction."""
+    """Every step of one device, one after the other. The connection is in autocommit: nothing is asked in a transaction.
+
+    `tell` is given words before each step that may take a while.
+    """
     now = datetime.now(UTC)
     tested, heard = _tested(settings, nas, target), _heard(connection, settings, nas, now)
     yield steps.check_reachable(tested, heard, now=now)
-    yield steps.check_secret(tested, heard, now=now)
-    yield steps.check_login(tested, heard, now=now)
-    yield steps.check_accounting(
-        tested,
-        heard,
-        load_live(connection, nas.id),
-        default_interval_s=settings.accounting.default_interim_interval_s,
-        now=now,
-    )
+    secret = steps.check_secret(tested, heard, now=now)
+    yield secret
+    yield steps.after(secret, steps.check_login(tested, heard, now=now))
+    live, interval_s = load_live(connection, nas.id), settings.accounting.default_interim_interval_s
+    accounting = steps.check_accounting(tested, heard, live, default_interval_s=interval_s, now=now)
+    yield steps.after(secret, accounting)
     withheld = _withheld(connection, nas, now)
     driver = Drivers(settings.drivers).of(nas.vendor)
+    if not withheld:
+        tell("asking for the end of a session that nobody has")
     probe = Probe(withheld=withheld) if withheld else asyncio.run(probe_changes(target, driver, sealer))
-    yield steps.check_changes(tested, probe)
-    api = look_by_api(connection, target, sealer)
-    yield device_steps.check_access(tested, api)
-    yield device_steps.check_clock(tested, api, probe)
-    yield from device_steps.check_bypass(tested, api)
-    yield device_steps.check_sessions(tested, api)
+    changes = steps.check_changes(tested, probe)
+    yield steps.after(secret, changes) if target.sealed_coa_secret is None and steps.says_nothing(probe) else changes
+    if target.api_username is not None or target.ssh_username is not None:
+        tell("asking the device itself, which may take a minute")
+    view = look_at_device(connection, target, driver, sealer)
+    records = heard.record_at is not None
+    yield device_steps.check_access(tested, view)
+    yield device_steps.check_clock(tested, view, probe, heard.clock, records=records, now=datetime.now(UTC))
+    yield from device_steps.check_bypass(tested, view)
+    yield device_steps.check_sessions(tested, view)
 
 
 def _tested(settings: Settings, nas: Nas, target: NasTarget) -> NasUnderTest:
@@ -93,6 +108,7 @@ def _tested(settings: Settings, nas: Nas, target: NasTarget) -> NasUnderTest:
         coa_port=nas.coa_port,
         ports=(radius.authentication_port, radius.accounting_port),
         enabled=nas.enabled,
+        ntp=inspection_for(nas.vendor).ntp,
     )
 
 
@@ -107,6 +123,7 @@ def _heard(connection: psycopg.Connection[Any], settings: Settings, nas: Nas, no
         dropped_at=max(ours, default=None),
         strangers=tuple(who for who in strangers if not any(ip_address(who) in source for source in sources)),
         malformed=load_malformed(settings) or 0,
+        clock=load_nas_clock(connection, nas.id),
     )
 
 
@@ -149,41 +166,26 @@ async def _ask(sender: ChangeSender, target: ChangeTarget, request: ChangeReques
         return Unanswered(0, problem=str(error))
 
 
-def look_by_api(connection: psycopg.Connection[Any], nas: NasTarget, sealer: Sealer) -> ApiView:
-    """What the device's API shows of its setup, its clock and its sessions."""
-    view = ApiView(nas.api_username is not None, tls=nas.api_tls, pinned=nas.api_certificate is not None)
+def look_at_device(
+    connection: psycopg.Connection[Any], nas: NasTarget, driver: NasDriver, sealer: Sealer
+) -> DeviceView:
+    """What the device itself shows of its setup, its clock and its sessions: by its API, else by its command line."""
+    if nas.api_username is None and nas.ssh_username is None:
+        return DeviceView()
+    own = OwnView(load_own(connection, nas.id), load_just_in(connection, nas.id, since_s=LISTS_GRACE_S))
     if nas.api_username is None:
-        return view if nas.ssh_username is None else _look_at_host_key(nas)
+        return look_by_command_line(nas, driver, own, sealer)
+    view = DeviceView("API", tls=nas.api_tls, pinned=nas.api_certificate is not None)
     try:
         device = RouterOsDevice(replace(api_access(nas, sealer), timeout_s=_TIMEOUT_S))
         setup, read_at = device.read_setup(), datetime.now(UTC)
         listed = device.read_sessions()
     except (NasError, SealError) as error:
         return replace(view, problem=str(error))
-    theirs = [
-        ListedSession(one.acct_session_id, one.username, read_at - timedelta(seconds=one.up_s or 0)) for one in listed
-    ]
-    differs = difference(load_own(connection, nas.id), theirs, read_at=read_at)
     return replace(
         view,
         faults=setup_faults(setup, coa_port=nas.port),
         off_s=None if setup.clock is None else (setup.clock - read_at).total_seconds(),
-        only_ours=tuple(one.username for one in differs.ghosts),
-        only_there=tuple(one.username for one in differs.unknown),
-        there=len(listed),
+        no_clock="the router does not say its offset from UTC",
+        sides=compare(own.sessions, listed, read_at=read_at, just_in=own.just_in),
     )
-
-
-def _look_at_host_key(nas: NasTarget) -> ApiView:
-    """Whether the device's command line shows the key that a person trusted; nobody logs in."""
-    view = ApiView(True, by="command line")
-    if nas.ssh_address is None or nas.ssh_host_key is None:
-        return replace(view, problem="its command line is not used: it has no address, or no host key is trusted")
-    try:
-        offered = ssh.read_offered_key(str(nas.ssh_address), nas.ssh_port, timeout_s=_TIMEOUT_S)
-    except NasError as error:
-        return replace(view, problem=str(error))
-    if offered == nas.ssh_host_key:
-        return view
-    shown, trusted = ssh.fingerprint_of(offered), ssh.fingerprint_of(nas.ssh_host_key)
-    return replace(view, problem=f"its command line shows host key {shown}, trusted is {trusted}")

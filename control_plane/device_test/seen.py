@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from nas_drivers.routeros_setup import SetupFault
+from control_plane.store.clocks import NasClock
+from nas_drivers.inspection import SetupFault
 from nas_drivers.transport.coa import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class NasUnderTest:
-    """What the steps name: the device, its source as text, where changes go, the servers' ports."""
+    """What the steps name: the device, its source as text, where changes go, the servers' ports, what sets its clock."""
 
     name: str
     source: str
@@ -27,6 +28,7 @@ class NasUnderTest:
     coa_port: int
     ports: tuple[int, int]
     enabled: bool = True
+    ntp: str = "by NTP, as its manual says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Heard:
     """What came from the device. `refused` are reasons of the last hour with their counts, `accepted` the logins let in then.
 
     `dropped_at` is when it last signed with another secret, by the servers' logs; `strangers` are addresses that asked and
-    are no NAS; `malformed` packets the login server could not take since it started, of anybody.
+    are no NAS; `malformed` packets the login server could not take since it started, of anybody. `clock`: what its accounting
+    showed of its clock.
     """
 
     login_at: datetime | None = None
@@ -46,6 +49,7 @@ class Heard:
     dropped_at: datetime | None = None
     strangers: tuple[str, ...] = ()
     malformed: int = 0
+    clock: NasClock | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +77,35 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class ApiView:
-    """What the device's API showed, or `by` another way in. `problem` says why nothing; `off_s` how far its clock is ahead of ours.
+class Sides:
+    """Usernames of sessions that one of the two lists has and should not lack; `there` is how many the device lists.
 
-    `only_ours` and `only_there` are sessions that one of the two lists has and should not lack, `there` how many it lists.
+    `by_id`: by the ids of accounting, else by how many sessions each username has.
     """
 
-    configured: bool = False
-    by: str = "API"
+    only_ours: tuple[str, ...] = ()
+    only_there: tuple[str, ...] = ()
+    there: int = 0
+    by_id: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """What the device itself showed, `by` its API or its command line; empty: it has neither.
+
+    `problem` says why nobody got in, `not_in` why nobody tried to. Of each thing there is what was seen, or why not: `faults` or
+    `no_faults` (`clean` says what no fault means), `off_s` (how far its clock is ahead) or `no_clock`, `sides` or `no_list`.
+    """
+
+    by: str = ""
     tls: bool = True
     pinned: bool = False
     problem: str = ""
+    not_in: str = ""
     faults: tuple[SetupFault, ...] | None = None
+    clean: str = "nothing on the device lets subscribers past RADIUS or their rates"
+    no_faults: str = ""
     off_s: float | None = None
-    only_ours: tuple[str, ...] = ()
-    only_there: tuple[str, ...] = ()
-    there: int | None = None
+    no_clock: str = ""
+    sides: Sides | None = None
+    no_list: str = ""

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from control_plane.device_test.seen import Heard, Live, NasUnderTest, Probe
-from control_plane.findings import Finding, fail, ok, warn
+from control_plane.findings import Finding, Verdict, fail, ok, warn
 from nas_drivers.transport.coa import Acked, Nacked, Outcome, Unanswered
 
 # Fewer refusals than this may be one subscriber's typing.
@@ -34,7 +34,7 @@ def check_reachable(nas: NasUnderTest, heard: Heard, *, now: datetime) -> Findin
     times = [at for at in (heard.login_at, heard.record_at, heard.dropped_at) if at is not None]
     if times:
         source = f", logins from {heard.login_source}" if heard.login_source else ""
-        return ok("reachable", f"last heard {_ago(max(times), now)} ago{source}")
+        return ok("reachable", f"last heard {ago(max(times), now)} ago{source}")
     login_port, accounting_port = nas.ports
     if heard.malformed and nas.signs:
         return fail(
@@ -64,7 +64,7 @@ def check_secret(nas: NasUnderTest, heard: Heard, *, now: datetime) -> Finding:
     proof = max(proofs, default=None)
     if heard.dropped_at is not None and (proof is None or proof < heard.dropped_at):
         return fail(
-            "secret", f"packets signed with another secret were dropped, last {_ago(heard.dropped_at, now)} ago", advice
+            "secret", f"packets signed with another secret were dropped, last {ago(heard.dropped_at, now)} ago", advice
         )
     if (
         not nas.signs
@@ -80,7 +80,7 @@ def check_secret(nas: NasUnderTest, heard: Heard, *, now: datetime) -> Finding:
         )
     if proof is None:
         return warn("secret", "not known: nothing came that shows it", "let one subscriber log in, then test again")
-    return ok("secret", f"the same on both sides {_ago(proof, now)} ago")
+    return ok("secret", f"the same on both sides {ago(proof, now)} ago")
 
 
 def check_login(nas: NasUnderTest, heard: Heard, *, now: datetime) -> Finding:
@@ -88,7 +88,7 @@ def check_login(nas: NasUnderTest, heard: Heard, *, now: datetime) -> Finding:
     reasons = _reasons(heard.refused)
     if heard.accepted_at is not None:
         also = f"; refused in the last hour: {reasons}" if reasons else ""
-        return ok("login", f"last accepted {_ago(heard.accepted_at, now)} ago{also}")
+        return ok("login", f"last accepted {ago(heard.accepted_at, now)} ago{also}")
     if reasons:
         return fail(
             "login",
@@ -110,7 +110,7 @@ def check_accounting(nas: NasUnderTest, heard: Heard, live: Live, *, default_int
             )
         return warn("accounting", "no record yet", "let one subscriber log in, then test again")
     told = live.interval_s or default_interval_s
-    text = f"last record {_ago(heard.record_at, now)} ago; {live.sessions} live sessions"
+    text = f"last record {ago(heard.record_at, now)} ago; {live.sessions} live sessions"
     if not live.sessions:
         return ok("accounting", text)
     text += f", told to report every {told} s"
@@ -181,6 +181,23 @@ def _refusal(nas: NasUnderTest, cause: int | None, message: str) -> Finding:
     return warn("changes", text, f"it hears us; docs/drivers/{nas.vendor}.md says what it wants")
 
 
+def after(first: Finding, later: Finding) -> Finding:
+    """A step that fails because an earlier one did says so: one thing to put right is one FAIL."""
+    if first.verdict is not Verdict.FAIL or later.verdict is not Verdict.FAIL:
+        return later
+    return warn(
+        later.subject,
+        f"not judged before `{first.subject}` is right: {later.text}",
+        f"put `{first.subject}` right, then test again",
+    )
+
+
+def says_nothing(probe: Probe) -> bool:
+    """Whether what was sent met with silence, which a wrong secret looks like too."""
+    silent = isinstance(probe.outcome, Unanswered) and probe.outcome.sends > 0 and not probe.outcome.refused
+    return silent and not probe.other_secret and not is_answer(probe.undated)
+
+
 def is_answer(outcome: Outcome | None) -> bool:
     """Whether the device said anything."""
     return isinstance(outcome, Acked | Nacked)
@@ -191,7 +208,8 @@ def _reasons(refused: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in often)
 
 
-def _ago(at: datetime, now: datetime) -> str:
+def ago(at: datetime, now: datetime) -> str:
+    """`45 s`, `12 min`, `5 h`."""
     past_s = max(0, int((now - at).total_seconds()))
     if past_s < 120:
         return f"{past_s} s"

@@ -53,6 +53,16 @@ def load_heard(connection: Connection, nas_id: int, *, now: datetime) -> Heard:
     )
 
 
+def load_just_in(connection: Connection, nas_id: int, *, since_s: float) -> frozenset[str]:
+    """The usernames that were let in there within so many seconds."""
+    rows = connection.execute(
+        "SELECT DISTINCT username FROM login_attempt WHERE nas_id = %s AND outcome = 'accept' "
+        "AND at > now() - make_interval(secs => %s)",
+        (nas_id, since_s),
+    )
+    return frozenset(username for (username,) in rows)
+
+
 def load_live(connection: Connection, nas_id: int) -> Live:
     """Its live sessions."""
     row = connection.execute(_LIVE, (nas_id,)).fetchone()

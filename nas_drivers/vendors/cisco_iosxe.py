@@ -233,13 +233,14 @@ def _access_lists(setup: DeviceSetup) -> list[str]:
 
 
 def _user(setup: DeviceSetup) -> list[str]:
-    """Who may show and clear sessions, and nothing else beyond an ordinary user."""
+    """Who may show and clear sessions and show the login lists, and nothing else beyond an ordinary user."""
     if setup.access_username is None or setup.access_password is None:
         return []
     return [
         f"username {setup.access_username} privilege {_LEVEL} secret {setup.access_password}",
         f"privilege exec level {_LEVEL} show subscriber session",
         f"privilege exec level {_LEVEL} clear subscriber session",
+        f"privilege exec level {_LEVEL} show aaa method-lists",
     ]
 
 

@@ -282,13 +282,13 @@ def _filters(setup: DeviceSetup) -> list[str]:
 
 
 def _user(setup: DeviceSetup) -> list[str]:
-    """Who may show and clear subscribers, and nothing else."""
+    """Who may show and clear subscribers, and see the configuration without its secrets."""
     if setup.access_username is None or setup.access_password is None:
         return []
     may = "(show subscribers.*)|(clear network-access aaa subscriber.*)"
     user = f"set system login user {setup.access_username}"
     return [
-        f"set system login class {_NAME} permissions view",
+        f"set system login class {_NAME} permissions [ view view-configuration ]",
         f'set system login class {_NAME} allow-commands "{may}"',
         f"{user} class {_NAME}",
         f"{user} authentication plain-text-password-value {setup.access_password}",

@@ -41,6 +41,11 @@ def gone() -> set[str]:
     return set(file.read_text().split()) if file.exists() else set()
 
 
+def off_s() -> int:
+    file = HERE / "clock_off_s"
+    return int(file.read_text()) if file.exists() else 0
+
+
 def cisco_sessions() -> list[list[str]]:
     file = HERE / "sessions"
     lines = file.read_text().splitlines() if file.exists() else []
@@ -99,6 +104,13 @@ def obey(words: list[str], prompt: str) -> str:
                 say("Cleared.\n")
             else:
                 say("Kept.\n")
+        case ["sed", _, "/etc/accel-ppp.conf"] | ["show", "aaa", "method-lists", "authentication"]:
+            # What `configuration` beside this has, for whoever asks for a configuration.
+            say((HERE / "configuration").read_text())
+        case ["date", "+%s"]:
+            say(f"{int(time.time()) + off_s()}\n")
+        case ["show", "clock"]:
+            say(time.strftime("*%H:%M:%S.000 UTC %a %b %d %Y\n", time.gmtime(time.time() + off_s())))
         case ["hang"]:
             time.sleep(600)
         case ["drip"]:

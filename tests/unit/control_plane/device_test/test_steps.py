@@ -7,13 +7,15 @@ import pytest
 
 from control_plane.device_test.seen import Heard, Live, NasUnderTest, Probe
 from control_plane.device_test.steps import (
+    after,
     check_accounting,
     check_changes,
     check_login,
     check_reachable,
     check_secret,
+    says_nothing,
 )
-from control_plane.findings import Verdict
+from control_plane.findings import Verdict, fail, ok, warn
 from nas_drivers.transport.coa import Acked, Nacked, Unanswered
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
@@ -126,3 +128,30 @@ def test_records_must_come_as_often_as_sessions_were_told(heard, live, verdict):
 def test_what_became_of_a_disconnect_for_nobody_says_whether_changes_arrive(probe, verdict, words):
     found = check_changes(NAS, probe)
     assert (found.verdict, words in f"{found.text} {found.advice}") == (verdict, True), found
+
+
+def test_a_step_that_fails_behind_one_that_failed_is_not_judged_and_says_so():
+    wrong, silent = fail("secret", "another one", "mend it"), fail("changes", "no answer", "let it through")
+    found = after(wrong, silent)
+    assert (found.verdict, found.subject) == (WARN, "changes")
+    assert found.text == "not judged before `secret` is right: no answer"
+    assert after(ok("secret", "the same"), silent) is silent
+    assert after(warn("secret", "not known", ""), silent) is silent
+    assert after(wrong, ok("changes", "503")).verdict is OK
+
+
+@pytest.mark.parametrize(
+    ("probe", "silent"),
+    [
+        (Probe(Unanswered(3)), True),
+        (Probe(Unanswered(3), undated=Unanswered(3)), True),
+        (Probe(Unanswered(3), undated=Nacked(503)), False),
+        (Probe(Unanswered(3), other_secret=True), False),
+        (Probe(Unanswered(1, refused=True)), False),
+        (Probe(Unanswered(0, problem="no route")), False),
+        (Probe(Nacked(503)), False),
+        (Probe(withheld="held"), False),
+    ],
+)
+def test_only_silence_may_be_a_wrong_secret(probe, silent):
+    assert says_nothing(probe) is silent

@@ -1,0 +1,85 @@
+"""What of a device's own configuration stands beside RADIUS, and what its clock says: the questions for one vendor. Pure.
+
+A file of a vendor's name in inspections/ has its questions. A command only prints, and what it prints may have secrets in it:
+a reader hands out names and findings and never a line. Where no manual says how to ask, there is no question, and whoever
+asked says that this was not looked at.
+
+Next: inspections/cisco_iosxe.py
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+from nas_drivers import inspections
+from nas_drivers.errors import NasError
+
+_NAMED: Final = 5
+
+
+class NotReadError(NasError):
+    """What a device printed is not what was asked for; the message has nothing of it. Never taken as "nothing found"."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFault:
+    """What stands beside RADIUS and the command against it. `grave`: subscribers get past RADIUS or their rates by it."""
+
+    grave: bool
+    text: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockQuestion:
+    """A command that prints the time; `read` gives it in UTC, None where it is printed in a zone that is not told."""
+
+    command: str
+    read: Callable[[str], datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class BypassQuestion:
+    """A command that prints who lets subscribers in; `read` finds what lets them past RADIUS. It raises: NotReadError.
+
+    `looks_at` says in words what a clean answer means: no more than that.
+    """
+
+    command: str
+    read: Callable[[str], tuple[SetupFault, ...]]
+    looks_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The questions for one vendor. `ntp` is what to enter there so that its clock is right."""
+
+    ntp: str
+    clock: ClockQuestion | None = None
+    bypass: BypassQuestion | None = None
+
+
+def inspected_vendors() -> tuple[str, ...]:
+    """The vendors that have a file in nas_drivers/inspections."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(inspections.__path__)))
+
+
+@lru_cache(maxsize=256)
+def inspection_for(vendor: str) -> Inspection:
+    """The questions for a vendor; none but how to set a clock where it has no file."""
+    if vendor not in inspected_vendors():
+        return Inspection("by NTP, as its manual says")
+    found: Inspection = importlib.import_module(f"nas_drivers.inspections.{vendor}").INSPECTION
+    return found
+
+
+def some(names: Sequence[str], *, named: int = _NAMED) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(names) - named} more" if len(names) > named else ""
+    return ", ".join(names[:named]) + more
