@@ -7,6 +7,7 @@ tests/support/device_words/VENDOR.py: no list is edited.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 import tomllib
@@ -28,6 +29,7 @@ from nas_drivers.device_session import DeviceSession
 from nas_drivers.dictionaries.canonical import canonical_value
 from nas_drivers.dictionaries.reader import load_dictionary
 from nas_drivers.driver import NasDriver, UnknownVendorError, driver_for, vendor_names
+from nas_drivers.inspection import NotReadError, inspected_vendors, inspection_for
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 from nas_drivers.transport.packets import check_attributes, write_request
 
@@ -581,6 +583,49 @@ def test_the_page_and_the_example_of_settings_show_every_option_with_its_default
         assert f"`{name}`" in page
     if defaults:
         assert f"[drivers.{vendor}]" in page
+
+
+@every_vendor
+def test_what_a_vendors_device_is_asked_only_prints_and_stands_on_its_page(vendor: str) -> None:
+    page = (ROOT / f"docs/drivers/{vendor}.md").read_text()
+    _, heading, section = page.partition("## What `corrente nas test` asks it\n")
+    section = section.partition("\n## ")[0]
+    inspection, driver = inspection_for(vendor), driver_for(vendor)
+    questions = [one for one in (inspection.clock, inspection.bypass) if one is not None]
+
+    assert vendor in inspected_vendors()
+    assert heading
+    assert inspection.ntp.partition(" (")[0].removeprefix("by ") in section
+    for question in questions:
+        assert driver.cli is not None, "a command line that nobody knows is asked nothing"
+        assert question.command.split()[0] in {"show", "display", "date", "sed"}
+        assert question.command.isprintable()
+        assert f"`{question.command}`" in section.replace("\\|", "|")
+    show_all = driver.cli.show_all() if driver.cli is not None else None
+    if show_all is not None:
+        assert show_all.split(" sid,")[0] in section
+    if inspection.bypass is None and vendor != "mikrotik":
+        assert "not checked" in section.lower()
+
+
+def test_every_inspection_is_a_vendors() -> None:
+    assert inspected_vendors() == vendor_names()
+
+
+@pytest.mark.parametrize("vendor", inspected_vendors())
+@given(shown=st.text() | st.from_regex(r"(?:(?:set|aaa|domain|name=|authen queue=|\[) ?[a-z =:-]{0,40}\n){0,6}"))
+def test_whatever_a_device_prints_is_findings_or_an_error_of_ours_and_never_clean_when_it_is_nothing(
+    vendor: str, shown: str
+) -> None:
+    inspection = inspection_for(vendor)
+    if inspection.clock is not None:
+        inspection.clock.read(shown)
+    if inspection.bypass is not None:
+        with contextlib.suppress(NotReadError):
+            inspection.bypass.read(shown)
+        for nothing in ("", "\n\n", "% Invalid input detected at '^' marker.", "permission denied"):
+            with pytest.raises(NotReadError):
+                inspection.bypass.read(nothing)
 
 
 @every_vendor
