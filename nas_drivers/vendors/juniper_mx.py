@@ -4,11 +4,13 @@ A profile's device policy names a service, a dynamic profile that stands ready o
 arguments can stand for profiles that have a rate alone (`rate_service`): exact bit/s, so nothing is rounded.
 
 A new service does not take the place of the old one: a change ends the old and begins the new in one request, so it must be
-known which one runs. A username alone changes only the first session that logged in with it: Acct-Session-Id always goes along.
+known which one runs; from 16.1R4 on the router ends before it begins, whatever the order. A username alone changes only the first session
+that logged in with it: Acct-Session-Id always goes along.
 
-Source: Junos 13.1, "RADIUS-Initiated CoA Overview"; Junos subscriber management, "RADIUS Attributes and Juniper VSAs Supported" (10, 65,
-66, 106, 157, 161), "Verifying and Managing Subscriber AAA Information", `show subscribers` of an MX960 and an MX204.
-What is UNCONFIRMED: docs/drivers/juniper_mx.md.
+Source: Junos 13.1, "RADIUS-Initiated Change of Authorization (CoA) Overview" and "Juniper Networks VSAs Supported by the AAA Service
+Framework"; 13.2, "RADIUS IETF Attributes Supported by the AAA Service Framework" (Dynamic CoA) and "clear network-access aaa
+subscriber"; Feature Explorer 6605 (16.1R4); "Verifying and Managing Subscriber AAA Information"; `show subscribers` of an MX960 and an
+MX204. What is UNCONFIRMED: docs/drivers/juniper_mx.md.
 Next: ../dictionaries/canonical.py
 """
 
@@ -55,7 +57,7 @@ class Options:
     """`rate_service`: the service that takes rates as arguments, for profiles without a device policy; empty: there is none.
 
     `rate_order`: the order of those two arguments. `ipv6_filters`: a filter's name is sent for IPv6 too, where it must exist.
-    `class_by_coa`: a CoA changes Class, so that accounting proves it.
+    `class_by_coa`: a CoA changes Class, so that accounting proves it; Juniper's table says that none does.
     """
 
     rate_service: str = ""
