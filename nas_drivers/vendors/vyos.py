@@ -4,7 +4,8 @@ What accel-ppp is told and lists is in ../accel_ppp.py. VyOS lists sessions with
 as the list has it, or by its username.
 
 Source: VyOS documentation, PPPoE Server (1.4 and 1.5); vyos-1x, interface-definitions/include/accel-ppp/radius-additions.xml.i,
-op-mode-definitions/pppoe-server.xml.in, data/templates/accel-ppp/config_chap_secrets_radius.j2; docs/drivers/vyos.md.
+op-mode-definitions/pppoe-server.xml.in, src/op_mode/ppp-server-ctrl.py and accelppp.py, data/templates/accel-ppp/config_chap_secrets_radius.j2
+and config_shaper_radius.j2; docs/drivers/vyos.md.
 Next: ../dictionaries/canonical.py
 """
 
@@ -27,7 +28,7 @@ _SESSIONS: Final = "show pppoe-server sessions"
 _BURST: Final = ": VyOS has no setting for it either"
 _NO_NAMED_POOLS: Final = "VyOS is not told {}: its releases before 1.4 have pools without names (option named_pools)"
 _REFUSALS: Final = re.compile(
-    r"(?:Invalid command|Incomplete command|Ambiguous command|Service .* is not configured|pppoe server is not running).*",
+    r"(?:Invalid command|Incomplete command|Ambiguous command|(?:Service .*|\".*\") is not configured|pppoe server is not running).*",
     re.DOTALL,
 )
 _RADIUS: Final = "set service pppoe-server authentication radius"

@@ -38,6 +38,7 @@ def test_a_session_is_ended_by_the_interface_of_the_list_or_by_its_name() -> Non
 @pytest.mark.parametrize(
     "line",
     ["Invalid command: reset [pppoe-serverr]", "Incomplete command: reset pppoe-server", "Service pppoe is not configured",
+     '"service pppoe-server" is not configured',
      "pppoe server is not running", "syntax error"],
 )  # fmt: skip
 def test_a_command_that_was_not_taken_is_told_from_silence(line: str) -> None:
