@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Address
 from typing import Final
 
 from nas_drivers.changes import (
@@ -24,7 +23,7 @@ from nas_drivers.changes import (
     nas_identifier,
 )
 from nas_drivers.cli_dialect import CliOutputError
-from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_session import DeviceSession, ipv4_of
 from nas_drivers.policy import Attribute, BitRate, SessionIdentity, SessionPolicy
 
 _BITS_PER_KBIT: Final = 1_000
@@ -120,7 +119,7 @@ def _session(row: Mapping[str, str]) -> DeviceSession:
     return DeviceSession(
         acct_session_id=row.get("sid", ""),
         username=row["username"],
-        framed_ipv4=row["ip"] if _is_ipv4(row.get("ip", "")) else None,
+        framed_ipv4=ipv4_of(row.get("ip")),
         mac=mac.replace(":", "").lower() if _MAC.fullmatch(mac) else "",
         up_s=_up_s(row),
         rate_down_bps=None if rates is None else rates[0],
@@ -154,11 +153,3 @@ def _up_s(row: Mapping[str, str]) -> int | None:
 
 def _kbit(rate: BitRate) -> int:
     return -(-rate.bps // _BITS_PER_KBIT)
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        return False
-    return True

@@ -6,6 +6,7 @@ Whoever reads a vendor's list fills these, with names and ids as that device wri
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +27,11 @@ class DeviceSession:
     rate_up_bps: int | None = None
     address_lists: tuple[str, ...] | None = None
     local_name: str = ""
+
+
+def ipv4_of(text: str | None) -> str | None:
+    """The IPv4 address that a list shows; None for what is none, such as `N/A`, `Unknown` or an IPv6 address."""
+    try:
+        return None if text is None else str(IPv4Address(text))
+    except AddressValueError:
+        return None

@@ -13,10 +13,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address
 from typing import Final
 
-from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_session import DeviceSession, ipv4_of
 
 Row = Mapping[str, str]
 
@@ -85,18 +84,10 @@ def _session(row: Row, *, limit: str, lists: tuple[str, ...]) -> DeviceSession:
     return DeviceSession(
         acct_session_id=read_session_id(row["session-id"]),
         username=row.get("name", ""),
-        framed_ipv4=address if _is_ipv4(address) else None,
+        framed_ipv4=ipv4_of(address),
         mac=mac.replace(":", "").lower() if _MAC.fullmatch(mac) else "",
         up_s=read_uptime_s(row.get("uptime", "")),
         rate_down_bps=None if down_up is None else down_up[0],
         rate_up_bps=None if down_up is None else down_up[1],
         address_lists=lists if address else None,
     )
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        return False
-    return True

@@ -19,7 +19,7 @@ from typing import Final, Literal
 from nas_drivers import cisco
 from nas_drivers.changes import class_attribute, difference
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
-from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_session import DeviceSession, ipv4_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
@@ -241,7 +241,7 @@ def _session(interface: str, block: str) -> DeviceSession:
     return DeviceSession(
         acct_session_id=fields.get("Account-Session Id", ""),
         username=fields.get("User name", ""),
-        framed_ipv4=fields.get("IPv4 Address"),
+        framed_ipv4=ipv4_of(fields.get("IPv4 Address")),
         mac=mac.replace(".", "") if _DOTTED_MAC.fullmatch(mac) else "",
         local_name=interface,
     )

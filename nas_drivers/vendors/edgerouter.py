@@ -27,7 +27,7 @@ from nas_drivers.changes import (
     nas_identifier,
 )
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
-from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_session import DeviceSession, ipv4_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
@@ -219,20 +219,13 @@ def _sessions(rows: Iterable[str]) -> Iterator[DeviceSession]:
             yield DeviceSession(
                 acct_session_id="",
                 username=name or found["name"],
-                framed_ipv4=_ipv4(found["address"]),
+                framed_ipv4=ipv4_of(found["address"]),
                 up_s=_up_s(found["up"]),
                 local_name=found["interface"],
             )
             name = None
     if name is not None:
         raise CliOutputError(f"a list that ends with the name {name[:200]!r}")
-
-
-def _ipv4(text: str) -> str | None:
-    try:
-        return str(IPv4Address(text))
-    except ValueError:
-        return None
 
 
 def _up_s(text: str) -> int | None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
 from typing import Final, Literal
 
 from nas_drivers.changes import (
@@ -29,7 +28,7 @@ from nas_drivers.changes import (
     nas_identifier,
 )
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
-from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_session import DeviceSession, ipv4_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
@@ -289,7 +288,7 @@ def _rows(output: str) -> Iterator[DeviceSession]:
         yield DeviceSession(
             acct_session_id="",
             username=row["name"],
-            framed_ipv4=_ipv4(row["address"]),
+            framed_ipv4=ipv4_of(row["address"]),
             mac=_mac(row["mac"]),
             local_name=row["id"],
         )
@@ -308,17 +307,10 @@ def _pages(output: str) -> Iterator[DeviceSession]:
             yield DeviceSession(
                 acct_session_id=next((page[key] for key in _SESSION_FIELDS if key in page), ""),
                 username=page["user name"],
-                framed_ipv4=_ipv4(page.get("user ip address", "-")),
+                framed_ipv4=ipv4_of(page.get("user ip address", "-")),
                 mac=_mac(page.get("user mac", "")),
                 local_name=page.get("user access index", page.get("user id", "")),
             )
-
-
-def _ipv4(text: str) -> str | None:
-    try:
-        return str(IPv4Address(text))
-    except AddressValueError:
-        return None
 
 
 def _mac(text: str) -> str:

@@ -22,7 +22,7 @@ from typing import Final, Literal
 
 from nas_drivers.changes import class_attribute, difference, framed_address, name_and_session
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
-from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_session import DeviceSession, ipv4_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, Method, RatePair, SessionIdentity, SessionPolicy
@@ -233,7 +233,7 @@ def _session(block: str) -> DeviceSession:
     return DeviceSession(
         acct_session_id=fields.get("Radius Accounting ID", ""),
         username=fields.get("User Name", ""),
-        framed_ipv4=fields.get("IP Address"),
+        framed_ipv4=ipv4_of(fields.get("IP Address")),
         mac=mac.replace(":", "") if _MAC.fullmatch(mac) else "",
         local_name=fields.get("Session ID", ""),
     )

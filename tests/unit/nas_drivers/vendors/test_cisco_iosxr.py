@@ -152,6 +152,12 @@ def test_its_details_give_the_session_its_own_fields_and_leave_out_who_has_not_l
     )
 
 
+def test_a_session_without_an_ipv4_address_has_none() -> None:
+    for shown in ("Unknown", "2001:db8::1"):
+        (found,) = CLI.read_sessions(DETAIL.replace("10.50.0.31", shown))
+        assert found.framed_ipv4 is None
+
+
 CLOCK = "Mon May 23 22:25:37.161 UTC\n"
 # As `show subscriber session all` begins on an IOS-XRv 9000.
 LEGEND = """Codes: IN - Initialize, CN - Connecting, CD - Connected, AC - Activated,
