@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
     ("nas", "view", "verdict", "words"),
     [
         (NAS, SEEN, OK, "with the pinned certificate"),
-        (NAS, replace(SEEN, tls=False), WARN, "told the password in clear"),
+        (NAS, replace(SEEN, tls=False), WARN, "lets us in without TLS"),
         (NAS, replace(SEEN, problem="login refused"), FAIL, "login refused"),
         (NAS, DeviceView(), OK, "spoken to by RADIUS alone"),
         (NAS, BY_CLI, OK, "its command line lets us in, with the host key that is trusted"),
