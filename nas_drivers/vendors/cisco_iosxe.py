@@ -37,9 +37,16 @@ _DETAIL: Final = re.compile(
     r"^\s*Type: [^,\n]*, UID: (?P<uid>\d+), State: [^,\n]*, Identity: (?P<name>\S+)[^\n]*\n(?P<rest>(?:[^\n]+\n?)*)",
     re.MULTILINE,
 )
+# What `show subscriber session` printed before, and prints to `detailed`: a flow of a session has a number and no name.
+_CLASSIC: Final = re.compile(
+    r"^Unique Session ID: (?P<uid>\d+)[ \t]*\n[ \t]*Identifier:[ \t]*(?P<name>\S*)[^\n]*\n(?P<rest>(?:[^\n]+\n?)*)",
+    re.MULTILINE,
+)
 _ADDRESS: Final = re.compile(r"IPv4 Address: (\d+\.\d+\.\d+\.\d+)")
-_UP_TIME: Final = re.compile(r"Session Up-time: ([0-9a-z:]+)")
+_UP_TIME: Final = re.compile(r"Session Up-time: (.+?)(?:, Last Changed|$)", re.MULTILINE)
 _CLOCK: Final = re.compile(r"(\d+):(\d\d):(\d\d)")
+_WORD: Final = re.compile(r"(\d+) (second|minute|hour|day|week|year)s?")
+_SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "year": 31_536_000}
 _LONG: Final = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?")
 
 
@@ -77,10 +84,10 @@ class CiscoIosXeCli:
         return "show subscriber session"
 
     def read_sessions(self, output: str) -> tuple[DeviceSession, ...]:
-        """Both forms. Neither has Acct-Session-Id; a line without a name is a session that has not logged in yet."""
-        details = tuple(_detailed(found) for found in _DETAIL.finditer(output))
+        """All three forms. None has Acct-Session-Id; a line without a name is a session that has not logged in yet."""
+        details = [*_DETAIL.finditer(output), *_CLASSIC.finditer(output)]
         if details:
-            return details
+            return tuple(_detailed(found) for found in details if found["name"])
         if _TABLE.search(output):
             rows = (_ROW.fullmatch(line) for line in output.splitlines())
             return tuple(
@@ -195,10 +202,13 @@ class CiscoIosXeDriver:
 
 
 def read_up_s(text: str) -> int | None:
-    """`06:29:28`, `1d06h`, `2w3d`, `1y2w` in seconds, to what it says; None for another form."""
+    """`06:29:28`, `1d06h`, `2w3d`, `1y2w`, `3 minutes, 45 seconds` in seconds, to what it says; None for another form."""
     clock = _CLOCK.fullmatch(text)
     if clock is not None:
         return int(clock[1]) * 3600 + int(clock[2]) * 60 + int(clock[3])
+    words = [_WORD.fullmatch(part) for part in text.split(", ")]
+    if all(words):
+        return sum(int(word[1]) * _SECONDS[word[2]] for word in words if word)
     long = _LONG.fullmatch(text)
     if long is None or not text:
         return None

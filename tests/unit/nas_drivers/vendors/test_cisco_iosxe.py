@@ -46,6 +46,24 @@ QoS Policy Map:
 Class-id    Dir   Policy Name Source
 1           Out   home-300-out Peruser
 """
+# As Cisco's guides have it (ISG Configuration Guide, IOS XE 16.6, ISG Accounting): a session, then a flow of one.
+CLASSIC = """Current Subscriber Information: Total sessions 2
+--------------------------------------------------
+Subscriber session handle: 3800009A, state: connected, service: Local Term
+Unique Session ID: 730
+Identifier: anna@isp.example
+SIP subscriber access type(s): PPPoE/PPP
+Root SIP Handle: A600000E, PID: 75
+Current SIP options: Req Fwding/Req Fwded
+Session Up-time: 3 minutes, 57 seconds, Last Changed: 2 minutes, 59 seconds
+AAA unique ID: 81
+
+Subscriber session handle: E5000092, state: connected, service: Ltm Internal
+Unique Session ID: 157
+Identifier:
+SIP subscriber access type(s): Traffic-Class
+Session Up-time: 3 minutes, 45 seconds, Last Changed: 3 minutes, 45 seconds
+"""
 
 
 def avpair(text: str) -> Attribute:
@@ -127,6 +145,10 @@ def test_its_details_give_the_address_too_and_two_sessions_of_a_name_are_two() -
     )
 
 
+def test_the_older_form_gives_names_and_numbers_and_leaves_out_the_flows_of_a_session() -> None:
+    assert CLI.read_sessions(CLASSIC) == (DeviceSession("", "anna@isp.example", up_s=237, local_name="730"),)
+
+
 def test_no_session_is_said_and_never_concluded() -> None:
     assert CLI.read_sessions("%No active Subscriber Sessions\n") == ()
     for text in ("", "% Invalid input detected at '^' marker.", "CSR1#"):
@@ -136,9 +158,18 @@ def test_no_session_is_said_and_never_concluded() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("00:01:11", 71), ("1d06h", 108_000), ("2w3d", 17 * 86_400), ("1y2w", 379 * 86_400), ("never", None), ("", None)],
+    [
+        ("00:01:11", 71),
+        ("1d06h", 108_000),
+        ("2w3d", 17 * 86_400),
+        ("1y2w", 379 * 86_400),
+        ("1 day, 2 hours, 1 minute", 93_660),
+        ("never", None),
+        ("3 moons", None),
+        ("", None),
+    ],
 )
-def test_up_times_have_three_forms(text: str, seconds: int | None) -> None:
+def test_up_times_have_four_forms(text: str, seconds: int | None) -> None:
     assert read_up_s(text) == seconds
 
 
