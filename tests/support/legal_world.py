@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from support.books_world import PARTY_FIRST, PARTY_ROWS
+
 SEALED: Final = "decode(repeat('ab', 40), 'hex')"
 KEY: Final = "'00000000-0000-4000-8000-00000000000{}'"
 DURING_JANUARY: Final = "'2026-01-10 12:00+00'"
@@ -34,6 +36,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     "quota_step": {"plan_id": "1", "percent": "80", "action": "'notice'"},
     "customer": {"name": "'Bruno'"},
     "contract": {"customer_id": "1", "plan_id": "1", "status": "'active'", "starts_on": "'2026-01-01'"},
+    **PARTY_ROWS,
     "guard_release": {"released_by": "'maria'", "reason": "'month end'", "changes": "312"},
     "automation_run": {"name": "'dunning'", "started_by": "'worker-1'", "started_at": DURING_JANUARY},
     "restriction": {
@@ -227,6 +230,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
 
 # What differs in the first row; its identity columns are 1.
 _FIRST: Final[dict[str, dict[str, str]]] = {
+    **PARTY_FIRST,
     "schema_migration": {"name": "'0001_pre_first.sql'"},
     "site": {"name": "'Tower 1'"},
     "nas": {"name": "'bras-1'", "source": "'192.0.2.1'"},
@@ -278,4 +282,7 @@ def insert(table: str, **changes: str) -> str:
 _MADE: Final = {"change_horizon", "scheduler_lease", "scheduler_fence", "guard_state"}
 # Of these there is one row an account or a profile, and one account and one profile.
 _ONE_ONLY: Final = {"profile_revision", "desired_policy"}
-WORLD: Final = "; ".join(insert(table, **_FIRST.get(table, {})) for table in ROWS if table not in _MADE | _ONE_ONLY)
+# Who writes money says so; here for the whole connection.
+WORLD: Final = "SET corrente.actor = 'maria'; " + "; ".join(
+    insert(table, **_FIRST.get(table, {})) for table in ROWS if table not in _MADE | _ONE_ONLY
+)

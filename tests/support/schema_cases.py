@@ -7,18 +7,12 @@ here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
+from support.books_cases import BOOKS_CASES
+from support.case import Case
+from support.case import case as _case
 from support.legal_world import DURING_JANUARY, KEY, ROWS, SEALED, insert
-
-
-class Case(NamedTuple):
-    """What must be refused by that constraint, and what must pass."""
-
-    constraint: str
-    breaks: str
-    passes: str
-
 
 # The tables whose changes an edge must hear of.
 _WATCHED: Final = (
@@ -34,10 +28,6 @@ _WATCHED: Final = (
     "subscriber_account",
     "account_prefix",
 )
-
-
-def _case(constraint: str, table: str, wrong: dict[str, str], right: dict[str, str] | None = None) -> Case:
-    return Case(constraint, insert(table, **wrong), insert(table, **(right or {})))
 
 
 def _keys() -> Iterator[Case]:
@@ -768,29 +758,32 @@ def _history_triggers() -> Iterator[Case]:
         yield Case(f"{table}_no_truncate", f"TRUNCATE {table} CASCADE", insert(table))
 
 
-CASES: Final[tuple[Case, ...]] = tuple(
-    case
-    for group in (
-        _keys,
-        _unique,
-        _references,
-        _nas,
-        _profile,
-        _contract,
-        _account,
-        _prefix,
-        _sessions,
-        _device_views,
-        _history,
-        _desired,
-        _plans,
-        _quotas,
-        _audit,
-        _enforcement,
-        _packets,
-        _guard,
-        _binding_triggers,
-        _history_triggers,
+CASES: Final[tuple[Case, ...]] = (
+    tuple(
+        case
+        for group in (
+            _keys,
+            _unique,
+            _references,
+            _nas,
+            _profile,
+            _contract,
+            _account,
+            _prefix,
+            _sessions,
+            _device_views,
+            _history,
+            _desired,
+            _plans,
+            _quotas,
+            _audit,
+            _enforcement,
+            _packets,
+            _guard,
+            _binding_triggers,
+            _history_triggers,
+        )
+        for case in group()
     )
-    for case in group()
+    + BOOKS_CASES
 )
