@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.billing_cases import main, run_case
 
-FILE = Path(__file__).parents[2] / "recorded" / "billing" / "cases.json"
+FILE = Path(__file__).parents[1] / "recorded" / "billing" / "cases.json"
 CASES = json.loads(FILE.read_text())["cases"]
 # They come with payments and dunning, and with the run.
 TO_COME = {"allocation", "dunning", "promise", "idempotency"}
