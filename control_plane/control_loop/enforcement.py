@@ -111,8 +111,13 @@ def begun(progress: Progress) -> Progress:
     return replace(progress, state=State.SENT, tries=progress.tries + 1, attempt=progress.attempt + 1)
 
 
-def after_outcome(progress: Progress, outcome: Outcome, ladder: Sequence[Method], *, chance: float) -> Next:
-    """What comes after an exchange of a change that was `begun`; `ladder` are the methods that this device offers."""
+def after_outcome(
+    progress: Progress, outcome: Outcome, ladder: Sequence[Method], *, chance: float, provable: bool = True
+) -> Next:
+    """What comes after an exchange of a change that was `begun`; `ladder` are the methods that this device offers.
+
+    `provable`: a second source will tell whether the change came about.
+    """
     match outcome.reply:
         case Reply.ACK:
             gone = outcome.error_cause == 201
@@ -126,7 +131,7 @@ def after_outcome(progress: Progress, outcome: Outcome, ladder: Sequence[Method]
             return _later(progress, ladder, chance, problem, tries=_TRIES_WHEN_BUSY, state=State.UNANSWERED)
         case Reply.NAK:
             unsure = progress.unsure or outcome.sends > 1
-            return _after_nak(replace(progress, unsure=unsure), outcome.error_cause, ladder, chance)
+            return _after_nak(replace(progress, unsure=unsure), outcome.error_cause, ladder, chance, provable=provable)
     assert_never(outcome.reply)
 
 
@@ -174,7 +179,9 @@ def after_look(progress: Progress, sight: Sight, ladder: Sequence[Method], *, pr
     assert_never(sight)
 
 
-def _after_nak(progress: Progress, error_cause: int | None, ladder: Sequence[Method], chance: float) -> Next:
+def _after_nak(
+    progress: Progress, error_cause: int | None, ladder: Sequence[Method], chance: float, *, provable: bool
+) -> Next:
     rule = rule_for(error_cause)
     nacked = replace(progress, state=State.NACKED)
     match rule.action:
@@ -193,6 +200,9 @@ def _after_nak(progress: Progress, error_cause: int | None, ladder: Sequence[Met
             return _without_radius(nacked, ladder, rule.meaning)
         case Action.STOP:
             return _given_up(nacked, rule.meaning)
+        case Action.WAIT if not provable:
+            # It was not acknowledged, and nobody would see that nothing came of it.
+            return _by_next_method(nacked, ladder, rule.meaning, alarm=rule.alarm)
         case Action.WAIT:
             return Next(replace(progress, state=State.ACKED), problem=rule.meaning)
     assert_never(rule.action)

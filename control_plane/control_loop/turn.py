@@ -265,7 +265,8 @@ class Turns:
             ladder = self._ladders.of(
                 one.change.nas_id, one.progress.method, one.change.from_version, one.change.profile_id
             )
-            found = after_outcome(one.progress, one.outcome, ladder, chance=self._chance())
+            provable = self._is_provable(one.change, one.progress.method)
+            found = after_outcome(one.progress, one.outcome, ladder, chance=self._chance(), provable=provable)
             turn.ended.append((one.change, self._ended(one, found)))
             if found.gone and found.progress.state.closed:
                 turn.gone.setdefault(one.change.nas_id, []).append(one.change.session_key)
@@ -278,8 +279,8 @@ class Turns:
         pause_s = found.pause_s
         if found.progress.state is State.ACKED:
             change, method = one.change, one.progress.method
-            ends = self._ladders.ends_session(change.nas_id, method, change.from_version, change.profile_id)
-            provable = ends or self._ladders.is_provable(change.nas_id)
+            ends = self._ends_session(change, method)
+            provable = self._is_provable(change, method)
             policy = self._ladders.policy(change.profile_id)
             interval_s = None if policy is None else policy.interim_interval_s
             if not ends and self._ladders.is_read(change.nas_id):
@@ -293,6 +294,13 @@ class Turns:
             one.outcome.error_cause,
             one.at if answered else None,
         )
+
+    def _ends_session(self, change: Change, method: Method) -> bool:
+        return self._ladders.ends_session(change.nas_id, method, change.from_version, change.profile_id)
+
+    def _is_provable(self, change: Change, method: Method) -> bool:
+        """Whether a second source can tell what came of it: a session's end always shows."""
+        return self._ends_session(change, method) or self._ladders.is_provable(change.nas_id)
 
     def _save_reach(self, connection: Connection, news: News, now: datetime) -> None:
         """Which NASes are silent, and which are no longer: they answered, or their accounting came."""

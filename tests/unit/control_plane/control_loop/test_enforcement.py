@@ -48,6 +48,14 @@ def test_residual_context_removed_means_the_session_is_gone():
     assert one(Outcome(Reply.ACK, 201)).gone
 
 
+def test_a_refusal_that_announces_a_login_is_waited_for_only_where_it_would_show():
+    seen = one(nak(507))
+    assert (seen.progress.state, seen.progress.method) == (State.ACKED, Method.COA)
+    # Nothing was acknowledged: what nobody would see is not taken on trust.
+    unseen = after_outcome(begun(QUEUED), nak(507), FULL, chance=0.5, provable=False)
+    assert (unseen.progress.state, unseen.progress.method) == (State.NACKED, Method.DISCONNECT)
+
+
 def test_session_not_found_is_asked_once_more_by_the_fewest_names_and_then_done():
     first = one(nak(503))
     assert (first.progress.state, first.progress.identity_detail, first.pause_s) == (State.NACKED, FEWEST, 0)
