@@ -210,7 +210,7 @@ class StandInRouterOsApi:
         wanted = next(
             (word.removeprefix("=.proplist=").split(",") for word in sentence if word.startswith("=.proplist=")), None
         )
-        rows = [row for row in self._rows(path) if all(row.get(name) == value for name, _, value in asked)]
+        rows = [row for row in self._rows(path, asked) if all(row.get(name) == value for name, _, value in asked)]
         for row in rows:
             shown = {name: value for name, value in row.items() if wanted is None or name in wanted}
             yield ["!re", *(f"={name}={value}" for name, value in shown.items())]
@@ -218,9 +218,11 @@ class StandInRouterOsApi:
             yield ["!empty"]
         yield ["!done"]
 
-    def _rows(self, path: str) -> Iterator[dict[str, str]]:
+    def _rows(self, path: str, asked: list[tuple[str, str, str]]) -> Iterator[dict[str, str]]:
+        """All there are of a path, or at least those that are asked for by a subscriber's name."""
         yield from self.settings.get(path, ())
-        for session in self.sessions.all():
+        names = [value.removeprefix("<pppoe-").removesuffix(">") for name, _, value in asked if name == "name"]
+        for session in self.sessions.of(names[0]) if names else self.sessions.all():
             lists = session.address_lists if path == "/ip/firewall/address-list" else ()
             for place, name in enumerate(lists):
                 yield {
