@@ -16,6 +16,7 @@ from nas_drivers.transport.routeros_access import (
     ApiAccess,
     ApiLogin,
     RouterOsCertificateError,
+    RouterOsError,
     RouterOsLoginError,
     RouterOsTlsError,
     RouterOsUnreachableError,
@@ -175,13 +176,11 @@ def test_a_certificate_that_changes_between_two_visits_is_refused_and_the_kept_c
 
 def test_tls_to_a_plain_port_is_explained_and_no_password_is_sent():
     async def story(stand_in, access):
-        with pytest.raises(
-            RouterOsUnreachableError, match=r"beginning of TLS; is it the port of the plain service `api`"
-        ):
+        with pytest.raises(RouterOsError, match="is it the port of the plain service `api`"):
             await on(replace(access, tls=True, certificate=bytes(32)), listed)
         assert (stand_in.logins, stand_in.clear_passwords) == (0, [])
 
-    # The stand-in takes the beginning of TLS for a word, and waits for its end.
+    # The beginning of TLS is partly random: who takes it for words waits for more, refuses a command, or hangs up.
     tell(story, timeout_s=1.0)
 
 
@@ -193,7 +192,7 @@ def test_plain_text_to_a_tls_port_is_explained_and_no_password_is_sent(tmp_path)
             await on(replace(access, tls=False), listed)
         assert (stand_in.logins, stand_in.clear_passwords) == (0, [])
 
-    tell(story, tls=context, timeout_s=2.0)
+    tell(story, tls=context)
 
 
 def alert_of(context: ssl.SSLContext, heard: bytes) -> bytes:

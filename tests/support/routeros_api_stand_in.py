@@ -124,8 +124,8 @@ class StandInRouterOsApi:
                     return
                 if self.fault == "unasked":
                     replies.append(["!re", "=name=nobody"])
-            for reply in replies:
-                writer.write(_encoded([reply[0], *tag, *reply[1:]]))
+            # At once: what follows an answer unasked is there when the answer is.
+            writer.write(b"".join(_encoded([reply[0], *tag, *reply[1:]]) for reply in replies))
             await writer.drain()
 
     def _let_in(self, given: dict[str, str], challenge: str) -> tuple[bool, str, list[Sentence]]:
