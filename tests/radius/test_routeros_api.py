@@ -148,7 +148,7 @@ def test_a_device_that_is_silent_or_takes_too_long_for_a_word_is_given_up_in_tim
 def test_a_silent_device_is_given_up_when_half_of_the_time_is_over():
     async def story(stand_in, access):
         stand_in.fault = "silence"
-        with pytest.raises(RouterOsUnreachableError, match="no answer within 3 s, the limit for a word$"):
+        with pytest.raises(RouterOsUnreachableError, match=r"no answer within 3 s, the limit for a word$"):
             await on(access, lambda device: device.read_sessions())
 
     # Long, so that a login on a busy machine has the other half.
