@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.errors import NasError
@@ -73,6 +73,17 @@ class CliDialect(Protocol):
 
     def refused(self, output: str) -> str | None:
         """The device's own words when it did not take a command, such as a syntax error; None when it did."""
+
+
+@runtime_checkable
+class CliDetail(Protocol):
+    """What a dialect can besides, where show_session does not tell what a session runs under: one more look tells."""
+
+    def show_detail(self, found: DeviceSession) -> str:
+        """The command that shows one session, as show_session told of it, with its policy. Raises: CliWordError."""
+
+    def read_detail(self, output: str, found: DeviceSession) -> DeviceSession:
+        """The same session with its rates or the names of its policies. Raises: CliOutputError for what shows no session."""
 
 
 def cli_word(text: str, *, what: str) -> str:

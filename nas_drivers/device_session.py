@@ -13,9 +13,9 @@ from ipaddress import AddressValueError, IPv4Address
 class DeviceSession:
     """`acct_session_id` as in Acct-Session-Id, empty where the list has none, `mac` twelve hex digits in lower case or empty, `up_s` how long it is up.
 
-    What it runs under, where the device says so: the rates (0: no limit) and the address lists that hold its address.
-    None: the device does not say. `local_name` is what its own commands call the session: an interface, a number.
-    Units: seconds, bit/s.
+    What it runs under, where the device says so: the rates (0: no limit), the address lists that hold its address, and the
+    names of policies, each with what it is of before a `=`, in words that its vendor file compares. None: the device does not say.
+    `local_name` is what its own commands call the session: an interface, a number. Units: seconds, bit/s.
     """
 
     acct_session_id: str
@@ -27,6 +27,7 @@ class DeviceSession:
     rate_up_bps: int | None = None
     address_lists: tuple[str, ...] | None = None
     local_name: str = ""
+    policies: tuple[str, ...] | None = None
 
 
 def ipv4_of(text: str | None) -> str | None:
@@ -35,3 +36,28 @@ def ipv4_of(text: str | None) -> str | None:
         return None if text is None else str(IPv4Address(text))
     except AddressValueError:
         return None
+
+
+def holds_names(shown: DeviceSession, wanted: frozenset[str]) -> bool | None:
+    """Whether a session has these named policies, `KIND=NAME` each; None when it does not show one of those kinds at all.
+
+    Of each kind a session has one: another name of the same kind stands in its place.
+    """
+    if shown.policies is None or not wanted:
+        return None
+    kinds = {one.partition("=")[0] for one in wanted}
+    if any(one.partition("=")[0] in kinds and one not in wanted for one in shown.policies):
+        return False
+    return True if wanted.issubset(shown.policies) else None
+
+
+def holds_service(shown: DeviceSession, wanted: str | None, *, ended: str | None) -> bool | None:
+    """Whether a session has the service `wanted` and no longer the one that was to end; None when that can't be told.
+
+    Services add up, and those that are neither belong to somebody else.
+    """
+    if shown.policies is None or (wanted is None and ended is None):
+        return None
+    if ended is not None and ended != wanted and ended in shown.policies:
+        return False
+    return True if wanted is None or wanted in shown.policies else None

@@ -10,10 +10,11 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 from nas_drivers import vendors
 from nas_drivers.cli_dialect import CliDialect
+from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.errors import NasError
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
@@ -95,6 +96,20 @@ class NasDriver(Protocol):
         """How the device finds the session. `detail`: 0 what it matches best, 1 all that may help, 2 the fewest.
 
         User-Name and Acct-Session-Id are always there: session ids come round again, and a name alone may mean several.
+        """
+
+
+@runtime_checkable
+class JudgesSessions(Protocol):
+    """What a driver can besides, whose command line shows the policy of a session in the vendor's own words.
+
+    The sessions of the others are judged by their rates, to the kilobit.
+    """
+
+    def runs_under(self, found: DeviceSession, new: SessionPolicy, *, old: SessionPolicy | None) -> bool | None:
+        """Whether a session, as its command line shows it, runs under `new`; None when that can't be told.
+
+        False only where it plainly shows something else: a change that is not seen to hold ends in a disconnect.
         """
 
 

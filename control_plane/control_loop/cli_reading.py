@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from control_plane.control_loop.cli_calls import NotUnderstoodError, session_meant
-from nas_drivers.cli_dialect import CliDialect
+from nas_drivers.cli_dialect import CliDetail, CliDialect
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.policy import SessionIdentity
 from nas_drivers.transport.ssh import SshAccess, SshDevice
@@ -19,6 +19,8 @@ class CliReader:
 
     def __init__(self, access: SshAccess, dialect: CliDialect) -> None:
         self._device, self._dialect = SshDevice(access), dialect
+        # Of a device that only lists everybody: one list for all that are asked about in one visit.
+        self._everybody: tuple[DeviceSession, ...] | None = None
 
     def __enter__(self) -> CliReader:
         """Opens nothing yet."""
@@ -47,13 +49,23 @@ class CliReader:
         """One session as it runs now, None when it is not there. Raises: NasError."""
         identity = SessionIdentity(username, acct_session_id)
         show = self._dialect.show_session(identity)
-        return session_meant(self._read(show), identity, of_everybody=show == self._dialect.show_all())
+        of_everybody = show is not None and show == self._dialect.show_all()
+        if of_everybody and self._everybody is None:
+            self._everybody = self._read(show)
+        listed = self._everybody if of_everybody and self._everybody is not None else self._read(show)
+        found = session_meant(listed, identity, of_everybody=of_everybody)
+        if found is None or not isinstance(self._dialect, CliDetail):
+            return found
+        return self._dialect.read_detail(self._answer(self._dialect.show_detail(found)), found)
 
     def _read(self, command: str | None) -> tuple[DeviceSession, ...]:
         if command is None:
             raise NotUnderstoodError("no command is known that lists its sessions")
+        return self._dialect.read_sessions(self._answer(command))
+
+    def _answer(self, command: str) -> str:
         shown = self._device.ask(command)
         refused = self._dialect.refused(shown)
         if refused is not None:
             raise NotUnderstoodError(f"the device refused `{command}`: {refused}")
-        return self._dialect.read_sessions(shown)
+        return shown

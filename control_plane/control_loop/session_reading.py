@@ -21,8 +21,8 @@ from control_plane.control_loop.cli_reading import CliReader
 from control_plane.control_loop.outgoing import api_access, ssh_access
 from control_plane.control_loop.two_views import Gives, agrees
 from control_plane.store.targets import NasTarget
-from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_session import DeviceSession
+from nas_drivers.driver import JudgesSessions, NasDriver
 from nas_drivers.errors import NasError
 from nas_drivers.policy import SessionPolicy
 from nas_drivers.transport.routeros import RouterOsDevice
@@ -31,19 +31,22 @@ from radius_hooks.sealing import Sealer, SealError
 
 # Devices visited at once: a dead one blocks a thread for its time limit.
 _VISITS_AT_ONCE: Final = 32
-# Sessions asked about in one visit, so that the first answers do not wait for the last.
+_NOT_SHOWN: Final = "the device, when read, does not show under which policy the session runs"
+# Sessions asked about in one visit, and so by one login: the first answers do not wait for the last, and a wave of two
+# thousand changes of one device is forty logins, one after the other.
 _ASKED_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One session of an acknowledged change; `attempt` is the one that was acknowledged."""
+    """One session of an acknowledged change; `attempt` is the one that was acknowledged, `before` what it ran under."""
 
     enforcement_id: int
     attempt: int
     username: str
     acct_session_id: str
     policy: SessionPolicy | None
+    before: SessionPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +69,17 @@ class SessionReader:
         self._visits: dict[int, Future[Answers]] = {}
         self._answers: Answers = {}
         self._asked: dict[Question, NasTarget] = {}
-        self._dialects: dict[int, CliDialect] = {}
+        self._drivers: dict[int, NasDriver] = {}
 
     def close(self) -> None:
         """Visit no more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def ask(self, nas: NasTarget, question: Question, dialect: CliDialect | None = None) -> Reading | None:
-        """The answer; None while there is none yet. `dialect`: it is asked by its command line."""
+    def ask(self, nas: NasTarget, question: Question, driver: NasDriver | None = None) -> Reading | None:
+        """The answer; None while there is none yet. `driver`: it is asked by its command line."""
         self._asked[question] = nas
-        if dialect is not None:
-            self._dialects[nas.id] = dialect
+        if driver is not None:
+            self._drivers[nas.id] = driver
         return self._answers.get(question)
 
     def turn(self) -> None:
@@ -90,20 +93,20 @@ class SessionReader:
                 waiting[nas.id].append(question)
         for nas_id, questions in waiting.items():
             self._visits[nas_id] = self._threads.submit(
-                visit, targets[nas_id], self._sealer, questions, self._dialects.get(nas_id)
+                visit, targets[nas_id], self._sealer, questions, self._drivers.get(nas_id)
             )
         self._answers = {question: found for question, found in self._answers.items() if question in self._asked}
         self._asked.clear()
-        self._dialects.clear()
+        self._drivers.clear()
 
 
-def visit(nas: NasTarget, sealer: Sealer, questions: list[Question], dialect: CliDialect | None = None) -> Answers:
+def visit(nas: NasTarget, sealer: Sealer, questions: list[Question], driver: NasDriver | None = None) -> Answers:
     """Ask one device. Blocks; when it can't be read nobody who waits for it gets another answer."""
     answers: Answers = {}
     try:
-        with _reader(nas, sealer, dialect) as device:
+        with _reader(nas, sealer, driver) as device:
             for question in questions[:_ASKED_AT_ONCE]:
-                answers[question] = _read(device, question)
+                answers[question] = _read(device, question, driver)
     except (NasError, SealError) as error:
         unread = Reading(None, f"the device could not be read: {error}")
         return {question: answers.get(question, unread) for question in questions}
@@ -115,20 +118,23 @@ def visit(nas: NasTarget, sealer: Sealer, questions: list[Question], dialect: Cl
 
 
 def _reader(
-    nas: NasTarget, sealer: Sealer, dialect: CliDialect | None
+    nas: NasTarget, sealer: Sealer, driver: NasDriver | None
 ) -> AbstractContextManager[RouterOsDevice | CliReader]:
-    if dialect is None:
+    if driver is None or driver.cli is None:
         return nullcontext(RouterOsDevice(api_access(nas, sealer)))
-    return CliReader(ssh_access(nas, dialect.device_type, sealer), dialect)
+    return CliReader(ssh_access(nas, driver.cli.device_type, sealer), driver.cli)
 
 
-def _read(device: RouterOsDevice | CliReader, question: Question) -> Reading:
+def _read(device: RouterOsDevice | CliReader, question: Question, driver: NasDriver | None) -> Reading:
     try:
         found = device.read_session(question.username, question.acct_session_id)
     except (RouterOsRefusedError, NotUnderstoodError) as error:
         return Reading(None, f"the device could not be read: {error}")
     if found is None:
         return Reading(None, "the device, when read, has no such session")
+    if isinstance(driver, JudgesSessions) and question.policy is not None:
+        holds = driver.runs_under(found, question.policy, old=question.before)
+        return Reading(holds, "" if holds is not None else _NOT_SHOWN)
     return runs_under(found, question.policy)
 
 

@@ -192,9 +192,10 @@ class Verifier:
         policy, nas = self._ladders.policy(acked.profile_id), self._ladders.nas(acked.nas_id)
         if not self._ladders.has_content(acked.profile_id, acked.desired_version):
             return None
-        dialect = self._ladders.driver(nas.id).cli if nas.verification == "cli" else None
-        question = Question(acked.id, acked.attempt, acked.username, acked.acct_session_id, policy)
-        return self._reader.ask(nas, question, dialect)
+        driver = self._ladders.driver(nas.id) if nas.verification == "cli" else None
+        before = self._ladders.given_by(acked.from_version)
+        question = Question(acked.id, acked.attempt, acked.username, acked.acct_session_id, policy, before)
+        return self._reader.ask(nas, question, driver)
 
 
 def report(found: Next, nas_id: int, enforcement_id: int, error_cause: int | None) -> None:

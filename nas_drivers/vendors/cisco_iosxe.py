@@ -20,8 +20,9 @@ from typing import Final, Literal
 
 from nas_drivers import cisco
 from nas_drivers.changes import class_attribute, difference
+from nas_drivers.cisco_output import read_policy_maps, told_names
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
-from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_session import DeviceSession, holds_names
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
@@ -34,7 +35,8 @@ _NONE: Final = re.compile(r"%\s*No active Subscriber Sessions", re.IGNORECASE)
 _TABLE: Final = re.compile(r"^\s*Uniq ID\s+Interface\s+State\s+Service\s+Up-time", re.MULTILINE)
 _ROW: Final = re.compile(r"\s*(?P<uid>\d+)\s+\S+\s+\S+\s+\S+\s+(?P<up>[0-9a-z:]+)\s+\d+\s+(?P<name>\S+)\s*")
 _DETAIL: Final = re.compile(
-    r"^\s*Type: [^,\n]*, UID: (?P<uid>\d+), State: [^,\n]*, Identity: (?P<name>\S+)[^\n]*\n(?P<rest>(?:[^\n]+\n?)*)",
+    r"^\s*Type: [^,\n]*, UID: (?P<uid>\d+), State: [^,\n]*, Identity: (?P<name>\S+)[^\n]*\n(?P<rest>(?:[^\n]+\n?)*)"
+    r"(?P<more>(?:(?!Type: )[^\n]*\n)*)",
     re.MULTILINE,
 )
 # What `show subscriber session` printed before, and prints to `detailed`: a flow of a session has a number and no name.
@@ -150,6 +152,10 @@ class CiscoIosXeDriver:
         """Few, for all that is given must match; the address beside them when those few were refused."""
         return cisco.identity_attributes(identity, detail=detail)
 
+    def runs_under(self, found: DeviceSession, new: SessionPolicy, *, old: SessionPolicy | None) -> bool | None:
+        """By both policy maps, as the details of one session have them."""
+        return holds_names(found, told_names(self.login_attributes(new)))
+
     def setup_commands(self, setup: DeviceSetup) -> str:
         """For its terminal, as configuration: RADIUS, AAA of PPP, changes, policy maps, access lists, the user by SSH."""
         servers = list(enumerate(setup.radius_addresses, start=1))
@@ -224,6 +230,7 @@ def _detailed(found: re.Match[str]) -> DeviceSession:
         framed_ipv4=address and address[1],
         up_s=read_up_s(up[1]) if up else None,
         local_name=found["uid"],
+        policies=read_policy_maps(found["more"]),
     )
 
 

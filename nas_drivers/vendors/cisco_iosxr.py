@@ -13,13 +13,14 @@ Next: ../dictionaries/canonical.py
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from nas_drivers import cisco
 from nas_drivers.changes import class_attribute, difference
+from nas_drivers.cisco_output import read_running_config, told_names
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
-from nas_drivers.device_session import DeviceSession, ipv4_of
+from nas_drivers.device_session import DeviceSession, holds_names, holds_service, ipv4_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
@@ -99,6 +100,17 @@ class CiscoIosXrCli:
         ]
         return tuple(one for one in blocks if one.username.lower() not in ("", "unknown"))
 
+    def show_detail(self, found: DeviceSession) -> str:
+        """The configuration of its interface, which is what runs, whoever gave it."""
+        return f"show subscriber running-config interface name {cli_word(found.local_name, what='interface')}"
+
+    def read_detail(self, output: str, found: DeviceSession) -> DeviceSession:
+        """The policy maps and services in it."""
+        names = read_running_config(output)
+        if names is None:
+            raise CliOutputError(f"not the configuration of a subscriber's interface: {output[:200]!r}")
+        return replace(found, policies=names)
+
     def clear_session(self, identity: SessionIdentity, found: DeviceSession | None) -> tuple[CliStep, ...]:
         """By its interface; none when that is not known."""
         if found is None:
@@ -175,6 +187,13 @@ class CiscoIosXrDriver:
     def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
         """Few, for all that is given must match; the address beside them when those few were refused."""
         return cisco.identity_attributes(identity, detail=detail)
+
+    def runs_under(self, found: DeviceSession, new: SessionPolicy, *, old: SessionPolicy | None) -> bool | None:
+        """By both policy maps or by the service, as its interface has them."""
+        wanted, before = (told_names(() if one is None else self.login_attributes(one)) for one in (new, old))
+        if self.options.device_policy_as == "policy_map":
+            return holds_names(found, wanted)
+        return holds_service(found, next(iter(wanted), None), ended=next(iter(before), None))
 
     def setup_commands(self, setup: DeviceSetup) -> str:
         """For its terminal, as configuration to commit: RADIUS, AAA, changes, policy maps, PPPoE, the user by SSH."""

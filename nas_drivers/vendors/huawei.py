@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from nas_drivers.changes import (
@@ -85,6 +85,17 @@ class HuaweiCli:
         if not found and not _NOBODY.search(output):
             raise CliOutputError("the answer to `display access-user` is no list of users, nor says there is none")
         return found
+
+    def show_detail(self, found: DeviceSession) -> str:
+        """The long page of one user, which has its rates."""
+        return f"display access-user user-id {cli_word(found.local_name, what='user id')} verbose"
+
+    def read_detail(self, output: str, found: DeviceSession) -> DeviceSession:
+        """The rates in it: the higher of CIR and PIR, for a PIR that was left where it was lets the subscriber go on."""
+        rates = {match["way"].lower(): _shown_bps(match) for match in _QOS.finditer(output)}
+        if not rates and "ACL&QoS" not in output:
+            raise CliOutputError("the answer is no long page of one user")
+        return replace(found, rate_down_bps=rates.get("outbound"), rate_up_bps=rates.get("inbound"))
 
     def clear_session(self, identity: SessionIdentity, found: DeviceSession | None) -> tuple[CliStep, ...]:
         """By the number of the session where the list gave one, else every session of the username."""
@@ -170,6 +181,13 @@ class HuaweiDriver:
         return (
             known if detail == 0 else known + framed_prefix(identity) + nas_address(identity) + nas_identifier(identity)
         )
+
+    def runs_under(self, found: DeviceSession, new: SessionPolicy, *, old: SessionPolicy | None) -> bool | None:
+        """By its rates, which the page has in whole kbit/s; what a QoS profile gives by its name stands there in other words."""
+        if new.rate is None or not _goes_by_rate(new) or found.rate_down_bps is None or found.rate_up_bps is None:
+            return None
+        shown = (found.rate_down_bps, int(_bits(new.rate.down))), (found.rate_up_bps, int(_bits(new.rate.up)))
+        return all(abs(is_bps - told_bps) < _BITS_PER_KBIT for is_bps, told_bps in shown)
 
     def setup_commands(self, setup: DeviceSetup) -> str:
         """For the user view: RADIUS, changes, QoS profiles, the domain, and the user of its command line."""
@@ -278,6 +296,13 @@ _ROW: Final = re.compile(
 _FIELD: Final = re.compile(
     r"^[ \t]*(?P<key>[A-Za-z][A-Za-z0-9 -]*?)[ \t]*:[ \t]*(?P<value>\S.*?)[ \t\r]*$", re.MULTILINE
 )
+# Of the user itself, not of its family, which stands above it with the same words below.
+_QOS: Final = re.compile(
+    r"^[ \t]*(?P<way>Inbound|Outbound) qos configuration[ \t]*:[^\n]*\n"
+    r"[ \t]*(?P=way) cir[ \t]*:[ \t]*(?P<cir>[0-9]{1,10})\(kbps\)[^\n]*\n"
+    r"[ \t]*(?P=way) pir[ \t]*:[ \t]*(?P<pir>[0-9]{1,10})\(kbps\)",
+    re.MULTILINE | re.IGNORECASE,
+)
 # The first field of each user's page, by release.
 _FIRST_FIELDS: Final = frozenset({"user access index", "user id"})
 _SESSION_FIELDS: Final = ("user accounting session id", "accounting session id")
@@ -311,6 +336,10 @@ def _pages(output: str) -> Iterator[DeviceSession]:
                 mac=_mac(page.get("user mac", "")),
                 local_name=page.get("user access index", page.get("user id", "")),
             )
+
+
+def _shown_bps(match: re.Match[str]) -> int:
+    return max(int(match["cir"]), int(match["pir"])) * _BITS_PER_KBIT
 
 
 def _mac(text: str) -> str:

@@ -22,7 +22,7 @@ from typing import Final, Literal
 
 from nas_drivers.changes import class_attribute, difference, framed_address, name_and_session
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
-from nas_drivers.device_session import DeviceSession, ipv4_of
+from nas_drivers.device_session import DeviceSession, holds_service, ipv4_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, Method, RatePair, SessionIdentity, SessionPolicy
@@ -49,6 +49,7 @@ _BLOCK: Final = re.compile(r"^Type: \S+[ \t]*$", re.MULTILINE)
 _FIELD: Final = re.compile(
     r"^(User Name|IP Address|MAC Address|Interface|Radius Accounting ID|Session ID): (\S+)[ \t]*$", re.MULTILINE
 )
+_SERVICE: Final = re.compile(r"^[ \t]+Service Session Name: (\S+)[ \t]*$", re.MULTILINE)
 _MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 
@@ -174,6 +175,14 @@ class JuniperMxDriver:
         known = name_and_session(identity)
         return known + framed_address(identity) if detail == 1 else known
 
+    def runs_under(self, found: DeviceSession, new: SessionPolicy, *, old: SessionPolicy | None) -> bool | None:
+        """By its service's name: arguments and filters stand there in other words."""
+        begun, ended = (None if one is None else self._service(one) for one in (new, old))
+        other_filter = old is None or old.filter != new.filter
+        if other_filter or any("(" in name for name in (begun, ended) if name):
+            return None
+        return holds_service(found, begun, ended=ended)
+
     def setup_commands(self, setup: DeviceSetup) -> str:
         """For configuration mode, or `load set terminal`: RADIUS, access profile, services, filters, PPPoE, the user by SSH."""
         lines = []
@@ -236,6 +245,7 @@ def _session(block: str) -> DeviceSession:
         framed_ipv4=ipv4_of(fields.get("IP Address")),
         mac=mac.replace(":", "") if _MAC.fullmatch(mac) else "",
         local_name=fields.get("Session ID", ""),
+        policies=tuple(_SERVICE.findall(block)),
     )
 
 

@@ -26,7 +26,7 @@ from nas_drivers.changes import (
     nas_address,
 )
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
-from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_session import DeviceSession, holds_names
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
@@ -90,12 +90,18 @@ class NokiaCli:
     def read_sessions(self, output: str) -> tuple[DeviceSession, ...]:
         """The sessions in the tree: subscriber id, MAC and IPv4 address. It has no session id."""
         found: list[DeviceSession] = []
-        subscriber = ""
+        subscriber = sla = ""
         for line in output.splitlines():
             if match := _SUBSCRIBER.match(line):
-                subscriber = match[1]
+                subscriber, sla = match[1], ""
+            elif match := _SLA.search(line):
+                sla = match[1]
             elif subscriber and (match := _SESSION.search(line)):
-                found.append(DeviceSession("", subscriber, mac=match[1].replace(":", "").lower()))
+                found.append(
+                    DeviceSession(
+                        "", subscriber, mac=match[1].replace(":", "").lower(), policies=(f"sla={sla}",) * bool(sla)
+                    )
+                )
             elif found and (match := _HOST.search(line)):
                 found[-1] = replace(found[-1], framed_ipv4=match[1])
         if not found and not _NOBODY.search(output):
@@ -191,6 +197,13 @@ class NokiaDriver:
             return known + (address + port if port else ())
         return known + address + port + nas_address(identity)
 
+    def runs_under(self, found: DeviceSession, new: SessionPolicy, *, old: SessionPolicy | None) -> bool | None:
+        """By the SLA profile in the tree, which has no overrides: where there is one, another profile alone is telling."""
+        if new.device_policy is None:
+            return None
+        holds = holds_names(found, frozenset({f"sla={new.device_policy}"}))
+        return None if holds and new.rate is not None else holds
+
     def setup_commands(self, setup: DeviceSetup) -> str:
         """For the MD-CLI: RADIUS, changes, both policies, and an SLA profile for each device policy."""
         lines = ["edit-config exclusive"]
@@ -277,6 +290,8 @@ _NOBODY: Final = re.compile(r"No Such Subscriber|Number of active subscribers\s*
 # `-- NAME` at the margin; below it `PPP-session - mac:…` and `|-- 100.64.0.5 - IPCP`.
 _SUBSCRIBER: Final = re.compile(r"-- (\S+)\s*$")
 _SESSION: Final = re.compile(r"(?:PPP|IPOE)-session - mac:([0-9a-fA-F:]{17})\b")
+# `+-- sap:[1/1/c2/1:201.100] - sla:home-300` above the sessions that run under it.
+_SLA: Final = re.compile(r"-- sap:\[\S+\] - sla:(\S+)\s*$")
 _HOST: Final = re.compile(r"-- ([0-9]{1,3}(?:\.[0-9]{1,3}){3}) - (?:IPCP|DHCP)\b")
 
 DRIVER: Final[NasDriver] = NokiaDriver()
