@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +15,7 @@ from support.ssh_server import PASSWORD, ssh_server
 
 from control_plane import db
 from control_plane.control_loop.device_reading import read_devices
-from control_plane.control_loop.session_reading import Question, Reading, visit
+from control_plane.control_loop.session_reading import Question, Reading, SessionReader, visit
 from control_plane.store.device_views import load_reading
 from control_plane.store.targets import load_targets
 from nas_drivers.driver import driver_for
@@ -61,6 +63,10 @@ def read(database, tmp_path, monkeypatch):
     return run
 
 
+def logins(server):
+    return (server.base / "sshd.log").read_text().count("Accepted password")
+
+
 def show(server, *rows):
     (server.base / "shell" / "table").write_text("".join(ROW.format(*row) for row in rows))
     (server.base / "shell" / "sessions").write_text("7 user0001 192.0.2.7\n")
@@ -98,7 +104,47 @@ def test_one_session_read_by_command_line_proves_a_change_or_shows_that_it_was_i
         Question(3, 1, "user0002", "s2", FULL),
     ]
 
-    found = visit(load_targets(connection)[0], Sealer([KEY]), questions, driver_for("accel_ppp").cli)
+    found = visit(load_targets(connection)[0], Sealer([KEY]), questions, driver_for("accel_ppp"))
 
     assert [found[one].holds for one in questions] == [True, False, None]
     assert found[questions[2]] == Reading(None, "the device, when read, has no such session")
+
+
+def test_a_cisco_stand_in_that_shows_policy_maps_proves_a_change_by_their_names(world, server, connection):
+    fast, slow = (replace(FULL, device_policy=name) for name in ("home-300", "slow"))
+    (server.base / "shell" / "sessions").write_text(
+        "7 user0001 192.0.2.7 slow-in slow-out\n8 user0002 192.0.2.8 home-300-in home-300-out\n9 user0003 192.0.2.9\n"
+    )
+    questions = [Question(number, 1, f"user000{number}", f"s{number}", slow, fast) for number in (1, 2, 3)]
+
+    found = visit(load_targets(connection)[0], Sealer([KEY]), questions, driver_for("cisco_iosxe"))
+
+    assert [found[one].holds for one in questions] == [True, False, None]
+    assert "does not show under which policy" in found[questions[2]].problem
+
+
+def test_a_wave_of_two_hundred_changes_is_read_by_four_logins_one_after_the_other(world, server, connection):
+    (server.base / "shell" / "sessions").write_text("7 user0001 192.0.2.7 slow-in slow-out\n")
+    target, reader = load_targets(connection)[0], SessionReader(Sealer([KEY]))
+    wave = [Question(number, 1, "user0001", "s1", replace(SLOW, device_policy="slow")) for number in range(200)]
+    before, until = logins(server), time.monotonic() + 90
+
+    while any([reader.ask(target, question, driver_for("cisco_iosxe")) is None for question in wave]):
+        reader.turn()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+    assert {reader.ask(target, question, driver_for("cisco_iosxe")) for question in wave} == {Reading(True)}
+    assert logins(server) - before == 4
+    reader.close()
+
+
+def test_a_device_that_only_lists_everybody_is_asked_for_one_list_a_visit(world, server, connection):
+    (server.base / "shell" / "told").unlink(missing_ok=True)
+    show(server, ("s1", "user0001"), ("s2", "user0002"))
+    questions = [Question(number, 1, f"user000{number}", f"s{number}", FULL) for number in (1, 2, 3)]
+
+    found = visit(load_targets(connection)[0], Sealer([KEY]), questions, driver_for("vyos"))
+
+    assert [found[one].holds for one in questions] == [True, True, None]
+    assert server.told.count("show pppoe-server sessions") == 1

@@ -13,11 +13,22 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SESSIONS = {"00000007": ("anna", "192.0.2.7"), "00000008": ("anna", "192.0.2.8"), "00000009": ("bruno", "192.0.2.9")}
-# As IOS XE's command reference prints a session; `sessions` beside this has a line of number, name and address for each.
+# As IOS XE's command reference prints a session, with the policy maps below as a CSR1000V does; `sessions` beside this has a
+# line of number, name, address and, perhaps, policy maps for each.
 DETAILS = """Type: PPPoE, UID: {0}, State: authen, Identity: {1}
 IPv4 Address: {2}
 Session Up-time: 00:01:02, Last Changed: 00:01:02
 Switch-ID: 4106
+
+"""
+
+
+POLICIES = """Features:
+
+QoS Policy Map:
+Class-id    Dir   Policy Name Source
+0           In    {3}     Peruser
+1           Out   {4}    Peruser
 
 """
 
@@ -76,11 +87,21 @@ def obey(words: list[str], prompt: str) -> str:
             page([f"number {number}" for number in range(1, 18)])
         case ["show", "subscriber", "session", "username", wanted]:
             found = [one for one in cisco_sessions() if one[1] == wanted]
-            say("".join(DETAILS.format(*one) for one in found) or "% No active Subscriber Sessions\n\n")
+            say(
+                "".join((DETAILS + POLICIES * (len(one) > 3)).format(*one) for one in found)
+                or "% No active Subscriber Sessions\n\n"
+            )
         case ["show", "subscriber", "session"]:
             table = "Uniq ID Interface    State    Service     Up-time  TC Ct. Identifier\n"
-            rows = [f"{number} Vi1.1 authen Lterm 00:01:02 0 {name}\n" for number, name, _ in cisco_sessions()]
+            rows = [f"{number} Vi1.1 authen Lterm 00:01:02 0 {name}\n" for number, name, *_ in cisco_sessions()]
             say(table + "".join(rows))
+        case ["show", "pppoe-server", "sessions"]:
+            # As VyOS's documentation prints it, of the rows that `table` beside this has.
+            say(
+                " ifname | username |     ip    | rate-limit  | state  |  uptime\n--------+----------+-----------+-------------+--------+----------\n"
+            )
+            for row in (line.split() for line in (HERE / "table").read_text().splitlines()):
+                say(f" {row[1]}   | {row[2]} | {row[3]} | {row[5]} | {row[6]} | 00:00:11\n")
         case ["accel-cmd", "show", "sessions", columns, *match]:
             # As accel-ppp's own show_sessions.c prints it, of the rows that `table` beside this has.
             name = match[2].strip("^$") if match else ""

@@ -70,12 +70,20 @@ def test_ghosts_and_unknown_ones_count_together():
     )
 
 
-FULL, SLOW, WALLED = Gives(100, 20, frozenset()), Gives(2, 1, frozenset()), Gives(2, 1, frozenset({"walled"}))
-GIVES = {b"FFFF": FULL, b"SSSS": SLOW, b"WWWW": WALLED, b"OOOO": Gives(50, 10, None)}
+MBIT = 1_000_000
+
+
+def gives(down, up, lists=frozenset()):
+    return Gives(down * MBIT, up * MBIT, lists)
+
+
+FULL, SLOW, WALLED = gives(100, 20), gives(2, 1), gives(2, 1, frozenset({"walled"}))
+GIVES = {b"FFFF": FULL, b"SSSS": SLOW, b"WWWW": WALLED, b"OOOO": gives(50, 10, None)}
 
 
 def shown(down=None, up=None, lists=None, *, number=1):
-    return DeviceSession(f"s{number}", "anna", rate_down_bps=down, rate_up_bps=up, address_lists=lists)
+    rates = {"rate_down_bps": down and down * MBIT, "rate_up_bps": up and up * MBIT}
+    return DeviceSession(f"s{number}", "anna", **rates, address_lists=lists)
 
 
 def held(version, desired=b"FFFF1111", *, number=1):
@@ -87,7 +95,7 @@ def held(version, desired=b"FFFF1111", *, number=1):
     [
         (shown(100, 20), FULL, True),
         (shown(20, 100), FULL, False),
-        (shown(0, 0), Gives(0, 0, frozenset()), True),
+        (shown(0, 0), gives(0, 0), True),
         (shown(), FULL, None),
         # Half a pair says nothing.
         (shown(100, None), FULL, None),
@@ -100,6 +108,23 @@ def held(version, desired=b"FFFF1111", *, number=1):
 )
 def test_rates_must_be_the_same_and_the_lists_that_were_given_be_there(device, given, expected):
     assert agrees(device, given) is expected
+
+
+@pytest.mark.parametrize(
+    ("sold_bps", "shown_bps", "expected"),
+    # A mebibit is 1,048.576 kbit/s: a device that knows whole kilobits was told 1,049. No limit is no small rate.
+    [
+        (1_048_576, 1_049_000, True),
+        (1_048_576, 1_050_000, False),
+        (999, 0, False),
+        (1_000, 1_999, True),
+        (1_000, 2_000, False),
+    ],
+)
+def test_rates_are_compared_to_the_kilobit(sold_bps, shown_bps, expected):
+    device = DeviceSession("s1", "anna", rate_down_bps=shown_bps, rate_up_bps=shown_bps)
+
+    assert agrees(device, Gives(sold_bps, sold_bps, None)) is expected
 
 
 @pytest.mark.parametrize(

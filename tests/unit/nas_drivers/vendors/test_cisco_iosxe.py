@@ -140,8 +140,8 @@ def test_its_details_give_the_address_too_and_two_sessions_of_a_name_are_two() -
     twice = DETAILS + "\n" + DETAILS.replace("UID: 10", "UID: 11").replace("172.20.1.2", "172.20.1.3")
 
     assert CLI.read_sessions(twice) == (
-        DeviceSession("", "anna@isp.example", "172.20.1.2", up_s=71, local_name="10"),
-        DeviceSession("", "anna@isp.example", "172.20.1.3", up_s=71, local_name="11"),
+        DeviceSession("", "anna@isp.example", "172.20.1.2", up_s=71, local_name="10", policies=("out=home-300-out",)),
+        DeviceSession("", "anna@isp.example", "172.20.1.3", up_s=71, local_name="11", policies=("out=home-300-out",)),
     )
 
 

@@ -137,7 +137,9 @@ def test_a_session_is_never_named_by_its_username_alone_for_that_changes_the_fir
 
 def test_its_list_gives_subscribers_with_a_name_and_their_own_fields_not_those_of_their_services() -> None:
     assert CLI.read_sessions(EXTENSIVE) == (
-        DeviceSession("86794430", "anna", "10.10.75.128", "0200000000ab", local_name="86794431"),
+        DeviceSession(
+            "86794430", "anna", "10.10.75.128", "0200000000ab", local_name="86794431", policies=("home-300",)
+        ),
     )
 
 

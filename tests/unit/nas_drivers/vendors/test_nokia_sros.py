@@ -149,8 +149,8 @@ def test_the_tree_of_subscribers_is_read_and_nothing_is_ever_cleared() -> None:
 
     assert cli.show_session(ANNA) == "show service active-subscribers hierarchy subscriber anna"
     assert cli.read_sessions(TREE) == (
-        DeviceSession("", "anna", "100.64.0.1", "02000500000a"),
-        DeviceSession("", "bruno", None, "02000500000b"),
+        DeviceSession("", "anna", "100.64.0.1", "02000500000a", policies=("sla=sla-pppoe",)),
+        DeviceSession("", "bruno", None, "02000500000b", policies=("sla=sla-pppoe",)),
     )
     assert cli.clear_session(ANNA, cli.read_sessions(TREE)[0]) == ()
     # Where the subscriber id is another name, nobody is looked for by it.
