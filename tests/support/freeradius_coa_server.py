@@ -1,7 +1,7 @@
 """A FreeRADIUS that hears CoA- and Disconnect-Requests: an independent device, with its own view of every packet.
 
 It acknowledges, but for these User-Names: `gone` (refused with Session-Context-Not-Found), `refused` (refused without a
-cause), `silent` (no answer), `strict` (no answer unless the packet carries a Message-Authenticator and an Event-Timestamp of
+cause), `silent` (no answer), `slow` (acknowledged when the test says `go_on`, not before), `strict` (no answer unless the packet carries a Message-Authenticator and an Event-Timestamp of
 the last 300 s). What it heard stands in its detail file, as it prints it.
 """
 
@@ -25,6 +25,7 @@ raddbdir = {dir}
 run_dir = {dir}
 pidfile = {dir}/pid
 max_requests = 65536
+max_request_time = 60
 cleanup_delay = 5
 security {{
     max_attributes = 200
@@ -32,8 +33,8 @@ security {{
     status_server = no
 }}
 thread pool {{
-    start_servers = 1
-    max_servers = 1
+    start_servers = 2
+    max_servers = 2
     max_requests_per_server = 0
 }}
 client corrente {{
@@ -54,6 +55,11 @@ modules {{
     }}
     expr {{
     }}
+    exec wait_for_go {{
+        wait = yes
+        program = "{dir}/wait"
+        timeout = 60
+    }}
 }}
 instantiate {{
     expr
@@ -70,6 +76,9 @@ server default {{
             update control {{
                 &Response-Packet-Type := Do-Not-Respond
             }}
+        }}
+        if (&User-Name == "slow") {{
+            wait_for_go
         }}
         if (&User-Name == "strict") {{
             if (!&Message-Authenticator || !&Event-Timestamp || ("%{{expr:%l - %{{integer:Event-Timestamp}}}}" > 300)) {{
@@ -105,6 +114,14 @@ class CoaServer:
     secret: bytes
     directory: Path
 
+    def hold(self) -> None:
+        """From now on who is slow waits."""
+        (self.directory / "go").unlink(missing_ok=True)
+
+    def go_on(self) -> None:
+        """Who is slow is answered."""
+        (self.directory / "go").touch()
+
     def heard(self) -> list[dict[str, list[str]]]:
         """The requests so far: attribute name to its values in order, as FreeRADIUS prints them."""
         file = self.directory / "detail"
@@ -123,6 +140,8 @@ def freeradius_coa_server(directory: Path, secret: str = "testing secret") -> It
     """FreeRADIUS as a device, until the block ends."""
     server = CoaServer(free_port(), secret.encode(), directory)
     (directory / "radiusd.conf").write_text(_CONFIG.format(dir=directory, secret=secret, port=server.port))
+    (directory / "wait").write_text(f"#!/bin/sh\nuntil [ -e {directory}/go ]; do sleep 0.02; done\n")
+    (directory / "wait").chmod(0o755)
     child = subprocess.Popen(
         ["/usr/sbin/freeradius", "-f", "-d", str(directory), "-l", str(directory / "log")],
         stdout=subprocess.DEVNULL,
