@@ -20,6 +20,7 @@ from control_plane.store.device_views import load_reading
 from control_plane.store.targets import load_targets
 from nas_drivers.driver import driver_for
 from nas_drivers.policy import BitRate, RatePair, SessionPolicy
+from nas_drivers.vendors.cisco_iosxr import CiscoIosXrDriver, Options
 from radius_hooks.sealing import Sealer, nas_ssh_row
 
 pytestmark = [pytest.mark.db, pytest.mark.lab]
@@ -121,6 +122,19 @@ def test_a_cisco_stand_in_that_shows_policy_maps_proves_a_change_by_their_names(
 
     assert [found[one].holds for one in questions] == [True, False, None]
     assert "does not show under which policy" in found[questions[2]].problem
+
+
+def test_a_cisco_stand_in_that_still_has_the_old_service_beside_the_new_one_is_in_drift(world, server, connection):
+    fast, slow = (replace(FULL, device_policy=name) for name in ("home-300", "slow"))
+    by_service = CiscoIosXrDriver(Options(device_policy_as="service"))
+    (server.base / "shell" / "sessions").write_text(
+        "1 user0001 192.0.2.7 slow iptv\n2 user0002 192.0.2.8 home-300 slow\n3 user0003 192.0.2.9 iptv\n"
+    )
+    questions = [Question(number, 1, f"user000{number}", f"s{number}", slow, fast) for number in (1, 2, 3)]
+
+    found = visit(load_targets(connection)[0], Sealer([KEY]), questions, by_service)
+
+    assert [found[one].holds for one in questions] == [True, False, None]
 
 
 def test_a_wave_of_two_hundred_changes_is_read_by_four_logins_one_after_the_other(world, server, connection):

@@ -92,3 +92,14 @@ def test_a_repeat_of_a_disconnect_whose_answers_were_lost_gets_the_answer_that_s
     # The session is gone by now: a request that were taken for a new one would be refused.
     assert outcome == Acked(sends=3)
     assert gateway.charon.log().count("received retransmit of RADIUS Disconnect-Request") == 2
+
+
+def test_a_session_that_logged_in_by_eap_mschapv2_is_limited_and_ended_in_the_same_way(tmp_path):
+    with strongswan_gateway(tmp_path, method="eap-mschapv2") as gateway:
+        gateway.log_in()
+        assert "EAP method EAP_MSCHAPV2 succeeded" in gateway.client.log()
+        asker = Asker(gateway.provider, ChangeTarget(1, GATEWAY, PORT, SECRET.encode()))
+
+        assert asker.ask(COA, ANNA, timeout(7200)) == Acked()
+        assert asker.ask(DISCONNECT, ANNA) == Acked()
+        wait_for_the_end(gateway)

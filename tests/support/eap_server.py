@@ -1,4 +1,4 @@
-"""A FreeRADIUS that checks EAP-MD5 for one device in another namespace and keeps its accounting: the server that 802.1X
+"""A FreeRADIUS that checks EAP-MD5 and EAP-MSCHAPv2 for one device in another namespace and keeps its accounting: the server that 802.1X
 switches and VPN gateways ask. What logs in here is ended by our sender, not by this server.
 """
 
@@ -41,6 +41,10 @@ modules {{
         timer_expire = 60
         md5 {{
         }}
+        mschapv2 {{
+        }}
+    }}
+    mschap {{
     }}
     files {{
         usersfile = {dir}/users
@@ -64,10 +68,12 @@ server default {{
     }}
     authorize {{
         files
+        mschap
         eap
     }}
     authenticate {{
         eap
+        mschap
     }}
     accounting {{
         detail

@@ -33,9 +33,7 @@ ieee8021x=1
 eap_reauth_period=0
 own_ip_addr={SWITCH}
 nas_identifier=switch-north
-auth_server_addr={OURS}
-auth_server_port=1812
-auth_server_shared_secret={SECRET}
+{{checks}}
 acct_server_addr={OURS}
 acct_server_port=1813
 acct_server_shared_secret={SECRET}
@@ -44,6 +42,15 @@ radius_das_client={OURS} {SECRET}
 radius_das_time_window=300
 radius_das_require_event_timestamp=1
 radius_das_require_message_authenticator=1
+"""
+
+_BY_RADIUS = f"""auth_server_addr={OURS}
+auth_server_port=1812
+auth_server_shared_secret={SECRET}
+"""
+# A user of the switch itself, of whom no RADIUS server ever heard.
+_BY_ITSELF = """eap_server=1
+eap_user_file={dir}/users
 """
 
 _SUPPLICANT = f"""
@@ -121,8 +128,11 @@ class Switch:
 
 
 @contextmanager
-def hostapd_switch(directory: Path) -> Iterator[Switch]:
-    """The switch and the RADIUS server behind it, until the block ends; nobody is logged in yet."""
+def hostapd_switch(directory: Path, *, by_itself: bool = False) -> Iterator[Switch]:
+    """The switch and the RADIUS server behind it, until the block ends; nobody is logged in yet.
+
+    `by_itself`: hostapd's own EAP server lets users in, and RADIUS hears of them by accounting alone.
+    """
     with ExitStack() as stack:
         # Control sockets have paths of at most 107 octets.
         short = Path(tempfile.mkdtemp(prefix="switch-"))
@@ -135,8 +145,10 @@ def hostapd_switch(directory: Path) -> Iterator[Switch]:
                 provider, directory / "radius", own=OURS, device=SWITCH, secret=SECRET, users={USERNAME: _PASSWORD}
             )
         )
+        checks = (_BY_ITSELF if by_itself else _BY_RADIUS).format(dir=short)
+        (short / "users").write_text(f'"{USERNAME}" MD5 "{_PASSWORD}"\n')
         for name, text in (("hostapd.conf", _HOSTAPD), ("supplicant.conf", _SUPPLICANT)):
-            (short / name).write_text(text.format(dir=short))
+            (short / name).write_text(text.format(dir=short, checks=checks))
         log = short / "hostapd.log"
         stack.enter_context(device.daemon("hostapd", "-d", str(short / "hostapd.conf"), log=log))
         wait_for(lambda: "AP-ENABLED" in log.read_text(), "hostapd is up", said=log)

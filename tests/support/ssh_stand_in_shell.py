@@ -91,6 +91,19 @@ def obey(words: list[str], prompt: str) -> str:
                 "".join((DETAILS + POLICIES * (len(one) > 3)).format(*one) for one in found)
                 or "% No active Subscriber Sessions\n\n"
             )
+        case ["show", "subscriber", "session", "filter", "username", wanted, "detail"]:
+            # As an ASR 9000 prints it.
+            for number, name, address, *_ in (one for one in cisco_sessions() if one[1] == wanted):
+                say(
+                    f"Interface:                Gi0/0/0/0.ppp{number}\nIPv4 Address:             {address}, VRF: default\n"
+                )
+                say(f"Account-Session Id:       s{number}\nUser name:                {name}\n\n")
+        case ["show", "subscriber", "running-config", "interface", "name", interface]:
+            # As IOS XR 7.4.2 prints it, the services being what stands behind number, name and address.
+            say("Building configuration...\n!! IOS XR Configuration 7.4.2\ndynamic-template\n")
+            for _, _, _, *services in (one for one in cisco_sessions() if interface.endswith(f"ppp{one[0]}")):
+                say("".join(f" type service-profile {one}\n  service-policy input {one}-in\n !\n" for one in services))
+            say("!\nend\n")
         case ["show", "subscriber", "session"]:
             table = "Uniq ID Interface    State    Service     Up-time  TC Ct. Identifier\n"
             rows = [f"{number} Vi1.1 authen Lterm 00:01:02 0 {name}\n" for number, name, *_ in cisco_sessions()]

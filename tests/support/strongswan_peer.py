@@ -1,6 +1,6 @@
 """strongSwan's charon as a VPN gateway that takes RFC 5176's requests (its plugin eap-radius), and a second one as its client.
 
-The client logs in by IKEv2 with EAP-MD5, which the gateway has checked by FreeRADIUS. The IKE_SA has no child, so no
+The client logs in by IKEv2 with EAP-MD5 or EAP-MSCHAPv2, which the gateway has checked by FreeRADIUS. The IKE_SA has no child, so no
 kernel has to know IPsec. States are read by swanctl.
 """
 
@@ -27,7 +27,7 @@ _OUTER, _CLIENT = "198.51.100.1", "198.51.100.2"
 
 _PLUGINS = (
     "random nonce openssl pem pkcs1 x509 revocation constraints pubkey pkcs8 hmac kdf md5 sha1 sha2 aes gmp "
-    "curve25519 kernel-netlink socket-default vici eap-identity eap-md5"
+    "curve25519 kernel-netlink socket-default vici eap-identity eap-md5 eap-mschapv2"
 )
 _DAEMON = """
 charon-systemd {{
@@ -100,24 +100,24 @@ connections {{
 }}
 """
 _CLIENT_CONNECTION = f"""
-connections {{
-    home {{
+connections {{{{
+    home {{{{
         version = 2
         local_addrs = {_CLIENT}
         remote_addrs = {_OUTER}
         proposals = aes128-sha256-modp2048
         childless = force
-        local {{
-            auth = eap-md5
+        local {{{{
+            auth = {{method}}
             id = {USERNAME}
             eap_id = {USERNAME}
-        }}
-        remote {{
+        }}}}
+        remote {{{{
             auth = psk
             id = gateway.isp.example
-        }}
-    }}
-}}
+        }}}}
+    }}}}
+}}}}
 """
 
 
@@ -159,8 +159,8 @@ class Gateway:
 
 
 @contextmanager
-def strongswan_gateway(directory: Path) -> Iterator[Gateway]:
-    """All of it, until the block ends; nobody is logged in yet."""
+def strongswan_gateway(directory: Path, *, method: str = "eap-md5") -> Iterator[Gateway]:
+    """All of it, until the block ends; nobody is logged in yet. The client's `method` is eap-md5 or eap-mschapv2."""
     with ExitStack() as stack:
         # Control sockets have paths of at most 107 octets.
         short = Path(tempfile.mkdtemp(prefix="gateway-"))
@@ -177,7 +177,7 @@ def strongswan_gateway(directory: Path) -> Iterator[Gateway]:
             stack.enter_context(_charon(place, short / name, radius=radius, connection=connection))
             for place, name, radius, connection in (
                 (device, "gateway", _RADIUS, _GATEWAY_CONNECTION),
-                (subscriber, "client", "", _CLIENT_CONNECTION),
+                (subscriber, "client", "", _CLIENT_CONNECTION.format(method=method)),
             )
         )
         yield Gateway(provider, gateway, client, server)
