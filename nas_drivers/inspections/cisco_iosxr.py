@@ -1,7 +1,7 @@
 """Cisco IOS-XR: the lists of methods that subscribers' logins go through, as they stand in its configuration.
 
-`show running-config aaa` prints hashed passwords of its own users too, which are not looked at. UNCONFIRMED on a real router: that
-the user's group may print it (task aaa, read).
+`show running-config aaa` prints hashed passwords of its own users too, which are not looked at. It wants the task
+`aaa`, which the user of our setup does not have: not checked, then. UNCONFIRMED on a real router: that ` task read aaa` is enough.
 
 Source: Cisco, ASR 9000 BNG Command Reference, `aaa authentication subscriber`; ASR 9000 BNG Configuration Guide (AAA).
 Next: ../method_lists.py

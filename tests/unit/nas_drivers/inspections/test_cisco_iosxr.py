@@ -13,7 +13,8 @@ usergroup operators
  taskgroup operator
 !
 username corrente
- group netadmin
+ group operator
+ group CORRENTE
  secret 10 SECRETHASH
 !
 aaa group server radius CORRENTE
