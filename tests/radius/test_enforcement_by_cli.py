@@ -64,9 +64,10 @@ def _number(session: Any) -> str:
     return str(session.nas_port)
 
 
-def list_sessions(world: Any, server: SshServer) -> None:
-    """The shell shows what is online on the simulated device."""
-    rows = [f"{_number(one)} {one.subscriber.username} {one.address}\n" for one in world.tell(world.nas.sessions.all)]
+def list_sessions(world: Any, server: SshServer, *, but: str = "") -> None:
+    """The shell shows what is online on the simulated device, `but` for one subscriber."""
+    online = [one for one in world.tell(world.nas.sessions.all) if one.subscriber.username != but]
+    rows = [f"{_number(one)} {one.subscriber.username} {one.address}\n" for one in online]
     (server.base / "shell" / "sessions").write_text("".join(rows))
 
 
@@ -96,6 +97,28 @@ def test_a_device_that_refuses_disconnects_is_told_by_its_command_line_a_stand_i
         assert [words for way, _, words in packets if way == "sent"] == [f"command = {show}", f"command = {clear}"]
         assert f"UID: {number}" in packets[1][2]
         assert [line for line in server.told if line and not line.startswith("terminal")] == [show, clear]
+
+
+def test_a_session_that_the_device_does_not_list_is_cut_by_nothing_not_even_by_its_username(database, server):
+    with (
+        enforcement_world(database, vendor="generic") as world,
+        with_command_line(world, server),
+        working(world),
+    ):
+        world.dial("anna", "bruno")
+        # Anna's line is gone on the device, and nobody told us; the command line knows bruno alone.
+        list_sessions(world, server, but="anna")
+        world.tell(lambda: world.nas.faults.add(Fault(FaultKind.NAK, on=CHANGES, error_cause=406)))
+
+        world.place("anna", "blocked")
+
+        world.wait_for(CLOSED)
+        assert world.execute("SELECT state::text, method::text, error_cause FROM enforcement") == [
+            ("superseded", "cli", 503)
+        ]
+        assert [line for line in server.told if line.startswith("clear")] == []
+        world.wait_for("SELECT count(*) = 1 FROM session")
+        assert world.execute("SELECT username FROM session") == [("bruno",)]
 
 
 def test_a_command_that_real_vtysh_refuses_is_said_in_its_words_and_nothing_more_is_typed(database, server):

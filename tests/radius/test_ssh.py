@@ -13,6 +13,7 @@ import pytest
 from support.ssh_server import PASSWORD, ssh_server
 
 from nas_drivers.cli_dialect import CliStep
+from nas_drivers.transport import ssh
 from nas_drivers.transport.ssh import (
     SshAccess,
     SshDevice,
@@ -38,6 +39,19 @@ def access(server):
     (server.base / "shell" / "gone").unlink(missing_ok=True)
     (server.base / "shell" / "told").unlink(missing_ok=True)
     return SshAccess(1, "127.0.0.1", "stand-in", PASSWORD, server.host_key(), "cisco_ios", server.port, timeout_s=10)
+
+
+@pytest.fixture
+def root_log():
+    """All that reaches the root logger, at any level."""
+    told, root = [], logging.getLogger()
+    before, handler = root.level, logging.Handler()
+    handler.emit = told.append
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield told
+    root.removeHandler(handler)
+    root.setLevel(before)
 
 
 @contextmanager
@@ -180,9 +194,34 @@ def test_real_sshd_refuses_a_wrong_password_and_no_message_or_log_has_it(access,
     assert (out, err) == ("", "")
 
 
-def test_a_password_that_the_stand_in_shell_shows_is_not_kept(access):
+def test_a_password_that_the_stand_in_shell_shows_is_neither_kept_nor_told_to_the_log(access, root_log):
     with SshDevice(access) as device:
         assert device.ask(f"echo user corrente password {PASSWORD}") == "user corrente password ********"
+
+    assert root_log == []
+
+
+def test_a_password_in_what_the_stand_in_shell_waits_with_is_not_in_the_message(access):
+    with (
+        SshDevice(replace(access, timeout_s=3)) as device,
+        pytest.raises(SshUnreachableError, match=r"it waits with 'is \*{8} right\?'") as caught,
+    ):
+        device.ask(f"ask is {PASSWORD} right?")
+
+    assert PASSWORD not in str(caught.value)
+
+
+def test_a_stand_in_shell_that_floods_is_left_before_its_time_is_over(access, monkeypatch):
+    monkeypatch.setattr(ssh, "_SHOWN_MAX", 100_000)
+    begin = time.monotonic()
+
+    with (
+        SshDevice(replace(access, timeout_s=30)) as device,
+        pytest.raises(SshUnreachableError, match="it shows more than 100000 characters"),
+    ):
+        device.ask("flood")
+
+    assert time.monotonic() - begin < 20
 
 
 def test_real_sshd_with_another_key_than_the_confirmed_one_is_told_no_password(server, access):

@@ -151,6 +151,12 @@ def obey(words: list[str], prompt: str) -> str:
             while True:
                 say(".")
                 time.sleep(0.1)
+        case ["flood"]:
+            while True:
+                say("x" * 200 + "\n")
+        case ["ask", *rest]:
+            say(" ".join(rest))
+            sys.stdin.readline()
         case ["leave"]:
             sys.exit()
         case ["echo", *rest]:
