@@ -789,6 +789,7 @@ CREATE TABLE session (
     applied_version      bytea CHECK (octet_length(applied_version) = 8),
     applied_by           applied_source,
     applied_at           timestamptz,
+    nas_port_id          text NOT NULL DEFAULT '',
     CONSTRAINT session_applied_together CHECK ((applied_version IS NULL) = (applied_by IS NULL) AND (applied_by IS NULL) = (applied_at IS NULL)),
     CONSTRAINT session_nat_block CHECK ((nat_address IS NULL) = (nat_first_port IS NULL) AND (nat_first_port IS NULL) = (nat_last_port IS NULL)
         AND (nat_first_port IS NULL OR (nat_first_port BETWEEN 0 AND 65535 AND nat_last_port BETWEEN nat_first_port AND 65535)))
@@ -800,6 +801,7 @@ COMMENT ON COLUMN session.policy_version IS 'What the session was given at login
 COMMENT ON COLUMN session.applied_version IS 'What it runs under by a later word than its login; until there is one, policy_version. A revision of zeros fits no profile that is known.';
 COMMENT ON COLUMN session.applied_at IS 'When the change was verified, the device was read, or its record with another Class was received.';
 COMMENT ON COLUMN session.line IS 'Circuit id, or NAS-Port-Id, or NAS-Port: which access line of the NAS.';
+COMMENT ON COLUMN session.nas_port_id IS 'NAS-Port-Id as the device writes it, for changes that name it; empty where it is none or no plain text.';
 CREATE INDEX session_account ON session (account_id) WHERE account_id IS NOT NULL;
 CREATE INDEX session_by_id ON session (nas_id, acct_session_id);
 CREATE INDEX session_by_username ON session (username);
@@ -843,6 +845,7 @@ CREATE TABLE closed_session (
     applied_version bytea CHECK (octet_length(applied_version) = 8),
     applied_by      applied_source,
     applied_at      timestamptz,
+    nas_port_id     text NOT NULL DEFAULT '',
     PRIMARY KEY (session_key, ended_at),
     CONSTRAINT closed_session_applied_together CHECK ((applied_version IS NULL) = (applied_by IS NULL) AND (applied_by IS NULL) = (applied_at IS NULL)),
     CONSTRAINT closed_session_nat_block CHECK ((nat_address IS NULL) = (nat_first_port IS NULL) AND (nat_first_port IS NULL) = (nat_last_port IS NULL)

@@ -81,7 +81,7 @@ class SessionIdentity:
     """What is known of a live session that a device may find it by. None: not known.
 
     `nas_address` and `nas_identifier` are what the device calls itself in its own requests. `mac` is twelve hex digits in
-    lower case. `line` is a circuit id, a NAS-Port-Id or a NAS-Port: which one is not known, so nothing is found by it yet.
+    lower case. `nas_port_id` is the port as the device itself named it in accounting.
     `class_octets` is the Class that the session carries now.
     """
 
@@ -92,5 +92,5 @@ class SessionIdentity:
     framed_ipv4: IPv4Address | None = None
     framed_ipv6_prefix: IPv6Network | None = None
     mac: str | None = None
-    line: str | None = None
+    nas_port_id: str | None = None
     class_octets: bytes | None = None

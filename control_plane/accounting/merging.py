@@ -116,6 +116,7 @@ def open_session(record: AccountingRecord, *, nas_id: int, account_id: int | Non
         addresses_since=started_at,
         mac=record.mac,
         line=record.line,
+        nas_port_id=record.nas_port_id,
     )
     advanced = _advance(empty, record, time_s)
     # The first interval would be the whole session so far, which says nothing of the device's interim interval.
@@ -216,6 +217,7 @@ def _advance(state: SessionState, record: AccountingRecord, time_s: int) -> Fold
         interim_interval_s=gap_s if learned else state.interim_interval_s,
         mac=record.mac or state.mac,
         line=record.line or state.line,
+        nas_port_id=record.nas_port_id or state.nas_port_id,
         stale=False,
     )
     return Folded(new, counted.used_in, counted.used_out, since, until, holdings)
@@ -270,13 +272,20 @@ def _with_addresses(state: SessionState, record: AccountingRecord, at: int) -> t
 
 def _completed(state: SessionState, record: AccountingRecord) -> SessionState:
     """A late record brings nothing new but may fill what was never said."""
-    if (state.username or not record.username) and (state.mac or not record.mac) and (state.line or not record.line):
+    pairs = (
+        (state.username, record.username),
+        (state.mac, record.mac),
+        (state.line, record.line),
+        (state.nas_port_id, record.nas_port_id),
+    )
+    if all(known or not said for known, said in pairs):
         return state
     return replace(
         state,
         username=state.username or record.username,
         mac=state.mac or record.mac,
         line=state.line or record.line,
+        nas_port_id=state.nas_port_id or record.nas_port_id,
     )
 
 

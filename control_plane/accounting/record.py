@@ -91,6 +91,7 @@ class AccountingRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     nat: NatBlock | None
     mac: str
     line: str
+    nas_port_id: str
     terminate_cause: str | None
     clock_ahead_s: int | None = None
 
@@ -141,6 +142,7 @@ def read_accounting_record(record: DetailRecord) -> AccountingRecord | Unusable:
         nat=_nat_block(record.attributes),
         mac=normal_mac(get("Calling-Station-Id", "").strip('"')),
         line=_line(record.attributes),
+        nas_port_id=_port_id(get("NAS-Port-Id", "")),
         terminate_cause=get("Acct-Terminate-Cause"),
         clock_ahead_s=clock_ahead_s,
     )
@@ -274,3 +276,9 @@ def _line(attributes: dict[str, str]) -> str:
     else:
         port_id = read_octets(port_id).decode(errors="backslashreplace").replace("\0", "\\000")
     return line_of(normal_circuit_id(circuit_id) if circuit_id else "", port_id, get("NAS-Port", ""))
+
+
+def _port_id(printed: str) -> str:
+    """What a change may be addressed with: the device's own words, octet by octet, or nothing where that is no plain text."""
+    text, plain = read_string(printed)
+    return text if plain else ""

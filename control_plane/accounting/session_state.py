@@ -60,6 +60,7 @@ class SessionState(msgspec.Struct, frozen=True, gc=False):
     addresses_since: int
     mac: str
     line: str
+    nas_port_id: str
     stale: bool = False
     ended_at: int | None = None
     ended_by: SessionEnd | None = None

@@ -77,7 +77,7 @@ def _identity(change: Change, nas: NasTarget) -> SessionIdentity:
         framed_ipv4=change.framed_ipv4,
         framed_ipv6_prefix=change.framed_ipv6_prefix,
         mac=change.mac,
-        line=change.line,
+        nas_port_id=change.nas_port_id,
     )
 
 

@@ -63,7 +63,7 @@ class Change:
     framed_ipv4: IPv4Address | None
     framed_ipv6_prefix: IPv6Network | None
     mac: str | None
-    line: str | None
+    nas_port_id: str | None
     own_names: list[str]
 
     @property
@@ -116,7 +116,7 @@ SELECT e.id, e.session_key, e.nas_id, e.account_id, e.acct_session_id, e.usernam
     CASE WHEN d.profile_id IS NOT NULL THEN r.revision || d.account_revision END AS wanted_version,
     d.account_id IS NOT NULL AND (d.profile_id IS NULL OR r.profile_id IS NOT NULL) AS wanted_known,
     s.class_key, coalesce(s.framed_ipv4, x.framed_ipv4) AS framed_ipv4, s.framed_ipv6_prefix,
-    nullif(coalesce(s.mac, x.mac), '') AS mac, nullif(s.line, '') AS line,
+    nullif(coalesce(s.mac, x.mac), '') AS mac, nullif(s.nas_port_id, '') AS nas_port_id,
     CASE WHEN a.own_attributes <> '[]' THEN ARRAY(SELECT DISTINCT item ->> 0 FROM jsonb_array_elements(a.own_attributes) AS block,
         jsonb_array_elements(block -> 'reply') AS item) ELSE '{}' END AS own_names
 FROM enforcement e LEFT JOIN session s ON s.session_key = e.session_key

@@ -31,7 +31,7 @@ _SESSION_COLUMNS: Final = (
     "date_part('epoch', received_at)::bigint, session_time_s, octets_in, octets_out, counter_in::text, counter_out::text, "
     "interim_interval_s, host(framed_ipv4), host(framed_ipv6_address), framed_ipv6_prefix::text, "
     "delegated_ipv6_prefix::text, host(nat_address), nat_first_port, nat_last_port, "
-    "date_part('epoch', {since})::bigint, mac, line"
+    "date_part('epoch', {since})::bigint, mac, line, nas_port_id"
 )
 _LIVE: Final = f"SELECT {_SESSION_COLUMNS.format(updated='updated_at', since='addresses_since')}, stale FROM session"
 _CLOSED: Final = (
@@ -142,8 +142,8 @@ def _states(connection: Connection, sql: str, parameters: tuple[object, ...]) ->
 
 def _state(row: TupleRow) -> SessionState:
     nat = None if row[20] is None else NatBlock(row[20], row[21], row[22])
-    end = () if len(row) == 27 else (row[27], _END[row[28]], row[29])
-    values = (*row[:13], int(row[13]), int(row[14]), *row[15:20], nat, *row[23:27], *end)
+    end = () if len(row) == 28 else (row[28], _END[row[29]], row[30])
+    values = (*row[:13], int(row[13]), int(row[14]), *row[15:20], nat, *row[23:28], *end)
     return SessionState(*values)
 
 

@@ -27,7 +27,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming_session (
     octets_in bigint, octets_out bigint, counter_in numeric, counter_out numeric, interim_interval_s integer,
     framed_ipv4 inet, framed_ipv6_address inet, framed_ipv6_prefix cidr, delegated_ipv6_prefix cidr,
     nat_address inet, nat_first_port integer, nat_last_port integer, addresses_since bigint, mac text, line text,
-    stale boolean, ended_at bigint, ended_by text, terminate_cause text,
+    nas_port_id text, stale boolean, ended_at bigint, ended_by text, terminate_cause text,
     applied_version bytea, applied_by applied_source, applied_at timestamptz
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_progress (
@@ -47,7 +47,7 @@ _SAME_COLUMNS: Final = (
     "session_key, nas_id, acct_session_id, username, account_id, class_key, policy_version, started_at, {updated}"
     "received_at, session_time_s, octets_in, octets_out, counter_in, counter_out, interim_interval_s, framed_ipv4, "
     "framed_ipv6_address, framed_ipv6_prefix, delegated_ipv6_prefix, nat_address, nat_first_port, nat_last_port, {since}"
-    "mac, line"
+    "mac, line, nas_port_id"
 )
 
 
@@ -218,7 +218,8 @@ def _session_row(state: SessionState) -> str:
         f"{state.framed_ipv6_address or _NULL}\t{state.framed_ipv6_prefix or _NULL}\t"
         f"{state.delegated_ipv6_prefix or _NULL}\t"
         f"{f'{nat.address}{_TAB}{nat.first_port}{_TAB}{nat.last_port}' if nat else _NO_NAT}\t"
-        f"{state.addresses_since}\t{_text(state.mac)}\t{_text(state.line)}\t{'t' if state.stale else 'f'}\t"
+        f"{state.addresses_since}\t{_text(state.mac)}\t{_text(state.line)}\t{_text(state.nas_port_id)}\t"
+        f"{'t' if state.stale else 'f'}\t"
         f"{_or_null(state.ended_at)}\t{state.ended_by.value if state.ended_by else _NULL}\t"
         f"{_text(state.terminate_cause) if state.terminate_cause else _NULL}\n"
     )

@@ -3,11 +3,14 @@
 `e` is to the subscriber, `i` from it. Which queue or policer of the profile carries a subscriber's traffic is the operator's
 design, so it is an option. A rate that is no whole number of kbit/s is rounded up: nobody gets less than was sold.
 
-A change finds its session by what stands highest in SR OS's own table: NAS-Port-Id with one address, then Acct-Session-Id.
+SR OS finds a session by the highest key that a request has, and all others must mean the same one, or it answers 503: NAS-Port-Id with
+one address stands first, then Acct-Session-Id as a number. Both go out, and after a 503 Acct-Session-Id alone: a host of a retail
+service, or a NAS-Port-Id with a prefix, is not found by the first.
 The command line shows and never clears: a command that ends one session is UNCONFIRMED.
 
-Source: Nokia 7750 SR RADIUS Attributes Reference Guide 14.0.R4, tables 3 (attribute 126: "kilobits per second") and 86 (keys);
-22.5, "Alc-Subscriber-QoS-Override"; MD-CLI Command Reference 23.10 (`aaa radius coa-port`); docs/drivers/nokia_sros.md.
+Source: Nokia 7750 SR RADIUS Attributes Reference Guide 14.0.R4 (3HE 10793), table 3 (attributes 12, 13, 126, 131, 181) and section
+2.4.1 with table 86 (keys); 22.5.R1, "Alc-Subscriber-QoS-Override attribute details"; 23.3.R1, "RADIUS CoA and disconnect message
+attributes"; MD-CLI Command Reference 23.10 (`aaa radius coa-port`); docs/drivers/nokia_sros.md.
 Next: ../dictionaries/canonical.py
 """
 
@@ -55,7 +58,7 @@ class Options:
     ipv6_pool_attribute: Literal["Alc-SLAAC-IPv6-Pool", "Framed-IPv6-Pool"] = "Alc-SLAAC-IPv6-Pool"
     filter_attribute: Literal["none", "Alc-Subscriber-Filter"] = "none"
     class_by_coa: bool = False
-    line_is_nas_port_id: bool = False
+    port_key: bool = True
     subscriber_id_is_username: bool = False
 
     def __post_init__(self) -> None:
@@ -183,19 +186,13 @@ class NokiaDriver:
         return live + (class_attribute(class_octets) if self.options.class_by_coa else ())
 
     def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
-        """NAS-Port-Id with the address where the line is known to be one; Acct-Session-Id, its second key, is always there."""
+        """NAS-Port-Id with one address or prefix, neither of them a key alone, then Acct-Session-Id."""
         known = name_and_session(identity)
-        if detail == 2:
-            return known
         address = framed_address(identity) + framed_prefix(identity)
-        port = (
-            (Attribute("NAS-Port-Id", ":=", identity.line),)
-            if self.options.line_is_nas_port_id and identity.line and address
-            else ()
-        )
-        if detail == 0:
-            return known + (address + port if port else ())
-        return known + address + port + nas_address(identity)
+        port = (Attribute("NAS-Port-Id", ":=", identity.nas_port_id),) if identity.nas_port_id and address else ()
+        if (self.options.port_key and port and detail != 2) or detail == 1:
+            known += address + port
+        return known + nas_address(identity) if detail == 1 else known
 
     def runs_under(self, found: DeviceSession, new: SessionPolicy, *, old: SessionPolicy | None) -> bool | None:
         """By the SLA profile in the tree, which has no overrides: where there is one, another profile alone is telling."""

@@ -85,7 +85,7 @@ IDENTITIES = st.builds(
     framed_ipv4=st.none() | st.just(IPv4Address("100.64.0.1")),
     framed_ipv6_prefix=st.none() | st.just(IPv6Network("2001:db8:1::/64")),
     mac=st.none() | st.just("0200000000ab"),
-    line=st.none() | st.just("eth 1/1:7"),
+    nas_port_id=st.none() | st.just("eth 1/1:7"),
     class_octets=st.none() | st.just(CLASS),
 )
 MBIT: Final = 1_000_000
@@ -460,7 +460,7 @@ def test_name_and_session_id_are_always_there_and_more_detail_is_more(
 WITH_CLI: Final = {case: driver for case, driver in CASES.items() if driver.cli is not None}
 every_cli = pytest.mark.parametrize("driver", WITH_CLI.values(), ids=WITH_CLI)
 ANNA: Final = SessionIdentity(
-    "anna", "81000001", framed_ipv4=IPv4Address("100.64.0.1"), mac="0200000000ab", line="ge-0/0/1.100"
+    "anna", "81000001", framed_ipv4=IPv4Address("100.64.0.1"), mac="0200000000ab", nas_port_id="ge-0/0/1.100"
 )
 FOUND: Final = DeviceSession("81000001", "anna", "100.64.0.1", "0200000000ab", local_name="pp0.3221225472")
 
@@ -496,7 +496,7 @@ def test_a_command_line_that_clears_sessions_is_the_last_step_of_a_ladder(driver
 @every_cli
 @pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
 def test_a_hostile_name_never_reaches_a_command_line(driver: NasDriver, hostile: str) -> None:
-    for name in ("username", "acct_session_id", "line"):
+    for name in ("username", "acct_session_id", "nas_port_id"):
         _refused_or_absent(driver, replace(ANNA, **{name: hostile}), FOUND, hostile)
     for name in ("acct_session_id", "username", "framed_ipv4", "mac", "local_name"):
         _refused_or_absent(driver, ANNA, replace(FOUND, **{name: hostile}), hostile)

@@ -345,6 +345,19 @@ def test_names_with_control_octets_are_stored_escaped_and_are_nobodys(world, dat
     assert rows(database, USED.format("day")) == [(0, 0)]
 
 
+def test_the_port_that_a_device_names_stays_with_its_session_beside_the_line(world, database):
+    port = {"NAS_Port_Id": '"lag-1:10.300"', "ADSL_Agent_Circuit_Id": "0x6f6c742d31"}
+    spool(world, detail("Start", key=KEY, time=0, **port))
+    spool(world, detail("Start", session="s2", key=OTHER, time=0, **port))
+    ship(world)
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 60, time=60, octets=(1, 1)))
+    spool(world, detail("Stop", session="s2", key=OTHER, at=NOON + 60, time=60, octets=(1, 1)))
+    ship(world)
+
+    for table in ("session", "closed_session"):
+        assert rows(database, f"SELECT nas_port_id, line FROM {table}") == [("lag-1:10.300", "olt-1")]
+
+
 def test_what_is_older_than_its_retention_is_left_out(accounts, database, tmp_path):
     kept = {"usage_hour_days": 90, "usage_day_days": 365, "address_history_days": 90, "closed_session_days": 90}
     world = settings_for(tmp_path, database, retention=kept)

@@ -135,3 +135,17 @@ def test_of_many_that_are_due_a_turn_locks_little_more_than_it_takes(database, c
 def test_a_statement_is_never_compiled_that_costs_seconds_before_the_first_row(database):
     with db.connect(database, name="test") as connection:
         assert one(connection, "SHOW jit") == "off"
+
+
+def test_a_change_knows_the_port_as_the_device_names_it_and_of_one_that_has_none_nothing(connection, nases):
+    (first,), (second,) = want(connection, nases[0], 1), want(connection, nases[1], 1)
+    connection.execute(
+        "UPDATE session s SET nas_port_id = 'lag-1:10.300', line = 'olt-1' FROM enforcement e "
+        "WHERE e.session_key = s.session_key AND e.id = %s",
+        (first,),
+    )
+    connection.commit()
+
+    taken = {change.id: change.nas_port_id for change in take_due(connection, now=NOW, limit=500, per_nas=64, busy={})}
+
+    assert taken == {first: "lag-1:10.300", second: None}

@@ -85,7 +85,7 @@ IDENTITY: Final = SessionIdentity(
     nas_identifier="bras-1",
     framed_ipv4=IPv4Address("100.64.0.1"),
     mac="0200000000ab",
-    line="7",
+    nas_port_id="1/1/4:50.100",
     class_octets=b"CO1 old",
 )
 CLASS: Final = b"CO1 new"

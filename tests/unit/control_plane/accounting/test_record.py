@@ -173,6 +173,21 @@ def test_a_username_with_a_nul_is_kept_escaped_and_matches_nobody():
 
 
 @pytest.mark.parametrize(
+    ("printed", "read_as"),
+    [
+        ('"lag-1:10.300"', "lag-1:10.300"),
+        (r'"slot=0;port=1 \"a\""', 'slot=0;port=1 "a"'),
+        (r'"port\000x"', ""),
+        (r'"port\377"', ""),
+    ],
+)
+def test_the_port_is_kept_as_the_device_names_it_beside_the_line_and_not_where_it_is_no_plain_text(printed, read_as):
+    record = read("Start", NAS_Port_Id=printed, ADSL_Agent_Circuit_Id="0x6f6c74")
+
+    assert (record.nas_port_id, record.line) == (read_as, "olt")
+
+
+@pytest.mark.parametrize(
     "attributes",
     [
         {"Alc_Nat_Port_Range": '"203.0.113.5 1024-2047 router base"'},

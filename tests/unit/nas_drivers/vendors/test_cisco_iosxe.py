@@ -22,7 +22,7 @@ ANNA = SessionIdentity(
     nas_identifier="bras-1",
     framed_ipv4=IPv4Address("100.64.0.9"),
     mac="0200000000ab",
-    line="Gi0/0/1.100",
+    nas_port_id="Gi0/0/1.100",
 )
 TABLE = """Codes: Lterm - Local Term, Fwd - forwarded, unauth - unathenticated, authen -
 authenticated, TC Ct. - Number of Traffic Classes on the main session

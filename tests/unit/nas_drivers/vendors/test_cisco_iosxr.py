@@ -24,7 +24,7 @@ ANNA = SessionIdentity(
     nas_address=IPv4Address("192.0.2.1"),
     framed_ipv4=IPv4Address("100.64.0.9"),
     mac="020000000001",
-    line="1/0/1",
+    nas_port_id="1/0/1",
 )
 DETAIL = """Mon May 23 22:25:37.161 UTC
 Interface:                Bundle-Ether1.500.pppoe29

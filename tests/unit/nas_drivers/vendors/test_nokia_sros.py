@@ -18,7 +18,7 @@ ANNA = SessionIdentity(
     "24ADFF0000000950C5F138",
     nas_address=IPv4Address("192.0.2.1"),
     framed_ipv4=IPv4Address("100.64.0.1"),
-    line="1/1/4:50.100",
+    nas_port_id="1/1/4:50.100",
 )
 TREE = """
 ===============================================================================
@@ -110,21 +110,30 @@ def names(driver: NokiaDriver, identity: SessionIdentity, detail: int) -> list[s
     return [one.name for one in driver.identity_attributes(identity, detail=detail)]
 
 
-def test_a_session_is_found_by_its_id_and_by_port_and_address_only_where_the_line_is_a_port() -> None:
-    by_port = NokiaDriver(Options(line_is_nas_port_id=True))
+def test_a_session_is_found_by_its_port_with_one_address_then_by_its_id_and_after_a_503_by_its_id_alone() -> None:
+    prefix = IPv6Network("2001:db8::/64")
 
-    assert names(NokiaDriver(), ANNA, 0) == ["User-Name", "Acct-Session-Id"]
-    assert "NAS-Port-Id" not in names(NokiaDriver(), ANNA, 1)
-    # Key 1 is NAS-Port-Id with one address or prefix; neither is a key alone.
-    assert names(by_port, ANNA, 0) == ["User-Name", "Acct-Session-Id", "Framed-IP-Address", "NAS-Port-Id"]
-    assert names(by_port, replace(ANNA, framed_ipv4=None), 0) == ["User-Name", "Acct-Session-Id"]
-    assert names(by_port, replace(ANNA, framed_ipv4=None, framed_ipv6_prefix=IPv6Network("2001:db8::/64")), 0) == [
+    # Table 86: key 1 is NAS-Port-Id with one address or prefix, key 2 Acct-Session-Id.
+    assert names(DRIVER, ANNA, 0) == ["User-Name", "Acct-Session-Id", "Framed-IP-Address", "NAS-Port-Id"]
+    assert names(DRIVER, replace(ANNA, framed_ipv4=None, framed_ipv6_prefix=prefix), 0) == [
         "User-Name",
         "Acct-Session-Id",
         "Framed-IPv6-Prefix",
         "NAS-Port-Id",
     ]
-    assert names(by_port, ANNA, 2) == ["User-Name", "Acct-Session-Id"]
+    assert names(DRIVER, ANNA, 2) == ["User-Name", "Acct-Session-Id"]
+
+
+def test_a_port_or_an_address_alone_is_no_key() -> None:
+    assert names(DRIVER, replace(ANNA, framed_ipv4=None), 0) == ["User-Name", "Acct-Session-Id"]
+    assert names(DRIVER, replace(ANNA, nas_port_id=None), 0) == ["User-Name", "Acct-Session-Id"]
+
+
+def test_where_the_port_finds_nothing_an_option_leaves_it_out_until_more_is_asked_for() -> None:
+    retail = NokiaDriver(Options(port_key=False))
+
+    assert names(retail, ANNA, 0) == ["User-Name", "Acct-Session-Id"]
+    assert names(retail, ANNA, 1)[2:4] == ["Framed-IP-Address", "NAS-Port-Id"]
 
 
 def test_a_name_that_sr_os_would_not_take_is_told() -> None:
