@@ -6,16 +6,16 @@ A change that names another User-Name than the session's is discarded, so no req
 
 Live it is trusted with the rates and the QoS profile; what else a CoA may change is UNCONFIRMED and needs a new login.
 
-Source: NetEngine 8000 F1A, V800R012C10, RADIUS attributes HW 2, 3, 31 and `cut access-user`; NE40E V800R012C10 Configuration
-Guide - User Access, "Configuring RADIUS Dynamic Authorization"; Huawei ETC0001084741 (PIR); docs/drivers/huawei.md.
-Next: ../dictionaries/canonical.py
+Source: NetEngine 8000 F1A V800R012C10, "HW-Input-Peak-Information-Rate (3)", "HW-QOS-Profile-Name (31)", `radius-server coa update
+username`, `radius-server authorization error-reply`; NE40E V800R012C10 Configuration Guide - User Access, "Configuring RADIUS Dynamic
+Authorization"; Huawei ETC0001084741 (PIR); docs/drivers/huawei.md.
+Next: ../huawei_cli.py
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from nas_drivers.changes import (
@@ -27,10 +27,11 @@ from nas_drivers.changes import (
     nas_address,
     nas_identifier,
 )
-from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
-from nas_drivers.device_session import DeviceSession, ipv4_of
+from nas_drivers.cli_dialect import CliDialect
+from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.huawei_cli import HuaweiCli
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _CEILING_BPS: Final = 2**32 - 1
@@ -45,6 +46,7 @@ _BY_COA: Final = frozenset(
         "Huawei-Down-QOS-Profile-Name",
     }
 )
+_DOMAIN: Final = re.compile(r"[A-Za-z0-9._-]{0,64}")
 _NO_WORD: Final = "Huawei can't be told {} by RADIUS{}"
 
 
@@ -57,63 +59,12 @@ class Options:
     down_qos_profile: bool = False
     class_by_coa: bool = False
     display_suffix: Literal["none", "verbose", "detail"] = "none"
+    domain: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class HuaweiCli:
-    """VRP's commands: `display` anywhere, `cut` in the AAA view of the system view."""
-
-    display_suffix: str
-    device_type: str = "huawei_vrpv8"
-
-    def show_session(self, identity: SessionIdentity) -> str:
-        """Both forms of its answer are read: a table of two lines a user, and a page of fields a user."""
-        name = cli_word(identity.username, what="username")
-        suffix = "" if self.display_suffix == "none" else f" {self.display_suffix}"
-        return f"display access-user username {name}{suffix}"
-
-    def show_all(self) -> str:
-        """The same table, of everybody."""
-        return "display access-user"
-
-    def read_sessions(self, output: str) -> tuple[DeviceSession, ...]:
-        """Sessions of either form, as many as it counts; none only where the device says so."""
-        found = (*_rows(output), *_pages(output))
-        total = _TOTAL.search(output)
-        if total is not None and int(total[1]) != len(found):
-            raise CliOutputError(f"of the {total[1]} users that it counts, {len(found)} could be read")
-        if not found and not _NOBODY.search(output):
-            raise CliOutputError("the answer to `display access-user` is no list of users, nor says there is none")
-        return found
-
-    def show_detail(self, found: DeviceSession) -> str:
-        """The long page of one user, which has its rates."""
-        return f"display access-user user-id {cli_word(found.local_name, what='user id')} verbose"
-
-    def read_detail(self, output: str, found: DeviceSession) -> DeviceSession:
-        """The rates in it: the higher of CIR and PIR, for a PIR that was left where it was lets the subscriber go on."""
-        rates = {match["way"].lower(): _shown_bps(match) for match in _QOS.finditer(output)}
-        if not rates and "ACL&QoS" not in output:
-            raise CliOutputError("the answer is no long page of one user")
-        return replace(found, rate_down_bps=rates.get("outbound"), rate_up_bps=rates.get("inbound"))
-
-    def clear_session(self, identity: SessionIdentity, found: DeviceSession | None) -> tuple[CliStep, ...]:
-        """By the number of the session where the list gave one, else every session of the username."""
-        if found is not None and re.fullmatch(r"[0-9]{1,10}", found.local_name):
-            whom = f"user-id {cli_word(found.local_name, what='user id')}"
-        else:
-            whom = f"username {cli_word(identity.username, what='username')} all"
-        return (
-            CliStep("system-view", prompt=r"\[[~*]?[^\]\r\n]+\]"),
-            CliStep("aaa", prompt=r"\[[~*]?[^\]\r\n]+-aaa\]"),
-            CliStep(f"cut access-user {whom}", question=r"\[Y/N\]", answer="y", prompt=r"\[[~*]?[^\]\r\n]+-aaa\]"),
-            CliStep("return", prompt=r"<[^>\r\n]+>"),
-        )
-
-    def refused(self, output: str) -> str | None:
-        """VRP's own `Error: …`; that nobody is online is none."""
-        match = re.search(r"^\s*Error:.*$", output, re.MULTILINE)
-        return None if match is None or _NOBODY.search(match[0]) else match[0].strip()
+    def __post_init__(self) -> None:
+        """Check what becomes part of a command. Raises: ValueError."""
+        if not _DOMAIN.fullmatch(self.domain):
+            raise ValueError(f"domain = {self.domain!r}: expected at most 64 letters, digits and . _ -")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +78,7 @@ class HuaweiDriver:
     @property
     def cli(self) -> CliDialect:
         """Its command line, in the form that its release answers."""
-        return HuaweiCli(self.options.display_suffix)
+        return HuaweiCli(self.options.display_suffix, self.options.domain)
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
         """Four rates or the QoS profile, never both, then the names."""
@@ -282,69 +233,6 @@ def _ssh_user(setup: DeviceSetup) -> list[str]:
         f"ssh user {name} authentication-type password",
         f"ssh user {name} service-type stelnet",
     ]
-
-
-# "No online user!", and the count below a table.
-_NOBODY: Final = re.compile(r"No online user|^[ \t]*Total users[ \t]*:[ \t]*0[ \t]*$", re.IGNORECASE | re.MULTILINE)
-_TOTAL: Final = re.compile(r"^[ \t]*Total users[ \t]*:[ \t]*([0-9]+)", re.IGNORECASE | re.MULTILINE)
-# user id, username, interface, address, MAC; the second line of each (VLAN, IPv6, access type) has no MAC at its end.
-_ROW: Final = re.compile(
-    r"^[ \t]*(?P<id>[0-9]{1,10})[ \t]+(?P<name>\S+)[ \t]+\S+[ \t]+(?P<address>\S+)[ \t]+"
-    r"(?P<mac>[0-9a-f]{4}(?:-[0-9a-f]{4}){2})[ \t\r]*$",
-    re.IGNORECASE | re.MULTILINE,
-)
-_FIELD: Final = re.compile(
-    r"^[ \t]*(?P<key>[A-Za-z][A-Za-z0-9 -]*?)[ \t]*:[ \t]*(?P<value>\S.*?)[ \t\r]*$", re.MULTILINE
-)
-# Of the user itself, not of its family, which stands above it with the same words below.
-_QOS: Final = re.compile(
-    r"^[ \t]*(?P<way>Inbound|Outbound) qos configuration[ \t]*:[^\n]*\n"
-    r"[ \t]*(?P=way) cir[ \t]*:[ \t]*(?P<cir>[0-9]{1,10})\(kbps\)[^\n]*\n"
-    r"[ \t]*(?P=way) pir[ \t]*:[ \t]*(?P<pir>[0-9]{1,10})\(kbps\)",
-    re.MULTILINE | re.IGNORECASE,
-)
-# The first field of each user's page, by release.
-_FIRST_FIELDS: Final = frozenset({"user access index", "user id"})
-_SESSION_FIELDS: Final = ("user accounting session id", "accounting session id")
-
-
-def _rows(output: str) -> Iterator[DeviceSession]:
-    for row in _ROW.finditer(output):
-        yield DeviceSession(
-            acct_session_id="",
-            username=row["name"],
-            framed_ipv4=ipv4_of(row["address"]),
-            mac=_mac(row["mac"]),
-            local_name=row["id"],
-        )
-
-
-def _pages(output: str) -> Iterator[DeviceSession]:
-    pages: list[dict[str, str]] = []
-    for line in _FIELD.finditer(output):
-        key = line["key"].lower()
-        if key in _FIRST_FIELDS:
-            pages.append({})
-        if pages:
-            pages[-1].setdefault(key, line["value"])
-    for page in pages:
-        if "user name" in page:
-            yield DeviceSession(
-                acct_session_id=next((page[key] for key in _SESSION_FIELDS if key in page), ""),
-                username=page["user name"],
-                framed_ipv4=ipv4_of(page.get("user ip address", "-")),
-                mac=_mac(page.get("user mac", "")),
-                local_name=page.get("user access index", page.get("user id", "")),
-            )
-
-
-def _shown_bps(match: re.Match[str]) -> int:
-    return max(int(match["cir"]), int(match["pir"])) * _BITS_PER_KBIT
-
-
-def _mac(text: str) -> str:
-    digits = text.replace("-", "").lower()
-    return digits if re.fullmatch(r"[0-9a-f]{12}", digits) else ""
 
 
 DRIVER: Final[NasDriver] = HuaweiDriver()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -160,3 +161,66 @@ def test_the_form_of_the_answer_is_an_option() -> None:
     shown = [HuaweiDriver(Options(display_suffix=one)).cli.show_session(ANNA) for one in ("none", "verbose")]
 
     assert shown == ["display access-user username anna@isp", "display access-user username anna@isp verbose"]
+
+
+# NetEngine 8000 product documentation, examples of `display access-user domain`.
+LEASED_LINE = """
+  ------------------------------------------------------------------------------
+  UserID  Username                Interface      IP address       MAC
+          Vlan          IPv6 address             Access type
+  ------------------------------------------------------------------------------
+  1280    layer3@l3               GE0/1/2.1      -           -
+          -/-           -                        Layer3_lease_line
+  ------------------------------------------------------------------------------
+  Normal users                       : 1
+  RUI Local users                    : 0
+  RUI Remote users                   : 0
+  Total users                        : 1
+"""
+LONG_NAME = """
+  352     BRAS-01008000100000...  GE0/1/1.1      172.16.1.2       00e0-fc12-3456
+          1/-           -                        IPOE
+  Total users                        : 1
+"""
+
+
+def test_a_user_without_a_mac_is_read_too() -> None:
+    assert DRIVER.cli is not None
+    assert DRIVER.cli.read_sessions(LEASED_LINE) == (DeviceSession("", "layer3@l3", None, "", local_name="1280"),)
+
+
+def test_a_table_that_cuts_names_is_told_with_what_to_do_and_never_taken_for_somebody_else() -> None:
+    assert DRIVER.cli is not None
+    with pytest.raises(CliOutputError, match="display_suffix"):
+        DRIVER.cli.read_sessions(LONG_NAME)
+
+
+def test_who_dials_no_domain_is_looked_for_in_the_one_that_the_router_gives_and_found_under_the_own_name() -> None:
+    cli = HuaweiDriver(Options(domain="isp")).cli
+    anna = replace(ANNA, username="anna")
+
+    assert cli.show_session(anna) == "display access-user username anna@isp"
+    assert cli.clear_session(anna, None)[2].command == "cut access-user username anna@isp all"
+    assert [one.username for one in cli.read_sessions(TABLE)] == ["anna", "bruno"]
+    # Who dials one is asked for under it.
+    assert cli.show_session(replace(ANNA, username="anna@other")) == "display access-user username anna@other"
+
+
+@pytest.mark.parametrize("domain", ["a b", "isp; quit", "x" * 65])
+def test_a_domain_that_no_command_line_takes_is_refused_as_an_option(domain: str) -> None:
+    with pytest.raises(ValueError, match="domain"):
+        Options(domain=domain)
+
+
+def test_the_prompts_of_each_step_are_those_of_an_operators_transcript() -> None:
+    assert DRIVER.cli is not None
+    prompts = [step.prompt for step in DRIVER.cli.clear_session(ANNA, None)]
+
+    for prompt, shown in zip(
+        prompts, ["[~c2-huawei]", "[~c2-huawei-aaa]", "[~c2-huawei-aaa]", "<c2-huawei>"], strict=True
+    ):
+        assert prompt is not None
+        assert re.search(prompt, shown)
+    # The view before is no sign that a step is done.
+    assert not re.search(prompts[1] or "", "[~c2-huawei]")
+    assert DRIVER.cli.refused("Info:Totally,1 user has been cut off.\n") is None
