@@ -31,6 +31,8 @@ from nas_drivers.transport.ssh import SshAccess, SshDevice
 # Devices that are spoken to at once.
 THREADS: Final = 16
 _SESSION_NOT_FOUND: Final = 503
+# From the login to the last prompt. A line has its own limit, and a cut of five of them would hold its device for a minute.
+WHOLE_S: Final = 30.0
 # Of an answer, for a person: a page.
 _KEPT_LINES: Final = 60
 _KEPT_CHARACTERS: Final = 200
@@ -87,7 +89,7 @@ class CliCaller:
 def _end(call: CliCall, tell: Callable[[PacketTrace], None], may_leave: Callable[[], bool]) -> Outcome | None:
     dialect, identity = call.dialect, call.identity
     try:
-        with SshDevice(call.access) as device:
+        with SshDevice(call.access, whole_s=WHOLE_S) as device:
             device.type_steps(())  # logged in first: the question whether it may is asked just before each line
             typed = _Typed(call, device, tell, may_leave)
             found, show = None, dialect.show_session(identity)

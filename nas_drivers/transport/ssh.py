@@ -5,8 +5,8 @@
         device.type_steps((CliStep("clear subscriber session uid 7", question="confirm"),))
 
 Nothing is typed before the device has shown the one host key that a person confirmed. Blocking. Of a device one connection at
-a time: the next waits for its turn. Every call has a time limit of its own, kept by cutting the connection, whatever the device
-sends meanwhile. After any error the connection is closed; the next call opens another. What it logs has no password in it, for it
+a time: the next waits for its turn. Every call has a time limit of its own, and several may have one together: kept by cutting
+the connection, whatever the device sends meanwhile. After any error the connection is closed; the next call opens another. What it logs has no password in it, for it
 logs nothing: who calls keeps the commands and the answers.
 
 Source: RFC 4253 section 7 (host keys); netmiko 4.8.0; paramiko 5.1.0.
@@ -131,8 +131,10 @@ def read_offered_key(address: str, port: int = SSH_PORT, *, timeout_s: float = D
 class SshDevice:
     """A connection that is opened when it is needed."""
 
-    def __init__(self, access: SshAccess) -> None:
-        self._access = access
+    def __init__(self, access: SshAccess, *, whole_s: float | None = None) -> None:
+        """`whole_s`: seconds from now that all calls together may take, where several steps are one call to who waits."""
+        self._access, self._whole_s = access, whole_s
+        self._ends = float("inf") if whole_s is None else time.monotonic() + whole_s
         self._connection: Any = None
         self._socket: socket.socket | None = None
         self._turn: threading.Lock | None = None
@@ -197,12 +199,12 @@ class SshDevice:
     def _limited(self) -> Iterator[Any]:
         """The connection, opened and used within the time limit. Raises: SshError."""
         access = self._access
-        until = time.monotonic() + access.timeout_s
+        until = min(time.monotonic() + access.timeout_s, self._ends)
         over = threading.Event()
         timer: threading.Timer | None = None
         try:
             if self._turn is None:
-                self._take_turn()
+                self._take_turn(until)
             if self._socket is None:
                 self._socket = _connected(access.address, access.port, until - time.monotonic(), self._name())
             timer = _timer(max(0.0, until - time.monotonic()), self._socket, over)
@@ -226,11 +228,11 @@ class SshDevice:
             if timer is not None:
                 timer.cancel()
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, until: float) -> None:
         access = self._access
         turn = _turns[access.address, access.port]
-        if not turn.acquire(timeout=access.timeout_s):
-            raise SshUnreachableError(f"{self._name()}: its one connection was not free within {access.timeout_s:g} s")
+        if not turn.acquire(timeout=max(0.0, until - time.monotonic())):
+            raise SshUnreachableError(f"{self._name()}: its one connection was not free {self._limit()}")
         self._turn = turn
 
     def _error(self, error: Exception, *, is_over: bool) -> SshError:
@@ -247,7 +249,7 @@ class SshDevice:
             return SshLoginError(f"{self._name()}: login refused for user {self._access.username}")
         if is_over:
             left = f"; it waits with {waits!r}" if waits else ""
-            return SshUnreachableError(f"{self._name()}: no prompt within {self._access.timeout_s:g} s{left}")
+            return SshUnreachableError(f"{self._name()}: no prompt {self._limit()}{left}")
         words = str(error).strip() or type(error).__name__
         if isinstance(error, NetmikoBaseException):
             words = " ".join(words.split())[:300]
@@ -275,6 +277,12 @@ class SshDevice:
         )
         connection.until, connection.trusted = until, access.host_key
         return connection
+
+    def _limit(self) -> str:
+        """The limit that a call ran into, in words."""
+        if time.monotonic() >= self._ends:
+            return f"within the {self._whole_s:g} s that all steps have together"
+        return f"within {self._access.timeout_s:g} s"
 
     def _hidden(self, text: str) -> str:
         """Whatever a device echoes, the password is not kept."""

@@ -154,6 +154,20 @@ def test_the_stand_in_shell_that_hangs_or_sends_an_octet_now_and_then_is_left_in
     assert 2.5 < time.monotonic() - begin < 5
 
 
+def test_several_steps_on_the_stand_in_shell_have_one_limit_together_whatever_each_may_take(access):
+    begin = time.monotonic()
+
+    with SshDevice(access, whole_s=4) as device:
+        assert device.ask("echo here") == "here"
+        with pytest.raises(SshUnreachableError, match="no prompt within the 4 s that all steps have together"):
+            device.ask("hang")
+        # What comes behind it is not typed, nor does it wait for anything.
+        with pytest.raises(SshUnreachableError, match="4 s"):
+            device.ask("echo late")
+
+    assert 3.5 < time.monotonic() - begin < 6
+
+
 def test_after_an_error_the_next_call_opens_another_connection(access):
     with SshDevice(access) as device:
         with pytest.raises(SshUnreachableError, match="closed the connection"):
