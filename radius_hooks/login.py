@@ -42,6 +42,7 @@ from radius_hooks.packet import (
     read_request,
     timeouts,
     within_expiry,
+    without_idle_pools,
 )
 from radius_hooks.pending import PendingSessions
 from radius_hooks.policy_records import AccountRecord, Level, LiveSession, NasRecord, ProfileRecord, ReplyItem
@@ -308,14 +309,15 @@ def _profile(octets: bytes) -> _Profile:
     """What was stored, read and checked once: the key is the content, so it can't be stale."""
     record = decode_profile(octets)
     names = frozenset(item.name.partition(":")[0] for item in record.reply)
-    return _Profile(record, check_items(record.reply, limiting=names), names, instead_of_pools(names))
+    return _Profile(record, check_items(record.reply, limiting=names), names, instead_of_pools(record.reply))
 
 
 def _static(profile: CheckedItems, reply: tuple[ReplyItem, ...]) -> CheckedItems:
-    """The profile's items and those of the account's static addresses."""
+    """The profile's items and those of the account's static addresses, which stand for its pools."""
     static = check_items(reply)
+    kept = without_idle_pools(profile.pairs, {pair[0] for pair in static.pairs})
     return CheckedItems(
-        profile.pairs + static.pairs, profile.refused + static.refused, profile.broken_limit or static.broken_limit
+        kept + static.pairs, profile.refused + static.refused, profile.broken_limit or static.broken_limit
     )
 
 

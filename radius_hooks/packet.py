@@ -35,13 +35,26 @@ _PARTS: Final = struct.Struct("!HH")
 _WHOLE: Final = 65535 * 100
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-# What an access device takes rather than an address of the pool, or lets through beside it.
+# What an access device takes rather than an address of the pool, then what it lets through beside it; by every name that a
+# vendor file has for a pool.
+_IPV4: Final = ("Framed-IP-Address", "Framed-Route")
+_IPV6: Final = ("Framed-IPv6-Prefix", "Framed-IPv6-Route")
+_IPV6_ADDRESS: Final = ("Framed-IPv6-Address", "Framed-IPv6-Route")
+_DELEGATED: Final = ("Delegated-IPv6-Prefix", "Framed-IPv6-Route")
 _INSTEAD_OF_POOL: Final = {
-    "Framed-Pool": ("Framed-IP-Address", "Framed-Route"),
-    "Framed-IPv6-Pool": ("Framed-IPv6-Prefix", "Framed-IPv6-Route"),
-    "Stateful-IPv6-Address-Pool": ("Framed-IPv6-Address", "Framed-IPv6-Route"),
-    "Delegated-IPv6-Prefix-Pool": ("Delegated-IPv6-Prefix", "Framed-IPv6-Route"),
-    "Mikrotik-Delegated-IPv6-Pool": ("Delegated-IPv6-Prefix", "Framed-IPv6-Route"),
+    "Framed-Pool": _IPV4,
+    "Huawei-Framed-Pool": _IPV4,
+    "Ip-Address-Pool-Name": _IPV4,
+    "Cisco-AVPair=ip:addr-pool": _IPV4,
+    "Framed-IPv6-Pool": _IPV6,
+    "Alc-SLAAC-IPv6-Pool": _IPV6,
+    "ERX-IPv6-NdRa-Pool-Name": _IPV6,
+    "Stateful-IPv6-Address-Pool": _IPV6_ADDRESS,
+    "Delegated-IPv6-Prefix-Pool": _DELEGATED,
+    "Alc-Delegated-IPv6-Pool": _DELEGATED,
+    "ERX-IPv6-Delegated-Pool-Name": _DELEGATED,
+    "Huawei-Delegated-IPv6-Prefix-Pool": _DELEGATED,
+    "Mikrotik-Delegated-IPv6-Pool": _DELEGATED,
 }
 
 Attributes = Mapping[str, str]
@@ -134,9 +147,23 @@ def check_items(items: Iterable[ReplyItem], *, limiting: Collection[str] = ()) -
     return CheckedItems(tuple(pair for _, pair in answers if pair is not None), refused, broken)
 
 
-def instead_of_pools(names: Iterable[str]) -> frozenset[str]:
-    """The attributes by which a subscriber would get around the pools among `names`: a pool may be the walled garden."""
-    return frozenset(other for name in names for other in _INSTEAD_OF_POOL.get(name, ()))
+def instead_of_pools(reply: Iterable[ReplyItem]) -> frozenset[str]:
+    """The attributes by which a subscriber would get around the pools in a reply: a pool may be the walled garden."""
+    return frozenset(other for item in reply for other in _INSTEAD_OF_POOL.get(_pool_name(item.name, item.value), ()))
+
+
+def without_idle_pools(pairs: Iterable[Pair], own: Collection[str]) -> tuple[Pair, ...]:
+    """What is left of a profile when the account's `own` attributes have an address: the pool that would have given one goes.
+
+    Source: Nokia RADIUS Attributes Reference Guide 14.0.R4, table 2: Framed-Pool beside Framed-IP-Address, or Alc-Delegated-IPv6-Pool
+    beside Delegated-IPv6-Prefix, is a failed host setup. Elsewhere the address wins (RouterOS manual, RADIUS Client).
+    """
+    return tuple(pair for pair in pairs if _INSTEAD_OF_POOL.get(_pool_name(pair[0], pair[2]), ("",))[0] not in own)
+
+
+def _pool_name(name: str, value: str) -> str:
+    """Cisco's pools stand in the value."""
+    return f"{name}={value.strip(chr(34)).partition('=')[0]}" if name == "Cisco-AVPair" else name
 
 
 def timeouts(profile: ProfileRecord, session_key: bytes, *, jitter_percent: int) -> list[Pair]:

@@ -1,15 +1,19 @@
 import pytest
+from support.vendor_cases import drivers_as_set
 
+from nas_drivers.policy import SessionPolicy
 from radius_hooks.own_attributes import evaluate
 from radius_hooks.packet import (
     check_items,
     class_value,
+    instead_of_pools,
     merge_own,
     normal_circuit_id,
     normal_mac,
     read_request,
     timeouts,
     within_expiry,
+    without_idle_pools,
 )
 from radius_hooks.policy_records import Level, OwnBlock, ProfileRecord, ReplyItem
 
@@ -154,3 +158,43 @@ def test_no_operator_of_an_own_attribute_undoes_a_restriction(op):
     base = (ReplyItem("Mikrotik-Address-List", ":=", "walled", "string"),)
     mine = own(("Mikrotik-Address-List", op, "walled", "string"))
     assert merge_own(base, mine, level=Level.WALLED, protected=frozenset({"Mikrotik-Address-List"})) == base
+
+
+POOLS = (
+    ("Framed-Pool", "Framed-IP-Address"),
+    ("Huawei-Framed-Pool", "Framed-IP-Address"),
+    ("Ip-Address-Pool-Name", "Framed-IP-Address"),
+    ("Alc-SLAAC-IPv6-Pool", "Framed-IPv6-Prefix"),
+    ("ERX-IPv6-NdRa-Pool-Name", "Framed-IPv6-Prefix"),
+    ("Alc-Delegated-IPv6-Pool", "Delegated-IPv6-Prefix"),
+    ("Huawei-Delegated-IPv6-Prefix-Pool", "Delegated-IPv6-Prefix"),
+    ("ERX-IPv6-Delegated-Pool-Name", "Delegated-IPv6-Prefix"),
+)
+
+
+@pytest.mark.parametrize(("pool", "address"), POOLS)
+def test_an_own_address_leads_around_a_pool_by_any_vendors_name_and_stands_for_it(pool, address):
+    assert address in instead_of_pools([ReplyItem(pool, ":=", "garden", "string")])
+    # Nokia ends a login that is told both: RADIUS Attributes Reference Guide 14.0.R4, table 2, Framed-Pool.
+    pairs = (("Filter-Id", ":=", "slow"), (pool, ":=", "homes"))
+    assert without_idle_pools(pairs, {address}) == pairs[:1]
+    assert without_idle_pools(pairs, {"Framed-Route"}) == pairs
+
+
+def test_ciscos_pool_is_known_by_its_value_and_its_other_pairs_are_left_alone():
+    pool = ReplyItem("Cisco-AVPair", "+=", "ip:addr-pool=garden", "string")
+    policy = ReplyItem("Cisco-AVPair", "+=", "ip:sub-qos-policy-in=walled-in", "string")
+
+    assert instead_of_pools([policy]) == frozenset()
+    assert "Framed-IP-Address" in instead_of_pools([policy, pool])
+    pairs = check_items([policy, pool]).pairs
+    assert without_idle_pools(pairs, {"Framed-IP-Address"}) == pairs[:1]
+
+
+def test_every_pool_that_a_vendor_file_sends_is_known_as_one():
+    policy = SessionPolicy(ipv4_pool="a", ipv6_pool="b", delegated_ipv6_pool="c")
+
+    for name, driver in drivers_as_set():
+        for one in driver.login_attributes(policy):
+            if one.value.rpartition("=")[2] in ("a", "b", "c"):
+                assert instead_of_pools([ReplyItem(one.name, one.op, one.value, "string")]), (name, one.name)
