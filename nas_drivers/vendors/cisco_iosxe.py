@@ -224,13 +224,14 @@ def read_up_s(text: str) -> int | None:
 
 def _detailed(found: re.Match[str]) -> DeviceSession:
     address, up = _ADDRESS.search(found["rest"]), _UP_TIME.search(found["rest"])
+    more = found.groupdict().get("more")  # the older form has its policies in words of its own
     return DeviceSession(
         acct_session_id="",
         username=found["name"],
         framed_ipv4=address and address[1],
         up_s=read_up_s(up[1]) if up else None,
         local_name=found["uid"],
-        policies=read_policy_maps(found["more"]),
+        policies=None if more is None else read_policy_maps(more),
     )
 
 
