@@ -46,10 +46,12 @@ def chap_attributes(password: bytes, challenge: bytes) -> bytes:
     return codec.octets(wire.CHAP_PASSWORD, identifier + answer) + codec.octets(wire.CHAP_CHALLENGE, challenge)
 
 
-def mschapv2_attributes(username: bytes, password: str, challenge: bytes, peer_challenge: bytes) -> bytes:
-    """MS-CHAP-Challenge and MS-CHAP2-Response. Units: both challenges 16 octets."""
+def mschapv2_attributes(
+    username: bytes, password: str, challenge: bytes, peer_challenge: bytes, *, identifier: int = 1
+) -> bytes:
+    """MS-CHAP-Challenge and MS-CHAP2-Response. Units: both challenges 16 octets; the identifier of the CHAP packet 0 to 255."""
     answer = nt_response(challenge, peer_challenge, username, password)
-    body = b"\x01\x00" + peer_challenge + bytes(8) + answer
+    body = bytes([identifier, 0]) + peer_challenge + bytes(8) + answer
     return codec.octets(wire.MS_CHAP_CHALLENGE, challenge) + codec.octets(wire.MS_CHAP2_RESPONSE, body)
 
 

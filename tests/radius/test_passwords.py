@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from support.radius_packets import (
 from support.radius_server import NAS_SECRET, SEALER, account_record, radius_server
 
 from nas_drivers.simulated.credentials import mschapv2_attributes, mschapv2_success
+from radius_hooks.login_line import read_login_line
 from radius_hooks.policy_records import SecretKind
 from radius_hooks.sealing import account_row
 
@@ -65,8 +67,8 @@ def ask(server, name, *credentials):
         return nas.ask(access_request(name, *credentials, secret=NAS_SECRET))
 
 
-def mschapv2(name, password):
-    return mschapv2_attributes(name.encode(), password, CHALLENGE, PEER)
+def mschapv2(name, password, identifier=1):
+    return mschapv2_attributes(name.encode(), password, CHALLENGE, PEER, identifier=identifier)
 
 
 @pytest.mark.parametrize("name", PASSWORDS)
@@ -117,6 +119,21 @@ def test_a_wrong_or_missing_password_is_refused_and_the_line_says_so(server, nam
     assert reply.code == ACCESS_REJECT
     line = server.last_login()
     assert (line.outcome, line.reason, line.username, line.source) == ("reject", reason, name.encode(), "127.0.0.1")
+
+
+def test_a_wrong_mschapv2_password_leaves_its_line_whatever_octet_the_answer_begins_with(server):
+    before = len(server.logins())
+
+    for identifier in range(256):
+        reply = ask(server, "anna", mschapv2("anna", "Secret", identifier))
+
+        # RFC 2548 section 2.1.5: the identifier, then the text of RFC 2759 section 6.
+        error = reply.one(2, MICROSOFT)
+        assert (reply.code, error[0]) == (ACCESS_REJECT, identifier)
+        assert re.fullmatch(rb"E=691 R=1 C=[0-9a-f]{32} V=3 M=[A-Za-z ]+", error[1:])
+
+    told = [read_login_line(line).reason for line in server.logins()[before:]]
+    assert told == ["wrong_password"] * 256
 
 
 @pytest.mark.parametrize("name", HASHES)
