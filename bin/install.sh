@@ -13,10 +13,13 @@ policies_placed=
 
 # FreeRADIUS and PostgreSQL are real parts, never imitated. For bin/test alone: git, because some tests read the tree;
 # tshark, which reads our packets with dictionaries that are not ours; sshd and FRR's vtysh, a real command line; devices
-# of others that our changes are sent to, in network namespaces with a packet filter between.
+# of others that our changes are sent to, in network namespaces with a packet filter between; pppd and pppoe-server in a
+# kernel of their own, for the machine's may have no PPP.
 packages_run=(python3 python3-venv freeradius freeradius-python3 postgresql-15 iproute2 procps)
 packages_test=("${packages_run[@]}" freeradius-utils freeradius-postgresql git tshark openssh-server frr
     hostapd wpasupplicant nftables charon-systemd strongswan-swanctl libcharon-extra-plugins)
+# Debian has that kernel for PCs alone; the test says so elsewhere.
+[ "$(uname -m)" != x86_64 ] || packages_test+=(user-mode-linux kmod ppp pppoe)
 # Package to service: what would start by itself at the next boot, with its stock configuration.
 declare -A service_of=([freeradius]=freeradius [openssh-server]=ssh [frr]=frr
     [hostapd]=hostapd [wpasupplicant]=wpa_supplicant [charon-systemd]=strongswan)

@@ -33,7 +33,7 @@ class Namespace:
 
     def run(self, *command: str) -> str:
         """Run a command in it to its end and return what it said. Raises: AssertionError when it fails."""
-        done = subprocess.run(self._inside(command), capture_output=True, text=True, check=False)
+        done = subprocess.run(self.command(*command), capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
         return done.stdout
 
@@ -42,7 +42,7 @@ class Namespace:
         """A command that runs in it until the block ends; gives its process id, writes what it says to `log`."""
         with log.open("wb") as file:
             child = subprocess.Popen(
-                self._inside(command), stdout=file, stderr=file, env={**os.environ, **(environment or {})}
+                self.command(*command), stdout=file, stderr=file, env={**os.environ, **(environment or {})}
             )
         try:
             yield child.pid
@@ -96,8 +96,9 @@ class Namespace:
     def _is_up(self, name: str) -> bool:
         return "state UP" in self.run("ip", "link", "show", name)
 
-    def _inside(self, command: tuple[str, ...]) -> list[str]:
-        return ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", *command]
+    def command(self, *words: str) -> list[str]:
+        """What to start so that this command runs in it, with the process id of what was started."""
+        return ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", *words]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from support.peer_network import Namespace
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # What each process has on its command line, whatever else that holds.
@@ -121,12 +122,13 @@ def _parent(pid: int) -> int | None:
 class Up:
     """One running `corrente up`."""
 
-    def __init__(self, home: Home, *options: str, **environment: str) -> None:
+    def __init__(self, home: Home, *options: str, inside: Namespace | None = None, **environment: str) -> None:
         self.home = home
         self.log = home.directory / f"up-{time.monotonic_ns()}.log"
+        command = (sys.executable, "-m", "control_plane", "--settings", str(home.settings), "up", *options)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "control_plane", "--settings", str(home.settings), "up", *options],
+                command if inside is None else inside.command(*command),
                 cwd=ROOT,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
