@@ -44,8 +44,12 @@ class DriftReason(Enum):
 
 
 # The last change that was sent to a session and that no later word settles. A disconnect leaves nothing behind in a
-# session that goes on.
-_SENT: Final = "settled_at IS NULL AND state <> 'verified' AND sent_at IS NOT NULL AND desired_version IS NOT NULL"
+# session that goes on, and neither does what was given up because the device refused it, with no packet unanswered.
+_REFUSED: Final = "(state = 'gave_up' AND error_cause IS NOT NULL AND NOT unsure)"
+_SENT: Final = (
+    "settled_at IS NULL AND state <> 'verified' AND sent_at IS NOT NULL AND desired_version IS NOT NULL "
+    f"AND NOT {_REFUSED}"
+)
 # The last change that came to nothing.
 _TRIED: Final = "settled_at IS NULL AND state IN ('unverifiable', 'gave_up')"
 _ONE: Final = "(SELECT * FROM enforcement WHERE session_key = s.session_key AND {} ORDER BY {} DESC, id DESC LIMIT 1)"

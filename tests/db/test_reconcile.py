@@ -249,6 +249,27 @@ def test_a_disconnect_on_its_way_leaves_the_session_that_goes_on_what_it_was(wor
     assert world.enforcements("from_version", "desired_version") == [("FFFF1111", "FFFF1111")]
 
 
+@pytest.mark.parametrize(
+    ("cause", "unsure", "from_version"),
+    [("402", "false", "FFFF1111"), ("402", "true", "TTTT2222"), ("NULL", "false", "TTTT2222")],
+    ids=["refused", "refused after a packet without an answer", "acknowledged in vain"],
+)
+def test_what_was_given_up_is_where_the_next_change_starts_unless_the_device_refused_it(
+    world, loop, cause, unsure, from_version
+):
+    account = world.isp.accounts[0]
+    world.want(account, "throttle", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("gave_up")
+    world.change(f"UPDATE enforcement SET error_cause = {cause}, unsure = {unsure}")
+    world.want(account, "walled", 3)
+
+    reconcile_accounts(loop, [account])
+
+    # A device that adds services up must be told to end the one that it has, and not one that it never began.
+    assert world.enforcements("from_version", "desired_version") == [(from_version, "WWWW3333")]
+
+
 def test_a_change_that_was_refused_leaves_no_doubt(world, loop):
     account = world.isp.accounts[0]
     world.want(account, "walled", 2)
