@@ -15,11 +15,11 @@ import random
 import signal
 import time
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 from support.command_line import run, write_settings
-from support.edge_process import wait_until
 from support.fleet import Fleet, fleet, username
 from support.fleet_day import Book, Day, Deed, Step, make_day
 from support.fleet_words import FASTER, FOUND_OUT, OFFERS, TAKEN_ON_TRUST, VENDORS, Held, must_hold
@@ -126,7 +126,10 @@ def live_through(world: Fleet, day: Day, book: Book, kills: Kills) -> None:
         if hour == 15:
             world.restart_postgres()
         report_due(world)
-        wait_until(lambda: len(what_is_wrong(world, book)) < world.count / 10, seconds=SETTLES_S, what=f"hour {hour}")
+        until = time.monotonic() + SETTLES_S
+        while len(wrong := what_is_wrong(world, book)) >= world.count / 10:
+            assert time.monotonic() < until, told(world, day, wrong)
+            time.sleep(0.1)
 
 
 def report_due(world: Fleet) -> None:
@@ -170,9 +173,11 @@ class Operator:
 def settle(world: Fleet, day: Day, book: Book, operator: Operator) -> None:
     """Until nothing is wrong on any device, nothing in drift and no change open."""
     until = time.monotonic() + SETTLES_S
-    while True:
+    for one in cycle(world.devices):
         operator.look()
         report_due(world)
+        # A session of which its device has said twice that it is not there is closed here until its next record.
+        world.send_interims(one)
         wrong, drift = what_is_wrong(world, book), world.execute(DRIFT)
         ((working,),) = world.execute("SELECT count(*) FROM enforcement WHERE closed_at IS NULL")
         if not (wrong or drift or working):
