@@ -41,7 +41,36 @@ _BAD: Final = (
     ("attachment", "media_type", "'pdf'", "'image/jpeg'"),
     ("attachment", "content", "''", "'\\x00'"),
     ("attachment", "author", "''", "'bruno'"),
+    ("tax_code", "name", "'IVA 22'", "'IVA_22.0'"),
+    ("tax_code", "nature", "'n4'", "'N2.2'"),
+    ("tax_code", "legal_reference", "repeat('x', 101)", "repeat('x', 100)"),
+    ("tax_rate", "percent", "100.1", "0"),
+    ("stamp_duty", "above", "-1", "0"),
+    ("stamp_duty", "amount", "0", "16"),
+    ("fiscal_position", "name", "''", "'Livigno'"),
+    ("fiscal_position", "priority", "0", "1000"),
+    ("fiscal_position", "postal_prefix", "'23041%'", "'23041'"),
+    ("exemption", "legal_reference", "''", "'declaration 1'"),
+    ("exemption", "placed_by", "''", "'bruno'"),
+    ("product", "name", "''", "'Home 100'"),
+    ("product", "family", "'Access'", "'voice_2'"),
+    ("product", "offered", "'empty'", "'[2026-01-01,)'"),
+    ("product_text", "text", "''", "'Casa'"),
+    ("price", "months", "13", "12"),
+    ("price", "unit_price", "-0.01", "0"),
+    ("price", "during", "'empty'", "'[2028-01-01,)'"),
+    ("early_exit_cost", "from_month", "120", "119"),
+    ("early_exit_cost", "amount", "-1", "0"),
+    ("early_exit_cost", "amount", "0.001", "0.01"),
+    ("promotion", "name", "''", "'Winter'"),
+    ("promotion", "value", "0", "100"),
+    ("promotion", "family", "'TV'", "'tv'"),
+    ("promotion", "months", "0", "120"),
+    ("promotion", "priority", "0", "1000"),
+    ("promotion", "offered", "'empty'", "'[2028-01-01,)'"),
 )
+# What only a product of kind plan has.
+_OF_A_PLAN: Final = ("minimum_months", "renew_months", "notice_days")
 _REFERENCES: Final = (
     ("tax_identifier", "customer_id"),
     ("address", "customer_id"),
@@ -49,6 +78,15 @@ _REFERENCES: Final = (
     ("consent", "customer_id"),
     ("note", "customer_id"),
     ("attachment", "customer_id"),
+    ("customer", "fiscal_position_id"),
+    ("tax_rate", "tax_code_id"),
+    ("fiscal_position", "issuer_id"),
+    ("exemption", "customer_id"),
+    ("exemption", "tax_code_id"),
+    ("product", "tax_code_id"),
+    ("product_text", "product_id"),
+    ("price", "product_id"),
+    ("early_exit_cost", "product_id"),
 )
 # Tables whose every write is in the audit log, with a column that an update may change.
 _MONEY: Final = (
@@ -56,15 +94,29 @@ _MONEY: Final = (
     ("tax_identifier", "number"),
     ("address", "street"),
     ("attachment", None),
+    ("tax_code", "name"),
+    ("tax_rate", "percent"),
+    ("stamp_duty", "amount"),
+    ("fiscal_position", "name"),
+    ("fiscal_position_tax", "to_tax_code_id"),
+    ("exemption", "placed_by"),
+    ("product", "name"),
+    ("price", "unit_price"),
+    ("early_exit_cost", "amount"),
+    ("promotion", "name"),
 )
 _SECOND_CUSTOMER: Final = insert("customer", id="2")
+_SECOND_TAX: Final = insert("tax_code", id="2")
 
 
 def _columns() -> Iterator[Case]:
     for table, column, wrong, right in _BAD:
         both = {"given_name": "'Anna'", "family_name": "'Rossi'"} if column in ("given_name", "family_name") else {}
         yield case(f"{table}_{column}_check", table, {**both, column: wrong}, both or {column: right})
-    for table in ("issuer", "address", "contact", "consent", "note", "attachment"):
+    for table in (
+        *("issuer", "address", "contact", "consent", "note", "attachment"),
+        *("tax_code", "fiscal_position", "exemption", "product", "price", "promotion"),
+    ):
         yield case(f"{table}_pkey", table, {"id": "1", **_no_parent(table)}, {"id": "77"})
     yield case("tax_identifier_pkey", "tax_identifier", {"scheme": "'it.codicefiscale'"})
     for table, column in _REFERENCES:
@@ -122,6 +174,54 @@ def _parties() -> Iterator[Case]:
     yield Case("attachment_never_changes", "UPDATE attachment SET name = 'other.pdf'", "DELETE FROM attachment")
 
 
+def _taxes() -> Iterator[Case]:
+    yield case("tax_code_name_key", "tax_code", {"name": "'IVA-22'"})
+    yield case("tax_code_nature_says_why", "tax_code", {"legal_reference": "NULL"})
+    bare = {"nature": "NULL", "legal_reference": "NULL"}
+    yield case("tax_code_stamp_is_untaxed", "tax_code", bare, {**bare, "bears_stamp": "false"})
+    for table in ("tax_rate", "stamp_duty"):
+        for open_start in ("'(,2020-01-01)'", "'empty'"):
+            yield case(f"{table}_has_beginning", table, {"during": open_start})
+        yield case(f"{table}_one_a_day", table, {"during": "'[2026-12-31,)'"})
+    yield case("fiscal_position_name_key", "fiscal_position", {"name": "'Abroad'"})
+    yield case(
+        "fiscal_position_countries_are_codes", "fiscal_position", {"countries": "'{Italy}'"}, {"countries": "'{IT,SM}'"}
+    )
+    right = f"{_SECOND_TAX}; {insert('fiscal_position_tax')}"
+    again = insert("fiscal_position_tax", from_tax_code_id="1")
+    yield Case("fiscal_position_tax_pkey", again, right)
+    for column in ("fiscal_position_id", "from_tax_code_id", "to_tax_code_id"):
+        wrong = insert("fiscal_position_tax", **{column: "999"})
+        yield Case(f"fiscal_position_tax_{column}_fkey", f"{_SECOND_TAX}; {wrong}", right)
+    for endless in ("'[2027-01-01,)'", "'(,2025-01-01)'", "'empty'"):
+        yield case("exemption_is_bounded", "exemption", {"during": endless})
+    yield case("exemption_one_a_day", "exemption", {"during": "'[2026-12-31,2028-01-01)'"})
+
+
+def _catalogue() -> Iterator[Case]:
+    yield case("product_name_key", "product", {"name": "'Home 30'"})
+    another = insert("plan", id="7", name="'Office'")
+    office = insert("product", kind="'plan'", plan_id="7")
+    sold = insert("product", kind="'plan'", plan_id="1")
+    yield Case("product_plan_id_key", sold, f"{another}; {office}")
+    yield Case("product_plan_id_fkey", office, f"{another}; {office}")
+    yield Case("product_plan_has_plan", insert("product", kind="'plan'"), f"{another}; {office}")
+    yield Case("product_plan_has_plan", f"{another}; {insert('product', plan_id='7')}", insert("product"))
+    for column, beyond in zip(_OF_A_PLAN, ("121", "121", "366"), strict=True):
+        yield case("product_terms_are_a_plans", "product", {column: "1"})
+        yield Case(
+            f"product_{column}_check",
+            f"{another}; {insert('product', kind=chr(39) + 'plan' + chr(39), plan_id='7', **{column: beyond})}",
+            f"{another}; {insert('product', kind=chr(39) + 'plan' + chr(39), plan_id='7', **{column: '1'})}",
+        )
+    yield case("product_text_pkey", "product_text", {"language": "'en'"})
+    early = {"during": "'[2026-12-31,)'"}
+    yield case("price_one_a_day", "price", early, {**early, "months": "3"})
+    yield case("early_exit_cost_pkey", "early_exit_cost", {"from_month": "0"}, {"from_month": "0", "currency": "'USD'"})
+    yield case("promotion_name_key", "promotion", {"name": "'Spring'"})
+    yield case("promotion_percent_is_a_share", "promotion", {"value": "100.5"}, {"value": "100.5", "kind": "'fixed'"})
+
+
 def _no_parent(table: str) -> dict[str, str]:
     return {"parent_id": "NULL"} if table == "contact" else {}
 
@@ -129,12 +229,15 @@ def _no_parent(table: str) -> dict[str, str]:
 def _signed() -> Iterator[Case]:
     """Money that nobody says to write is not written."""
     for table, column in _MONEY:
+        first = f"{_SECOND_TAX}; " if table == "fiscal_position_tax" else ""
         deeds = {"insert": insert(table), "delete": f"DELETE FROM {table} WHERE false"}
         deeds["update"] = (
             f"UPDATE {table} SET {column} = {column}" if column else f"UPDATE {table} SET name = name WHERE false"
         )
         for word, deed in deeds.items():
-            yield Case(f"{table}_money_{word}", f"SET LOCAL corrente.actor = ''; {deed}", deed)
+            yield Case(f"{table}_money_{word}", f"{first}SET LOCAL corrente.actor = ''; {deed}", f"{first}{deed}")
 
 
-BOOKS_CASES: Final[tuple[Case, ...]] = tuple(one for group in (_columns, _parties, _signed) for one in group())
+BOOKS_CASES: Final[tuple[Case, ...]] = tuple(
+    one for group in (_columns, _parties, _taxes, _catalogue, _signed) for one in group()
+)

@@ -46,3 +46,47 @@ PARTY_FIRST: Final[dict[str, dict[str, str]]] = {
     "tax_identifier": {"scheme": "'it.codicefiscale'", "number": "'RSSMRA80A01H501U'"},
     "contact": {"role": "'main'", "parent_id": "NULL"},
 }
+
+CATALOGUE_ROWS: Final[dict[str, dict[str, str]]] = {
+    "tax_code": {
+        "name": "'IVA-N4'",
+        "nature": "'N4'",
+        "legal_reference": "'art. 10 DPR 633/72'",
+        "bears_stamp": "true",
+    },
+    "tax_rate": {"tax_code_id": "1", "during": "'[2027-01-01,)'", "percent": "23"},
+    "stamp_duty": {"country": "'IT'", "during": "'[2027-01-01,)'", "above": "77.47", "amount": "2.00"},
+    "fiscal_position": {"name": "'Public bodies'", "liability": "'split'", "priority": "10", "countries": "'{IT}'"},
+    "fiscal_position_tax": {"fiscal_position_id": "1", "from_tax_code_id": "2", "to_tax_code_id": "1"},
+    "exemption": {
+        "customer_id": "1",
+        "tax_code_id": "1",
+        "during": "'[2027-01-01,2028-01-01)'",
+        "legal_reference": "'declaration 12/2027'",
+        "placed_by": "'maria'",
+    },
+    "product": {"name": "'Static address'", "kind": "'add_on'", "family": "'access'", "tax_code_id": "1"},
+    "product_text": {"product_id": "1", "language": "'it'", "text": "'Casa 30'"},
+    "price": {"product_id": "1", "currency": "'EUR'", "unit_price": "29.90", "during": "'[2027-01-01,)'"},
+    "early_exit_cost": {"product_id": "1", "from_month": "12", "currency": "'EUR'", "amount": "50.00"},
+    "promotion": {
+        "name": "'Autumn'",
+        "kind": "'percent'",
+        "value": "50",
+        "months": "3",
+        "offered": "'[2026-09-01,2026-12-01)'",
+    },
+}
+CATALOGUE_FIRST: Final[dict[str, dict[str, str]]] = {
+    "tax_code": {"name": "'IVA-22'", "nature": "NULL", "legal_reference": "NULL", "bears_stamp": "false"},
+    "tax_rate": {"during": "'[2013-10-01,2027-01-01)'", "percent": "22"},
+    "stamp_duty": {"during": "'[2013-06-26,2027-01-01)'"},
+    "fiscal_position": {"name": "'Abroad'", "priority": "NULL"},
+    "fiscal_position_tax": {"from_tax_code_id": "1"},
+    "exemption": {"during": "'[2026-01-01,2027-01-01)'"},
+    "product": {"name": "'Home 30'", "kind": "'plan'", "plan_id": "1", "minimum_months": "24", "notice_days": "30"},
+    "product_text": {"language": "'en'"},
+    "price": {"during": "'[2026-01-01,2027-01-01)'"},
+    "early_exit_cost": {"from_month": "0"},
+    "promotion": {"name": "'Spring'"},
+}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from support.books_world import PARTY_FIRST, PARTY_ROWS
+from support.books_world import CATALOGUE_FIRST, CATALOGUE_ROWS, PARTY_FIRST, PARTY_ROWS
 
 SEALED: Final = "decode(repeat('ab', 40), 'hex')"
 KEY: Final = "'00000000-0000-4000-8000-00000000000{}'"
@@ -37,6 +37,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     "customer": {"name": "'Bruno'"},
     "contract": {"customer_id": "1", "plan_id": "1", "status": "'active'", "starts_on": "'2026-01-01'"},
     **PARTY_ROWS,
+    **CATALOGUE_ROWS,
     "guard_release": {"released_by": "'maria'", "reason": "'month end'", "changes": "312"},
     "automation_run": {"name": "'dunning'", "started_by": "'worker-1'", "started_at": DURING_JANUARY},
     "restriction": {
@@ -231,6 +232,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
 # What differs in the first row; its identity columns are 1.
 _FIRST: Final[dict[str, dict[str, str]]] = {
     **PARTY_FIRST,
+    **CATALOGUE_FIRST,
     "schema_migration": {"name": "'0001_pre_first.sql'"},
     "site": {"name": "'Tower 1'"},
     "nas": {"name": "'bras-1'", "source": "'192.0.2.1'"},
