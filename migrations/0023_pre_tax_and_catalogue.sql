@@ -93,6 +93,7 @@ CREATE TABLE product (
     renew_months     smallint CHECK (renew_months BETWEEN 1 AND 120),
     notice_days      smallint CHECK (notice_days BETWEEN 0 AND 365),
     offered          daterange NOT NULL DEFAULT '(,)' CHECK (NOT isempty(offered)),
+    CONSTRAINT product_of_kind UNIQUE (id, kind),
     CONSTRAINT product_plan_has_plan CHECK ((kind = 'plan') = (plan_id IS NOT NULL)),
     CONSTRAINT product_terms_are_a_plans CHECK (kind = 'plan' OR (minimum_months IS NULL AND renew_months IS NULL AND notice_days IS NULL))
 );

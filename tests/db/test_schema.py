@@ -11,8 +11,8 @@ from support.schema_cases import CASES, Case
 
 pytestmark = pytest.mark.db
 
-# Triggers that write the change feed, the history or late usage refuse nothing; test_change_feed_triggers.py,
-# test_row_history.py and test_quota.py hold them.
+# Triggers that write the change feed, the history, late usage or a contract's events refuse nothing;
+# test_change_feed_triggers.py, test_row_history.py, test_quota.py and test_contract_events.py hold them.
 FEED_SUFFIXES = (
     "_change_insert",
     "_change_update",
@@ -20,6 +20,8 @@ FEED_SUFFIXES = (
     "_history_update",
     "_history_delete",
     "_notes_late",
+    "_told_insert",
+    "_told_update",
 )
 
 

@@ -68,6 +68,30 @@ _BAD: Final = (
     ("promotion", "months", "0", "120"),
     ("promotion", "priority", "0", "1000"),
     ("promotion", "offered", "'empty'", "'[2028-01-01,)'"),
+    ("contract_terms", "billing_group", "'a;b'", "'office 2'"),
+    ("contract_terms", "due_days", "181", "0"),
+    ("contract_terms", "fixed_day", "32", "31"),
+    ("contract_terms", "lead_days", "61", "60"),
+    ("contract_terms", "trial_days", "0", "1"),
+    ("contract_terms", "renew_months", "0", "1"),
+    ("contract_terms", "notice_days", "366", "0"),
+    ("contract_item", "quantity", "0", "0.5"),
+    ("contract_item", "period_price", "-1", "0"),
+    ("contract_item", "months", "13", "12"),
+    ("instalment", "amount", "-1", "0"),
+    ("discount", "family", "'TV'", "'tv'"),
+    ("discount", "value", "0", "100"),
+    ("discount", "priority", "0", "1000"),
+    ("discount", "reason", "''", "'x'"),
+    ("discount", "placed_by", "''", "'x'"),
+    ("billing_stop", "rule", "'bill'", "'stop'"),
+    ("billing_stop", "reason", "''", "'x'"),
+    ("billing_stop", "placed_by", "''", "'x'"),
+    ("contract_notice", "kind", "'bye'", "'expiry'"),
+    ("contract_notice", "channel", "'E-mail'", "'email'"),
+    ("contract_event", "actor", "''", "'x'"),
+    ("contract_event", "event", "'Moved!'", "'moved'"),
+    ("contract_event", "detail", "'[]'", "'{}'"),
 )
 # What only a product of kind plan has.
 _OF_A_PLAN: Final = ("minimum_months", "renew_months", "notice_days")
@@ -87,7 +111,23 @@ _REFERENCES: Final = (
     ("product_text", "product_id"),
     ("price", "product_id"),
     ("early_exit_cost", "product_id"),
+    ("contract_terms", "issuer_id"),
+    ("contract_terms", "payer_id"),
+    ("contract_terms", "service_address_id"),
+    ("contract_item", "contract_id"),
+    ("instalment", "item_id"),
+    ("discount", "contract_id"),
+    ("discount", "promotion_id"),
+    ("billing_stop", "contract_id"),
+    ("billing_stop", "restriction_id"),
+    ("contract_notice", "contract_id"),
+    ("contract_event", "contract_id"),
 )
+# Before a second row of these can be legal.
+_FIRST_OF: Final = {
+    "contract_terms": insert("contract", id="7") + "; ",
+    "fiscal_position_tax": insert("tax_code", id="2") + "; ",
+}
 # Tables whose every write is in the audit log, with a column that an update may change.
 _MONEY: Final = (
     ("issuer", "name"),
@@ -104,6 +144,11 @@ _MONEY: Final = (
     ("price", "unit_price"),
     ("early_exit_cost", "amount"),
     ("promotion", "name"),
+    ("contract_terms", "due_days"),
+    ("contract_item", "quantity"),
+    ("instalment", "amount"),
+    ("discount", "value"),
+    ("billing_stop", "reason"),
 )
 _SECOND_CUSTOMER: Final = insert("customer", id="2")
 _SECOND_TAX: Final = insert("tax_code", id="2")
@@ -112,15 +157,22 @@ _SECOND_TAX: Final = insert("tax_code", id="2")
 def _columns() -> Iterator[Case]:
     for table, column, wrong, right in _BAD:
         both = {"given_name": "'Anna'", "family_name": "'Rossi'"} if column in ("given_name", "family_name") else {}
-        yield case(f"{table}_{column}_check", table, {**both, column: wrong}, both or {column: right})
+        before = _FIRST_OF.get(table, "")
+        yield Case(
+            f"{table}_{column}_check",
+            before + insert(table, **{**both, column: wrong}),
+            before + insert(table, **(both or {column: right})),
+        )
     for table in (
         *("issuer", "address", "contact", "consent", "note", "attachment"),
         *("tax_code", "fiscal_position", "exemption", "product", "price", "promotion"),
+        *("contract_item", "discount", "billing_stop", "contract_notice", "contract_event"),
     ):
         yield case(f"{table}_pkey", table, {"id": "1", **_no_parent(table)}, {"id": "77"})
     yield case("tax_identifier_pkey", "tax_identifier", {"scheme": "'it.codicefiscale'"})
     for table, column in _REFERENCES:
-        yield case(f"{table}_{column}_fkey", table, {column: "999"})
+        before = _FIRST_OF.get(table, "")
+        yield Case(f"{table}_{column}_fkey", before + insert(table, **{column: "999"}), before + insert(table))
 
 
 def _parties() -> Iterator[Case]:
@@ -222,6 +274,77 @@ def _catalogue() -> Iterator[Case]:
     yield case("promotion_percent_is_a_share", "promotion", {"value": "100.5"}, {"value": "100.5", "kind": "'fixed'"})
 
 
+def _terms() -> Iterator[Case]:
+    begun = _FIRST_OF["contract_terms"]
+    yield Case("contract_terms_pkey", insert("contract_terms", contract_id="1"), begun + insert("contract_terms"))
+    yield Case("contract_terms_contract_id_fkey", insert("contract_terms"), begun + insert("contract_terms"))
+    free = {"free_reason": "'staff'", "free_review_on": "'2027-01-01'"}
+    for column, value in free.items():
+        yield Case(
+            "contract_terms_free_is_reviewed",
+            begun + insert("contract_terms", **{column: value}),
+            begun + insert("contract_terms", **free),
+        )
+    yield Case(
+        "contract_terms_free_reason_check",
+        begun + insert("contract_terms", **{**free, "free_reason": "''"}),
+        begun + insert("contract_terms", **free),
+    )
+    table = "contract_item"
+    yield case(f"{table}_wanted_day_check", table, {"wanted_day": "32"})
+    yield Case(
+        f"{table}_of_contract",
+        f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey CASCADE; {insert(table, id='1')}",
+        insert(table),
+    )
+    yield Case(
+        "product_of_kind",
+        "ALTER TABLE product DROP CONSTRAINT product_pkey CASCADE; ALTER TABLE product DROP CONSTRAINT product_plan_id_key; "
+        + insert("product", id="1", kind="'plan'", plan_id="1"),
+        insert("product"),
+    )
+    yield case(f"{table}_product_of_kind", table, {"kind": "'add_on'"})
+    yield case(f"{table}_dates_in_order", table, {"ends_on": "'2027-01-30'"}, {"ends_on": "'2027-01-31'"})
+    for column in ("months", "anchor", "wanted_day", "billed_through"):
+        yield case(f"{table}_recurring_has_cycle", table, {column: "NULL"})
+    feb = {"anchor": "'2027-02-28'"}
+    yield case(f"{table}_anchor_on_day", table, {"anchor": "'2027-02-27'"}, feb)
+    yield case(f"{table}_anchor_on_day", table, {"anchor": "'2028-02-28'"}, {"anchor": "'2028-02-29'"})
+    yield case(f"{table}_billed_from_start", table, {"billed_through": "'2027-01-30'"})
+    yield case(f"{table}_one_plan", table, {"starts_on": "'2027-01-30'"})
+    yield case("instalment_pkey", "instalment", {"number": "1"})._replace(
+        breaks=insert("instalment", number="1", amount="0"), passes=insert("instalment", amount="0")
+    )
+    for number in ("0", "61"):
+        yield case("instalment_number_check", "instalment", {"number": number}, {"number": "60"})
+    at_once = "; SET CONSTRAINTS instalment_adds_up IMMEDIATE"
+    rest = "UPDATE instalment SET amount = 19.90; "
+    yield Case("instalment_adds_up", insert("instalment") + at_once, rest + insert("instalment") + at_once)
+    table = "discount"
+    for open_start in ("'(,2020-01-01)'", "'empty'"):
+        yield case(f"{table}_has_beginning", table, {"during": open_start}, {"during": "'[2026-01-01,)'"})
+    yield case(f"{table}_percent_is_a_share", table, {"value": "101"}, {"value": "101", "kind": "'fixed'"})
+    both = {"item_id": "1", "family": "'access'"}
+    yield case(f"{table}_one_scope", table, both, {"item_id": "1"})
+    yield case(f"{table}_item_of_contract", table, {"item_id": "999"}, {"item_id": "1"})
+    promoted = insert(table, promotion_id="1")
+    yield Case(f"{table}_promotion_once", f"{promoted}; {promoted}", promoted)
+    for open_start in ("'(,2020-01-01)'", "'empty'"):
+        yield case("billing_stop_has_beginning", "billing_stop", {"during": open_start}, {"during": "'[2026-01-01,)'"})
+    yield case("billing_stop_one_a_day", "billing_stop", {"during": "'[2025-08-31,2025-10-01)'"})
+    yield case("contract_notice_once", "contract_notice", {"due_on": "'2026-11-01'"})
+    told = insert("contract_event")
+    for wrong in ("UPDATE contract_event SET event = 'x'", "DELETE FROM contract_event"):
+        yield Case("contract_event_append_only", wrong, told)
+    yield Case("contract_event_no_truncate", "TRUNCATE contract_event", told)
+    for wrong in (
+        {"status_after": "'ended'"},
+        {"status_before": "'free'"},
+        {"status_before": "'free'", "status_after": "'free'"},
+    ):
+        yield Case("contract_event_path", insert("contract_event", **wrong), told)
+
+
 def _no_parent(table: str) -> dict[str, str]:
     return {"parent_id": "NULL"} if table == "contact" else {}
 
@@ -229,7 +352,7 @@ def _no_parent(table: str) -> dict[str, str]:
 def _signed() -> Iterator[Case]:
     """Money that nobody says to write is not written."""
     for table, column in _MONEY:
-        first = f"{_SECOND_TAX}; " if table == "fiscal_position_tax" else ""
+        first = _FIRST_OF.get(table, "")
         deeds = {"insert": insert(table), "delete": f"DELETE FROM {table} WHERE false"}
         deeds["update"] = (
             f"UPDATE {table} SET {column} = {column}" if column else f"UPDATE {table} SET name = name WHERE false"
@@ -239,5 +362,5 @@ def _signed() -> Iterator[Case]:
 
 
 BOOKS_CASES: Final[tuple[Case, ...]] = tuple(
-    one for group in (_columns, _parties, _taxes, _catalogue, _signed) for one in group()
+    one for group in (_columns, _parties, _taxes, _catalogue, _terms, _signed) for one in group()
 )

@@ -90,3 +90,54 @@ CATALOGUE_FIRST: Final[dict[str, dict[str, str]]] = {
     "early_exit_cost": {"from_month": "0"},
     "promotion": {"name": "'Spring'"},
 }
+
+TERMS_ROWS: Final[dict[str, dict[str, str]]] = {
+    "contract_terms": {"contract_id": "7", "issuer_id": "1", "currency": "'EUR'"},
+    "contract_item": {
+        "contract_id": "1",
+        "product_id": "1",
+        "kind": "'plan'",
+        "period_price": "29.90",
+        "months": "1",
+        "anchor": "'2027-01-31'",
+        "wanted_day": "31",
+        "starts_on": "'2027-01-31'",
+        "billed_through": "'2027-01-31'",
+    },
+    "instalment": {"item_id": "1", "number": "2", "due_on": "'2026-02-01'", "amount": "10"},
+    "discount": {
+        "contract_id": "1",
+        "kind": "'percent'",
+        "value": "50",
+        "during": "'[2026-01-01,2026-04-01)'",
+        "reason": "'spring'",
+        "placed_by": "'maria'",
+    },
+    "billing_stop": {
+        "contract_id": "1",
+        "during": "'[2026-08-01,2026-09-01)'",
+        "rule": "'credit_days'",
+        "reason": "'pause'",
+        "placed_by": "'maria'",
+    },
+    "contract_notice": {"contract_id": "1", "kind": "'renewal'", "due_on": "'2027-11-01'"},
+    "contract_event": {
+        "contract_id": "1",
+        "actor": "'maria'",
+        "event": "'address_moved'",
+        "status_before": "'active'",
+        "status_after": "'active'",
+    },
+}
+TERMS_FIRST: Final[dict[str, dict[str, str]]] = {
+    "contract_terms": {"contract_id": "1"},
+    "contract_item": {
+        "starts_on": "'2026-01-31'",
+        "ends_on": "'2027-01-31'",
+        "anchor": "'2026-01-31'",
+        "billed_through": "'2026-01-31'",
+    },
+    "instalment": {"number": "1", "amount": "29.90"},
+    "billing_stop": {"during": "'[2025-08-01,2025-09-01)'"},
+    "contract_notice": {"due_on": "'2026-11-01'"},
+}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from support.books_world import CATALOGUE_FIRST, CATALOGUE_ROWS, PARTY_FIRST, PARTY_ROWS
+from support.books_world import CATALOGUE_FIRST, CATALOGUE_ROWS, PARTY_FIRST, PARTY_ROWS, TERMS_FIRST, TERMS_ROWS
 
 SEALED: Final = "decode(repeat('ab', 40), 'hex')"
 KEY: Final = "'00000000-0000-4000-8000-00000000000{}'"
@@ -48,6 +48,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "placed_by": "'job dunning'",
         "since": "'2026-01-05 00:00+00'",
     },
+    **TERMS_ROWS,
     "relief": {
         "contract_id": "1",
         "during": "'[2026-02-01 00:00+00,2026-02-03 00:00+00)'",
@@ -233,6 +234,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
 _FIRST: Final[dict[str, dict[str, str]]] = {
     **PARTY_FIRST,
     **CATALOGUE_FIRST,
+    **TERMS_FIRST,
     "schema_migration": {"name": "'0001_pre_first.sql'"},
     "site": {"name": "'Tower 1'"},
     "nas": {"name": "'bras-1'", "source": "'192.0.2.1'"},
