@@ -22,8 +22,8 @@ BEGIN
     END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO audit_log (actor, action, subject, detail)
-            SELECT writer, TG_TABLE_NAME || '.insert', TG_TABLE_NAME, jsonb_build_object('rows', count(*), 'names', jsonb_agg(name ORDER BY place) FILTER (WHERE place <= 20))
-            FROM (SELECT row_name(to_jsonb(n) - 'content', keys) AS name, row_number() OVER () AS place FROM new_rows AS n) AS written HAVING count(*) > 0;
+            SELECT writer, TG_TABLE_NAME || '.insert', TG_TABLE_NAME, jsonb_build_object('rows', (SELECT count(*) FROM new_rows), 'names', jsonb_agg(name))
+            FROM (SELECT row_name(to_jsonb(n) - 'content', keys) AS name FROM new_rows AS n LIMIT 20) AS written HAVING count(*) > 0;
     ELSIF TG_OP = 'DELETE' THEN
         INSERT INTO audit_log (actor, action, subject, detail)
             SELECT writer, TG_TABLE_NAME || '.delete', TG_TABLE_NAME || ' ' || row_name(gone, keys), jsonb_build_object('before', gone)

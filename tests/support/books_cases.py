@@ -305,12 +305,11 @@ def _terms() -> Iterator[Case]:
     )
     yield case(f"{table}_product_of_kind", table, {"kind": "'add_on'"})
     yield case(f"{table}_dates_in_order", table, {"ends_on": "'2027-01-30'"}, {"ends_on": "'2027-01-31'"})
-    for column in ("months", "anchor", "wanted_day", "billed_through"):
+    for column in ("months", "anchor", "wanted_day"):
         yield case(f"{table}_recurring_has_cycle", table, {column: "NULL"})
     feb = {"anchor": "'2027-02-28'"}
     yield case(f"{table}_anchor_on_day", table, {"anchor": "'2027-02-27'"}, feb)
     yield case(f"{table}_anchor_on_day", table, {"anchor": "'2028-02-28'"}, {"anchor": "'2028-02-29'"})
-    yield case(f"{table}_billed_from_start", table, {"billed_through": "'2027-01-30'"})
     yield case(f"{table}_one_plan", table, {"starts_on": "'2027-01-30'"})
     yield case("instalment_pkey", "instalment", {"number": "1"})._replace(
         breaks=insert("instalment", number="1", amount="0"), passes=insert("instalment", amount="0")

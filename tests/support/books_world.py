@@ -102,7 +102,6 @@ TERMS_ROWS: Final[dict[str, dict[str, str]]] = {
         "anchor": "'2027-01-31'",
         "wanted_day": "31",
         "starts_on": "'2027-01-31'",
-        "billed_through": "'2027-01-31'",
     },
     "instalment": {"item_id": "1", "number": "2", "due_on": "'2026-02-01'", "amount": "10"},
     "discount": {
@@ -135,7 +134,6 @@ TERMS_FIRST: Final[dict[str, dict[str, str]]] = {
         "starts_on": "'2026-01-31'",
         "ends_on": "'2027-01-31'",
         "anchor": "'2026-01-31'",
-        "billed_through": "'2026-01-31'",
     },
     "instalment": {"number": "1", "amount": "29.90"},
     "billing_stop": {"during": "'[2025-08-01,2025-09-01)'"},

@@ -48,6 +48,11 @@ COMMENT ON COLUMN contract_terms.billable_from IS 'First billable day, set by ac
 COMMENT ON COLUMN contract_terms.order_fees IS 'One-off fees are due when the contract is accepted, not when it is activated.';
 CREATE INDEX contract_terms_issuer ON contract_terms (issuer_id);
 
+CREATE FUNCTION month_end(day date) RETURNS date LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT next_month - extract(day FROM next_month)::integer FROM (SELECT day - extract(day FROM day)::integer + 32 AS next_month) AS later
+$$;
+COMMENT ON FUNCTION month_end(date) IS 'The last day of a day''s month.';
+
 CREATE TABLE contract_item (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     contract_id    bigint NOT NULL REFERENCES contract_terms,
@@ -60,22 +65,16 @@ CREATE TABLE contract_item (
     wanted_day     smallint CHECK (wanted_day BETWEEN 1 AND 31),
     starts_on      date NOT NULL,
     ends_on        date,
-    billed_through date,
-    due_on         date,
     CONSTRAINT contract_item_of_contract UNIQUE (id, contract_id),
     CONSTRAINT contract_item_product_of_kind FOREIGN KEY (product_id, kind) REFERENCES product (id, kind),
     CONSTRAINT contract_item_dates_in_order CHECK (ends_on >= starts_on),
-    CONSTRAINT contract_item_recurring_has_cycle CHECK (num_nulls(months, anchor, wanted_day, billed_through) = CASE WHEN kind IN ('plan', 'add_on') THEN 0 ELSE 4 END),
-    CONSTRAINT contract_item_anchor_on_day CHECK (extract(day FROM anchor) = least(wanted_day, extract(day FROM date_trunc('month', anchor::timestamp) + interval '1 month - 1 day'))),
-    CONSTRAINT contract_item_billed_from_start CHECK (billed_through >= starts_on),
+    CONSTRAINT contract_item_recurring_has_cycle CHECK (num_nulls(months, anchor, wanted_day) = CASE WHEN kind IN ('plan', 'add_on') THEN 0 ELSE 3 END),
+    CONSTRAINT contract_item_anchor_on_day CHECK (extract(day FROM anchor) = least(wanted_day, extract(day FROM month_end(anchor)))),
     CONSTRAINT contract_item_one_plan EXCLUDE USING gist (contract_id WITH =, daterange(starts_on, ends_on) WITH &&) WHERE (kind = 'plan')
 );
-COMMENT ON TABLE contract_item IS 'One thing a contract pays for, with its own price, dates and place in time up to which it was billed.';
+COMMENT ON TABLE contract_item IS 'One thing a contract pays for, with its own price and dates, as it was agreed.';
 COMMENT ON COLUMN contract_item.period_price IS 'Of one unit for a whole period of `months`; of a one-off fee its price.';
-COMMENT ON COLUMN contract_item.billed_through IS 'First day that is not billed.';
-COMMENT ON COLUMN contract_item.due_on IS 'When the next of it falls due; NULL: nothing more does. The run looks here.';
 CREATE INDEX contract_item_contract ON contract_item (contract_id);
-CREATE INDEX contract_item_due ON contract_item (due_on) WHERE due_on IS NOT NULL;
 
 CREATE TABLE instalment (
     item_id bigint NOT NULL REFERENCES contract_item,
@@ -209,7 +208,7 @@ DO $$
 DECLARE
     kept text[];
 BEGIN
-    FOREACH kept SLICE 1 IN ARRAY ARRAY[['contract_terms', 'contract_id', ''], ['contract_item', 'id', 'billed_through,due_on'], ['instalment', 'item_id,number', ''], ['discount', 'id', ''], ['billing_stop', 'id', 'settled_through']] LOOP
+    FOREACH kept SLICE 1 IN ARRAY ARRAY[['contract_terms', 'contract_id', ''], ['contract_item', 'id', ''], ['instalment', 'item_id,number', ''], ['discount', 'id', ''], ['billing_stop', 'id', 'settled_through']] LOOP
         EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
             kept[1] || '_money_insert', kept[1], kept[2], kept[3]);
         EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
