@@ -58,9 +58,11 @@ class BypassQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The questions for one vendor. `ntp` is what to enter there so that its clock is right."""
+    """The questions for one vendor. `ntp` is what to enter there so that its clock is right. `signs`: whether its requests carry a
+    Message-Authenticator once it is set up as we say; None: that differs, or is not known."""
 
     ntp: str
+    signs: bool | None = None
     clock: ClockQuestion | None = None
     bypass: BypassQuestion | None = None
 

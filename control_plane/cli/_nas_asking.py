@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 import click
 
-from control_plane.cli._options import NETWORK, given_secret
+from control_plane.cli._options import NETWORK, given_secret, made_nas_secret
 from control_plane.quantities import Network
-from nas_drivers.driver import vendor_names
+from nas_drivers.driver import driver_for, vendor_names
+from nas_drivers.inspection import inspection_for
+from nas_drivers.policy import Method
+
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccess:
+    """A way into a device beside RADIUS, with a user that is to be made there."""
+
+    by: Literal["api", "ssh"]
+    username: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NewNas:
-    """What a NAS must have. `secret` None: one is to be made."""
+    """What a NAS must have. `secret` None: one is to be made. `unsigned`: its requests are taken without Message-Authenticator."""
 
     name: str
     source: Network
     vendor: str
     secret: str | None = field(repr=False)
+    access: NewAccess | None = None
+    unsigned: bool = False
 
 
 def given_nas(
@@ -30,19 +48,69 @@ def given_nas(
     secret_file: str | None,
     ask_secret: bool,
     what: str,
+    has_access: bool,
+    signing: bool | None,
 ) -> NewNas:
-    """What was given, and what is answered for the rest. Raises: click.UsageError when nobody can be asked."""
+    """What was given, and what is answered for the rest. Raises: click.UsageError when nobody can be asked.
+
+    `has_access`: a user was given; `signing`: whether it signs was.
+    """
     missing = [said for value, said in ((name, "NAME"), (source, "SOURCE"), (vendor, "--vendor")) if value is None]
     if missing and not sys.stdin.isatty():
         raise click.UsageError(f"missing {', '.join(missing)}; at a terminal it is asked for")
     if name is None:
-        name = str(click.prompt("Its name, such as bras-1"))
+        name = str(click.prompt("Its name, such as bras-1", value_proc=_name))
     if source is None:
         source = click.prompt("The address it sends from, or the prefix of a group", type=NETWORK)
     if vendor is None:
         vendor = str(click.prompt("Vendor", type=click.Choice(vendor_names())))
     secret = given_secret(secret_file, ask=ask_secret, what=what)
-    if missing and secret is None and click.confirm(f"Has it {what} already (else a strong one is made)?"):
-        secret = given_secret(None, ask=True, what=what)
     assert source is not None
-    return NewNas(name, source, vendor, secret)
+    new = NewNas(name, source, vendor, secret)
+    return _asked_more(new, what=what, has_access=has_access, signing=signing) if missing else new
+
+
+def _asked_more(new: NewNas, *, what: str, has_access: bool, signing: bool | None) -> NewNas:
+    """What has a default, and is worth a question to somebody who is being asked anyway."""
+    if new.secret is None and click.confirm(f"Has it {what} already (else a strong one is made)?"):
+        new = replace(new, secret=given_secret(None, ask=True, what=what))
+    if signing is None and inspection_for(new.vendor).signs is False:
+        words = f"A {new.vendor} sends no Message-Authenticator. Take its requests without (else none is answered)?"
+        new = replace(new, unsigned=click.confirm(words, default=True))
+    by = way_in(new.vendor)
+    if has_access or by is None or new.source.prefixlen < new.source.max_prefixlen:
+        return new
+    place = "its API" if by == "api" else "SSH"
+    click.echo(
+        f"By {place} Corrente sees who is online and what lets people past RADIUS, and ends what RADIUS did not end."
+    )
+    user = click.prompt("A user for that, made by the commands below; empty: none", default="", value_proc=_user)
+    return replace(new, access=NewAccess(by, user, made_nas_secret())) if user else new
+
+
+def way_in(vendor: str) -> Literal["api", "ssh"] | None:
+    """How a device of the vendor is spoken to beside RADIUS."""
+    methods = driver_for(vendor).change_methods(None, None)
+    return "api" if Method.ROUTEROS_API in methods else "ssh" if Method.CLI in methods else None
+
+
+def signing_note(vendor: str, name: str, *, required: bool) -> str | None:
+    """A word on requests that would be dropped; None when there is nothing to say."""
+    if not required or inspection_for(vendor).signs is not False:
+        return None
+    return (
+        f"a {vendor} sends no Message-Authenticator, so none of its requests is answered: "
+        f"corrente nas set {name} --no-require-message-authenticator"
+    )
+
+
+def _name(text: str) -> str:
+    if _NAME.fullmatch(text) is None:
+        raise click.BadParameter("letters, digits and . _ - alone, 64 at most")
+    return text
+
+
+def _user(text: str) -> str:
+    if text and _USER.fullmatch(text) is None:
+        raise click.BadParameter("letters, digits and . _ - alone, a letter or digit first, 32 at most")
+    return text

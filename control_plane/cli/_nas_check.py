@@ -11,6 +11,7 @@ import click
 from control_plane import audit
 from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, sealer_of, unknown
 from control_plane.cli._findings import print_finding
+from control_plane.cli._nas_asking import signing_note
 from control_plane.cli._options import HOST
 from control_plane.device_commands import (
     DeviceCommands,
@@ -63,9 +64,15 @@ def facing(options: dict[str, Any]) -> Facing:
 
 
 def commands_of_new(
-    connection: Connection, settings: Settings, name: str, how: Facing, *, made_secret: str | None
+    connection: Connection,
+    settings: Settings,
+    name: str,
+    how: Facing,
+    *,
+    made_secret: str | None,
+    made_access: str | None = None,
 ) -> DeviceCommands:
-    """What to paste on a NAS that was just added: a secret that was made now is shown, one that was given is not.
+    """What to paste on a NAS that was just added: a secret or password that was made now is shown, one that was given is not.
 
     Where the commands can't be printed, a note says why: the NAS is added all the same.
     """
@@ -73,6 +80,7 @@ def commands_of_new(
     hidden = hidden_secrets(nas)
     try:
         secrets = hidden if made_secret is None else replace(hidden, radius=made_secret)
+        secrets = secrets if made_access is None else replace(secrets, access=made_access)
         return device_commands(connection, settings, nas, secrets, how)
     except NasError as error:
         return DeviceCommands("", (f"no commands to paste: {error}",))
@@ -98,6 +106,8 @@ def commands(settings: Settings, /, name: str, *, show_secret: bool, reason: str
     """Print what to paste on NAS NAME so that it and Corrente know each other."""
     with open_database(settings) as connection:
         nas = _target(connection, name)
+        whole = load_nas(connection, name)
+        signed = whole is not None and whole.require_message_authenticator
         shown, why = None, ""
         try:
             if show_secret:
@@ -113,7 +123,8 @@ def commands(settings: Settings, /, name: str, *, show_secret: bool, reason: str
         if show_secret:
             audit.append(connection, actor=os_user(), action="nas.reveal_secret", subject=name, detail={"reason": why})
     # Only after the commit: what was not written down is not shown.
-    print_commands(found)
+    note = signing_note(nas.vendor, name, required=signed)
+    print_commands(found if note is None else replace(found, notes=(*found.notes, note)))
 
 
 @click.command("test")

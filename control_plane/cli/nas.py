@@ -18,7 +18,7 @@ from control_plane.cli._console import (
     sealer_of,
     unknown,
 )
-from control_plane.cli._nas_asking import NewNas, given_nas
+from control_plane.cli._nas_asking import NewNas, given_nas, signing_note
 from control_plane.cli._nas_check import commands as commands_command
 from control_plane.cli._nas_check import commands_of_new, facing, facing_options, print_commands
 from control_plane.cli._nas_check import test as test_command
@@ -132,11 +132,26 @@ def add(settings: Settings, /, name: str | None, source: Network | None, vendor:
     if vendor is not None:
         _check_vendor(vendor)
     new = given_nas(
-        name, source, vendor, secret_file=options["secret_file"], ask_secret=options["ask_secret"], what=_SECRET
+        name,
+        source,
+        vendor,
+        secret_file=options["secret_file"],
+        ask_secret=options["ask_secret"],
+        what=_SECRET,
+        has_access=options["api_username"] is not None or options["ssh_username"] is not None,
+        signing=options["require_message_authenticator"],
     )
     coa_secret = given_secret(options["coa_secret_file"], ask=False, what="the CoA secret")
-    api_password = given_api_password(options, has_user=False)
-    ssh_password = given_ssh_password(options, has_user=False)
+    access = new.access
+    if access is not None:
+        options[f"{access.by}_username"] = access.username
+    if new.unsigned:
+        options["require_message_authenticator"] = False
+    api_password = given_api_password(options, has_user=access is not None)
+    ssh_password = given_ssh_password(options, has_user=access is not None)
+    if access is not None:
+        made_password = access.password.encode()
+        api_password, ssh_password = (made_password, None) if access.by == "api" else (None, made_password)
     made = made_nas_secret() if new.secret is None else None
     with open_database(settings) as connection:
         _check_source(new.source, new.name, load_nases(connection), nested=options["nested"])
@@ -153,23 +168,48 @@ def add(settings: Settings, /, name: str | None, source: Network | None, vendor:
         )
         detail = {"source": new.source, "vendor": new.vendor}
         audit.append(connection, actor=os_user(), action="nas.add", subject=new.name, detail=detail)
-        commands = commands_of_new(connection, settings, new.name, facing(options), made_secret=made)
-    _tell_added(new, commands, made)
+        made_access = None if access is None else access.password
+        commands = commands_of_new(
+            connection, settings, new.name, facing(options), made_secret=made, made_access=made_access
+        )
+    _tell_added(new, commands, made, signing_note(new.vendor, new.name, required=_is_signed(options)))
 
 
-def _tell_added(new: NewNas, commands: DeviceCommands, made: str | None) -> None:
+def _is_signed(options: dict[str, Any]) -> bool:
+    return options["require_message_authenticator"] is not False
+
+
+def _tell_added(new: NewNas, commands: DeviceCommands, made: str | None, note: str | None) -> None:
     click.echo(
         f"Added NAS {new.name} at {network_text(new.source)}; it is answered as soon as the edge has published it."
     )
     if commands.text:
-        click.echo(f"Paste this on it, then run `corrente nas test {new.name}`:\n")
+        click.echo("Paste this on it:\n")
     print_commands(commands)
     if commands.text:
         click.echo()
+    if note is not None:
+        click.echo(f"Note: {note}", err=True)
+    steps = ", ".join(f"{number}. {step}" for number, step in enumerate(_next_steps(new), start=1))
+    click.echo(f"Then: {steps}.")
+    if new.access is not None:
+        click.echo(f"Password of its user {new.access.username}, shown this once: {new.access.password}")
     if made is not None:
         click.echo(f"Its secret, shown this once: {made}")
     elif new.secret is not None:
         warn_of_short_nas_secret(new.secret)
+
+
+def _next_steps(new: NewNas) -> list[str]:
+    """What is left to do behind the commands, in this order."""
+    steps = []
+    if new.access is not None and new.access.by == "ssh":
+        steps.append(f"trust its host key: `corrente nas host-key {new.name}`")
+    if new.access is not None and new.access.by == "api":
+        steps.append(
+            f"pin the certificate that the last command shows: `corrente nas set {new.name} --api-certificate SHA256`"
+        )
+    return [*steps, "let one subscriber log in", f"see which part works: `corrente nas test {new.name}`"]
 
 
 @command.command("list")

@@ -68,6 +68,7 @@ def _is_on(given: dict[tuple[str, str], str], name: str) -> bool:
 
 INSPECTION: Final = Inspection(
     ntp="timedatectl set-ntp true",
+    signs=True,
     clock=ClockQuestion("date +%s", read_epoch),
     bypass=BypassQuestion(f"sed 's/,.*//' {_FILE}", read_faults, f"{_FILE} asks RADIUS alone and has a shaper"),
 )

@@ -23,6 +23,7 @@ def read_faults(output: str) -> tuple[SetupFault, ...]:
 
 INSPECTION: Final = Inspection(
     ntp="set system ntp server NTP-SERVER",
+    signs=False,
     clock=ClockQuestion("date +%s", read_epoch),
     bypass=BypassQuestion(COMMAND, read_faults, "its PPPoE server asks RADIUS alone"),
 )

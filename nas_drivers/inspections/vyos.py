@@ -30,6 +30,7 @@ def read_faults(output: str) -> tuple[SetupFault, ...]:
 
 INSPECTION: Final = Inspection(
     ntp="set service ntp server NTP-SERVER (before 1.4: set system ntp server)",
+    signs=False,
     clock=ClockQuestion("date +%s", read_epoch),
     bypass=BypassQuestion(COMMAND, read_faults, "its PPPoE server asks RADIUS alone and reads its rates"),
 )

@@ -8,10 +8,11 @@ import json
 import os
 import pty
 import select
+import signal
+import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -108,7 +109,8 @@ def test_without_a_terminal_what_is_missing_is_named_and_nothing_is_added(corren
     assert connection.execute("SELECT count(*) FROM nas").fetchone() == (0,)
 
 
-def test_at_a_terminal_what_is_missing_is_asked_for(tmp_path, database, connection):
+def answering(tmp_path, database, answers):
+    """`corrente nas add` at a terminal: each question with what is typed then. What was shown, and the exit code."""
     settings = write_settings(tmp_path, database)
     ours, theirs = pty.openpty()
     environment = {
@@ -117,37 +119,122 @@ def test_at_a_terminal_what_is_missing_is_asked_for(tmp_path, database, connecti
         "PYTHONPATH": str(ROOT),
         "TERM": "dumb",
     }
+    # With the terminal as its own, so that Ctrl-C reaches it.
     child = subprocess.Popen(
-        [sys.executable, "-m", "control_plane", "--settings", str(settings), "nas", "add"],
+        ["setsid", "--ctty", sys.executable, "-m", "control_plane", "--settings", str(settings), "nas", "add"],
         stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=tmp_path,
     )  # fmt: skip
     os.close(theirs)
     try:
-        for question, answer in (
-            ("Its name", "tower"),
-            ("address it sends from", ADDRESS),
-            ("Vendor", "mikrotik"),
-            ("already", "n"),
-        ):
-            _read_until(ours, question)
-            os.write(ours, f"{answer}\n".encode())
-        _read_until(ours, "shown this once: ")
-        assert child.wait(30) == 0
+        shown, looked_at = "", 0
+        for question, answer in answers:
+            while question not in shown[looked_at:]:
+                more = _read(ours, shown)
+                assert more, f"no {question!r} in {shown}"
+                shown += more
+            looked_at = shown.index(question, looked_at) + len(question)
+            os.write(ours, answer.encode())
+        while more := _read(ours, shown):
+            shown += more
+        return shown, child.wait(30)
     finally:
         child.kill()
         child.wait()
         os.close(ours)
-    assert connection.execute("SELECT name, host(source), vendor FROM nas").fetchall() == [
-        ("tower", ADDRESS, "mikrotik")
+
+
+def _read(terminal: int, before: str) -> str:
+    """What is shown next; empty when whoever shows has ended."""
+    assert select.select([terminal], [], [], 60)[0], before
+    try:
+        return os.read(terminal, 4096).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+FIRST = [("Its name", "tower\n"), ("address it sends from", f"{ADDRESS}\n")]
+NO_SECRET = ("already", "n\n")
+
+
+def test_at_a_terminal_a_router_is_asked_for_whole_with_a_user_of_its_api(tmp_path, database, connection):
+    shown, code = answering(
+        tmp_path, database, [*FIRST, ("Vendor", "mikrotik\n"), NO_SECRET, ("A user for that", "corrente\n")]
+    )
+
+    assert code == 0, shown
+    row = connection.execute("SELECT name, host(source), vendor, api_username, sealed_api_password FROM nas").fetchone()
+    assert row[:4] == ("tower", ADDRESS, "mikrotik", "corrente")
+    password = SEALER.open(row[4], row=nas_api_row(1)).decode()
+    assert f"/user add name=corrente group=corrente address=127.0.0.1 password={password}" in shown.replace("\r\n", "")
+    assert (
+        "1. pin the certificate that the last command shows: `corrente nas set tower --api-certificate SHA256`" in shown
+    )
+    assert "3. see which part works: `corrente nas test tower`" in shown
+
+
+def test_at_a_terminal_a_device_that_signs_nothing_is_taken_so_and_its_host_key_comes_next(
+    tmp_path, database, connection
+):
+    shown, code = answering(
+        tmp_path,
+        database,
+        [
+            *FIRST,
+            ("Vendor", "vyos\n"),
+            NO_SECRET,
+            ("no Message-Authenticator", "\n"),
+            ("A user for that", "corrente\n"),
+        ],
+    )
+
+    assert code == 0, shown
+    assert connection.execute("SELECT require_message_authenticator, ssh_username FROM nas").fetchone() == (
+        False,
+        "corrente",
+    )
+    assert "set system login user corrente authentication plaintext-password" in shown
+    assert "Then: 1. trust its host key: `corrente nas host-key tower`" in shown
+    assert "so none of its requests is answered" not in shown
+
+
+def test_at_a_terminal_a_wrong_answer_is_asked_again_and_who_wants_no_second_way_in_has_none(
+    tmp_path, database, connection
+):
+    shown, code = answering(
+        tmp_path,
+        database,
+        [
+            ("Its name", "tower 1\n"), ("letters, digits", ""), ("Its name", "tower\n"), ("address it sends from", "nowhere\n"),
+            ("address it sends from", f"{ADDRESS}\n"), ("Vendor", "juniper\n"), ("Vendor", "juniper_mx\n"), NO_SECRET,
+            ("A user for that", "\n"),
+        ],
+    )  # fmt: skip
+
+    assert code == 0, shown
+    assert connection.execute("SELECT name, vendor, ssh_username FROM nas").fetchall() == [
+        ("tower", "juniper_mx", None)
     ]
+    assert "Then: 1. let one subscriber log in" in shown
 
 
-def _read_until(terminal: int, words: str) -> None:
-    shown, deadline = "", time.monotonic() + 60
-    while words not in shown:
-        assert time.monotonic() < deadline, shown
-        if select.select([terminal], [], [], 1)[0]:
-            shown += os.read(terminal, 4096).decode(errors="replace")
+def test_ctrl_c_at_a_question_adds_nothing(tmp_path, database, connection):
+    shown, code = answering(tmp_path, database, [*FIRST, ("Vendor", "\x03")])
+    assert code != 0
+    assert "Traceback" not in shown
+    assert connection.execute("SELECT count(*) FROM nas").fetchone() == (0,)
+
+
+def test_requests_that_would_be_dropped_for_want_of_a_signature_are_told_of_with_the_command(corrente):
+    added = corrente("nas", "add", "tower", ADDRESS, "--vendor", "vyos")
+    signed = corrente("nas", "add", "other", "127.0.61.2", "--vendor", "accel_ppp")
+    printed = corrente("nas", "commands", "tower")
+    corrente("nas", "set", "tower", "--no-require-message-authenticator")
+
+    words = "corrente nas set tower --no-require-message-authenticator"
+    assert words in added.output
+    assert words in printed.output
+    assert "Message-Authenticator" not in signed.output
+    assert words not in corrente("nas", "commands", "tower").output
 
 
 # -------------------------------------------------------------------------------------------------- test
@@ -307,3 +394,33 @@ def test_while_everything_is_stopped_no_packet_leaves(corrente, connection):
 def test_a_nas_that_is_not_there_is_named(corrente):
     done = corrente("nas", "test", "towr")
     assert (done.exit_code, "there is no NAS 'towr'" in done.output) == (1, True)
+
+
+def test_ctrl_c_ends_a_test_at_once_with_what_was_seen_and_a_code_of_its_own(tmp_path, database, connection):
+    settings = write_settings(tmp_path, database)
+    with socket.create_server((ADDRESS, 0)) as silent:
+        connection.execute(
+            "INSERT INTO nas (id, name, source, vendor, sealed_secret, coa_port, ssh_port, ssh_username, sealed_ssh_password, ssh_host_key) "
+            "OVERRIDING SYSTEM VALUE VALUES (7, 'tower', %s, 'generic', %s, 9, %s, 'corrente', %s, 'ssh-ed25519 ' || repeat('A', 68))",
+            (ADDRESS, SEALER.seal(SECRET, row=nas_row(7)), silent.getsockname()[1], bytes(40)),
+        )
+        connection.commit()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "control_plane", "--settings", str(settings), "nas", "test", "tower"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, text=True,
+            env={**os.environ, "CORRENTE_SECRETS_KEY": base64.b64encode(KEY).decode(), "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        try:
+            silent.settimeout(60)
+            asked, _ = silent.accept()
+            with asked:
+                child.send_signal(signal.SIGINT)
+                shown, said = child.communicate(timeout=30)
+        finally:
+            child.kill()
+            child.wait()
+
+    assert (child.returncode, "Traceback" in said) == (130, False), said
+    assert f"FAIL  changes: nothing listens on {ADDRESS} port 9" in shown
+    assert "access" not in shown
+    assert "Stopped; what stands above was seen." in said
