@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import click
 
@@ -38,6 +38,17 @@ class NewNas:
     secret: str | None = field(repr=False)
     access: NewAccess | None = None
     unsigned: bool = False
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """What was asked for beyond the arguments, as the options that it stands for."""
+        found: dict[str, Any] = {"require_message_authenticator": False} if self.unsigned else {}
+        return found if self.access is None else {**found, f"{self.access.by}_username": self.access.username}
+
+    @property
+    def made_password(self) -> str | None:
+        """The password of the user that is to be made there."""
+        return None if self.access is None else self.access.password
 
 
 def given_nas(

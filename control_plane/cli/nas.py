@@ -142,16 +142,8 @@ def add(settings: Settings, /, name: str | None, source: Network | None, vendor:
         signing=options["require_message_authenticator"],
     )
     coa_secret = given_secret(options["coa_secret_file"], ask=False, what="the CoA secret")
-    access = new.access
-    if access is not None:
-        options[f"{access.by}_username"] = access.username
-    if new.unsigned:
-        options["require_message_authenticator"] = False
-    api_password = given_api_password(options, has_user=access is not None)
-    ssh_password = given_ssh_password(options, has_user=access is not None)
-    if access is not None:
-        made_password = access.password.encode()
-        api_password, ssh_password = (made_password, None) if access.by == "api" else (None, made_password)
+    options |= new.answers
+    api_password, ssh_password = _access_passwords(new, options)
     made = made_nas_secret() if new.secret is None else None
     with open_database(settings) as connection:
         _check_source(new.source, new.name, load_nases(connection), nested=options["nested"])
@@ -168,11 +160,18 @@ def add(settings: Settings, /, name: str | None, source: Network | None, vendor:
         )
         detail = {"source": new.source, "vendor": new.vendor}
         audit.append(connection, actor=os_user(), action="nas.add", subject=new.name, detail=detail)
-        made_access = None if access is None else access.password
         commands = commands_of_new(
-            connection, settings, new.name, facing(options), made_secret=made, made_access=made_access
+            connection, settings, new.name, facing(options), made_secret=made, made_access=new.made_password
         )
     _tell_added(new, commands, made, signing_note(new.vendor, new.name, required=_is_signed(options)))
+
+
+def _access_passwords(new: NewNas, options: dict[str, Any]) -> tuple[bytes | None, bytes | None]:
+    """Of the users of its API and of its command line: made here for one that was asked for, else as given."""
+    if new.access is None:
+        return given_api_password(options, has_user=False), given_ssh_password(options, has_user=False)
+    password = new.access.password.encode()
+    return (password, None) if new.access.by == "api" else (None, password)
 
 
 def _is_signed(options: dict[str, Any]) -> bool:
