@@ -81,6 +81,11 @@ class Ladders:
         ladder = self._vendors(nas_id, from_version, profile_id)
         return self.possible(ladder[0] if ladder else Method.COA, nas_id, from_version, profile_id)
 
+    def has_coa(self, nas_id: int, from_version: bytes | None, profile_id: int | None) -> bool:
+        """Whether a CoA is a way from the one policy to the other as far as both are known now."""
+        ladder = self._vendors(nas_id, from_version, profile_id)
+        return not ladder or Method.COA in ladder
+
     def is_told(
         self, nas_id: int, from_version: bytes | None, desired_version: bytes | None, profile_id: int | None
     ) -> bool:

@@ -384,8 +384,10 @@ class Turns:
         if progress.state is State.SENT:
             progress = after_lost_worker(progress).progress
         way = (change.nas_id, change.from_version, change.profile_id)
-        # Who opened it did not know all that is known here.
-        method = self._ladders.first(*way) if progress.attempt == 0 else self._ladders.possible(progress.method, *way)
+        # Who opened it did not know all that is known here; and what a session runs under is not known any more once its
+        # profile was edited: a device that adds services up could not be told then which one ends.
+        anew = progress.attempt == 0 or (progress.method is Method.COA and not self._ladders.has_coa(*way))
+        method = self._ladders.first(*way) if anew else self._ladders.possible(progress.method, *way)
         if method is Method.COA and self._has_its_own(change) and self._is_told(change):
             method = self._ladders.possible(Method.DISCONNECT, *way)
         return progress if method is progress.method else replace(progress, method=method, identity_detail=0, tries=0)

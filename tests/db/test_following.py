@@ -117,3 +117,27 @@ def test_a_change_of_the_account_s_own_is_left_to_the_next_login_by_a_device_tha
 
         assert turn(one, database) == []
         assert one.rows("state::text, problem") == [("superseded", SAME)]
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["known", "edited meanwhile"])
+def test_a_second_try_is_a_login_once_nobody_knows_any_more_what_the_session_runs_under(database, edited):
+    """Junos adds services up: one that begins takes the place of no other, so it must be told which one ends."""
+    with desk(database, "127.66.31.9", vendor="juniper_mx") as one:
+        one.execute("UPDATE profile SET device_policy = 'home' WHERE id = %s", one.world.isp.full)
+        one.execute("UPDATE profile SET device_policy = 'slow' WHERE id = %s", one.world.isp.throttle)
+        revisions(one)
+        one.world.want(one.world.isp.accounts[0], "throttle", 1)
+        reconciled(database)
+        assert [outgoing.request.code for outgoing in turn(one, database)] == [43]
+        one.execute(
+            "UPDATE enforcement SET taken_by = NULL, taken_until = NULL, state = 'nacked', answered_at = now(), next_at = now(), "
+            "error_cause = 506, problem = 'resources unavailable'"
+        )
+        if edited:
+            one.execute("UPDATE profile SET device_policy = 'home2' WHERE id = %s", one.world.isp.full)
+
+        (again,) = turn(one, database)
+
+        told = {attribute.name for attribute in again.request.attributes}
+        assert again.request.code == (40 if edited else 43)
+        assert ("ERX-Service-Deactivate" in told) is not edited
