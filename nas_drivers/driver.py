@@ -17,6 +17,7 @@ from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.errors import NasError
+from nas_drivers.inspection import Inspection
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
 
@@ -55,6 +56,10 @@ class NasDriver(Protocol):
     @property
     def cli(self) -> CliDialect | None:
         """Its own command line; None where a session is never ended by one."""
+
+    @property
+    def inspection(self) -> Inspection:
+        """What `corrente nas test` asks of the device's own configuration and clock, and how its clock is set."""
 
     def setup_commands(self, setup: DeviceSetup) -> str:
         """What to paste on the device, or into its file: complete, lines ended by newlines, comments in its own syntax."""

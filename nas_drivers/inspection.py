@@ -1,23 +1,19 @@
 """What of a device's own configuration stands beside RADIUS, and what its clock says: the questions for one vendor. Pure.
 
-A file of a vendor's name in inspections/ has its questions. A command only prints, and what it prints may have secrets in it:
-a reader hands out names and findings and never a line. Where no manual says how to ask, there is no question, and whoever
-asked says that this was not looked at.
+A vendor file holds its Inspection; where reading the answers takes more than a line, they are read in a file of its name in
+inspections/. A command only prints, and what it prints may have secrets in it: a reader hands out names and findings and never
+a line. Where no manual says how to ask, there is no question, and whoever asked says that this was not looked at.
 
 Next: inspections/cisco_iosxe.py
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
-from nas_drivers import inspections
 from nas_drivers.errors import NasError
 
 _NAMED: Final = 5
@@ -65,20 +61,6 @@ class Inspection:
     signs: bool | None = None
     clock: ClockQuestion | None = None
     bypass: BypassQuestion | None = None
-
-
-def inspected_vendors() -> tuple[str, ...]:
-    """The vendors that have a file in nas_drivers/inspections."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(inspections.__path__)))
-
-
-@lru_cache(maxsize=256)
-def inspection_for(vendor: str) -> Inspection:
-    """The questions for a vendor; none but how to set a clock where it has no file."""
-    if vendor not in inspected_vendors():
-        return Inspection("by NTP, as its manual says")
-    found: Inspection = importlib.import_module(f"nas_drivers.inspections.{vendor}").INSPECTION
-    return found
 
 
 def some(names: Sequence[str], *, named: int = _NAMED) -> str:

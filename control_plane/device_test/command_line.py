@@ -22,7 +22,7 @@ from control_plane.store.targets import NasTarget
 from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.driver import NasDriver
 from nas_drivers.errors import NasError
-from nas_drivers.inspection import Inspection, inspection_for
+from nas_drivers.inspection import Inspection
 from nas_drivers.transport import ssh
 from radius_hooks.sealing import Sealer, SealError
 
@@ -54,7 +54,7 @@ def look_by_command_line(nas: NasTarget, driver: NasDriver, own: OwnView, sealer
         access = replace(ssh_access(nas, driver.cli.device_type, sealer), timeout_s=_TIMEOUT_S)
         with ssh.SshDevice(access) as device:
             device.type_steps(())
-            return _asked(_Asker(device, driver.cli), driver.cli, inspection_for(nas.vendor), view, own)
+            return _asked(_Asker(device, driver.cli), driver.cli, driver.inspection, view, own)
     except (NasError, SealError) as error:
         return replace(view, problem=str(error))
 

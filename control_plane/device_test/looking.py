@@ -36,7 +36,6 @@ from control_plane.store.targets import NasTarget
 from control_plane.unanswered import Why, load_dropped, load_malformed
 from nas_drivers.driver import Drivers, NasDriver
 from nas_drivers.errors import NasError
-from nas_drivers.inspection import inspection_for
 from nas_drivers.policy import SessionIdentity
 from nas_drivers.routeros_setup import setup_faults
 from nas_drivers.transport.coa import (
@@ -71,7 +70,8 @@ def look_at(
     `tell` is given words before each step that may take a while.
     """
     now = datetime.now(UTC)
-    tested, heard = _tested(settings, nas, target), _heard(connection, settings, nas, now)
+    driver = Drivers(settings.drivers).of(nas.vendor)
+    tested, heard = _tested(settings, nas, target, driver), _heard(connection, settings, nas, now)
     yield steps.check_reachable(tested, heard, now=now)
     secret = steps.check_secret(tested, heard, now=now)
     yield secret
@@ -80,7 +80,6 @@ def look_at(
     accounting = steps.check_accounting(tested, heard, live, default_interval_s=interval_s, now=now)
     yield steps.after(secret, accounting)
     withheld = _withheld(connection, nas, now)
-    driver = Drivers(settings.drivers).of(nas.vendor)
     if not withheld:
         tell("asking for the end of a session that nobody has")
     probe = Probe(withheld=withheld) if withheld else asyncio.run(probe_changes(target, driver, sealer))
@@ -96,7 +95,7 @@ def look_at(
     yield device_steps.check_sessions(tested, view)
 
 
-def _tested(settings: Settings, nas: Nas, target: NasTarget) -> NasUnderTest:
+def _tested(settings: Settings, nas: Nas, target: NasTarget, driver: NasDriver) -> NasUnderTest:
     radius = settings_in_force(settings).radius
     return NasUnderTest(
         name=nas.name,
@@ -108,7 +107,7 @@ def _tested(settings: Settings, nas: Nas, target: NasTarget) -> NasUnderTest:
         coa_port=nas.coa_port,
         ports=(radius.authentication_port, radius.accounting_port),
         enabled=nas.enabled,
-        ntp=inspection_for(nas.vendor).ntp,
+        ntp=driver.inspection.ntp,
     )
 
 

@@ -17,6 +17,8 @@ from nas_drivers.cli_dialect import CliDialect, CliStep, cli_word
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.inspection import Inspection
+from nas_drivers.inspections.accel_ppp import INSPECTION
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
 _MODULES: Final = (
@@ -91,6 +93,7 @@ class AccelPppDriver:
     options: Options = Options()
     vendor: str = "accel_ppp"
     default_coa_port: int = 3799
+    inspection: Inspection = INSPECTION
     cli: CliDialect | None = AccelCmd()
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:

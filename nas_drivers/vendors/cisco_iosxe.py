@@ -25,6 +25,8 @@ from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_wor
 from nas_drivers.device_session import DeviceSession, holds_names
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.inspection import Inspection
+from nas_drivers.inspections.cisco_iosxe import INSPECTION
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _GROUP: Final = "CORRENTE"
@@ -119,6 +121,7 @@ class CiscoIosXeDriver:
     options: Options = Options()
     vendor: str = "cisco_iosxe"
     default_coa_port: int = 1700
+    inspection: Inspection = INSPECTION
     cli: CliDialect | None = CiscoIosXeCli()
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:

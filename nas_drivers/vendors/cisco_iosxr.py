@@ -23,6 +23,8 @@ from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_wor
 from nas_drivers.device_session import DeviceSession, holds_names, holds_service, ipv4_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.inspection import Inspection
+from nas_drivers.inspections.cisco_iosxr import INSPECTION
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _ACTIVATE: Final = "subscriber:sa="
@@ -138,6 +140,7 @@ class CiscoIosXrDriver:
     options: Options = Options()
     vendor: str = "cisco_iosxr"
     default_coa_port: int = 1700
+    inspection: Inspection = INSPECTION
 
     @property
     def cli(self) -> CliDialect:

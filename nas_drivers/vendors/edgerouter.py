@@ -30,6 +30,8 @@ from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_wor
 from nas_drivers.device_session import DeviceSession, ipv4_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.inspection import Inspection
+from nas_drivers.inspections.edgerouter import INSPECTION
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _CEILING_BPS: Final = 2**32 - 1
@@ -111,6 +113,7 @@ class EdgeRouterDriver:
     vendor: str = "edgerouter"
     # Of its script start-pppoe-radius-disconnect; not RFC 5176's 3799.
     default_coa_port: int = 3779
+    inspection: Inspection = INSPECTION
     cli: CliDialect | None = EdgeOsCli()
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:

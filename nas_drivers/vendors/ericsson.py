@@ -29,12 +29,15 @@ from nas_drivers.changes import (
 from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.inspection import Inspection
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 
 _BITS_PER_KBIT: Final = 1_000
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{0,60}")
 _BY_COA: Final = frozenset({"QOS-Rate-Inbound", "QOS-Rate-Outbound", "Dynamic-QoS-Param", "Forward-Policy"})
 _PROFILES: Final = frozenset({"Qos-Policing-Profile-Name", "Qos-Metering-Profile-Name"})
+# Source: SmartEdge OS command list, `ntp server`.
+_INSPECTION: Final = Inspection(ntp="ntp server NTP-SERVER")
 _NO_WORD: Final = "SmartEdge can't be told {} by RADIUS{}"
 
 
@@ -71,6 +74,7 @@ class EricssonDriver:
     options: Options = Options()
     vendor: str = "ericsson"
     default_coa_port: int = 3799
+    inspection: Inspection = _INSPECTION
     cli: CliDialect | None = None
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:

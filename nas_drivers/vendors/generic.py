@@ -25,9 +25,11 @@ from nas_drivers.changes import (
 from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NO_OPTIONS, NasDriver, NoOptions
+from nas_drivers.inspection import Inspection
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
 _BY_COA: Final = frozenset({"Filter-Id"})
+_INSPECTION: Final = Inspection(ntp="by NTP, as its manual says")
 _NO_WORD: Final = "a generic device has no RADIUS attribute for {}; give the NAS its real vendor, or configure it there"
 
 
@@ -38,6 +40,7 @@ class GenericDriver:
     options: NoOptions = NO_OPTIONS
     vendor: str = "generic"
     default_coa_port: int = 3799
+    inspection: Inspection = _INSPECTION
     cli: CliDialect | None = None
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:

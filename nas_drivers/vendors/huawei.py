@@ -32,6 +32,8 @@ from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.huawei_cli import HuaweiCli
+from nas_drivers.inspection import Inspection
+from nas_drivers.inspections.huawei import INSPECTION
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _CEILING_BPS: Final = 2**32 - 1
@@ -74,6 +76,7 @@ class HuaweiDriver:
     options: Options = Options()
     vendor: str = "huawei"
     default_coa_port: int = 3799
+    inspection: Inspection = INSPECTION
 
     @property
     def cli(self) -> CliDialect:

@@ -25,6 +25,8 @@ from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_wor
 from nas_drivers.device_session import DeviceSession, holds_service, ipv4_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.inspection import Inspection
+from nas_drivers.inspections.juniper_mx import INSPECTION
 from nas_drivers.policy import Attribute, Method, RatePair, SessionIdentity, SessionPolicy
 
 # Tagged, as RFC 2868 has it: with a tag for each service. There is one at most.
@@ -117,6 +119,7 @@ class JuniperMxDriver:
     options: Options = Options()
     vendor: str = "juniper_mx"
     default_coa_port: int = 3799
+    inspection: Inspection = INSPECTION
     cli: CliDialect | None = JuniperMxCli()
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:

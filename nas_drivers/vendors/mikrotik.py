@@ -27,6 +27,7 @@ from nas_drivers.changes import (
 from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.inspection import Inspection
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 
 # What RouterOS itself uses when a group is left out: it must be written when a later group follows.
@@ -34,6 +35,10 @@ _NO_BURST: Final = "0/0"
 _DEFAULT_BURST_TIME_S: Final = 1
 _LOWEST_PRIORITY: Final = 8
 _BY_COA: Final = frozenset({"Mikrotik-Rate-Limit", "Filter-Id"})
+# It is asked by its API (../routeros_setup.py), so that there is no question for a command line. Source: RouterOS manual, page NTP.
+_INSPECTION: Final = Inspection(
+    ntp="/system ntp client set enabled=yes, and /system ntp client servers add address=NTP-SERVER"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class MikrotikDriver:
     options: Options = Options()
     vendor: str = "mikrotik"
     default_coa_port: int = 3799
+    inspection: Inspection = _INSPECTION
     cli: CliDialect | None = None
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:

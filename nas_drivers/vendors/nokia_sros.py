@@ -32,6 +32,7 @@ from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_wor
 from nas_drivers.device_session import DeviceSession, holds_names
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.inspection import Inspection
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _BITS_PER_KBIT: Final = 1_000
@@ -39,6 +40,9 @@ _BITS_PER_KBIT: Final = 1_000
 _SHORTEST_INTERIM: Final = 5
 _OVERRIDE: Final = re.compile(r"[ie]:(?:[qp]:[1-9][0-9]?|a:root|s:[A-Za-z0-9._-]{1,32})|e:r")
 _BY_COA: Final = frozenset({"Alc-SLA-Prof-Str", "Alc-Subsc-Prof-Str", "Alc-Subscriber-QoS-Override"})
+# What lets subscribers past RADIUS (a local user database, a fallback of the authentication policy) is not looked at:
+# UNCONFIRMED how a user with few rights prints it. Source: MD-CLI Command Reference 23.10, system time ntp.
+_INSPECTION: Final = Inspection(ntp='/configure system time ntp server NTP-SERVER router-instance "Base"')
 _NO_WORD: Final = "SR OS can't be told {} by RADIUS{}"
 
 
@@ -128,6 +132,7 @@ class NokiaDriver:
     options: Options = Options()
     vendor: str = "nokia_sros"
     default_coa_port: int = 3799
+    inspection: Inspection = _INSPECTION
 
     @property
     def cli(self) -> CliDialect:

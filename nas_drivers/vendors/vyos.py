@@ -22,6 +22,8 @@ from nas_drivers.cli_dialect import CliDialect, CliStep, cli_word
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.inspection import Inspection
+from nas_drivers.inspections.vyos import INSPECTION
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
 _SESSIONS: Final = "show pppoe-server sessions"
@@ -86,6 +88,7 @@ class VyosDriver:
     vendor: str = "vyos"
     # The default of `dynamic-author port`.
     default_coa_port: int = 1700
+    inspection: Inspection = INSPECTION
     cli: CliDialect | None = VyosCli()
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:

@@ -27,6 +27,7 @@ from nas_drivers.changes import (
 from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.inspection import Inspection
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _LARGEST: Final = 2**32 - 1
@@ -38,6 +39,8 @@ _PROFILES: Final = frozenset(
 _RATES: Final = frozenset(
     {"ZTE-Rate-Ctrl-SCR-Up", "ZTE-Rate-Ctrl-SCR-Down", "ZTE-Rate-Ctrl-SCR-Up-v6", "ZTE-Rate-Ctrl-SCR-Down-v6"}
 )
+# UNCONFIRMED. Source: ZXR10 command manual, `ntp server`.
+_INSPECTION: Final = Inspection(ntp="ntp server NTP-SERVER")
 _NO_WORD: Final = "ZTE can't be told {} by RADIUS{}"
 
 
@@ -67,6 +70,7 @@ class ZteDriver:
     options: Options = Options()
     vendor: str = "zte"
     default_coa_port: int = 3799
+    inspection: Inspection = _INSPECTION
     cli: CliDialect | None = None
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:

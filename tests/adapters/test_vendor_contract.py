@@ -1,13 +1,15 @@
 """One checklist for every vendor file on disk, with each setting of its options: what it says is always something that
 FreeRADIUS and our sender can send, nothing of a profile is lost without a word, and nothing hostile reaches a command line.
 
-Adding a vendor adds its file, docs/drivers/VENDOR.md and, where the manual says how the device reads its rates,
-tests/support/device_words/VENDOR.py: no list is edited.
+Adding a vendor adds its file, docs/drivers/VENDOR.md, tests/adapters/packets/VENDOR.toml, with options its section in
+corrente.toml.example and, where the manual says how the device reads its rates, tests/support/device_words/VENDOR.py: no list
+is edited.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import re
 import tomllib
@@ -29,7 +31,7 @@ from nas_drivers.device_session import DeviceSession
 from nas_drivers.dictionaries.canonical import canonical_value
 from nas_drivers.dictionaries.reader import load_dictionary
 from nas_drivers.driver import NasDriver, UnknownVendorError, driver_for, vendor_names
-from nas_drivers.inspection import NotReadError, inspected_vendors, inspection_for
+from nas_drivers.inspection import NotReadError
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 from nas_drivers.transport.packets import check_attributes, write_request
 
@@ -590,10 +592,10 @@ def test_what_a_vendors_device_is_asked_only_prints_and_stands_on_its_page(vendo
     page = (ROOT / f"docs/drivers/{vendor}.md").read_text()
     _, heading, section = page.partition("## What `corrente nas test` asks it\n")
     section = section.partition("\n## ")[0]
-    inspection, driver = inspection_for(vendor), driver_for(vendor)
+    driver = driver_for(vendor)
+    inspection = driver.inspection
     questions = [one for one in (inspection.clock, inspection.bypass) if one is not None]
 
-    assert vendor in inspected_vendors()
     assert heading
     assert inspection.ntp.partition(" (")[0].removeprefix("by ") in section
     for question in questions:
@@ -608,16 +610,18 @@ def test_what_a_vendors_device_is_asked_only_prints_and_stands_on_its_page(vendo
         assert "not checked" in section.lower()
 
 
-def test_every_inspection_is_a_vendors() -> None:
-    assert inspected_vendors() == vendor_names()
+def test_every_file_of_questions_is_asked_by_the_driver_of_its_name() -> None:
+    for file in (ROOT / "nas_drivers/inspections").glob("[a-z]*.py"):
+        asked = importlib.import_module(f"nas_drivers.inspections.{file.stem}").INSPECTION
+        assert driver_for(file.stem).inspection is asked
 
 
-@pytest.mark.parametrize("vendor", inspected_vendors())
+@every_vendor
 @given(shown=st.text() | st.from_regex(r"(?:(?:set|aaa|domain|name=|authen queue=|\[) ?[a-z =:-]{0,40}\n){0,6}"))
 def test_whatever_a_device_prints_is_findings_or_an_error_of_ours_and_never_clean_when_it_is_nothing(
     vendor: str, shown: str
 ) -> None:
-    inspection = inspection_for(vendor)
+    inspection = driver_for(vendor).inspection
     if inspection.clock is not None:
         inspection.clock.read(shown)
     if inspection.bypass is not None:
