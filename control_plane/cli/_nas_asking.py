@@ -12,7 +12,6 @@ import click
 from control_plane.cli._options import NETWORK, given_secret, made_nas_secret
 from control_plane.quantities import Network
 from nas_drivers.driver import driver_for, vendor_names
-from nas_drivers.inspection import inspection_for
 from nas_drivers.policy import Method
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -85,7 +84,7 @@ def _asked_more(new: NewNas, *, what: str, has_access: bool, signing: bool | Non
     """What has a default, and is worth a question to somebody who is being asked anyway."""
     if new.secret is None and click.confirm(f"Has it {what} already (else a strong one is made)?"):
         new = replace(new, secret=given_secret(None, ask=True, what=what))
-    if signing is None and inspection_for(new.vendor).signs is False:
+    if signing is None and driver_for(new.vendor).inspection.signs is False:
         words = f"A {new.vendor} sends no Message-Authenticator. Take its requests without (else none is answered)?"
         new = replace(new, unsigned=click.confirm(words, default=True))
     by = way_in(new.vendor)
@@ -107,7 +106,7 @@ def way_in(vendor: str) -> Literal["api", "ssh"] | None:
 
 def signing_note(vendor: str, name: str, *, required: bool) -> str | None:
     """A word on requests that would be dropped; None when there is nothing to say."""
-    if not required or inspection_for(vendor).signs is not False:
+    if not required or driver_for(vendor).inspection.signs is not False:
         return None
     return (
         f"a {vendor} sends no Message-Authenticator, so none of its requests is answered: "
