@@ -139,10 +139,12 @@ class ChangeRules:
     # The answer to a request without identification, and to one where a session fits some of it but not all.
     unnamed: ErrorCause = ErrorCause.MISSING_ATTRIBUTE
     mismatched: ErrorCause = ErrorCause.SESSION_NOT_FOUND
+    # Whether it acknowledges that it ended the sessions of whoever it is named, known to it or not.
+    ends_nobody: bool = False
     # Asked before anything is looked for.
     refuses_service: Callable[[Packet], ErrorCause | None] = _refuses_nothing
     # How sessions are found where it is not that all must fit; None when the request names none.
-    finds: Callable[[Packet, SessionTable], tuple[Session, ...] | Nak | None] | None = None
+    finds: Callable[[Packet, SessionTable], tuple[Session, ...] | Nak | Drop | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,9 @@ def is_about(session: Session, attribute: int, value: bytes) -> bool:
             return value == session.calling_station_id.encode()
         case wire.FRAMED_IPV6_PREFIX:
             return value == session.framed_ipv6_prefix
+        case wire.CONTEXT_NAME:
+            # A device has one context here.
+            return True
     raise AssertionError(f"attribute {attribute} identifies no session")
 
 
@@ -239,9 +244,9 @@ def _decide(
         return Nak(rules.unnamed)
     if _carries_too_much(request, rules):
         return Nak(ErrorCause.UNSUPPORTED_ATTRIBUTE)
-    if isinstance(named, Nak):
+    if isinstance(named, Nak | Drop):
         return named
-    if not named:
+    if not named and not (rules.ends_nobody and request.code == Code.DISCONNECT_REQUEST):
         return Nak(rules.mismatched if _some_fits(request, sessions) else ErrorCause.SESSION_NOT_FOUND)
     meant = named[:1] if rules.first_only else named
     return End(meant) if request.code == Code.DISCONNECT_REQUEST else _changed(request, meant, rules, policies)

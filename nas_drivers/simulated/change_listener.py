@@ -270,7 +270,7 @@ def _without_ended(decision: Decision) -> Decision:
     """The decision for the sessions still live: they may have ended while it was being worked on."""
     if not isinstance(decision, Change | End):
         return decision
-    if all(session.ended for session in decision.sessions):
+    if decision.sessions and all(session.ended for session in decision.sessions):
         return Nak(ErrorCause.SESSION_NOT_FOUND)
     if isinstance(decision, Change):
         return Change(tuple((session, terms) for session, terms in decision.changes if not session.ended))

@@ -88,7 +88,7 @@ def accept_terms(accept: Packet, policies: Policies, *, prefixes: frozenset[str]
     A policy map that is not there fails the login (UNCONFIRMED; a router may also let the subscriber in without).
     """
     pairs = tuple(pair for pair in pairs_in(accept) if pair.prefix in prefixes)
-    named = {pair.key: pair.value for pair in pairs if pair.prefix == "ip"}
+    named = {pair.key: pair.value for pair in pairs}
     terms = replace(
         common_terms(accept, rates=None),
         filter=named.get("inacl"),

@@ -167,9 +167,12 @@ class EdgeRouterDriver:
     def change_attributes(
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
     ) -> tuple[Attribute, ...]:
-        """The rates where the option says so. Without Class: nothing says that it takes one."""
-        rates = tuple(one for one in self.login_attributes(new) if one.name in _RATES)
-        return (rates if self.options.rate_by_coa else ()) + idle_timeout(new)
+        """Rates and Idle-Timeout where the option says that it hears a CoA; by itself it answers none. Without Class: nothing says
+        that it takes one.
+        """
+        if not self.options.rate_by_coa:
+            return ()
+        return (*(one for one in self.login_attributes(new) if one.name in _RATES), *idle_timeout(new))
 
     def identity_attributes(self, identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:
         """Name and id; its script of 2014 looks at the name alone."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.plain_freeradius import PlainServer, plain_freeradius
 
+from nas_drivers.simulated.behaviour import behaviour_names
 from nas_drivers.simulated.credentials import Method
 from nas_drivers.simulated.device import DialResult, SimulatedNas
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
@@ -46,6 +47,13 @@ SPECIAL = (
     'fast Cleartext-Password := "pw"\n\tMikrotik-Rate-Limit := "400000M/400000M"\n\n'
     'short Cleartext-Password := "pw"\n\tSession-Timeout := 1\n\n'
     'idle Cleartext-Password := "pw"\n\tIdle-Timeout := 1, Mikrotik-Rate-Limit := "8M/80M"\n\n'
+    'everywhere Cleartext-Password := "pw"\n'
+    '\tMikrotik-Rate-Limit := "8M/80M", Filter-Id := "80000/8000", WISPr-Bandwidth-Max-Up := 8000000,\n'
+    '\tWISPr-Bandwidth-Max-Down := 80000000, Cisco-AVPair := "subscriber:sub-qos-policy-in=home-in",\n'
+    '\tCisco-AVPair += "subscriber:sub-qos-policy-out=home-out", ERX-Service-Activate:1 := "home",\n'
+    '\tHuawei-Input-Average-Rate := 8000000, Huawei-Output-Average-Rate := 80000000, Alc-SLA-Prof-Str := "home",\n'
+    '\tQos-Policing-Profile-Name := "home-up", Qos-Metering-Profile-Name := "home-down",\n'
+    '\tZTE-QOS-Profile-Up := "home", ZTE-QoS-Profile-Down := "home"\n\n'
     'chatty Cleartext-Password := "pw"\n\tAcct-Interim-Interval := 1, Mikrotik-Rate-Limit := "8M/80M"\n\n'
 )
 
@@ -116,7 +124,7 @@ def test_two_thousand_subscribers_log_in_report_and_hang_up_and_no_record_is_los
 
 
 @pytest.mark.parametrize("method", list(Method))
-@pytest.mark.parametrize("vendor", ["mikrotik", "accel_ppp", "generic"])
+@pytest.mark.parametrize("vendor", behaviour_names())
 def test_the_right_password_is_accepted_and_the_wrong_one_refused(
     server: PlainServer, vendor: str, method: Method
 ) -> None:
@@ -132,24 +140,51 @@ def test_the_right_password_is_accepted_and_the_wrong_one_refused(
     assert asyncio.run(evening()) == DialResult(accepted=1, rejected=1)
 
 
-@pytest.mark.parametrize(
-    ("vendor", "rates"),
-    [
-        ("mikrotik", Rates(80_000_000, 8_000_000)),
-        ("accel_ppp", Rates(80_000_000, 8_000_000)),
-        ("generic", Rates()),
-    ],
-)
-def test_each_vendor_takes_its_rate_from_its_own_attribute(server: PlainServer, vendor: str, rates: Rates) -> None:
+@pytest.mark.parametrize("vendor", behaviour_names())
+def test_each_vendor_takes_its_rate_from_its_own_attribute(server: PlainServer, vendor: str) -> None:
     async def evening() -> Rates:
-        nas = _nas(server, vendor=vendor)
+        nas = _nas(server, vendor=vendor, policies={"home": Rates(80_000_000, 8_000_000)})
         await nas.start()
-        await nas.dial(_subscribers(1))
-        taken = nas.sessions.of("user0")[0].rates
+        await nas.dial([Subscriber("everywhere", "pw")])
+        taken = nas.sessions.of("everywhere")[0].rates
         await nas.stop()
         return taken
 
-    assert asyncio.run(evening()) == rates
+    # A generic device has none.
+    assert asyncio.run(evening()) == (Rates() if vendor == "generic" else Rates(80_000_000, 8_000_000))
+
+
+def test_a_policy_that_is_not_on_the_device_lets_nobody_in_though_the_server_does(server: PlainServer) -> None:
+    async def evening() -> tuple[DialResult, Counter[str], int]:
+        nas = _nas(server, vendor="nokia_sros")
+        await nas.start()
+        result = await nas.dial([Subscriber("everywhere", "pw")])
+        await nas.stop()
+        return result, nas.statistics.logins_failed, nas.statistics.records_made["start"]
+
+    assert asyncio.run(evening()) == (DialResult(rejected=1), {"no such SLA profile": 1}, 0)
+
+
+@pytest.mark.parametrize(("told", "is_open"), [(None, False), (True, True)])
+def test_the_port_of_an_edgerouter_is_closed_unless_it_is_told_otherwise(
+    server: PlainServer, told: bool | None, is_open: bool
+) -> None:
+    async def evening() -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.66.0.1", 0))
+            port = free.getsockname()[1]
+        nas = _nas(server, vendor="edgerouter", coa_port=port, hears_changes=told)
+        await nas.start()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            try:
+                other.bind(("127.66.0.1", port))
+            except OSError:
+                return True
+            finally:
+                await nas.stop()
+        return False
+
+    assert asyncio.run(evening()) is is_open
 
 
 def test_counters_follow_rate_and_load(server: PlainServer) -> None:

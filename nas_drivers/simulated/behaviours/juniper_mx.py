@@ -2,7 +2,8 @@
 
 - User-Name or Acct-Session-Id identify a session: by User-Name only the first that logged in with it is meant. Neither: 402.
   An address beside them must be the session's (UNCONFIRMED: JunosE takes one, the guide of the MX does not name it).
-- A third party's attribute: 401, and so is a timeout or Class (UNCONFIRMED). What does not fit a cause is refused without one.
+- A third party's attribute: 401, and so are Class and Session-Timeout, which a CoA does not change (that they are refused and not
+  ignored is UNCONFIRMED). What does not fit a cause is refused without one.
 - Services: ERX-Service-Deactivate (66) are all done before ERX-Service-Activate (65, tagged), as from Junos 16.1R4 on. **A service does
   not take the place of another**: where two run, both limit. A service that is not on the router, or that does not run: refused
   without a cause; nothing of the request is done (UNCONFIRMED).
@@ -12,7 +13,8 @@
 - A service that is not there fails the login (`required-at-login`, UNCONFIRMED as the default). Session ids are decimal.
 
 Source: Junos 13.1, "RADIUS-Initiated CoA Overview" (tables 1 and 2, note on User-Name); Feature Explorer 6605 (order); JunosE 11.0,
-"Supported Error-Cause Codes" (401, 402, 404, 503, 504, 506 or none); "RADIUS Attributes and Juniper VSAs Supported".
+"Supported Error-Cause Codes" (401, 402, 404, 503, 504, 506 or none); Junos 13.2, "RADIUS IETF
+Attributes Supported by the AAA Service Framework" (Dynamic CoA).
 """
 
 from __future__ import annotations
