@@ -21,7 +21,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from nas_drivers.simulated import wire
-from nas_drivers.simulated.behaviour import ChangeRules, DeviceBehaviour, Habits, Policies, sessions_named
+from nas_drivers.simulated.behaviour import RFC_KEYS, ChangeRules, DeviceBehaviour, Habits, Policies, sessions_named
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.reading import NAS_CHOOSES, common_terms, number_in, text_in
 from nas_drivers.simulated.retry import RetryPlan
@@ -29,16 +29,6 @@ from nas_drivers.simulated.session import Session, SessionTable, Terms
 from nas_drivers.simulated.traffic import Rates
 from nas_drivers.simulated.wire import ErrorCause
 
-_IDENTIFIES: Final = frozenset(
-    {
-        wire.USER_NAME,
-        wire.ACCT_SESSION_ID,
-        wire.FRAMED_IP_ADDRESS,
-        wire.NAS_PORT,
-        wire.NAS_PORT_ID,
-        wire.CALLING_STATION_ID,
-    }
-)
 _BITS_PER_KBIT: Final = 1_000
 # Its table of suffixes, in kbit; `G` is ten times what it should be.
 _UNITS: Final = {"": 1.0, "B": 0.001, "K": 1.0, "M": 1_000.0, "G": 10_000_000.0}
@@ -71,7 +61,7 @@ def accel_ppp_as(vendor: str) -> DeviceBehaviour:
         nas_port_id=lambda number: f"ppp{number}",
         reads=_reads,
         rules=ChangeRules(
-            identifies=_IDENTIFIES,
+            identifies=RFC_KEYS,
             changes=_changes,
             first_only=True,
             unnamed=ErrorCause.SESSION_NOT_FOUND,
@@ -84,8 +74,8 @@ def _finds(request: Packet, sessions: SessionTable) -> tuple[Session, ...] | Non
     """accel-ppp does not look for a session by the address 255.255.255.254."""
     chosen = number_in(request, wire.FRAMED_IP_ADDRESS)
     if chosen is None or IPv4Address(chosen) != NAS_CHOOSES[0]:
-        return sessions_named(request, sessions, _IDENTIFIES)
-    return sessions_named(request, sessions, _IDENTIFIES - {wire.FRAMED_IP_ADDRESS})
+        return sessions_named(request, sessions, RFC_KEYS)
+    return sessions_named(request, sessions, RFC_KEYS - {wire.FRAMED_IP_ADDRESS})
 
 
 def _reads(accept: Packet, _policies: Policies) -> Terms:

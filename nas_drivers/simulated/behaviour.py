@@ -37,6 +37,17 @@ _ALWAYS: Final = frozenset(
         wire.MESSAGE_AUTHENTICATOR,
     }
 )
+# What RFC 5176 section 3 lets a session be found by.
+RFC_KEYS: Final = frozenset(
+    {
+        wire.USER_NAME,
+        wire.ACCT_SESSION_ID,
+        wire.FRAMED_IP_ADDRESS,
+        wire.NAS_PORT,
+        wire.NAS_PORT_ID,
+        wire.CALLING_STATION_ID,
+    }
+)
 _WITH_A_DISCONNECT: Final = frozenset({wire.REPLY_MESSAGE, wire.ACCT_TERMINATE_CAUSE})
 # Two seconds, doubling, sixteen at the most. Source: RFC 5080 section 2.2.1.
 _RFC_5080: Final = RetryPlan(first_s=2, factor=2, longest_s=16, tries=3)

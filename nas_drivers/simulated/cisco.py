@@ -20,16 +20,6 @@ from nas_drivers.simulated.reading import common_terms, text_in, texts_in
 from nas_drivers.simulated.session import Terms
 from nas_drivers.simulated.traffic import Rates
 
-IDENTIFIES: Final = frozenset(
-    {
-        wire.USER_NAME,
-        wire.ACCT_SESSION_ID,
-        wire.FRAMED_IP_ADDRESS,
-        wire.NAS_PORT,
-        wire.NAS_PORT_ID,
-        wire.CALLING_STATION_ID,
-    }
-)
 POLICY_IN: Final = "sub-qos-policy-in"
 POLICY_OUT: Final = "sub-qos-policy-out"
 _SUFFIXES: Final = {POLICY_IN: "-in", POLICY_OUT: "-out"}

@@ -16,9 +16,8 @@ from dataclasses import replace
 from typing import Final
 
 from nas_drivers.simulated import wire
-from nas_drivers.simulated.behaviour import ChangeRules, DeviceBehaviour, Habits, Nak, Policies
+from nas_drivers.simulated.behaviour import RFC_KEYS, ChangeRules, DeviceBehaviour, Habits, Nak, Policies
 from nas_drivers.simulated.cisco import (
-    IDENTIFIES,
     POLICY_IN,
     POLICY_OUT,
     Pair,
@@ -77,7 +76,7 @@ BEHAVIOUR: Final = DeviceBehaviour(
     nas_port_id=lambda number: f"0/0/1/{100 + number % 3900}",
     reads=_reads,
     rules=ChangeRules(
-        identifies=IDENTIFIES,
+        identifies=RFC_KEYS,
         changes=_changes,
         carries=frozenset({wire.CISCO_AVPAIR}),
         mismatched=ErrorCause.INVALID_ATTRIBUTE_VALUE,

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Final
 
 from nas_drivers.simulated import cisco, wire
-from nas_drivers.simulated.behaviour import ChangeRules, DeviceBehaviour, Habits, Nak, Policies
+from nas_drivers.simulated.behaviour import RFC_KEYS, ChangeRules, DeviceBehaviour, Habits, Nak, Policies
 from nas_drivers.simulated.cisco import POLICY_IN, POLICY_OUT, Pair
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.session import Session, Terms
@@ -99,7 +99,7 @@ BEHAVIOUR: Final = DeviceBehaviour(
     nas_port_id=lambda number: f"0/0/0/1/{100 + number % 3900}.{number}",
     reads=_reads,
     rules=ChangeRules(
-        identifies=cisco.IDENTIFIES,
+        identifies=RFC_KEYS,
         changes=_changes,
         carries=frozenset({wire.CISCO_AVPAIR}),
         mismatched=ErrorCause.INVALID_ATTRIBUTE_VALUE,

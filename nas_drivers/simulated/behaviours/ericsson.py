@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Final
 
 from nas_drivers.simulated import wire
-from nas_drivers.simulated.behaviour import ChangeRules, DeviceBehaviour, Habits, Nak, Policies
+from nas_drivers.simulated.behaviour import RFC_KEYS, ChangeRules, DeviceBehaviour, Habits, Nak, Policies
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.reading import common_terms, text_in, texts_in
 from nas_drivers.simulated.session import Session, Terms
@@ -31,16 +31,7 @@ _PARAM: Final = re.compile(r"(police|meter)-circuit-rate rate-absolute (\d+)")
 _CARRIES: Final = frozenset(
     {wire.QOS_RATE_INBOUND, wire.QOS_RATE_OUTBOUND, wire.DYNAMIC_QOS_PARAM, wire.FORWARD_POLICY}
 )
-_IDENTIFIES: Final = frozenset(
-    {
-        wire.USER_NAME,
-        wire.ACCT_SESSION_ID,
-        wire.FRAMED_IP_ADDRESS,
-        wire.FRAMED_IPV6_PREFIX,
-        wire.NAS_PORT_ID,
-        wire.CALLING_STATION_ID,
-    }
-)
+_IDENTIFIES: Final = RFC_KEYS | {wire.FRAMED_IPV6_PREFIX, wire.CONTEXT_NAME}
 
 
 def _reads(accept: Packet, policies: Policies) -> Terms:
@@ -117,7 +108,7 @@ BEHAVIOUR: Final = DeviceBehaviour(
     nas_port_id=lambda number: f"1/1 vlan-id {100 + number % 3900} pppoe {number}",
     reads=_reads,
     rules=ChangeRules(
-        identifies=_IDENTIFIES | {wire.CONTEXT_NAME},
+        identifies=_IDENTIFIES,
         changes=_changes,
         carries=_CARRIES,
     ),

@@ -11,22 +11,12 @@ from __future__ import annotations
 from typing import Final
 
 from nas_drivers.simulated import wire
-from nas_drivers.simulated.behaviour import ChangeRules, DeviceBehaviour, Habits, Nak, Policies
+from nas_drivers.simulated.behaviour import RFC_KEYS, ChangeRules, DeviceBehaviour, Habits, Nak, Policies
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.reading import common_terms, number_in
 from nas_drivers.simulated.session import Session, Terms
 from nas_drivers.simulated.wire import ErrorCause
 
-_IDENTIFIES: Final = frozenset(
-    {
-        wire.USER_NAME,
-        wire.ACCT_SESSION_ID,
-        wire.FRAMED_IP_ADDRESS,
-        wire.NAS_PORT,
-        wire.NAS_PORT_ID,
-        wire.CALLING_STATION_ID,
-    }
-)
 _NUMBERS: Final = frozenset({wire.SESSION_TIMEOUT, wire.IDLE_TIMEOUT, wire.ACCT_INTERIM_INTERVAL})
 
 
@@ -55,7 +45,7 @@ BEHAVIOUR: Final = DeviceBehaviour(
     nas_port_id=lambda number: f"eth 1/{number >> 12}:{number & 0xFFF}",
     reads=_reads,
     rules=ChangeRules(
-        identifies=_IDENTIFIES,
+        identifies=RFC_KEYS,
         changes=_changes,
         carries=_NUMBERS | {wire.FILTER_ID, wire.CLASS},
         refuses_service=_refuses_service,

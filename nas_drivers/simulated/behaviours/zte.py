@@ -14,22 +14,13 @@ from dataclasses import replace
 from typing import Final
 
 from nas_drivers.simulated import wire
-from nas_drivers.simulated.behaviour import ChangeRules, DeviceBehaviour, Habits, Policies
+from nas_drivers.simulated.behaviour import RFC_KEYS, ChangeRules, DeviceBehaviour, Habits, Policies
 from nas_drivers.simulated.codec import Packet
 from nas_drivers.simulated.reading import common_terms, number_in, text_in
 from nas_drivers.simulated.session import Session, Terms
 from nas_drivers.simulated.traffic import Rates
 
-_IDENTIFIES: Final = frozenset(
-    {
-        wire.USER_NAME,
-        wire.ACCT_SESSION_ID,
-        wire.FRAMED_IP_ADDRESS,
-        wire.FRAMED_IPV6_PREFIX,
-        wire.NAS_PORT_ID,
-        wire.CALLING_STATION_ID,
-    }
-)
+_IDENTIFIES: Final = RFC_KEYS | {wire.FRAMED_IPV6_PREFIX}
 
 
 def _reads(accept: Packet, policies: Policies) -> Terms:
