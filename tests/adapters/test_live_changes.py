@@ -55,7 +55,7 @@ IDENTITIES = st.builds(
     nas_identifier=st.none() | st.just(IDENTITY.nas_identifier),
     framed_ipv4=st.none() | st.just(IPv4Address("100.64.0.1")),
     mac=st.none() | st.just("0200000000ab"),
-    nas_port_id=st.none() | st.just("eth 1/1:7"),
+    nas_port_id=st.none() | st.just("port171"),
     class_octets=st.none() | st.just(b"CO1" + bytes(24)),
 )
 NEW_CLASS: Final = b"CO1" + bytes(16) + b"profile1"
