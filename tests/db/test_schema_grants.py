@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from support.ledger_cases import ISSUED
 from support.legal_world import WORLD, insert
 
 pytestmark = pytest.mark.db
@@ -70,6 +71,12 @@ ALLOWED = [
     ("corrente_web", insert("attachment")),
     ("corrente_web", "DELETE FROM contact"),
     ("corrente_web", insert("price")),
+    ("corrente_worker", insert("charge")),
+    ("corrente_worker", "UPDATE charge SET document_id = 1, line_number = 1"),
+    ("corrente_worker", ISSUED + "SELECT * FROM register_year FOR UPDATE"),
+    ("corrente_web", ISSUED + "SELECT * FROM customer_balance, credited_line, posting, billing_error"),
+    ("corrente_web", insert("fiscal_period")),
+    ("corrente_web", insert("contract_event")),
     (
         "corrente_worker",
         "SELECT * FROM tax_code, tax_rate, stamp_duty, fiscal_position, fiscal_position_tax, exemption",
@@ -97,6 +104,14 @@ REFUSED = [
     ("corrente_web", "UPDATE issuer SET name = 'x'"),
     ("corrente_web", "DELETE FROM note"),
     ("corrente_web", "DELETE FROM price"),
+    ("corrente_worker", "UPDATE posting SET amount = 1"),
+    ("corrente_worker", "DELETE FROM charge"),
+    ("corrente_worker", "UPDATE charge SET net = 0"),
+    ("corrente_web", "DELETE FROM fiscal_period"),
+    ("corrente_worker", insert("ledger_account")),
+    ("corrente_web", "DELETE FROM contract_item"),
+    ("corrente_edge", "SELECT * FROM document"),
+    ("corrente_lookup", "SELECT * FROM document"),
     ("corrente_web", "UPDATE tax_rate SET percent = 4"),
     ("corrente_worker", insert("promotion")),
     ("corrente_worker", insert("attachment")),

@@ -139,3 +139,88 @@ TERMS_FIRST: Final[dict[str, dict[str, str]]] = {
     "billing_stop": {"during": "'[2025-08-01,2025-09-01)'"},
     "contract_notice": {"due_on": "'2026-11-01'"},
 }
+
+LEDGER_ROWS: Final[dict[str, dict[str, str]]] = {
+    "ledger_account": {"issuer_id": "1", "code": "'4200'", "name": "'Fees'", "role": "'fee_income'"},
+    "fiscal_period": {"issuer_id": "1", "during": "'[2025-01-01,2025-02-01)'", "closed_by": "'maria'"},
+    "entry": {
+        "issuer_id": "1",
+        "dated": "'2026-03-01'",
+        "source": "'payment'",
+        "source_id": "1",
+        "kind": "'received'",
+        "currency": "'EUR'",
+        "made_by": "'maria'",
+    },
+    "posting": {"entry_id": "1", "number": "4", "account_id": "1", "customer_id": "1", "amount": "1"},
+    "customer_balance": {"customer_id": "1", "issuer_id": "1", "currency": "'USD'", "balance": "0"},
+    "billing_run": {"issuer_id": "1", "run_date": "'2026-04-01'", "started_by": "'job billing'"},
+    "billing_error": {"run_id": "1", "customer_id": "1", "contract_id": "1", "reason": "'no tax code'"},
+    "document_register": {"issuer_id": "1", "code": "'NC'", "kind": "'credit_note'", "name": "'Credit notes'"},
+    "register_year": {"register_id": "1", "year": "2027"},
+    "document": {
+        "kind": "'invoice'",
+        "issuer_id": "1",
+        "customer_id": "1",
+        "register_id": "1",
+        "document_date": "'2026-03-01'",
+        "currency": "'EUR'",
+        "includes_tax": "false",
+        "net": "100",
+        "tax": "22",
+        "gross": "122",
+        "payable": "122",
+        "issuer_data": "'{}'",
+        "customer_data": "'{}'",
+        "language": "'it'",
+        "made_by": "'maria'",
+    },
+    "document_line": {
+        "document_id": "1",
+        "number": "2",
+        "description": "'Casa 30'",
+        "quantity": "1",
+        "unit_price": "100",
+        "net": "100",
+        "tax_code_id": "1",
+        "rate": "22",
+        "liability": "'immediate'",
+    },
+    "document_tax": {"document_id": "1", "rate": "10", "liability": "'immediate'", "base": "100", "tax": "22"},
+    "document_due": {"document_id": "1", "number": "2", "due_on": "'2026-03-16'", "amount": "122"},
+    "credited_line": {"document_id": "1", "number": "1", "net": "100", "credited": "0"},
+    "charge": {
+        "item_id": "1",
+        "kind": "'period'",
+        "during": "'[2026-02-28,2026-03-31)'",
+        "units": "31",
+        "of": "31",
+        "full_price": "29.90",
+        "net": "29.90",
+        "currency": "'EUR'",
+        "due_on": "'2026-02-28'",
+        "made_by": "'job billing'",
+    },
+    "billing_position": {"item_id": "7", "billed_through": "'2026-02-28'"},
+}
+LEDGER_FIRST: Final[dict[str, dict[str, str]]] = {
+    "ledger_account": {"code": "'1500'", "name": "'Customers'", "role": "'customers'"},
+    "fiscal_period": {"during": "'[2024-12-01,2025-01-01)'"},
+    "entry": {"source": "'document'", "kind": "'invoice'"},
+    "billing_run": {"run_date": "'2026-03-01'"},
+    "billing_error": {"contract_id": "NULL"},
+    "document_register": {"code": "'FT'", "kind": "'invoice'", "name": "'Invoices'"},
+    "register_year": {"year": "2026"},
+    "document_line": {"number": "1"},
+    "document_tax": {"rate": "22"},
+    "document_due": {"number": "1"},
+    "charge": {"during": "'[2026-01-31,2026-02-28)'", "units": "28", "of": "28"},
+    "billing_position": {"item_id": "1"},
+}
+# What one row can't be: accounts and the three legs of the invoice's entry, which is still a draft.
+LEDGER_LEGS: Final = (
+    "INSERT INTO ledger_account (issuer_id, code, name, role, family) VALUES"
+    " (1, '2600', 'VAT', 'vat_output', NULL), (1, '4100', 'Access', 'revenue', 'access');"
+    " INSERT INTO posting (entry_id, number, account_id, customer_id, amount) VALUES"
+    " (1, 1, 1, 1, 122), (1, 2, 2, NULL, -22), (1, 3, 3, NULL, -100)"
+)

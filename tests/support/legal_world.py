@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from support.books_world import CATALOGUE_FIRST, CATALOGUE_ROWS, PARTY_FIRST, PARTY_ROWS, TERMS_FIRST, TERMS_ROWS
+from support.books_world import (
+    CATALOGUE_FIRST,
+    CATALOGUE_ROWS,
+    LEDGER_FIRST,
+    LEDGER_LEGS,
+    LEDGER_ROWS,
+    PARTY_FIRST,
+    PARTY_ROWS,
+    TERMS_FIRST,
+    TERMS_ROWS,
+)
 
 SEALED: Final = "decode(repeat('ab', 40), 'hex')"
 KEY: Final = "'00000000-0000-4000-8000-00000000000{}'"
@@ -49,6 +59,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
         "since": "'2026-01-05 00:00+00'",
     },
     **TERMS_ROWS,
+    **LEDGER_ROWS,
     "relief": {
         "contract_id": "1",
         "during": "'[2026-02-01 00:00+00,2026-02-03 00:00+00)'",
@@ -235,6 +246,7 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     **PARTY_FIRST,
     **CATALOGUE_FIRST,
     **TERMS_FIRST,
+    **LEDGER_FIRST,
     "schema_migration": {"name": "'0001_pre_first.sql'"},
     "site": {"name": "'Tower 1'"},
     "nas": {"name": "'bras-1'", "source": "'192.0.2.1'"},
@@ -284,9 +296,13 @@ def insert(table: str, **changes: str) -> str:
 
 # schema.sql itself writes the row of these.
 _MADE: Final = {"change_horizon", "scheduler_lease", "scheduler_fence", "guard_state"}
+# Other tables' triggers write these, and nobody else.
+_COUNTED: Final = {"posting", "customer_balance", "credited_line"}
 # Of these there is one row an account or a profile, and one account and one profile.
 _ONE_ONLY: Final = {"profile_revision", "desired_policy"}
 # Who writes money says so; here for the whole connection.
 WORLD: Final = "SET corrente.actor = 'maria'; " + "; ".join(
-    insert(table, **_FIRST.get(table, {})) for table in ROWS if table not in _MADE | _ONE_ONLY
+    LEDGER_LEGS if table == "posting" else insert(table, **_FIRST.get(table, {}))
+    for table in ROWS
+    if table not in _MADE | _ONE_ONLY | _COUNTED - {"posting"}
 )

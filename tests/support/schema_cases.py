@@ -12,6 +12,7 @@ from typing import Final
 from support.books_cases import BOOKS_CASES
 from support.case import Case
 from support.case import case as _case
+from support.ledger_cases import LEDGER_CASES
 from support.legal_world import DURING_JANUARY, KEY, ROWS, SEALED, insert
 
 # The tables whose changes an edge must hear of.
@@ -786,4 +787,5 @@ CASES: Final[tuple[Case, ...]] = (
         for case in group()
     )
     + BOOKS_CASES
+    + LEDGER_CASES
 )
