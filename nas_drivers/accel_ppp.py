@@ -24,7 +24,7 @@ from nas_drivers.changes import (
 )
 from nas_drivers.cli_dialect import CliOutputError
 from nas_drivers.device_session import DeviceSession, ipv4_of
-from nas_drivers.policy import Attribute, BitRate, SessionIdentity, SessionPolicy
+from nas_drivers.policy import Attribute, SessionIdentity, SessionPolicy
 
 _BITS_PER_KBIT: Final = 1_000
 BY_COA: Final = frozenset({"Filter-Id"})
@@ -43,7 +43,7 @@ _LONGEST_UP_S: Final = 50 * 366 * 86_400
 
 def login_attributes(policy: SessionPolicy) -> tuple[Attribute, ...]:
     """The shaper's rate and the names of the pools."""
-    rate = f"{_kbit(policy.rate.down)}/{_kbit(policy.rate.up)}" if policy.rate else None
+    rate = f"{policy.rate.down.kbit}/{policy.rate.up.kbit}" if policy.rate else None
     named = (
         ("Filter-Id", rate),
         ("Framed-Pool", policy.ipv4_pool),
@@ -149,7 +149,3 @@ def _up_s(row: Mapping[str, str]) -> int | None:
     else:
         return None
     return up_s if up_s <= _LONGEST_UP_S else None
-
-
-def _kbit(rate: BitRate) -> int:
-    return -(-rate.bps // _BITS_PER_KBIT)

@@ -65,6 +65,10 @@ class DeviceSetup:
                 if name is not None:
                     cli_word(name, what="a profile's")
 
+    def interim_minutes(self, *, shortest: int = 1) -> int:
+        """The interim interval for a device that counts it in minutes, no shorter than it takes."""
+        return max(shortest, self.interim_interval_s // 60)
+
     @property
     def device_policies(self) -> dict[str, SessionPolicy]:
         """The named policies that must be ready on the device, each with the first profile that names it."""

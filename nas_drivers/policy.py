@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from typing import Final
+
+_BITS_PER_KBIT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,15 @@ class BitRate:
         """Raises: ValueError outside 1 kbit/s to 400 Gbit/s, the range that schema.sql allows."""
         if not 1_000 <= self.bps <= 400_000_000_000:
             raise ValueError(f"a rate of {self.bps} bit/s is outside 1 kbit/s to 400 Gbit/s")
+
+    def in_units(self, unit_bps: int) -> int:
+        """How many of a coarser unit it is told as: rounded up, so that nobody gets less than was sold."""
+        return -(-self.bps // unit_bps)
+
+    @property
+    def kbit(self) -> int:
+        """In kbit/s, rounded up."""
+        return self.in_units(_BITS_PER_KBIT)
 
 
 @dataclass(frozen=True, slots=True)

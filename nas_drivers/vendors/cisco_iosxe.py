@@ -175,7 +175,7 @@ class CiscoIosXeDriver:
             f"aaa authentication ppp default group {_GROUP}",
             f"aaa authorization network default group {_GROUP}",
             f"aaa accounting network default start-stop group {_GROUP}",
-            f"aaa accounting update newinfo periodic {max(1, setup.interim_interval_s // 60)}",
+            f"aaa accounting update newinfo periodic {setup.interim_minutes()}",
             "radius-server attribute 44 include-in-access-req all",
             f"! Yours: the interface that has {setup.nas_address}, in: ip radius source-interface INTERFACE",
             "aaa server radius dynamic-author",

@@ -301,7 +301,7 @@ def _pppoe(setup: DeviceSetup) -> list[str]:
         "dynamic-template",
         f" type ppp {_GROUP}",
         "  ppp authentication chap pap ms-chap",
-        f"  accounting aaa list default type session periodic-interval {max(1, setup.interim_interval_s // 60)}",
+        f"  accounting aaa list default type session periodic-interval {setup.interim_minutes()}",
         *("  ! Yours: ipv4 unnumbered INTERFACE, ppp ipcp peer-address pool POOL", " !", "!"),
         *(f"class-map type control subscriber match-any {_GROUP}", " match protocol ppp", " end-class-map", "!"),
         f"policy-map type control subscriber {_GROUP}",

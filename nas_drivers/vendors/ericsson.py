@@ -32,7 +32,6 @@ from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 
-_BITS_PER_KBIT: Final = 1_000
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{0,60}")
 _BY_COA: Final = frozenset({"QOS-Rate-Inbound", "QOS-Rate-Outbound", "Dynamic-QoS-Param", "Forward-Policy"})
 _PROFILES: Final = frozenset({"Qos-Policing-Profile-Name", "Qos-Metering-Profile-Name"})
@@ -138,10 +137,9 @@ class EricssonDriver:
 
     def setup_commands(self, setup: DeviceSetup) -> str:
         """For configuration mode: RADIUS, accounting and changes of one context, and two QoS policies a device policy."""
-        minutes = max(1, setup.interim_interval_s // 60)
         lines = ["configure", f"context {self.options.context or 'local'}"]
         lines += [" aaa authentication subscriber radius", " aaa accounting subscriber radius"]
-        lines.append(f" aaa update subscriber {minutes}")
+        lines.append(f" aaa update subscriber {setup.interim_minutes()}")
         for server in setup.radius_addresses:
             lines += [
                 f" radius server {server} key {setup.secret} port {setup.authentication_port}",
@@ -171,7 +169,7 @@ class EricssonDriver:
             return [f"qos policy {name} {kind}", " ! Yours: its rate", "exit"]
         # A tenth of a second's worth in octets, no less than ten full packets.
         burst = max(15_000, rate.bps // 80)
-        return [f"qos policy {name} {kind}", f" rate {_kbit(rate)} burst {burst}", "exit"]
+        return [f"qos policy {name} {kind}", f" rate {rate.kbit} burst {burst}", "exit"]
 
     @property
     def _by_coa(self) -> frozenset[str]:
@@ -181,7 +179,7 @@ class EricssonDriver:
         """Inbound is from the subscriber; as policing and metering they go by what those are taken for."""
         if rate is None or self.options.rate_attribute == "none":
             return ()
-        up, down = _kbit(rate.up), _kbit(rate.down)
+        up, down = rate.up.kbit, rate.down.kbit
         if self.options.rate_attribute == "QOS-Rate":
             return (
                 Attribute("QOS-Rate-Inbound", ":=", str(up)),
@@ -192,10 +190,6 @@ class EricssonDriver:
             Attribute("Dynamic-QoS-Param", "+=", f"police-circuit-rate rate-absolute {police}"),
             Attribute("Dynamic-QoS-Param", "+=", f"meter-circuit-rate rate-absolute {meter}"),
         )
-
-
-def _kbit(rate: BitRate) -> int:
-    return -(-rate.bps // _BITS_PER_KBIT)
 
 
 DRIVER: Final[NasDriver] = EricssonDriver()

@@ -197,12 +197,11 @@ def _car(policy: SessionPolicy) -> list[str]:
     """A QoS profile's own unit is kbit/s; rounded up."""
     if policy.rate is None:
         return [" # Yours: the rates of this profile, such as car cir 300000 pir 300000 outbound"]
-    up, down = (-(-rate.bps // _BITS_PER_KBIT) for rate in (policy.rate.up, policy.rate.down))
+    up, down = policy.rate.up.kbit, policy.rate.down.kbit
     return [f" car cir {up} pir {up} inbound", f" car cir {down} pir {down} outbound"]
 
 
 def _domain(setup: DeviceSetup) -> list[str]:
-    minutes = max(1, setup.interim_interval_s // 60)
     return [
         "aaa",
         " authentication-scheme corrente",
@@ -210,7 +209,7 @@ def _domain(setup: DeviceSetup) -> list[str]:
         "  quit",
         " accounting-scheme corrente",
         "  accounting-mode radius",
-        f"  accounting interim interval {minutes}",
+        f"  accounting interim interval {setup.interim_minutes()}",
         "  accounting send-update",
         "  quit",
         " domain corrente",

@@ -42,6 +42,8 @@ _READY: Final = ": give the profile a device policy, the name of a service"
 # 50 ms at the rate, and never less than ten packets.
 _BURST_PARTS: Final = 20
 _SMALLEST_BURST_OCTETS: Final = 15_000
+# Minutes; Junos takes no shorter interval.
+_SHORTEST_INTERIM: Final = 10
 _REFUSAL: Final = re.compile(
     r"^\s*((?:syntax error|unknown command|error:|missing argument|invalid|permission denied|.* is ambiguous).*)$",
     re.MULTILINE | re.IGNORECASE,
@@ -214,7 +216,7 @@ class JuniperMxDriver:
             f"{profile} accounting order radius",
             f"{profile} accounting immediate-update",
             f"{profile} accounting coa-immediate-update",
-            f"{profile} accounting update-interval {max(10, setup.interim_interval_s // 60)}",
+            f"{profile} accounting update-interval {setup.interim_minutes(shortest=_SHORTEST_INTERIM)}",
             f"{profile} accounting statistics volume-time",
             f"set access-profile {_NAME}",
             *_pppoe(has_filters=bool(setup.filters)),

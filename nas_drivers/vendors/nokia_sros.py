@@ -35,7 +35,6 @@ from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
-_BITS_PER_KBIT: Final = 1_000
 # Minutes; SR OS takes no shorter interval.
 _SHORTEST_INTERIM: Final = 5
 _OVERRIDE: Final = re.compile(r"[ie]:(?:[qp]:[1-9][0-9]?|a:root|s:[A-Za-z0-9._-]{1,32})|e:r")
@@ -241,14 +240,14 @@ class NokiaDriver:
                 lines.append(f'# Yours: QoS policy sap-{way} "{name}", for override {override}')
             else:
                 rate = None if policy.rate is None else policy.rate.down if way == "egress" else policy.rate.up
-                pir = "max" if rate is None else str(_kbit(rate))
+                pir = "max" if rate is None else str(rate.kbit)
                 lines.append(f'/configure qos sap-{way} "{name}" {kind} {number} rate pir {pir}')
             lines.append(f'/configure subscriber-mgmt sla-profile "{name}" {way} qos sap-{way} policy-name "{name}"')
         return lines
 
 
 def _policies(setup: DeviceSetup) -> list[str]:
-    minutes = max(_SHORTEST_INTERIM, setup.interim_interval_s // 60)
+    minutes = setup.interim_minutes(shortest=_SHORTEST_INTERIM)
     servers = '/configure aaa radius server-policy "corrente"'
     login = '/configure subscriber-mgmt radius-authentication-policy "corrente"'
     accounting = '/configure subscriber-mgmt radius-accounting-policy "corrente"'
@@ -278,14 +277,9 @@ def _policies(setup: DeviceSetup) -> list[str]:
 
 def _override(target: str, rate: BitRate, *, cir_too: bool) -> str:
     """`e:q:1:pir=300000`; the objects above queues and policers call it `rate`."""
-    kbit = _kbit(rate)
     if target[2] not in "qp":
-        return f"{target}:rate={kbit}"
-    return f"{target}:pir={kbit},cir={kbit}" if cir_too else f"{target}:pir={kbit}"
-
-
-def _kbit(rate: BitRate) -> int:
-    return -(-rate.bps // _BITS_PER_KBIT)
+        return f"{target}:rate={rate.kbit}"
+    return f"{target}:pir={rate.kbit},cir={rate.kbit}" if cir_too else f"{target}:pir={rate.kbit}"
 
 
 _NOBODY: Final = re.compile(r"No Such Subscriber|Number of active subscribers\s*:\s*0\b", re.IGNORECASE)

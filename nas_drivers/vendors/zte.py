@@ -161,9 +161,9 @@ class ZteDriver:
             f"! Yours: interim accounting every {setup.interim_interval_s} s where the server names no interval"
         )
         for name, policy in setup.device_policies.items():
-            up, down = (
-                ("its rate", "its rate") if policy.rate is None else (_kbit(policy.rate.up), _kbit(policy.rate.down))
-            )
+            up = down = "its rate"
+            if policy.rate is not None:
+                up, down = f"{policy.rate.up.kbit} kbit/s", f"{policy.rate.down.kbit} kbit/s"
             lines += [
                 f"! Yours: QoS profile {name}{self.options.up_suffix} with {up} up",
                 f"! Yours: QoS profile {name}{self.options.down_suffix} with {down} down",
@@ -176,7 +176,7 @@ class ZteDriver:
 
     def _units(self, rate: BitRate) -> int:
         """In the option's unit, rounded up."""
-        return -(-rate.bps // _UNIT_BPS[self.options.rate_unit])
+        return rate.in_units(_UNIT_BPS[self.options.rate_unit])
 
     def _fits(self, policy: SessionPolicy) -> bool:
         return policy.rate is not None and max(self._units(policy.rate.down), self._units(policy.rate.up)) <= _LARGEST
@@ -189,10 +189,6 @@ class ZteDriver:
         if policy.rate is None:
             return None, None
         return str(min(self._units(policy.rate.up), _LARGEST)), str(min(self._units(policy.rate.down), _LARGEST))
-
-
-def _kbit(rate: BitRate) -> str:
-    return f"{-(-rate.bps // 1_000)} kbit/s"
 
 
 DRIVER: Final[NasDriver] = ZteDriver()

@@ -61,3 +61,10 @@ def test_names_that_no_command_line_takes_are_left_out_and_told_and_the_others_s
     )
     assert left_out == ("no mail", "pool 1", "x|y")
     replace(SAMPLE_SETUP, policies=fitting)
+
+
+@pytest.mark.parametrize(("interval_s", "shortest", "minutes"), [(600, 1, 10), (659, 1, 10), (60, 5, 5), (30, 1, 1)])
+def test_an_interim_interval_in_minutes_is_never_shorter_than_the_device_takes(
+    interval_s: int, shortest: int, minutes: int
+) -> None:
+    assert replace(SAMPLE_SETUP, interim_interval_s=interval_s).interim_minutes(shortest=shortest) == minutes
