@@ -23,7 +23,7 @@ from nas_drivers.changes import (
     nas_identifier,
 )
 from nas_drivers.cli_dialect import CliOutputError
-from nas_drivers.device_session import DeviceSession, ipv4_of
+from nas_drivers.device_session import DeviceSession, ipv4_of, mac_of, up_of
 from nas_drivers.policy import Attribute, SessionIdentity, SessionPolicy
 
 _BITS_PER_KBIT: Final = 1_000
@@ -34,11 +34,8 @@ _REFUSALS: Final = re.compile(
     r"(?:command failed|syntax error|invalid argument|command unknown|unknown column .*|match: .* at \d+|"
     r"(?:accel-cmd: )?[Cc]onnection to .* failed.*)"
 )
-_MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}")
-_RATE: Final = re.compile(r"(\d+)/(\d+)")
-_UPTIME: Final = re.compile(r"(?:(\d+)\.)?(\d\d):(\d\d):(\d\d)")
-# Fifty years; a number of any length fits the grammar.
-_LONGEST_UP_S: Final = 50 * 366 * 86_400
+_RATE: Final = re.compile(r"(\d{1,12})/(\d{1,12})")
+_UPTIME: Final = re.compile(r"(?:(\d{1,12})\.)?(\d\d):(\d\d):(\d\d)")
 
 
 def login_attributes(policy: SessionPolicy) -> tuple[Attribute, ...]:
@@ -115,12 +112,12 @@ def read_sessions(output: str) -> tuple[DeviceSession, ...]:
 
 
 def _session(row: Mapping[str, str]) -> DeviceSession:
-    mac, rates = row.get("calling-sid", ""), _rates(row)
+    rates = _rates(row)
     return DeviceSession(
         acct_session_id=row.get("sid", ""),
         username=row["username"],
         framed_ipv4=ipv4_of(row.get("ip")),
-        mac=mac.replace(":", "").lower() if _MAC.fullmatch(mac) else "",
+        mac=mac_of(row.get("calling-sid", "")),
         up_s=_up_s(row),
         rate_down_bps=None if rates is None else rates[0],
         rate_up_bps=None if rates is None else rates[1],
@@ -142,10 +139,8 @@ def _up_s(row: Mapping[str, str]) -> int | None:
     raw = row.get("uptime-raw", "")
     match = _UPTIME.fullmatch(row.get("uptime", ""))
     if raw.isascii() and raw.isdecimal():
-        up_s = int(raw[:12])
-    elif match is not None:
-        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        up_s = days * 86_400 + hours * 3_600 + minutes * 60 + seconds
-    else:
+        return up_of(int(raw[:12]))
+    if match is None:
         return None
-    return up_s if up_s <= _LONGEST_UP_S else None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return up_of(days * 86_400 + hours * 3_600 + minutes * 60 + seconds)

@@ -5,8 +5,16 @@ Whoever reads a vendor's list fills these, with names and ids as that device wri
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
+from typing import Final
+
+_MAC: Final = re.compile(r"(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|(?:[0-9a-f]{4}[.-]){2}[0-9a-f]{4}", re.IGNORECASE)
+_SEPARATORS: Final = str.maketrans("", "", ":.-")
+# Fifty years: no device is up for longer, and a number of any length fits the grammar of a list.
+_LONGEST_UP_S: Final = 50 * 366 * 86_400
+_BITS_PER_KBIT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,21 @@ def ipv4_of(text: str | None) -> str | None:
         return None if text is None else str(IPv4Address(text))
     except AddressValueError:
         return None
+
+
+def mac_of(text: str) -> str:
+    """The MAC that a list shows, as twelve hex digits; empty for what is none, such as an interface's name."""
+    return text.translate(_SEPARATORS).lower() if _MAC.fullmatch(text) else ""
+
+
+def up_of(seconds: int) -> int | None:
+    """How long a list says that a session is up; None for a time that no device can have been."""
+    return seconds if seconds <= _LONGEST_UP_S else None
+
+
+def is_same_rate(shown_bps: int, given_bps: int) -> bool:
+    """To the kilobit: many a device knows no smaller unit, and is told a broken one rounded up. 0 is no limit."""
+    return bool(shown_bps) == bool(given_bps) and abs(shown_bps - given_bps) < _BITS_PER_KBIT
 
 
 def holds_names(shown: DeviceSession, wanted: frozenset[str]) -> bool | None:

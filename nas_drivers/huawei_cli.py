@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from nas_drivers.cli_dialect import CliOutputError, CliStep, cli_word
-from nas_drivers.device_session import DeviceSession, ipv4_of
+from nas_drivers.device_session import DeviceSession, ipv4_of, mac_of
 from nas_drivers.policy import SessionIdentity
 
 
@@ -126,7 +126,7 @@ def _rows(output: str) -> Iterator[DeviceSession]:
             acct_session_id="",
             username=row["name"],
             framed_ipv4=ipv4_of(row["address"]),
-            mac=_mac(row["mac"]),
+            mac=mac_of(row["mac"]),
             local_name=row["id"],
         )
 
@@ -145,15 +145,10 @@ def _pages(output: str) -> Iterator[DeviceSession]:
                 acct_session_id=next((page[key] for key in _SESSION_FIELDS if key in page), ""),
                 username=page["user name"],
                 framed_ipv4=ipv4_of(page.get("user ip address", "-")),
-                mac=_mac(page.get("user mac", "")),
+                mac=mac_of(page.get("user mac", "")),
                 local_name=page.get("user access index", page.get("user id", "")),
             )
 
 
 def _shown_bps(match: re.Match[str]) -> int:
     return max(int(match["cir"]), int(match["pir"])) * _BITS_PER_KBIT
-
-
-def _mac(text: str) -> str:
-    digits = text.replace("-", "").lower()
-    return digits if re.fullmatch(r"[0-9a-f]{12}", digits) else ""

@@ -15,19 +15,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from nas_drivers.device_session import DeviceSession, ipv4_of
+from nas_drivers.device_session import DeviceSession, ipv4_of, mac_of, up_of
 
 Row = Mapping[str, str]
 
-_UPTIME: Final = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:\d+ms)?")
-_OLD_UPTIME: Final = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(\d+):(\d+):(\d+)")
+_UPTIME: Final = re.compile(
+    r"(?:(\d{1,12})w)?(?:(\d{1,12})d)?(?:(\d{1,12})h)?(?:(\d{1,12})m)?(?:(\d{1,12})s)?(?:\d+ms)?"
+)
+_OLD_UPTIME: Final = re.compile(r"(?:(\d{1,12})w)?(?:(\d{1,12})d)?(\d{1,12}):(\d{1,12}):(\d{1,12})")
 _UNIT_S: Final = (604_800, 86_400, 3_600, 60, 1)
-# Fifty years; a number of any length fits the grammar.
-_LONGEST_UP_S: Final = 50 * 366 * 86_400
 _QUEUE: Final = re.compile(r"<pppoe-(.*)>", re.DOTALL)
-_LIMIT: Final = re.compile(r"(\d+)([kMG]?)/(\d+)([kMG]?)")
+_LIMIT: Final = re.compile(r"(\d{1,12})([kMG]?)/(\d{1,12})([kMG]?)")
 _UNITS: Final = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
-_MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}")
 
 
 def read_sessions(
@@ -64,8 +63,7 @@ def read_uptime_s(text: str) -> int | None:
     match = _UPTIME.fullmatch(text) or _OLD_UPTIME.fullmatch(text)
     if match is None or not text:
         return None
-    up_s = sum(int(number or 0) * unit for number, unit in zip(match.groups(), _UNIT_S, strict=True))
-    return up_s if up_s <= _LONGEST_UP_S else None
+    return up_of(sum(int(number or 0) * unit for number, unit in zip(match.groups(), _UNIT_S, strict=True)))
 
 
 def read_limit(text: str) -> tuple[int, int] | None:
@@ -78,14 +76,13 @@ def read_limit(text: str) -> tuple[int, int] | None:
 
 
 def _session(row: Row, *, limit: str, lists: tuple[str, ...]) -> DeviceSession:
-    mac = row.get("caller-id", "")
     address = row.get("address", "")
     down_up = read_limit(limit)
     return DeviceSession(
         acct_session_id=read_session_id(row["session-id"]),
         username=row.get("name", ""),
         framed_ipv4=ipv4_of(address),
-        mac=mac.replace(":", "").lower() if _MAC.fullmatch(mac) else "",
+        mac=mac_of(row.get("caller-id", "")),
         up_s=read_uptime_s(row.get("uptime", "")),
         rate_down_bps=None if down_up is None else down_up[0],
         rate_up_bps=None if down_up is None else down_up[1],

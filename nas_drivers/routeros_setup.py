@@ -25,6 +25,7 @@ _NO: Final = frozenset({"false", "no"})
 _OFFSET: Final = re.compile(r"([+-]?)(\d{1,2}):(\d{2})")
 # Release 7.10 and later, and those before it.
 _DATES: Final = ("%Y-%m-%d %H:%M:%S", "%b/%d/%Y %H:%M:%S")
+_PORT_DIGITS: Final = 5
 _EMPTY: Final = frozenset({"", "none", "default"})
 # A secret of another service, such as a tunnel's, lets no subscriber in.
 _SUBSCRIBERS: Final = frozenset({"", "any", "pppoe"})
@@ -104,7 +105,7 @@ def read_setup(
             if any(row.get(what, "") not in _EMPTY for what in ("rate-limit", "address-list"))
         ),
         accepts_changes=_flag(heard.get("accept")),
-        change_port=int(port) if port.isascii() and port.isdigit() else None,
+        change_port=int(port) if port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS else None,
         asks_radius=_flag(asked.get("use-radius")),
         accounts=_flag(asked.get("accounting")),
         clock=read_clock(time),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_session import DeviceSession, is_same_rate
 
 # Younger differences are the two views' own delay: a Start or Stop on its way, a list that took its time.
 GRACE_S: Final = 120
@@ -23,7 +23,6 @@ MASS_SHARE: Final = 0.05
 MASS_LEAST: Final = 20
 # The first half of a version is its profile's revision; this one is no profile's.
 _REVISION_OCTETS: Final = 4
-_BITS_PER_KBIT: Final = 1_000
 _NO_REVISION: Final = bytes(_REVISION_OCTETS)
 
 
@@ -97,15 +96,10 @@ def agrees(shown: DeviceSession, given: Gives) -> bool | None:
     """
     said: list[bool] = []
     if shown.rate_down_bps is not None and shown.rate_up_bps is not None:
-        said.append(_same(shown.rate_down_bps, given.down_bps) and _same(shown.rate_up_bps, given.up_bps))
+        said.append(is_same_rate(shown.rate_down_bps, given.down_bps) and is_same_rate(shown.rate_up_bps, given.up_bps))
     if shown.address_lists is not None and given.lists is not None:
         said.append(given.lists.issubset(shown.address_lists))
     return all(said) if said else None
-
-
-def _same(shown_bps: int, given_bps: int) -> bool:
-    """To the kilobit: many a device knows no smaller unit, and is told a broken one rounded up."""
-    return bool(shown_bps) == bool(given_bps) and abs(shown_bps - given_bps) < _BITS_PER_KBIT
 
 
 @dataclass(frozen=True, slots=True)

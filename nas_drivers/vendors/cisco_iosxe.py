@@ -22,7 +22,7 @@ from nas_drivers import cisco
 from nas_drivers.changes import class_attribute, difference
 from nas_drivers.cisco_output import read_policy_maps, told_names
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
-from nas_drivers.device_session import DeviceSession, holds_names
+from nas_drivers.device_session import DeviceSession, holds_names, up_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
@@ -48,10 +48,10 @@ _CLASSIC: Final = re.compile(
 )
 _ADDRESS: Final = re.compile(r"IPv4 Address: (\d+\.\d+\.\d+\.\d+)")
 _UP_TIME: Final = re.compile(r"Session Up-time: (.+?)(?:, Last Changed|$)", re.MULTILINE)
-_CLOCK: Final = re.compile(r"(\d+):(\d\d):(\d\d)")
-_WORD: Final = re.compile(r"(\d+) (second|minute|hour|day|week|year)s?")
+_CLOCK: Final = re.compile(r"(\d{1,9}):(\d\d):(\d\d)")
+_WORD: Final = re.compile(r"(\d{1,9}) (second|minute|hour|day|week|year)s?")
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "year": 31_536_000}
-_LONG: Final = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?")
+_LONG: Final = re.compile(r"(?:(\d{1,9})y)?(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,15 +214,15 @@ def read_up_s(text: str) -> int | None:
     """`06:29:28`, `1d06h`, `2w3d`, `1y2w`, `3 minutes, 45 seconds` in seconds, to what it says; None for another form."""
     clock = _CLOCK.fullmatch(text)
     if clock is not None:
-        return int(clock[1]) * 3600 + int(clock[2]) * 60 + int(clock[3])
+        return up_of(int(clock[1]) * 3600 + int(clock[2]) * 60 + int(clock[3]))
     words = [_WORD.fullmatch(part) for part in text.split(", ")]
     if all(words):
-        return sum(int(word[1]) * _SECONDS[word[2]] for word in words if word)
+        return up_of(sum(int(word[1]) * _SECONDS[word[2]] for word in words if word))
     long = _LONG.fullmatch(text)
     if long is None or not text:
         return None
     days = int(long[1] or 0) * 365 + int(long[2] or 0) * 7 + int(long[3] or 0)
-    return days * 86_400 + int(long[4] or 0) * 3600
+    return up_of(days * 86_400 + int(long[4] or 0) * 3600)
 
 
 def _detailed(found: re.Match[str]) -> DeviceSession:

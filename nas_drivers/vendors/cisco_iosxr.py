@@ -20,7 +20,7 @@ from nas_drivers import cisco
 from nas_drivers.changes import class_attribute, difference
 from nas_drivers.cisco_output import read_running_config, told_names
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
-from nas_drivers.device_session import DeviceSession, holds_names, holds_service, ipv4_of
+from nas_drivers.device_session import DeviceSession, holds_names, holds_service, ipv4_of, mac_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
@@ -44,7 +44,6 @@ _BLOCK: Final = re.compile(r"^[ \t]*Interface:[ \t]+(?P<interface>\S+)[ \t]*\n",
 _FIELD: Final = re.compile(
     r"^[ \t]*(IPv4 Address|Mac Address|Account-Session Id|User name):[ \t]+([^\s,]+)", re.MULTILINE
 )
-_DOTTED_MAC: Final = re.compile(r"[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,12 +258,11 @@ def _session(interface: str, block: str) -> DeviceSession:
     fields: dict[str, str] = {}
     for name, value in _FIELD.findall(block):
         fields.setdefault(name, value)
-    mac = fields.get("Mac Address", "").lower()
     return DeviceSession(
         acct_session_id=fields.get("Account-Session Id", ""),
         username=fields.get("User name", ""),
         framed_ipv4=ipv4_of(fields.get("IPv4 Address")),
-        mac=mac.replace(".", "") if _DOTTED_MAC.fullmatch(mac) else "",
+        mac=mac_of(fields.get("Mac Address", "")),
         local_name=interface,
     )
 

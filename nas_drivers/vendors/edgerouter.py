@@ -27,7 +27,7 @@ from nas_drivers.changes import (
     nas_identifier,
 )
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
-from nas_drivers.device_session import DeviceSession, ipv4_of
+from nas_drivers.device_session import DeviceSession, ipv4_of, up_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
@@ -239,7 +239,7 @@ def _up_s(text: str) -> int | None:
     if match is None:
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return days * 86_400 + hours * 3_600 + minutes * 60 + seconds
+    return up_of(days * 86_400 + hours * 3_600 + minutes * 60 + seconds)
 
 
 DRIVER: Final[NasDriver] = EdgeRouterDriver()

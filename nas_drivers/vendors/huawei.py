@@ -28,7 +28,7 @@ from nas_drivers.changes import (
     nas_identifier,
 )
 from nas_drivers.cli_dialect import CliDialect
-from nas_drivers.device_session import DeviceSession
+from nas_drivers.device_session import DeviceSession, is_same_rate
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.huawei_cli import HuaweiCli
@@ -37,7 +37,6 @@ from nas_drivers.inspections.huawei import INSPECTION
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _CEILING_BPS: Final = 2**32 - 1
-_BITS_PER_KBIT: Final = 1_000
 _BY_COA: Final = frozenset(
     {
         "Huawei-Input-Average-Rate",
@@ -140,8 +139,8 @@ class HuaweiDriver:
         """By its rates, which the page has in whole kbit/s; what a QoS profile gives by its name stands there in other words."""
         if new.rate is None or not _goes_by_rate(new) or found.rate_down_bps is None or found.rate_up_bps is None:
             return None
-        shown = (found.rate_down_bps, int(_bits(new.rate.down))), (found.rate_up_bps, int(_bits(new.rate.up)))
-        return all(abs(is_bps - told_bps) < _BITS_PER_KBIT for is_bps, told_bps in shown)
+        down, up = int(_bits(new.rate.down)), int(_bits(new.rate.up))
+        return is_same_rate(found.rate_down_bps, down) and is_same_rate(found.rate_up_bps, up)
 
     def setup_commands(self, setup: DeviceSetup) -> str:
         """For the user view: RADIUS, changes, QoS profiles, the domain, and the user of its command line."""

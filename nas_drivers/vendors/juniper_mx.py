@@ -22,7 +22,7 @@ from typing import Final, Literal
 
 from nas_drivers.changes import class_attribute, difference, framed_address, name_and_session
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
-from nas_drivers.device_session import DeviceSession, holds_service, ipv4_of
+from nas_drivers.device_session import DeviceSession, holds_service, ipv4_of, mac_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
@@ -54,7 +54,6 @@ _FIELD: Final = re.compile(
     r"^(User Name|IP Address|MAC Address|Interface|Radius Accounting ID|Session ID): (\S+)[ \t]*$", re.MULTILINE
 )
 _SERVICE: Final = re.compile(r"^[ \t]+Service Session Name: (\S+)[ \t]*$", re.MULTILINE)
-_MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +242,11 @@ def _session(block: str) -> DeviceSession:
     fields: dict[str, str] = {}
     for name, value in _FIELD.findall(block):
         fields.setdefault(name, value)
-    mac = fields.get("MAC Address", "").lower()
     return DeviceSession(
         acct_session_id=fields.get("Radius Accounting ID", ""),
         username=fields.get("User Name", ""),
         framed_ipv4=ipv4_of(fields.get("IP Address")),
-        mac=mac.replace(":", "") if _MAC.fullmatch(mac) else "",
+        mac=mac_of(fields.get("MAC Address", "")),
         local_name=fields.get("Session ID", ""),
         policies=tuple(_SERVICE.findall(block)),
     )

@@ -29,7 +29,7 @@ from nas_drivers.changes import (
     nas_address,
 )
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
-from nas_drivers.device_session import DeviceSession, holds_names
+from nas_drivers.device_session import DeviceSession, holds_names, mac_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
@@ -103,11 +103,7 @@ class NokiaCli:
             elif match := _SLA.search(line):
                 sla = match[1]
             elif subscriber and (match := _SESSION.search(line)):
-                found.append(
-                    DeviceSession(
-                        "", subscriber, mac=match[1].replace(":", "").lower(), policies=(f"sla={sla}",) * bool(sla)
-                    )
-                )
+                found.append(DeviceSession("", subscriber, mac=mac_of(match[1]), policies=(f"sla={sla}",) * bool(sla)))
             elif found and (match := _HOST.search(line)):
                 found[-1] = replace(found[-1], framed_ipv4=match[1])
         if not found and not _NOBODY.search(output):

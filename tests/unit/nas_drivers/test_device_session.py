@@ -7,11 +7,14 @@ from typing import Final
 
 import pytest
 
+from nas_drivers.accel_ppp import read_sessions
 from nas_drivers.cli_dialect import CliDetail, CliOutputError
-from nas_drivers.device_session import DeviceSession, holds_names, holds_service
+from nas_drivers.device_session import DeviceSession, holds_names, holds_service, is_same_rate, mac_of, up_of
 from nas_drivers.driver import JudgesSessions, NasDriver, driver_for
 from nas_drivers.policy import BitRate, RatePair, SessionPolicy
+from nas_drivers.routeros_output import read_limit, read_uptime_s
 from nas_drivers.vendors import cisco_iosxr, juniper_mx, nokia_sros
+from nas_drivers.vendors.cisco_iosxe import read_up_s
 
 FAST: Final = SessionPolicy(rate=RatePair(BitRate(100_000_000), BitRate(20_000_000)), device_policy="fast")
 SLOW: Final = SessionPolicy(rate=RatePair(BitRate(15_728_640), BitRate(15_728_640)), device_policy="slow")
@@ -289,3 +292,39 @@ def test_a_service_that_was_to_end_and_has_is_proven_without_a_new_one() -> None
     assert holds_service(replace(FOUND, policies=("iptv",)), None, ended="fast") is True
     assert holds_service(replace(FOUND, policies=("fast",)), None, ended="fast") is False
     assert holds_service(replace(FOUND, policies=("fast",)), None, ended=None) is None
+
+
+@pytest.mark.parametrize("shown", ["00:53:00:BA:DB:15", "00-53-00-ba-db-15", "0053.00ba.db15", "0053-00ba-db15"])
+def test_a_mac_is_read_in_each_makers_form(shown: str) -> None:
+    assert mac_of(shown) == "005300badb15"
+
+
+@pytest.mark.parametrize("shown", ["", "-", "ether1", "00:53:00:ba:db", "::::::::::::::::0", "00:53:00:ba:db:15:16"])
+def test_what_is_no_mac_is_none(shown: str) -> None:
+    assert mac_of(shown) == ""
+
+
+@pytest.mark.parametrize(
+    ("shown", "given", "same"),
+    [(2_048_000, 2_047_500, True), (2_048_000, 2_047_000, False), (0, 0, True), (0, 1_000, False), (500, 0, False)],
+)
+def test_rates_are_the_same_to_the_kilobit_and_no_limit_is_none(shown: int, given: int, same: bool) -> None:
+    assert is_same_rate(shown, given) is same
+
+
+def test_no_device_is_up_for_longer_than_fifty_years() -> None:
+    assert up_of(18_300 * 86_400) == 1_581_120_000
+    assert up_of(18_300 * 86_400 + 1) is None
+
+
+@pytest.mark.parametrize("digits", ["9" * 12, "9" * 5_000], ids=["twelve digits", "five thousand"])
+def test_a_number_of_any_length_is_a_time_that_is_not_known_and_no_fault_of_ours(digits: str) -> None:
+    table = "username | uptime | rate-limit\n---------+--------+-----------\nanna | {0}.00:00:01 | {0}/{0}x\n"
+
+    assert read_sessions(table.format(digits))[0].up_s is None
+    assert read_uptime_s(f"{digits}s") is None
+    assert read_uptime_s(f"{digits}d00:00:01") is None
+    assert read_up_s(f"{digits}:00:01") is None
+    assert read_up_s(f"{digits} years, 3 weeks") is None
+    assert read_up_s(f"{digits}y2w") is None
+    assert read_limit(f"{'9' * 5_000}/1") is None

@@ -7,7 +7,9 @@ import pytest
 from nas_drivers.policy import BitRate
 
 
-@pytest.mark.parametrize(("bps", "kbit"), [(1_000, 1), (1_001, 2), (1_999, 2), (2_000, 2), (400_000_000_000, 400_000_000)])
+@pytest.mark.parametrize(
+    ("bps", "kbit"), [(1_000, 1), (1_001, 2), (1_999, 2), (2_000, 2), (400_000_000_000, 400_000_000)]
+)
 def test_a_rate_in_kilobits_is_rounded_up(bps: int, kbit: int) -> None:
     assert BitRate(bps).kbit == kbit
 
