@@ -51,5 +51,5 @@ def read_date_first(output: str, *, offset: str | None = None) -> datetime | Non
 def _instant(text: str, form: str, ahead: timedelta) -> datetime | None:
     try:
         return datetime.strptime(text, form).replace(tzinfo=timezone(ahead)).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of the year 1, east of Greenwich
         return None

@@ -96,7 +96,7 @@ class HuaweiCli:
 _BITS_PER_KBIT: Final = 1_000
 # "No online user!", and the count below a table.
 _NOBODY: Final = re.compile(r"No online user|^[ \t]*Total users[ \t]*:[ \t]*0[ \t]*$", re.IGNORECASE | re.MULTILINE)
-_TOTAL: Final = re.compile(r"^[ \t]*Total users[ \t]*:[ \t]*([0-9]+)", re.IGNORECASE | re.MULTILINE)
+_TOTAL: Final = re.compile(r"^[ \t]*Total users[ \t]*:[ \t]*([0-9]{1,9})", re.IGNORECASE | re.MULTILINE)
 # user id, username, interface, address, MAC or `-`; the second line of each (VLAN, IPv6, access type) has no number before it.
 _ROW: Final = re.compile(
     r"^[ \t]*(?P<id>[0-9]{1,10})[ \t]+(?P<name>\S+)[ \t]+\S+[ \t]+(?P<address>\S+)[ \t]+"

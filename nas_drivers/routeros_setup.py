@@ -120,10 +120,9 @@ def read_clock(row: Row) -> datetime | None:
     ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3])) * (-1 if offset[1] == "-" else 1)
     for form in _DATES:
         try:
-            told = datetime.strptime(f"{row.get('date', '')} {row.get('time', '')}", form).replace(tzinfo=UTC)
-        except ValueError:
+            return datetime.strptime(f"{row.get('date', '')} {row.get('time', '')}", form).replace(tzinfo=UTC) - ahead
+        except (ValueError, OverflowError):  # the latter of the year 1, east of Greenwich
             continue
-        return told - ahead
     return None
 
 

@@ -45,3 +45,7 @@ def test_an_offset_that_stands_elsewhere_is_taken_where_none_stands_behind_the_t
 def test_no_text_is_an_error(text):
     for read in (read_epoch, read_time_first, read_date_first):
         read(text)
+
+
+def test_the_first_hours_there_are_have_no_name_in_utc_and_are_not_told() -> None:
+    assert read_date_first("0001-01-01 00:00:00 +14:00") is None

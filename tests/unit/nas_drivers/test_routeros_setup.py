@@ -77,3 +77,11 @@ def test_each_thing_that_stands_beside_radius_is_named_with_the_command_against_
 def test_of_many_names_five_are_said():
     assert some(["a", "b", "c", "d", "e"]) == "a, b, c, d, e"
     assert some(["a", "b", "c", "d", "e", "f", "g"]) == "a, b, c, d, e and 2 more"
+
+
+def test_a_clock_before_the_first_year_and_a_port_of_many_digits_are_not_known() -> None:
+    row = {"date": "0001-01-01", "time": "00:00:00", "gmt-offset": "+02:00"}
+    setup = read_setup(secrets=[], rules=[], profiles=[], incoming=[{"port": "9" * 5_000}], aaa=[], clock=[row])
+
+    assert setup.clock is None
+    assert setup.change_port is None
