@@ -24,11 +24,11 @@ from nas_drivers.changes import (
 )
 from nas_drivers.cli_dialect import CliOutputError
 from nas_drivers.device_session import DeviceSession, ipv4_of, mac_of, up_of
+from nas_drivers.login import cannot_be_told, given_attributes
 from nas_drivers.policy import Attribute, SessionIdentity, SessionPolicy
 
 _BITS_PER_KBIT: Final = 1_000
 BY_COA: Final = frozenset({"Filter-Id"})
-_NO_WORD: Final = "{} can't be told {} by RADIUS{}"
 # cli/cli.c, cli/show_sessions.c, cli/std_cmd.c, and accel-cmd when nobody listens.
 _REFUSALS: Final = re.compile(
     r"(?:command failed|syntax error|invalid argument|command unknown|unknown column .*|match: .* at \d+|"
@@ -48,7 +48,7 @@ def login_attributes(policy: SessionPolicy) -> tuple[Attribute, ...]:
         ("Stateful-IPv6-Address-Pool", policy.ipv6_pool),
         ("Delegated-IPv6-Prefix-Pool", policy.delegated_ipv6_pool),
     )
-    return tuple(Attribute(name, ":=", value) for name, value in named if value is not None)
+    return given_attributes(named)
 
 
 def unsupported(policy: SessionPolicy, *, device: str, burst: str) -> tuple[str, ...]:
@@ -59,11 +59,13 @@ def unsupported(policy: SessionPolicy, *, device: str, burst: str) -> tuple[str,
         ("a minimum rate", policy.minimum, ""),
         ("address lists", policy.address_lists, ": give restricted subscribers a pool of their own"),
         ("a filter", policy.filter, ", because Filter-Id carries the rate"),
+        (
+            "the name of a device policy",
+            policy.rate is None and policy.device_policy,
+            ": give the profile its rate too",
+        ),
     )
-    said = tuple(_NO_WORD.format(device, what, instead) for what, value, instead in wanted if value)
-    if policy.device_policy and policy.rate is None:
-        said += (_NO_WORD.format(device, "the name of a device policy", ": give the profile its rate too"),)
-    return said
+    return cannot_be_told(device, wanted)
 
 
 def change_attributes(new: SessionPolicy, *, class_octets: bytes | None) -> tuple[Attribute, ...]:

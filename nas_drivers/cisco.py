@@ -15,6 +15,7 @@ from typing import Final
 
 from nas_drivers.changes import framed_address, name_and_session
 from nas_drivers.cli_dialect import is_cli_word
+from nas_drivers.login import cannot_be_told, given_attributes
 from nas_drivers.policy import Attribute, BitRate, SessionIdentity, SessionPolicy
 
 AVPAIR: Final = "Cisco-AVPair"
@@ -22,7 +23,6 @@ AVPAIR: Final = "Cisco-AVPair"
 POLICY_MAPS: Final = ("sub-qos-policy-in", "sub-qos-policy-out")
 # Whether `clear subscriber session` asks differs by its key and release: `all` is known to, a username is not.
 CONFIRMATION: Final = r"\[confirm\]|\[y(?:es)?/n(?:o)?\]"
-_NO_WORD: Final = "{} can't be told {} by RADIUS{}"
 _FORM: Final = ": a name there is one word of ASCII letters, digits and . _ @ : / -"
 _REFUSAL: Final = re.compile(
     r"^\s*(%\s*(?:Invalid|Incomplete|Ambiguous|Unknown|Unrecognized|Bad|Error|Authorization|This command is not authorized).*"
@@ -60,7 +60,7 @@ def names_by_login(policy: SessionPolicy, *, prefix: str, ipv4_pool_as: str) -> 
     elif policy.ipv4_pool is not None and is_cli_word(policy.ipv4_pool):
         said.append(avpair(f"ip:addr-pool={policy.ipv4_pool}"))
     named = (("Framed-IPv6-Pool", policy.ipv6_pool), ("Delegated-IPv6-Prefix-Pool", policy.delegated_ipv6_pool))
-    return (*said, *(Attribute(name, ":=", value) for name, value in named if value is not None))
+    return (*said, *given_attributes(named))
 
 
 def unsupported(policy: SessionPolicy, *, device: str, ready: str, ipv4_pool_as: str) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ def unsupported(policy: SessionPolicy, *, device: str, ready: str, ipv4_pool_as:
     pool = policy.ipv4_pool if ipv4_pool_as == "avpair" else None
     for what, name in (("filter", policy.filter), ("pool", pool)):
         wanted.append((f"the {what} {name!r}", name is not None and not is_cli_word(name), _FORM))
-    return tuple(_NO_WORD.format(device, what, instead) for what, value, instead in wanted if value)
+    return cannot_be_told(device, wanted)
 
 
 def identity_attributes(identity: SessionIdentity, *, detail: int) -> tuple[Attribute, ...]:

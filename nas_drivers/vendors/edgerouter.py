@@ -32,11 +32,11 @@ from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
 from nas_drivers.inspections.edgerouter import INSPECTION
+from nas_drivers.login import cannot_be_told
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _CEILING_BPS: Final = 2**32 - 1
 _RATES: Final = frozenset({"WISPr-Bandwidth-Max-Up", "WISPr-Bandwidth-Max-Down"})
-_NO_WORD: Final = "an EdgeRouter can't be told {} by RADIUS{}"
 _SESSIONS: Final = "show pppoe-server"
 _NONE: Final = re.compile(r"No active PPPoE[- ]server sessions\.?")
 # Newer lists of EdgeOS have a column Proto and a total; that of PPPoE in 2014 has neither.
@@ -144,10 +144,13 @@ class EdgeRouterDriver:
             ("an IPv6 pool", policy.ipv6_pool, ""),
             ("a delegated IPv6 pool", policy.delegated_ipv6_pool, ""),
             ("a filter", filter_name, " unless a script reads it (option send_filter)"),
+            (
+                "the name of a device policy",
+                policy.rate is None and policy.device_policy,
+                ": give the profile its rate too",
+            ),
         )
-        said = tuple(_NO_WORD.format(what, instead) for what, value, instead in wanted if value)
-        if policy.device_policy and policy.rate is None:
-            said += (_NO_WORD.format("the name of a device policy", ": give the profile its rate too"),)
+        said = cannot_be_told("an EdgeRouter", wanted)
         if policy.rate and max(policy.rate.down.bps, policy.rate.up.bps) > _CEILING_BPS:
             said += (
                 f"an EdgeRouter takes a rate of {_CEILING_BPS} bit/s at most, which is what a higher one is sent as",

@@ -30,6 +30,7 @@ from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
+from nas_drivers.login import cannot_be_told, given_attributes
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{0,60}")
@@ -37,7 +38,6 @@ _BY_COA: Final = frozenset({"QOS-Rate-Inbound", "QOS-Rate-Outbound", "Dynamic-Qo
 _PROFILES: Final = frozenset({"Qos-Policing-Profile-Name", "Qos-Metering-Profile-Name"})
 # Source: SmartEdge OS command list, `ntp server`.
 _INSPECTION: Final = Inspection(ntp="ntp server NTP-SERVER")
-_NO_WORD: Final = "SmartEdge can't be told {} by RADIUS{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class EricssonDriver:
             ("Framed-IPv6-Pool", policy.ipv6_pool),
             ("Delegated-IPv6-Prefix-Pool", policy.delegated_ipv6_pool),
         )
-        said = tuple(Attribute(name, ":=", value) for name, value in named if value is not None)
+        said = given_attributes(named)
         if policy.filter is not None and self.options.filter_attribute != "none":
             # For what comes from the subscriber: that is what a walled garden holds back.
             said += (Attribute(self.options.filter_attribute, ":=", f"in:{policy.filter}"),)
@@ -107,7 +107,7 @@ class EricssonDriver:
             ("address lists", policy.address_lists, ": give restricted subscribers a forward policy (filter)"),
             ("a filter", filtered, " unless option filter_attribute says how"),
         )
-        return tuple(_NO_WORD.format(what, instead) for what, value, instead in wanted if value)
+        return cannot_be_told("SmartEdge", wanted)
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
         """CoA where rates or forward policy alone differ, else a disconnect; there is no third way."""

@@ -26,6 +26,7 @@ from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NO_OPTIONS, NasDriver, NoOptions
 from nas_drivers.inspection import Inspection
+from nas_drivers.login import given_attributes
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
 _BY_COA: Final = frozenset({"Filter-Id"})
@@ -51,7 +52,7 @@ class GenericDriver:
             ("Framed-IPv6-Pool", policy.ipv6_pool),
             ("Delegated-IPv6-Prefix-Pool", policy.delegated_ipv6_pool),
         )
-        return tuple(Attribute(name, ":=", value) for name, value in named if value is not None)
+        return given_attributes(named)
 
     def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
         """Every rate, and address lists."""

@@ -34,6 +34,7 @@ from nas_drivers.driver import NasDriver
 from nas_drivers.huawei_cli import HuaweiCli
 from nas_drivers.inspection import Inspection
 from nas_drivers.inspections.huawei import INSPECTION
+from nas_drivers.login import cannot_be_told, given_attributes
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _CEILING_BPS: Final = 2**32 - 1
@@ -48,7 +49,6 @@ _BY_COA: Final = frozenset(
     }
 )
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9._-]{0,64}")
-_NO_WORD: Final = "Huawei can't be told {} by RADIUS{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class HuaweiDriver:
             ("Framed-IPv6-Pool", policy.ipv6_pool),
             ("Huawei-Delegated-IPv6-Prefix-Pool", policy.delegated_ipv6_pool),
         )
-        return _rates(policy) + tuple(Attribute(name, ":=", value) for name, value in named if value is not None)
+        return _rates(policy) + given_attributes(named)
 
     def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
         """What has no attribute, and a rate beyond the ceiling with no QoS profile to go by."""
@@ -107,7 +107,7 @@ class HuaweiDriver:
                 ": give restricted subscribers a user group (filter) or a QoS profile",
             ),
         )
-        said = tuple(_NO_WORD.format(what, instead) for what, value, instead in wanted if value)
+        said = cannot_be_told("Huawei", wanted)
         if policy.rate and _goes_by_rate(policy) and not _fits(policy):
             said += (
                 f"Huawei's rates end at {_CEILING_BPS} bit/s, which is what goes out: give the profile the name of a QoS profile",

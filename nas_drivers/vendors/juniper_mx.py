@@ -27,6 +27,7 @@ from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
 from nas_drivers.inspections.juniper_mx import INSPECTION
+from nas_drivers.login import cannot_be_told, given_attributes
 from nas_drivers.policy import Attribute, Method, RatePair, SessionIdentity, SessionPolicy
 
 # Tagged, as RFC 2868 has it: with a tag for each service. There is one at most.
@@ -37,7 +38,6 @@ _IPV6_FILTER: Final = "ERX-IPv6-Ingress-Policy-Name"
 _BY_COA: Final = frozenset({_ACTIVATE, _FILTER, _IPV6_FILTER})
 _NAME: Final = "corrente"
 _UNIT: Final = 'pp0 unit "$junos-interface-unit"'
-_SENTENCE: Final = "Junos can't be told {} by RADIUS{}"
 _READY: Final = ": give the profile a device policy, the name of a service"
 # 50 ms at the rate, and never less than ten packets.
 _BURST_PARTS: Final = 20
@@ -133,7 +133,7 @@ class JuniperMxDriver:
             ("ERX-IPv6-NdRa-Pool-Name", policy.ipv6_pool),
             ("ERX-IPv6-Delegated-Pool-Name", policy.delegated_ipv6_pool),
         )
-        return tuple(Attribute(name, ":=", value) for name, value in named if value is not None)
+        return given_attributes(named)
 
     def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
         """Rates for which there is no service, what a service's arguments leave out, address lists."""
@@ -147,7 +147,7 @@ class JuniperMxDriver:
                 ("a priority", policy.priority, _READY),
                 ("a minimum rate", policy.minimum, _READY),
             ]
-        return tuple(_SENTENCE.format(what, instead) for what, value, instead in wanted if value)
+        return cannot_be_told("Junos", wanted)
 
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
         """CoA where service and filters are all that differs; a service whose predecessor is not known takes a new login."""

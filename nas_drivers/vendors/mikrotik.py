@@ -28,6 +28,7 @@ from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
+from nas_drivers.login import given_attributes
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 
 # What RouterOS itself uses when a group is left out: it must be written when a later group follows.
@@ -73,7 +74,7 @@ class MikrotikDriver:
             ("Mikrotik-Delegated-IPv6-Pool", policy.delegated_ipv6_pool),
         )
         lists = tuple(Attribute("Mikrotik-Address-List", "+=", name) for name in policy.address_lists)
-        return tuple(Attribute(name, ":=", value) for name, value in named if value is not None) + lists
+        return given_attributes(named) + lists
 
     def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
         """What the grammar can't say, and what no manual says a router obeys."""

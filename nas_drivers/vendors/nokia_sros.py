@@ -33,6 +33,7 @@ from nas_drivers.device_session import DeviceSession, holds_names, mac_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
+from nas_drivers.login import cannot_be_told, given_attributes
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 # Minutes; SR OS takes no shorter interval.
@@ -42,7 +43,6 @@ _BY_COA: Final = frozenset({"Alc-SLA-Prof-Str", "Alc-Subsc-Prof-Str", "Alc-Subsc
 # What lets subscribers past RADIUS (a local user database, a fallback of the authentication policy) is not looked at:
 # UNCONFIRMED how a user with few rights prints it. Source: MD-CLI Command Reference 23.10, system time ntp.
 _INSPECTION: Final = Inspection(ntp='/configure system time ntp server NTP-SERVER router-instance "Base"')
-_NO_WORD: Final = "SR OS can't be told {} by RADIUS{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class NokiaDriver:
             (self.options.ipv6_pool_attribute, policy.ipv6_pool),
             ("Alc-Delegated-IPv6-Pool", policy.delegated_ipv6_pool),
         )
-        said = tuple(Attribute(name, ":=", value) for name, value in named if value is not None)
+        said = given_attributes(named)
         if policy.rate is None:
             return said
         overrides = (
@@ -165,7 +165,7 @@ class NokiaDriver:
             ("address lists", policy.address_lists, ": give restricted subscribers an SLA profile with a filter"),
             ("a filter", filtered, " unless option filter_attribute says how: or put it into the SLA profile"),
         )
-        said = tuple(_NO_WORD.format(what, instead) for what, value, instead in wanted if value)
+        said = cannot_be_told("SR OS", wanted)
         name = policy.device_policy
         if name is not None and len(name) > self.options.longest_profile_name:
             said += (

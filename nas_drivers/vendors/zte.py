@@ -28,6 +28,7 @@ from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
+from nas_drivers.login import cannot_be_told, given_attributes
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
 
 _LARGEST: Final = 2**32 - 1
@@ -41,7 +42,6 @@ _RATES: Final = frozenset(
 )
 # UNCONFIRMED. Source: ZXR10 command manual, `ntp server`.
 _INSPECTION: Final = Inspection(ntp="ntp server NTP-SERVER")
-_NO_WORD: Final = "ZTE can't be told {} by RADIUS{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class ZteDriver:
             ("Framed-IPv6-Pool", policy.ipv6_pool),
             ("Delegated-IPv6-Prefix-Pool", policy.delegated_ipv6_pool),
         )
-        return tuple(Attribute(name, ":=", value) for name, value in named if value is not None)
+        return given_attributes(named)
 
     def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
         """What has no attribute that is understood, and a rate that 32 bits don't hold."""
@@ -106,7 +106,7 @@ class ZteDriver:
             ("address lists", policy.address_lists, ": give restricted subscribers a pool or QoS profile of their own"),
             ("a filter", filtered, " unless option filter_attribute says how"),
         )
-        said = tuple(_NO_WORD.format(what, instead) for what, value, instead in wanted if value)
+        said = cannot_be_told("ZTE", wanted)
         if self._goes_by_rate(policy) and not self._fits(policy):
             said += (
                 f"ZTE's rates end at {_LARGEST} {self.options.rate_unit}, which is what goes out: "
