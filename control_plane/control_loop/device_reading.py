@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -20,22 +20,24 @@ import psycopg
 from control_plane import telemetry
 from control_plane.control_loop.cli_reading import CliReader
 from control_plane.control_loop.device_views import take_reading
-from control_plane.control_loop.outgoing import ssh_access
+from control_plane.control_loop.outgoing import api_access, ssh_access
 from control_plane.control_loop.two_views import Difference
 from control_plane.settings import Settings, SettingsError, secret_keys
-from control_plane.store.device_views import ApiRow, load_api_rows, save_not_read
+from control_plane.store.device_views import load_read, save_not_read
 from control_plane.store.session_reads import Connection
 from control_plane.store.targets import NasTarget, load_targets
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.driver import Drivers
 from nas_drivers.errors import NasError
 from nas_drivers.transport.routeros import RouterOsDevice
-from nas_drivers.transport.routeros_access import ApiAccess, ApiLogin
-from radius_hooks.sealing import Sealer, SealError, nas_api_row
+from nas_drivers.transport.routeros_access import ApiAccess
+from radius_hooks.sealing import Sealer, SealError
 
 # A list of ten thousand sessions is work for a router.
 READ_EVERY_S: Final = 300.0
 _AT_ONCE: Final = 8
+# From the login on.
+_TIMEOUT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,9 @@ def read_routeros(access: ApiAccess) -> Sequence[DeviceSession]:
 def read_devices(connection: Connection, settings: Settings, _now: datetime, *, read: Read = read_routeros) -> str:
     """Read every device with an API access, and those that are verified by their command line, and compare each list with
     accounting; the connection is in autocommit."""
-    nases = load_api_rows(connection)
-    by_cli = _load_by_cli(connection, {nas.id for nas in nases})
-    if not nases and not by_cli:
+    wanted = load_read(connection)
+    nases = [nas for nas in load_targets(connection) if nas.id in wanted and _has_way(nas)] if wanted else []
+    if not nases:
         return "no NAS is read by its API or its command line"
     try:
         sealer = Sealer(secret_keys(settings))
@@ -74,9 +76,8 @@ def read_devices(connection: Connection, settings: Settings, _now: datetime, *, 
         return f"nothing read: {error}"
     done = failed = ghosts = held = 0
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="read device") as pool:
-        asked = {pool.submit(_ask, nas, sealer, read): nas.id for nas in nases}
         drivers = Drivers(settings.drivers)
-        asked |= {pool.submit(_ask_by_cli, nas, sealer, drivers): nas.id for nas in by_cli}
+        asked = {pool.submit(_ask, nas, sealer, drivers, read): nas.id for nas in nases}
         for future in as_completed(asked):
             outcome = _take(connection, settings, asked[future], future)
             done += outcome is not None
@@ -87,41 +88,23 @@ def read_devices(connection: Connection, settings: Settings, _now: datetime, *, 
     return f"read {done} devices, {failed} not; closed {ghosts} ghosts, {held} differ too much"
 
 
-def _load_by_cli(connection: Connection, by_api: set[int]) -> list[NasTarget]:
-    rows = connection.execute("SELECT id FROM nas WHERE enabled AND verification = 'cli' AND ssh_host_key IS NOT NULL")
-    wanted = {row[0] for row in rows} - by_api
-    return [nas for nas in load_targets(connection) if nas.id in wanted and nas.has_command_line] if wanted else []
+def _has_way(nas: NasTarget) -> bool:
+    return nas.api_username is not None or nas.has_command_line
 
 
-def _ask_by_cli(nas: NasTarget, sealer: Sealer, drivers: Drivers) -> Listed | NotRead:
+def _ask(nas: NasTarget, sealer: Sealer, drivers: Drivers, read: Read) -> Listed | NotRead:
+    """By its API where it has an access, else by its command line."""
     try:
+        if nas.api_username is not None:
+            access = replace(api_access(nas, sealer), timeout_s=_TIMEOUT_S)
+            asked_at = datetime.now(UTC)
+            return Listed(asked_at, read(access))
         dialect = drivers.of(nas.vendor).cli
         if dialect is None:
             return NotRead(f"no command of {nas.vendor} is known that lists its sessions")
-        with CliReader(ssh_access(nas, dialect.device_type, sealer), dialect) as device:
+        with CliReader(replace(ssh_access(nas, dialect.device_type, sealer), timeout_s=_TIMEOUT_S), dialect) as device:
             asked_at = datetime.now(UTC)
             return Listed(asked_at, device.read_sessions())
-    except (NasError, SealError, UnicodeDecodeError) as error:
-        return NotRead(str(error))
-
-
-def _ask(nas: ApiRow, sealer: Sealer, read: Read) -> Listed | NotRead:
-    if nas.address is None:
-        return NotRead("it stands for many devices and has no API address: give it one, or register each by itself")
-    try:
-        password = sealer.open(nas.sealed_api_password, row=nas_api_row(nas.id)).decode()
-        access = ApiAccess(
-            nas.id,
-            nas.address,
-            nas.api_username,
-            password,
-            port=nas.api_port,
-            tls=nas.api_tls,
-            certificate=nas.api_certificate,
-            login=ApiLogin(nas.api_login),
-        )
-        asked_at = datetime.now(UTC)
-        return Listed(asked_at, read(access))
     except (NasError, SealError, UnicodeDecodeError) as error:
         return NotRead(str(error))
 

@@ -107,27 +107,9 @@ SELECT r.nas_id, n.name AS nas, r.tried_at, r.read_at, r.sessions, r.problem, r.
 FROM device_reading r JOIN nas n ON n.id = r.nas_id ORDER BY n.name
 """
 
-_API: Final = """
-SELECT id, name, host(coalesce(api_address, coa_address, CASE WHEN masklen(source) = CASE family(source) WHEN 4 THEN 32 ELSE 128 END
-    THEN source END)) AS address, api_port, api_tls, api_certificate, api_login, api_username,
-    sealed_api_password
-FROM nas WHERE enabled AND api_username IS NOT NULL ORDER BY id
+_TO_READ: Final = """
+SELECT id FROM nas WHERE enabled AND (api_username IS NOT NULL OR (verification = 'cli' AND ssh_host_key IS NOT NULL))
 """
-
-
-@dataclass(frozen=True, slots=True)
-class ApiRow:
-    """A NAS with an API access, its password sealed. `address` None: it stands for many devices."""
-
-    id: int
-    name: str
-    address: str | None
-    api_port: int | None
-    api_tls: bool
-    api_certificate: bytes | None
-    api_login: str
-    api_username: str
-    sealed_api_password: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +219,9 @@ def save_shown(connection: Connection, shown: Iterable[Contradicted], *, read_at
     return [row[0] for row in connection.execute(_SHOWN, given)]
 
 
-def load_api_rows(connection: Connection) -> list[ApiRow]:
-    """The enabled NASes that can be read by their API."""
-    with connection.cursor(row_factory=class_row(ApiRow)) as cursor:
-        return cursor.execute(_API).fetchall()
+def load_read(connection: Connection) -> frozenset[int]:
+    """The enabled NASes whose own list is read: with an access to their API, or verified by their command line."""
+    return frozenset(row[0] for row in connection.execute(_TO_READ))
 
 
 def load_own(connection: Connection, nas_id: int) -> list[OwnSession]:
