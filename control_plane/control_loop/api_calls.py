@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from control_plane.control_loop.enforcement import Outcome, Reply
+from control_plane.control_loop.error_cause import SESSION_NOT_FOUND
 from nas_drivers.errors import NasError
 from nas_drivers.transport.coa import PacketTrace
 from nas_drivers.transport.routeros import RouterOsDevice
@@ -25,7 +26,6 @@ from nas_drivers.transport.routeros_access import ApiAccess, port_of
 # Devices that are spoken to at once; a change that waits for its turn is kept by its worker meanwhile.
 THREADS: Final = 16
 TIMEOUT_S: Final = 10.0
-_SESSION_NOT_FOUND: Final = 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _end(call: ApiCall) -> Outcome:
         found = RouterOsDevice(call.access).end_session(call.username, call.acct_session_id)
     except NasError as error:
         return Outcome(Reply.FAILED, problem=str(error), sends=0)
-    return Outcome(Reply.ACK) if found else Outcome(Reply.NAK, _SESSION_NOT_FOUND)
+    return Outcome(Reply.ACK) if found else Outcome(Reply.NAK, SESSION_NOT_FOUND)
 
 
 def _trace(call: ApiCall, direction: str, attributes: str, error_cause: int | None = None) -> PacketTrace:

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from control_plane.control_loop.enforcement import Outcome, Reply
+from control_plane.control_loop.error_cause import SESSION_NOT_FOUND
 from nas_drivers.cli_dialect import CliDialect, CliStep
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.errors import NasError
@@ -30,7 +31,6 @@ from nas_drivers.transport.ssh import SshAccess, SshDevice
 
 # Devices that are spoken to at once.
 THREADS: Final = 16
-_SESSION_NOT_FOUND: Final = 503
 # From the login to the last prompt. A line has its own limit, and a cut of five of them would hold its device for a minute.
 WHOLE_S: Final = 30.0
 # Of an answer, for a person: a page.
@@ -97,7 +97,7 @@ def _end(call: CliCall, tell: Callable[[PacketTrace], None], may_leave: Callable
                 listed = dialect.read_sessions(typed.answer(CliStep(show)))
                 found = session_meant(listed, identity, of_everybody=show == dialect.show_all())
                 if found is None:
-                    return Outcome(Reply.NAK, _SESSION_NOT_FOUND)
+                    return Outcome(Reply.NAK, SESSION_NOT_FOUND)
             steps = dialect.clear_session(identity, found)
             if not steps:
                 return Outcome(Reply.FAILED, problem="no command that ends this session is known", sends=0)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from control_plane.control_loop.error_cause import SESSION_NOT_FOUND
 from control_plane.device_test.seen import Heard, Live, NasUnderTest, Probe
 from control_plane.findings import Finding, Verdict, fail, ok, warn
 from nas_drivers.transport.coa import Acked, Nacked, Outcome, Unanswered
@@ -20,7 +21,6 @@ from nas_drivers.transport.coa import Acked, Nacked, Outcome, Unanswered
 # Fewer refusals than this may be one subscriber's typing.
 _FEW: Final = 3
 _WRONG_PASSWORD: Final = "wrong_password"  # noqa: S105 - the name of a reason
-_NO_SESSION: Final = 503
 # A record may be on its way, and an interval is told with a minute's grain.
 _LATE_S: Final = 60.0
 
@@ -165,7 +165,7 @@ def check_changes(nas: NasUnderTest, probe: Probe) -> Finding:
 
 def _refusal(nas: NasUnderTest, cause: int | None, message: str) -> Finding:
     said = f" ({message})" if message else ""
-    if cause == _NO_SESSION:
+    if cause == SESSION_NOT_FOUND:
         return ok("changes", "a Disconnect for a session that nobody has was refused as it should be: error cause 503")
     if cause is None:
         return ok("changes", f"a Disconnect for a session that nobody has was refused, without a cause{said}")
