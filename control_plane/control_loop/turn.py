@@ -326,6 +326,9 @@ class Turns:
             return
         busy = {nas_id: count for nas_id, count in taken.items() if count}
         due = store.take_due(connection, now=now, limit=room, per_nas=PER_NAS_MAX, busy=busy)
+        # Before a method is chosen: which one it is depends on what of the old policy is still known.
+        if not all(self._ladders.has_content(change.profile_id, change.desired_version) for change in due):
+            self._ladders.refresh(connection, now, at_once=True)
         dropped: dict[int, str] = {}
         wanted: list[tuple[Change, Progress]] = []
         # The lease of one in hand is over when it could not be renewed in time; it is on its way all the same.
@@ -354,8 +357,6 @@ class Turns:
         begins: list[tuple[int, Progress]] = []
         failed: list[Ended] = []
         later: list[int] = []
-        if not all(self._ladders.has_content(change.profile_id, change.desired_version) for change, _ in wanted):
-            self._ladders.refresh(connection, now, at_once=True)
         for change, progress in wanted:
             try:
                 if progress.attempt >= ATTEMPTS_MAX or progress.state.closed:

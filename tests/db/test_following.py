@@ -141,3 +141,29 @@ def test_a_second_try_is_a_login_once_nobody_knows_any_more_what_the_session_run
         told = {attribute.name for attribute in again.request.attributes}
         assert again.request.code == (40 if edited else 43)
         assert ("ERX-Service-Deactivate" in told) is not edited
+
+
+def test_a_policy_edited_a_moment_ago_is_not_what_a_method_is_chosen_by(database):
+    """What was sent in between may have begun or not, and what it was is not known any more: only a login is sure."""
+    with desk(database, "127.66.31.10", vendor="juniper_mx") as one:
+        one.execute("UPDATE profile SET device_policy = 'home' WHERE id = %s", one.world.isp.full)
+        one.execute("UPDATE profile SET device_policy = 'slow' WHERE id = %s", one.world.isp.throttle)
+        revisions(one)
+        account = one.world.isp.accounts[0]
+        one.world.want(account, "throttle", 1)
+        reconciled(database)
+        turns = Turns(settings_for(database), SEALER, worker="worker", may_send=everything, chance=lambda: 0.5)
+        assert len(turns.transact(News(), {}, NOTHING).outgoing) == 1
+        # Within the second in which profiles are not read again.
+        one.execute("UPDATE profile SET rate_down_bps = 3000000 WHERE id = %s", one.world.isp.throttle)
+        one.execute("UPDATE enforcement SET taken_by = NULL, taken_until = NULL, state = 'unanswered', problem = 'x'")
+        names = ", ".join(PROFILE_COLUMNS)
+        (row,) = one.execute(f"SELECT {names} FROM profile WHERE id = %s", one.world.isp.throttle)
+        new = profile_revision(ProfileColumns(**dict(zip(PROFILE_COLUMNS, row, strict=True))))
+        one.execute("UPDATE profile_revision SET revision = %s WHERE profile_id = %s", new, one.world.isp.throttle)
+        reconciled(database)
+
+        ((_, _, outgoing),) = turns.transact(News(), {}, NOTHING).outgoing
+        turns.disconnect()
+
+        assert outgoing.request.code == 40
