@@ -25,7 +25,7 @@ POLICY_MAPS: Final = ("sub-qos-policy-in", "sub-qos-policy-out")
 CONFIRMATION: Final = r"\[confirm\]|\[y(?:es)?/n(?:o)?\]"
 _FORM: Final = ": a name there is one word of ASCII letters, digits and . _ @ : / -"
 _REFUSAL: Final = re.compile(
-    r"^\s*(%\s*(?:Invalid|Incomplete|Ambiguous|Unknown|Unrecognized|Bad|Error|Authorization|This command is not authorized).*"
+    r"^[ \t]*(%[ \t]*(?:Invalid|Incomplete|Ambiguous|Unknown|Unrecognized|Bad|Error|Authorization|This command is not authorized).*"
     r"|Command authorization failed.*)$",
     re.MULTILINE | re.IGNORECASE,
 )

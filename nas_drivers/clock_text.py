@@ -9,10 +9,10 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
-_EPOCH: Final = re.compile(r"^\s*(\d{9,11})\s*$", re.MULTILINE)
+_EPOCH: Final = re.compile(r"^[ \t]*(\d{9,11})[ \t\r]*$", re.MULTILINE)
 # `*06:29:28.123 UTC Sun Nov 22 2026`: `*` not set by anybody, `.` set once and no longer synchronised.
 _TIME_FIRST: Final = re.compile(
-    r"^\s*[*.#]?(\d{1,2}:\d\d:\d\d)(?:\.\d+)?\s+(\S+)\s+[A-Z][a-z]{2}\s+([A-Z][a-z]{2})\s+(\d{1,2})\s+(\d{4})\s*$",
+    r"^[ \t]*[*.#]?(\d{1,2}:\d\d:\d\d)(?:\.\d+)?[ \t]+(\S+)[ \t]+[A-Z][a-z]{2}[ \t]+([A-Z][a-z]{2})[ \t]+(\d{1,2})[ \t]+(\d{4})[ \t\r]*$",
     re.MULTILINE,
 )
 _DATE_FIRST: Final = re.compile(

@@ -79,7 +79,7 @@ class HuaweiCli:
 
     def refused(self, output: str) -> str | None:
         """VRP's own `Error: …`; that nobody is online is none."""
-        match = re.search(r"^\s*Error:.*$", output, re.MULTILINE)
+        match = re.search(r"^[ \t]*Error:.*$", output, re.MULTILINE)
         return None if match is None or _NOBODY.search(match[0]) else match[0].strip()
 
     def _full_name(self, identity: SessionIdentity) -> str:
@@ -103,9 +103,7 @@ _ROW: Final = re.compile(
     r"(?P<mac>[0-9a-f]{4}(?:-[0-9a-f]{4}){2}|-)[ \t\r]*$",
     re.IGNORECASE | re.MULTILINE,
 )
-_FIELD: Final = re.compile(
-    r"^[ \t]*(?P<key>[A-Za-z][A-Za-z0-9 -]*?)[ \t]*:[ \t]*(?P<value>\S.*?)[ \t\r]*$", re.MULTILINE
-)
+_KEY: Final = re.compile(r"[a-z][a-z0-9 -]*")
 # Of the user itself, not of its family, which stands above it with the same words below.
 _QOS: Final = re.compile(
     r"^[ \t]*(?P<way>Inbound|Outbound) qos configuration[ \t]*:[^\n]*\n"
@@ -133,12 +131,14 @@ def _rows(output: str) -> Iterator[DeviceSession]:
 
 def _pages(output: str) -> Iterator[DeviceSession]:
     pages: list[dict[str, str]] = []
-    for line in _FIELD.finditer(output):
-        key = line["key"].lower()
+    for line in output.split("\n"):
+        key, value = (part.strip(" \t\r") for part in line.lower().partition(":")[::2])
+        if not value or _KEY.fullmatch(key) is None:
+            continue
         if key in _FIRST_FIELDS:
             pages.append({})
         if pages:
-            pages[-1].setdefault(key, line["value"])
+            pages[-1].setdefault(key, line.partition(":")[2].strip(" \t\r"))
     for page in pages:
         if "user name" in page:
             yield DeviceSession(

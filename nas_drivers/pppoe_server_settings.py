@@ -14,7 +14,7 @@ from typing import Final
 from nas_drivers.inspection import NotReadError, SetupFault, some
 
 COMMAND: Final = "show configuration commands | grep pppoe-server"
-_LINE: Final = re.compile(r"^\s*set service pppoe-server (.+?)\s*$", re.MULTILINE)
+_LINE: Final = re.compile(r"^[ \t]*set service pppoe-server (.+)$", re.MULTILINE)
 _MODE: Final = re.compile(r"authentication mode '?(\w+)'?")
 _USER: Final = re.compile(r"authentication local-users username '?([^\s']+)'?")
 _ADVICE: Final = "set service pppoe-server authentication mode radius"
@@ -31,7 +31,7 @@ class PppoeServer:
 
 def read_server(output: str) -> PppoeServer:
     """The settings. Raises: NotReadError."""
-    lines = _LINE.findall(output)
+    lines = [line.strip() for line in _LINE.findall(output)]
     if not lines:
         raise NotReadError("no settings of its PPPoE server were shown")
     modes = [match[1] for line in lines if (match := _MODE.match(line))]

@@ -72,7 +72,8 @@ def read_limit(text: str) -> tuple[int, int] | None:
     if match is None:
         return None
     up, up_unit, down, down_unit = match.groups()
-    return int(down) * _UNITS[down_unit], int(up) * _UNITS[up_unit]
+    rates = int(down) * _UNITS[down_unit], int(up) * _UNITS[up_unit]
+    return rates if max(rates) <= _MOST_BPS else None
 
 
 def _session(row: Row, *, limit: str, lists: tuple[str, ...]) -> DeviceSession:

@@ -19,7 +19,7 @@ from nas_drivers.inspection import BypassQuestion, ClockQuestion, Inspection, No
 from nas_drivers.method_lists import MethodList, list_faults
 
 _QUEUE: Final = re.compile(r"^authen\s+queue=(\S+)\s*$")
-_LIST: Final = re.compile(r"^\s*name=\s*(\S+)\s+valid=(\S+)\s+id=\S+\s+:state=\S+\s+:\s*(.*?)\s*$")
+_LIST: Final = re.compile(r"^\s*name=\s*(\S+)\s+valid=(\S+)\s+id=\S+\s+:state=\S+\s+:(.*)$")
 _PPP: Final = "AAA_ML_AUTHEN_PPP"
 _GROUP: Final = "server_group"
 

@@ -16,7 +16,7 @@ from nas_drivers.clock_text import read_time_first
 from nas_drivers.inspection import BypassQuestion, ClockQuestion, Inspection, NotReadError, SetupFault
 from nas_drivers.method_lists import MethodList, list_faults
 
-_LIST: Final = re.compile(r"^aaa authentication (subscriber|ppp) (\S+) (.+?)\s*$", re.MULTILINE)
+_LIST: Final = re.compile(r"^aaa authentication (subscriber|ppp) (\S+) (.+)$", re.MULTILINE)
 _ANY: Final = re.compile(r"^aaa \S", re.MULTILINE)
 
 

@@ -21,11 +21,11 @@ from nas_drivers.method_lists import MethodList, list_faults
 
 _FACTORY: Final = {"default0": ["local"], "default1": ["radius"], "default": ["local", "radius"]}
 _ADMINISTRATORS: Final = "default_admin"
-_AAA: Final = re.compile(r"^\s*aaa\s*$", re.MULTILINE)
+_AAA: Final = re.compile(r"^[ \t]*aaa[ \t\r]*$", re.MULTILINE)
 _SCHEME: Final = re.compile(r" ?authentication-scheme (\S+)\s*$")
 _DOMAIN: Final = re.compile(r" ?domain (\S+)\s*$")
 _DIALS: Final = re.compile(r"\s*local-user (\S+) service-type .*\bppp\b")
-_ZONE: Final = re.compile(r"Time Zone.*:\s*UTC([+-]\d\d:\d\d)?")
+_ZONE: Final = re.compile(r"Time Zone[^:\n]{0,80}:[ \t]*UTC([+-]\d\d:\d\d)?")
 
 
 def read_faults(output: str) -> tuple[SetupFault, ...]:
@@ -44,7 +44,7 @@ def read_faults(output: str) -> tuple[SetupFault, ...]:
         elif (match := _SCHEME.fullmatch(line)) and not line.startswith("  "):
             scheme, domain = match[1], ""
             schemes.setdefault(scheme, ["radius"])
-        elif words[:1] == ["authentication-scheme"] and domain:
+        elif words[:1] == ["authentication-scheme"] and words[1:] and domain:
             used[domain] = words[1]
         elif words[:1] == ["authentication-mode"] and scheme:
             schemes[scheme] = words[1:]

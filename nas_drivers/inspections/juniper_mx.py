@@ -18,8 +18,8 @@ from typing import Final
 from nas_drivers.clock_text import read_date_first
 from nas_drivers.inspection import BypassQuestion, ClockQuestion, Inspection, NotReadError, SetupFault, some
 
-_PROFILE: Final = re.compile(r"^set access profile (\S+) (.+?)\s*$", re.MULTILINE)
-_ORDER: Final = re.compile(r"authentication-order (?:\[ *(.+?) *\]|(\S+))")
+_PROFILE: Final = re.compile(r"^set access profile (\S+) (.+)$", re.MULTILINE)
+_ORDER: Final = re.compile(r"authentication-order (?:\[([^\]]+)\]|(\S+))")
 _LOCAL: Final = re.compile(r"(?:subscriber|client) (\S+)")
 _TIME: Final = re.compile(r"^Current time:.*$", re.MULTILINE)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 # How much of the end may hold a prompt, a pager's line or a question.
 _TAIL: Final = 2000
-_ESCAPE: Final = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[=>()][0-9A-Za-z]?|\][^\x07]*\x07)")
+_ESCAPE: Final = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[=>()][0-9A-Za-z]?|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 # " --More-- ", "  ---- More ----", "---(more 42%)---", "Press any key to continue (Q to quit)", less's ":" and "(END)".
 _PAGER: Final = re.compile(
     r"\s*(?:-{2,}\s*\(?more\b.*|press any key to continue.*|:|\(END\)|lines \d+-\d+.*)\s*", re.IGNORECASE

@@ -22,7 +22,7 @@ from nas_drivers import cisco
 from nas_drivers.changes import class_attribute, difference
 from nas_drivers.cisco_output import read_policy_maps, told_names
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
-from nas_drivers.device_session import DeviceSession, holds_names, up_of
+from nas_drivers.device_session import DeviceSession, holds_names, ipv4_of, up_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
 from nas_drivers.inspection import Inspection
@@ -34,10 +34,10 @@ _GROUP: Final = "CORRENTE"
 _LEVEL: Final = 5
 _READY: Final = "its policy maps"
 _NONE: Final = re.compile(r"%\s*No active Subscriber Sessions", re.IGNORECASE)
-_TABLE: Final = re.compile(r"^\s*Uniq ID\s+Interface\s+State\s+Service\s+Up-time", re.MULTILINE)
+_TABLE: Final = re.compile(r"^[ \t]*Uniq ID\s+Interface\s+State\s+Service\s+Up-time", re.MULTILINE)
 _ROW: Final = re.compile(r"\s*(?P<uid>\d+)\s+\S+\s+\S+\s+\S+\s+(?P<up>[0-9a-z:]+)\s+\d+\s+(?P<name>\S+)\s*")
 _DETAIL: Final = re.compile(
-    r"^\s*Type: [^,\n]*, UID: (?P<uid>\d+), State: [^,\n]*, Identity: (?P<name>\S+)[^\n]*\n(?P<rest>(?:[^\n]+\n?)*)"
+    r"^[ \t]*Type: [^,\n]*, UID: (?P<uid>\d+), State: [^,\n]*, Identity: (?P<name>\S+)[^\n]*\n(?P<rest>(?:[^\n]+\n?)*)"
     r"(?P<more>(?:(?!Type: )[^\n]*\n)*)",
     re.MULTILINE,
 )
@@ -231,7 +231,7 @@ def _detailed(found: re.Match[str]) -> DeviceSession:
     return DeviceSession(
         acct_session_id="",
         username=found["name"],
-        framed_ipv4=address and address[1],
+        framed_ipv4=ipv4_of(address and address[1]),
         up_s=read_up_s(up[1]) if up else None,
         local_name=found["uid"],
         policies=None if more is None else read_policy_maps(more),

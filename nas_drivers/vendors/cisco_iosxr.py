@@ -38,7 +38,7 @@ _TABLE_OF_NONE: Final = re.compile(
     r"(?:Codes: IN - .*\nID - .*\n)?Type\s+Interface\s+State\s+Subscriber IP Addr.*\n(?:LNS Address.*\n)?-{10,}"
 )
 _NONE: Final = re.compile(
-    r"^\s*%?\s*No (?:matching |active )?(?:subscriber )?sessions?\b", re.MULTILINE | re.IGNORECASE
+    r"^[ \t]*%?[ \t]*No (?:matching |active )?(?:subscriber )?sessions?\b", re.MULTILINE | re.IGNORECASE
 )
 _BLOCK: Final = re.compile(r"^[ \t]*Interface:[ \t]+(?P<interface>\S+)[ \t]*\n", re.MULTILINE)
 _FIELD: Final = re.compile(

@@ -45,10 +45,10 @@ _SMALLEST_BURST_OCTETS: Final = 15_000
 # Minutes; Junos takes no shorter interval.
 _SHORTEST_INTERIM: Final = 10
 _REFUSAL: Final = re.compile(
-    r"^\s*((?:syntax error|unknown command|error:|missing argument|invalid|permission denied|.* is ambiguous).*)$",
+    r"^[ \t]*((?:syntax error|unknown command|error:|missing argument|invalid|permission denied|\S.* is ambiguous).*)$",
     re.MULTILINE | re.IGNORECASE,
 )
-_NONE: Final = re.compile(r"^\s*Total subscribers: 0\b", re.MULTILINE | re.IGNORECASE)
+_NONE: Final = re.compile(r"^[ \t]*Total subscribers: 0\b", re.MULTILINE | re.IGNORECASE)
 _BLOCK: Final = re.compile(r"^Type: \S+[ \t]*$", re.MULTILINE)
 _FIELD: Final = re.compile(
     r"^(User Name|IP Address|MAC Address|Interface|Radius Accounting ID|Session ID): (\S+)[ \t]*$", re.MULTILINE

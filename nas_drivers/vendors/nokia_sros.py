@@ -116,7 +116,7 @@ class NokiaCli:
 
     def refused(self, output: str) -> str | None:
         """`MINOR: …` and `Error: …`; that there is no such subscriber is none."""
-        match = re.search(r"^\s*(?:MINOR|MAJOR|CRITICAL|Error):.*$", output, re.MULTILINE)
+        match = re.search(r"^[ \t]*(?:MINOR|MAJOR|CRITICAL|Error):.*$", output, re.MULTILINE)
         return None if match is None or _NOBODY.search(match[0]) else match[0].strip()
 
 
