@@ -26,6 +26,8 @@ _OLD_UPTIME: Final = re.compile(r"(?:(\d{1,12})w)?(?:(\d{1,12})d)?(\d{1,12}):(\d
 _UNIT_S: Final = (604_800, 86_400, 3_600, 60, 1)
 _QUEUE: Final = re.compile(r"<pppoe-(.*)>", re.DOTALL)
 _LIMIT: Final = re.compile(r"(\d{1,12})([kMG]?)/(\d{1,12})([kMG]?)")
+# No line is faster; what is beyond is no rate, and no column holds it.
+_MOST_BPS: Final = 10**15
 _UNITS: Final = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 

@@ -18,7 +18,7 @@ from typing import Final
 
 from control_plane.control_loop.enforcement import Outcome, Reply
 from control_plane.control_loop.error_cause import SESSION_NOT_FOUND
-from nas_drivers.errors import NasError
+from nas_drivers.errors import NasError, printable
 from nas_drivers.transport.coa import PacketTrace
 from nas_drivers.transport.routeros import RouterOsDevice
 from nas_drivers.transport.routeros_access import ApiAccess, port_of
@@ -54,7 +54,7 @@ class ApiCaller:
         async with self._turns[call.access.nas_id]:
             if not may_leave():
                 return None
-            on_packet(_trace(call, "sent", f"command = /ppp/active/remove\nname = {_line(call.username)}"))
+            on_packet(_trace(call, "sent", f"command = /ppp/active/remove\nname = {printable(call.username)}"))
             outcome = await asyncio.get_running_loop().run_in_executor(self._threads, _end, call)
         if outcome.reply is not Reply.FAILED:
             done = "removed" if outcome.reply is Reply.ACK else "no such session"
@@ -84,7 +84,3 @@ def _trace(call: ApiCall, direction: str, attributes: str, error_cause: int | No
         attributes=attributes,
         error_cause=error_cause,
     )
-
-
-def _line(text: str) -> str:
-    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text)

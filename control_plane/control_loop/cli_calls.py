@@ -24,7 +24,7 @@ from control_plane.control_loop.enforcement import Outcome, Reply
 from control_plane.control_loop.error_cause import SESSION_NOT_FOUND
 from nas_drivers.cli_dialect import CliDialect, CliStep
 from nas_drivers.device_session import DeviceSession
-from nas_drivers.errors import NasError
+from nas_drivers.errors import NasError, printable
 from nas_drivers.policy import SessionIdentity
 from nas_drivers.transport.coa import PacketTrace
 from nas_drivers.transport.ssh import SshAccess, SshDevice
@@ -150,7 +150,7 @@ class _Typed:
         """What the device answers to a line that it takes. Raises: NasError, _NotOursError."""
         if not self._may_leave():
             raise _NotOursError
-        self._tell(self._trace("sent", f"command = {_line(step.command)}"))
+        self._tell(self._trace("sent", f"command = {printable(step.command)}"))
         shown = self._device.type_steps((step,))[0]
         self._tell(self._trace("received", answer_lines(shown)))
         refused = self._call.dialect.refused(shown)
@@ -167,12 +167,8 @@ class _Typed:
 def answer_lines(shown: str) -> str:
     """An answer as it is kept: a page of it, one line each, nothing that looks like a password."""
     lines = shown.strip("\n").split("\n")
-    kept = [f"answer = {_hidden(_line(line)[:_KEPT_CHARACTERS])}" for line in lines[:_KEPT_LINES]]
+    kept = [f"answer = {_hidden(printable(line)[:_KEPT_CHARACTERS])}" for line in lines[:_KEPT_LINES]]
     return "\n".join([*kept, *([f"and {len(lines) - _KEPT_LINES} lines more"] if len(lines) > _KEPT_LINES else [])])
-
-
-def _line(text: str) -> str:
-    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text)
 
 
 def _hidden(line: str) -> str:

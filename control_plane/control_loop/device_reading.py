@@ -109,10 +109,19 @@ def _ask(nas: NasTarget, sealer: Sealer, drivers: Drivers, read: Read) -> Listed
         return NotRead(str(error))
 
 
+def _found(future: Future[Listed | NotRead], nas_id: int) -> Listed | NotRead:
+    """What one device's thread brought; a fault of ours over its list is that device's alone."""
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - the other devices are read all the same, and it is said
+        telemetry.logger().error("device.our_fault", nas_id=nas_id, problem=f"{type(error).__name__}: {error}")
+        return NotRead(f"{type(error).__name__}: {error}")
+
+
 def _take(
     connection: Connection, settings: Settings, nas_id: int, future: Future[Listed | NotRead]
 ) -> Difference | None:
-    found = future.result()
+    found = _found(future, nas_id)
     if isinstance(found, NotRead):
         save_not_read(connection, nas_id, found.problem, at=datetime.now(UTC))
         telemetry.logger().warning("device.not_read", nas_id=nas_id, problem=found.problem)

@@ -21,6 +21,7 @@ from psycopg.rows import class_row
 from control_plane.accounting.session_state import key_by_start
 from control_plane.control_loop.two_views import GRACE_S, Contradicted, Gives, HeldSession, ListedSession, OwnSession
 from nas_drivers.device_session import DeviceSession
+from nas_drivers.errors import printable
 
 Connection = psycopg.Connection[Any]
 
@@ -166,10 +167,10 @@ def _row(nas_id: int, one: DeviceSession, read_at: datetime) -> tuple[object, ..
     down, up = one.rate_down_bps, one.rate_up_bps
     said = down is not None and up is not None and max(down, up) <= _RATE_MAX_BPS
     rates = (down, up) if said else (None, None)
-    lists = None if one.address_lists is None else [_plain(name) for name in one.address_lists]
+    lists = None if one.address_lists is None else [printable(name) for name in one.address_lists]
     return (
-        _plain(one.acct_session_id),
-        _plain(one.username),
+        printable(one.acct_session_id),
+        printable(one.username),
         one.framed_ipv4,
         mac,
         since,
@@ -179,13 +180,9 @@ def _row(nas_id: int, one: DeviceSession, read_at: datetime) -> tuple[object, ..
     )
 
 
-def _plain(text: str) -> str:
-    return text.replace("\0", "\\000")
-
-
 def save_not_read(connection: Connection, nas_id: int, problem: str, *, at: datetime) -> None:
     """A NAS could not be read: its list stays the one of before, and its age shows."""
-    connection.execute(_NOT_READ, {"nas": nas_id, "at": at, "problem": _plain(problem) or "no reason given"})
+    connection.execute(_NOT_READ, {"nas": nas_id, "at": at, "problem": printable(problem) or "no reason given"})
 
 
 def save_held(connection: Connection, nas_id: int, held: str) -> None:

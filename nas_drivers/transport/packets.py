@@ -20,7 +20,7 @@ from pyrad.dictionary import Dictionary as PyradDictionary
 from pyrad.packet import CoAPacket, PacketError
 
 from nas_drivers.dictionaries import canonical, reader
-from nas_drivers.errors import NasError
+from nas_drivers.errors import NasError, printable
 from nas_drivers.policy import Attribute
 
 MAX_PACKET_OCTETS: Final = 4096
@@ -126,7 +126,7 @@ def read_answer(raw: bytes, request: Written) -> Answer | str:
         code=reply.code,
         acknowledged=reply.code == codes[0],
         error_cause=cause,
-        message=_printable(" ".join(messages)),
+        message=printable(" ".join(messages)),
         attributes=_lines(reply),
     )
 
@@ -134,7 +134,7 @@ def read_answer(raw: bytes, request: Written) -> Answer | str:
 def _request_lines(checked: Sequence[tuple[str, int | str]], timestamp: int | None, *, sign: bool) -> str:
     """One `Name = value` a line, in the order they go on the wire."""
     lines = ["Message-Authenticator = ***"] if sign else []
-    lines += [f"{name} = {'***' if _is_secret(name) else _printable(str(value))}" for name, value in checked]
+    lines += [f"{name} = {'***' if _is_secret(name) else printable(str(value))}" for name, value in checked]
     if timestamp is not None:
         lines.append(f"Event-Timestamp = {timestamp}")
     return "\n".join(lines)
@@ -157,7 +157,7 @@ def _shown(packet: Any, key: int | tuple[int, int]) -> list[str]:
         values = packet[name]
     except (ValueError, TypeError, IndexError, struct.error):
         return ["0x" + raw.hex() for raw in raws]
-    return ["0x" + value.hex() if isinstance(value, bytes) else _printable(str(value)) for value in values]
+    return ["0x" + value.hex() if isinstance(value, bytes) else printable(str(value)) for value in values]
 
 
 @lru_cache(maxsize=1024)
@@ -171,10 +171,6 @@ def _name(key: int | tuple[int, int]) -> str:
     number = f"Attr-26.{key[0]}.{key[1]}" if isinstance(key, tuple) else f"Attr-{key}"
     known = reader.load_dictionary(_DICTIONARY).attribute(number)
     return number if known is None else known.name
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in text)
 
 
 @lru_cache(maxsize=1)

@@ -42,8 +42,9 @@ from nas_drivers.transport.routeros_tls import looks_like_tls, wrap
 _READ_AT_ONCE: Final = 65_536
 # A length of five octets could name 4 GB; a row of what is asked for has some hundred octets.
 _LONGEST_WORD: Final = 1_000_000
-# Of one answer: 100,000 sessions are about 20 MB.
+# Of one answer: 100,000 sessions are about 20 MB, and 800,000 words. A word of one octet takes a hundred here.
 _LONGEST_ANSWER: Final = 100_000_000
+_MOST_WORDS: Final = 1_000_000
 # The kernel asks an idle router whether it is still there: one that has rebooted says no.
 _KEEPALIVE_S: Final = 10
 
@@ -169,7 +170,7 @@ class _Sentences:
     def begin(self, until: float) -> None:
         """A new call: it ends by then."""
         self._until = until
-        self._answered = 0
+        self._answered = self._words = 0
 
     def is_quiet(self) -> bool:
         if self._heard or (isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()):
@@ -204,9 +205,14 @@ class _Sentences:
         by = time.monotonic() + self._access.silence_s
         length = decode_length(lambda number: self._take(number, by))
         self._answered += length
+        self._words += 1
         if length > _LONGEST_WORD or self._answered > _LONGEST_ANSWER:
             raise RouterOsUnreachableError(
                 f"{name_of(self._access)}: an answer of {self._answered} octets or more: that is no list"
+            )
+        if self._words > _MOST_WORDS:
+            raise RouterOsUnreachableError(
+                f"{name_of(self._access)}: an answer of {_MOST_WORDS} words or more: that is no list"
             )
         return self._take(length, by)
 

@@ -55,7 +55,9 @@ LONG = {
     "a setting": _long(" ", before="set service pppoe-server x", after="x"),
     "an order": _long(" ", before="set access profile a authentication-order [a"),
     "a login list": _long(" ", before="aaa authentication ppp a b", after="x"),
-    "a list of methods": _long(" ", before="authen queue=AAA_ML_AUTHEN_PPP\nname=a valid=b id=c :state=d : x", after="x"),
+    "a list of methods": _long(
+        " ", before="authen queue=AAA_ML_AUTHEN_PPP\nname=a valid=b id=c :state=d : x", after="x"
+    ),
     "titles without an end": _long("\x1b]"),
     "colours without an end": _long("\x1b["),
 }

@@ -144,6 +144,31 @@ def test_a_list_that_the_database_refuses_keeps_no_other_device_from_being_read(
     assert "can't be kept" in load_reading(world.connection, world.isp.nas).problem
 
 
+def test_a_list_that_we_stumble_over_keeps_no_other_device_from_being_read(world, settings, database):
+    give_access(world, port=1)
+    world.change(
+        "INSERT INTO nas (name, source, vendor, sealed_secret, api_address, api_username, sealed_api_password) "
+        "SELECT 'second', '192.0.2.2/32', vendor, sealed_secret, '127.0.45.2', 'corrente', sealed_api_password FROM nas"
+    )
+    world.change("UPDATE nas SET sealed_api_password = %s WHERE name = 'second'", sealed(world, "second"))
+    lists = {"127.0.45.1": None, "127.0.45.2": [{"session-id": "2", "name": "good"}]}
+    with db.connect(database, name="job", autocommit=True) as connection:
+        connection.execute("SET ROLE corrente_worker")
+        said = read_devices(connection, settings, datetime.now(UTC), read=lambda a: read_sessions(lists[a.address]))
+    assert said.startswith("read 1 devices, 1 not")
+    assert "NoneType" in load_reading(world.connection, world.isp.nas).problem
+
+
+def test_names_on_a_device_have_no_power_over_the_terminal_that_lists_them(world, settings, database):
+    give_access(world, port=1)
+    rows = [{"session-id": "0x81a00009", "name": "guest\x1b]0;title\x07\u202eanna\n"}]
+    with db.connect(database, name="job", autocommit=True) as connection:
+        connection.execute("SET ROLE corrente_worker")
+        read_devices(connection, settings, datetime.now(UTC), read=lambda _: read_sessions(rows))
+    kept = world.connection.execute("SELECT username FROM device_session").fetchall()
+    assert kept == [("guest\\x1b]0;title\\x07\\x202eanna\\x0a",)]
+
+
 def sealed(world, name):
     """The password of that NAS, sealed for its row."""
     (number,) = world.connection.execute("SELECT id FROM nas WHERE name = %s", (name,)).fetchone()

@@ -10,6 +10,7 @@ from support.routeros_stories import ADDRESS, certificate, on, tell
 from support.simulated_sessions import live_session
 
 from nas_drivers.device_session import DeviceSession
+from nas_drivers.transport import routeros_connection
 from nas_drivers.transport.routeros import RouterOsDevice
 from nas_drivers.transport.routeros_access import (
     ApiAccess,
@@ -153,6 +154,19 @@ def test_a_silent_device_is_given_up_when_half_of_the_time_is_over():
 
     # Long, so that a login on a busy machine has the other half.
     tell(story, timeout_s=6.0)
+
+
+def test_a_device_that_never_comes_to_an_end_does_not_fill_the_memory_until_the_time_is_over(monkeypatch):
+    monkeypatch.setattr(routeros_connection, "_MOST_WORDS", 5_000)
+
+    async def story(stand_in, access):
+        stand_in.fault = "rows"
+        with pytest.raises(RouterOsUnreachableError, match=r"an answer of 5000 words or more: that is no list$"):
+            await on(access, lambda device: device.read_sessions())
+        stand_in.fault = ""
+        assert len(await on(access, lambda device: device.read_sessions())) == 3
+
+    tell(story, timeout_s=30.0)
 
 
 def test_a_device_that_never_comes_to_an_end_is_given_up_when_the_time_is_over(carried):
