@@ -20,6 +20,7 @@ from rich.table import Table
 from control_plane import db
 from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
 from control_plane.store.account import Account, load_account, load_similar_usernames
+from nas_drivers.errors import printable
 from radius_hooks.sealing import Sealer, SealError
 
 Connection = psycopg.Connection[Any]
@@ -63,6 +64,9 @@ def open_database(settings: Settings, *, autocommit: bool = False, role: str = "
             raise Refused(f"the database refuses role {connection.info.user}: {error.diag.message_primary}") from error
         except psycopg.errors.IntegrityError as error:
             raise Refused(words_for(error)) from error
+        except UnicodeEncodeError as error:
+            # What was typed in another encoding than the terminal's comes in as lone surrogates.
+            raise Refused(f"{error.object!r} is no text in UTF-8; nothing was changed") from error
         except psycopg.OperationalError as error:
             raise Refused(f"the connection to the database broke, nothing was changed: {str(error).strip()}") from error
 
@@ -150,12 +154,13 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: tuple[str, ...], rows: Iterable[tuple[object, ...]], *, empty: str) -> None:
-    """A table as wide as its content, the same on a terminal and in a pipe; `empty` when there are no rows."""
+    """A table as wide as its content, the same on a terminal and in a pipe; `empty` when there are no rows. A cell is one line, with
+    nothing in it that a terminal obeys."""
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=True)
     for row in rows:
-        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(escape("" if cell is None else printable(str(cell))) for cell in row))
     if not table.rows:
         click.echo(empty)
         return

@@ -16,7 +16,6 @@ from nas_drivers.cli_dialect import CliDetail
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.driver import driver_for, vendor_names
 from nas_drivers.errors import NasError
-from nas_drivers.inspection import inspection_for
 from nas_drivers.routeros_output import read_limit, read_uptime_s
 from nas_drivers.transport.screen import plain
 
@@ -76,7 +75,8 @@ BROKEN = {
 def _readers(vendor: str) -> Iterator[tuple[str, Callable[[str], object]]]:
     """Whatever reads an answer of that vendor."""
     yield "screen", plain
-    dialect, inspection = driver_for(vendor).cli, inspection_for(vendor)
+    driver = driver_for(vendor)
+    dialect, inspection = driver.cli, driver.inspection
     if dialect is not None:
         yield "sessions", dialect.read_sessions
         yield "refusal", dialect.refused

@@ -528,3 +528,21 @@ def test_half_an_access_to_a_command_line_is_refused(corrente, connection, tmp_p
 
     assert done.exit_code != 0
     assert words in done.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nas", "set", "bras-1", "--identifier", "M\udcfcnchen"),
+        ("nas", "set", "bras-1", "--site", "M\udcfcnchen"),
+        ("nas", "set", "bras-1", "--name", "M\udcfcnchen"),
+        ("nas", "test", "M\udcfcnchen"),
+        ("nas", "add", "M\udcfcnchen", "192.0.2.8", "--vendor", "generic"),
+    ],
+)
+def test_what_was_typed_in_another_encoding_is_refused_in_one_line(corrente, connection, arguments):
+    corrente("nas", "add", "bras-1", "192.0.2.7", "--vendor", "generic")
+    result = corrente(*arguments)
+    assert result.exit_code == 1
+    assert "'M\\udcfcnchen' is no text in UTF-8" in result.output
+    assert connection.execute("SELECT name, identifier, site_id FROM nas").fetchall() == [("bras-1", None, None)]

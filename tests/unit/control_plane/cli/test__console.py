@@ -2,7 +2,7 @@
 
 from support.schema_cases import CASES
 
-from control_plane.cli._console import CONSTRAINT_WORDS, unknown
+from control_plane.cli._console import CONSTRAINT_WORDS, print_table, unknown
 
 
 def test_the_words_for_a_refusal_belong_to_constraints_that_are_there():
@@ -19,3 +19,8 @@ def test_a_name_like_no_other_is_answered_with_what_to_do():
         "there is no plan 'x'; `corrente plan list` shows them"
     )
     assert unknown("plan", "x", []).message == "there is no plan 'x'"
+
+
+def test_a_table_has_nothing_that_a_terminal_obeys(capsys):
+    print_table(("NAME", "SITE"), [("bras-1", "a\x1b[2Jb\nc\u202e")], empty="none")
+    assert capsys.readouterr().out.splitlines()[1:] == ["bras-1  a\\x1b[2Jb\\x0ac\\x202e"]
