@@ -10,6 +10,7 @@ from typing import Final
 
 # How much of the end may hold a prompt, a pager's line or a question.
 _TAIL: Final = 2000
+_LONGEST_PROMPT: Final = 256
 _ESCAPE: Final = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[=>()][0-9A-Za-z]?|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 # " --More-- ", "  ---- More ----", "---(more 42%)---", "Press any key to continue (Q to quit)", less's ":" and "(END)".
 _PAGER: Final = re.compile(
@@ -19,7 +20,8 @@ _PAGER: Final = re.compile(
 
 def prompt_pattern(base_prompt: str) -> re.Pattern[str]:
     """A line that is the prompt of a device whose prompt begins so: in another mode or view as well, with nothing behind it."""
-    return re.compile(rf"[\[<*~(]*(?:\S*[@:])?{re.escape(base_prompt)}\S*\s*[>#$%\]]\s*")
+    # A device names itself: of a longer line the beginnings and ends to try would take seconds.
+    return re.compile(rf"(?=.{{1,{_LONGEST_PROMPT}}}\Z)[\[<*~(]*(?:\S*[@:])?{re.escape(base_prompt)}\S*\s*[>#$%\]]\s*")
 
 
 def last_line(shown: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from nas_drivers.transport.screen import answer_of, asks, is_pager, last_line, plain, prompt_pattern, without_prompt
@@ -64,3 +66,10 @@ def test_an_answer_stands_between_the_echo_and_the_prompt():
 def test_a_question_is_looked_for_at_the_end():
     assert asks("Clear it? [confirm]", r"\[confirm\]")
     assert not asks("[confirm]" + "x" * 3000, r"\[confirm\]")
+
+
+def test_a_device_that_names_itself_to_be_hard_to_find_costs_no_time():
+    began = time.process_time()
+    assert prompt_pattern("(").fullmatch("(" * 1000 + ":(" * 500) is None
+    assert time.process_time() - began < 1
+    assert prompt_pattern("b" * 63).fullmatch("corrente@" + "b" * 63 + "(config-if)# ") is not None
