@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from control_plane.policy.profile import session_policy
 from control_plane.settings import Settings
 from control_plane.store.targets import NasTarget
 from nas_drivers.device_setup import Address, DeviceSetup, fit_policies
-from nas_drivers.driver import Drivers
+from nas_drivers.driver import Drivers, NasDriver
 from nas_drivers.errors import NasError
 from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row, nas_ssh_row
 
@@ -31,6 +31,8 @@ HIDDEN_COA_SECRET: Final = "PUT-THE-COA-SECRET-HERE"  # noqa: S105 - the place o
 HIDDEN_PASSWORD: Final = "PUT-THE-PASSWORD-HERE"  # noqa: S105 - the place of a secret
 # Any port will do: nothing is sent to it.
 _DISCARD_PORT: Final = 9
+# RFC 5737: nobody's. Printed nowhere.
+_ANY_PORTAL: Final = ip_address("203.0.113.5")
 
 
 class NoCommandsError(NasError):
@@ -115,8 +117,14 @@ def device_commands(
         access_username=nas.api_username or nas.ssh_username,
         access_password=secrets.access,
     )
-    text = Drivers(settings.drivers).of(nas.vendor).setup_commands(setup)
-    return DeviceCommands(text, (*_left_out(left_out), *_of_address(device, radius.listen_address), *_of_portal(setup)))
+    driver = Drivers(settings.drivers).of(nas.vendor)
+    notes = (*_left_out(left_out), *_of_address(device, radius.listen_address), *_of_portal(driver, setup))
+    return DeviceCommands(driver.setup_commands(setup), (*notes, page_note(nas.vendor)))
+
+
+def page_note(vendor: str) -> str:
+    """Where the rest stands: commands alone don't say what is missing or was never tried."""
+    return f"docs/drivers/{vendor}.md says what else only you know, and what is UNCONFIRMED on a real device"
 
 
 def our_address_towards(device: Address) -> Address:
@@ -160,7 +168,10 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def _of_portal(setup: DeviceSetup) -> list[str]:
-    if setup.portal_address is not None or not (setup.address_lists or setup.filters):
+def _of_portal(driver: NasDriver, setup: DeviceSetup) -> list[str]:
+    """Only where its commands have a place for the portal: elsewhere nothing would be printed for it."""
+    named = replace(setup, portal_address=_ANY_PORTAL)
+    if setup.portal_address is not None or driver.setup_commands(named) == driver.setup_commands(setup):
         return []
-    return ["the walled garden reaches no portal: say --portal-address, and print them again"]
+    again = f"corrente nas commands {setup.nas_name} --portal-address ADDRESS"
+    return [f"the walled garden reaches no portal: {again} prints them with one"]

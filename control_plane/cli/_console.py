@@ -170,7 +170,7 @@ def print_table(columns: tuple[str, ...], rows: Iterable[tuple[object, ...]], *,
 
 def changed_words(columns: Iterable[str]) -> str:
     """Columns that were changed as a person names them: `rate_down_bps` and `rate_up_bps` are the rate."""
-    said = (_COLUMN_UNIT.sub("", column).replace("_", " ") for column in columns)
+    said = (_COLUMN_UNIT.sub("", column.removeprefix("sealed_")).replace("_", " ") for column in columns)
     return ", ".join(dict.fromkeys(said))
 
 

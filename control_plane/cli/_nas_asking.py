@@ -15,6 +15,7 @@ from nas_drivers.driver import driver_for, vendor_names
 from nas_drivers.policy import Method
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ANSWERS: Final = {"y": "corrente", "yes": "corrente", "n": "", "no": ""}
 _USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
@@ -85,7 +86,7 @@ def _asked_more(new: NewNas, *, what: str, has_access: bool, signing: bool | Non
     if new.secret is None and click.confirm(f"Has it {what} already (else a strong one is made)?"):
         new = replace(new, secret=given_secret(None, ask=True, what=what))
     if signing is None and driver_for(new.vendor).inspection.signs is False:
-        words = f"A {new.vendor} sends no Message-Authenticator. Take its requests without (else none is answered)?"
+        words = f"It sends no Message-Authenticator: no {new.vendor} does. Take its requests without (else none is answered)?"
         new = replace(new, unsigned=click.confirm(words, default=True))
     by = way_in(new.vendor)
     if has_access or by is None or new.source.prefixlen < new.source.max_prefixlen:
@@ -94,7 +95,8 @@ def _asked_more(new: NewNas, *, what: str, has_access: bool, signing: bool | Non
     click.echo(
         f"By {place} Corrente sees who is online and what lets people past RADIUS, and ends what RADIUS did not end."
     )
-    user = click.prompt("A user for that, made by the commands below; empty: none", default="", value_proc=_user)
+    words = "A user for that, made by the commands below: its name, such as corrente; empty: none"
+    user = click.prompt(words, default="", show_default=False, value_proc=_user)
     return replace(new, access=NewAccess(by, user, made_nas_secret())) if user else new
 
 
@@ -109,7 +111,7 @@ def signing_note(vendor: str, name: str, *, required: bool) -> str | None:
     if not required or driver_for(vendor).inspection.signs is not False:
         return None
     return (
-        f"a {vendor} sends no Message-Authenticator, so none of its requests is answered: "
+        f"{name} sends no Message-Authenticator, so none of its requests is answered: "
         f"corrente nas set {name} --no-require-message-authenticator"
     )
 
@@ -121,6 +123,8 @@ def _name(text: str) -> str:
 
 
 def _user(text: str) -> str:
+    """A name; who answers yes or no means that, not a user of that name."""
+    text = _ANSWERS.get(text.lower(), text)
     if text and _USER.fullmatch(text) is None:
         raise click.BadParameter("letters, digits and . _ - alone, a letter or digit first, 32 at most")
     return text

@@ -33,7 +33,7 @@ _INTERRUPTED: Final = 130
 def _target(connection: Connection, name: str) -> NasTarget:
     targets = {nas.name: nas for nas in load_targets(connection)}
     if name not in targets:
-        raise unknown("NAS", name, targets)
+        raise unknown("NAS", name, targets, also="corrente nas list has them all")
     return targets[name]
 
 
@@ -103,7 +103,7 @@ def print_commands(commands: DeviceCommands) -> None:
 @click.option("--reason", help="Why they must be seen. Asked for when left out.")
 @click.pass_obj
 def commands(settings: Settings, /, name: str, *, show_secret: bool, reason: str | None, **options: Any) -> None:
-    """Print what to paste on NAS NAME so that it and Corrente know each other."""
+    """Print again what to paste on NAS NAME."""
     with open_database(settings) as connection:
         nas = _target(connection, name)
         whole = load_nas(connection, name)
@@ -132,9 +132,9 @@ def commands(settings: Settings, /, name: str, *, show_secret: bool, reason: str
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_obj
 def test(settings: Settings, name: str, *, as_json: bool) -> None:
-    """Check step by step whether NAS NAME works with Corrente, and say what to do. No subscriber is touched.
+    """Say step by step which part of NAS NAME works, and what to do.
 
-    It takes seconds, and up to two minutes where the device does not answer; Ctrl-C ends it at once. The exit code is 1 when a line
+    No subscriber is touched. It takes seconds, and up to two minutes where the device does not answer; Ctrl-C ends it at once. The exit code is 1 when a line
     says FAIL, 130 after Ctrl-C.
     """
     from control_plane.device_test.looking import look_at  # noqa: PLC0415 - SSH is half a second, for this command alone

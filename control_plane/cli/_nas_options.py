@@ -91,6 +91,7 @@ def emptied_columns(options: dict[str, Any]) -> dict[str, Any]:
     for flag, option, typed in (
         ("no_coa_address", "coa_address", "--coa-address"),
         ("no_coa_source", "coa_source", "--coa-source"),
+        ("no_coa_secret", "coa_secret_file", "--coa-secret-file"),
         ("no_api_certificate", "api_certificate", "--api-certificate"),
         ("no_api", "api_username", "--api-user"),
         ("no_api", "api_password_file", "--api-password-file"),
@@ -102,6 +103,8 @@ def emptied_columns(options: dict[str, Any]) -> dict[str, Any]:
     columns: dict[str, Any] = {
         name: None for name in ("coa_address", "coa_source", "api_certificate") if options[f"no_{name}"]
     }
+    if options["no_coa_secret"]:
+        columns["sealed_coa_secret"] = None
     if options["no_api"]:
         columns |= {"api_username": None, "sealed_api_password": None}
     if options["no_ssh"]:

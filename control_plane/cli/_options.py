@@ -88,7 +88,7 @@ def given_secret(secret_file: str | None, *, ask: bool, what: str) -> str | None
         is_stdin = secret_file == "-"  # noqa: S105 - the usual name of standard input
         text = sys.stdin.readline() if is_stdin else Path(secret_file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{secret_file}: {what} can't be read: {error}") from error
+        raise Refused(f"{secret_file}: {what} can't be read: {getattr(error, 'strerror', None) or error}") from error
     return _checked(text.split("\n", 1)[0].removesuffix("\r"), secret_file)
 
 

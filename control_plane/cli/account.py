@@ -25,6 +25,7 @@ from control_plane.cli._console import (
     sealer_of,
     unknown,
 )
+from control_plane.cli._group import Group
 from control_plane.cli._options import HOST, MAC, NETWORK, confirm, given_secret, made_password, secret_options
 from control_plane.quantities import QuantityError, network_text, read_instant
 from control_plane.settings import Settings
@@ -44,7 +45,7 @@ from control_plane.store.account import (
 from control_plane.store.changes import save_changes
 from radius_hooks.sealing import SealError, account_row
 
-command = click.Group("account", help="Subscriber accounts: who logs in, what they get and why.")
+command = Group("account", help="Subscriber accounts: who logs in, what they get and why.")
 for part in (restrict, lift, relief, change_plan, top_up):
     command.add_command(part)
 

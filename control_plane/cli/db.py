@@ -6,6 +6,7 @@ import click
 import psycopg
 
 from control_plane.cli._console import Refused, open_database
+from control_plane.cli._group import Group
 from control_plane.migrate import (
     LOCK_TIMEOUT_S,
     DatabaseAge,
@@ -20,7 +21,7 @@ from control_plane.migrate import (
 )
 from control_plane.settings import Settings
 
-command = click.Group("db", help="Make the database and bring it up to date.")
+command = Group("db", help="Make the database and bring it up to date.")
 
 
 @command.command("create")

@@ -20,6 +20,7 @@ from control_plane.cli._console import (
     print_table,
     unknown,
 )
+from control_plane.cli._group import Group
 from control_plane.cli._options import confirm
 from control_plane.control_loop.device_views import believe_policies, close_ghosts
 from control_plane.quantities import duration_text, instant_text, mac_text
@@ -47,7 +48,7 @@ _REASONS: Final = {
 }
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--user", help="Only this username.")
 @click.option("--nas", "nas_name", help="Only this NAS.")
 @click.option("--reason", type=click.Choice([one.value for one in DriftReason]), help="Only for this reason.")

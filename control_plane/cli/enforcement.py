@@ -10,6 +10,7 @@ import click
 
 from control_plane import audit
 from control_plane.cli._console import Refused, leveled, open_database, os_user, print_json, print_table
+from control_plane.cli._group import Group
 from control_plane.control_loop.enforcement import State
 from control_plane.control_loop.error_cause import CAUSES
 from control_plane.control_loop.ladder import Ladders
@@ -25,7 +26,7 @@ from control_plane.store.enforcement_list import (
 )
 from nas_drivers.driver import Drivers
 
-command = click.Group("enforcement", help="Changes on their way to live sessions, their packets, and one more try.")
+command = Group("enforcement", help="Changes on their way to live sessions, their packets, and one more try.")
 _CODES: Final = {
     0: "API or command line",
     40: "Disconnect-Request",

@@ -19,6 +19,7 @@ from control_plane.cli._console import (
     print_json,
     print_table,
 )
+from control_plane.cli._group import Group
 from control_plane.cli._options import coming_instant, confirm
 from control_plane.control_loop.guard import GuardLimits, Hour
 from control_plane.quantities import instant_text
@@ -27,7 +28,7 @@ from control_plane.store import interventions
 from control_plane.store.automation import load_hour_now
 from control_plane.store.guard import guard_rules
 
-command = click.Group("guard", help="What automation may take away in an hour, and what waits for a person.")
+command = Group("guard", help="What automation may take away in an hour, and what waits for a person.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json
+from control_plane.cli._group import Group
 from control_plane.settings import Settings, SettingsError, secret_keys
 from control_plane.takeover import report, store
 from control_plane.takeover.apply_wanted import ImportRefusedError, Intent, run_import
@@ -28,7 +29,7 @@ from radius_hooks.sealing import Sealer, SealError
 Advance = Callable[[str, int, int], None]
 # A larger file is not a list of accounts.
 MAX_CSV_OCTETS = 1 << 30
-command = click.Group("import", help="Take over accounts from another system. A dry run unless --apply is given.")
+command = Group("import", help="Take over accounts from another system. A dry run unless --apply is given.")
 
 
 def _common(function: Callable[..., None]) -> Callable[..., None]:

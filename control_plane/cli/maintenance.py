@@ -9,13 +9,14 @@ import click
 
 from control_plane import audit
 from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, print_table, unknown
+from control_plane.cli._group import Group
 from control_plane.cli._options import coming_instant, confirm
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store import interventions
 from control_plane.store.nas import Nas, load_nas, load_nases
 
-command = click.Group("maintenance", help="Send nothing to a NAS while somebody works on it. Logins go on.")
+command = Group("maintenance", help="Send nothing to a NAS while somebody works on it. Logins go on.")
 
 
 def _known_nas(connection: Connection, name: str) -> Nas:

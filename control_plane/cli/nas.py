@@ -18,6 +18,7 @@ from control_plane.cli._console import (
     sealer_of,
     unknown,
 )
+from control_plane.cli._group import Group
 from control_plane.cli._nas_asking import NewNas, given_nas, signing_note
 from control_plane.cli._nas_check import commands as commands_command
 from control_plane.cli._nas_check import commands_of_new, facing, facing_options, print_commands
@@ -54,7 +55,7 @@ from control_plane.store.nas import (
 )
 from nas_drivers.driver import driver_for, vendor_names
 
-command = click.Group("nas", help="Access devices: who may ask, with which secret, and where CoA goes.")
+command = Group("nas", help="Access devices: who may ask, with which secret, and where CoA goes.")
 command.add_command(commands_command)
 command.add_command(test_command)
 _HOST_KEY_TIMEOUT_S = 10.0
@@ -119,14 +120,14 @@ def _check_source(source: Network, name: str, others: list[Nas], *, nested: bool
 @command.command("add")
 @click.argument("name", required=False)
 @click.argument("source", type=NETWORK, required=False)
-@click.option("--vendor", help="How it is spoken to: a file name in nas_drivers/vendors.")
+@click.option("--vendor", help=f"How it is spoken to: {', '.join(vendor_names())}.")
 @facing_options
 @_common_options
 @click.pass_obj
 def add(settings: Settings, /, name: str | None, source: Network | None, vendor: str | None, **options: Any) -> None:
-    """Add NAS NAME that sends from SOURCE, an address, or a prefix for a group with one secret.
+    """Add NAS NAME, and print what to paste on it.
 
-    Prints what to paste on the device. What is left out is asked for at a terminal. Without a secret given, a strong one is
+    It sends from SOURCE: an address, or a prefix for a group with one secret. What is left out is asked for at a terminal. Without a secret given, a strong one is
     made and printed once.
     """
     if vendor is not None:
@@ -146,6 +147,8 @@ def add(settings: Settings, /, name: str | None, source: Network | None, vendor:
     api_password, ssh_password = _access_passwords(new, options)
     made = made_nas_secret() if new.secret is None else None
     with open_database(settings) as connection:
+        if load_nas(connection, new.name) is not None:
+            raise Refused(f"there is a NAS {new.name} already; to change it: corrente nas set {new.name}")
         _check_source(new.source, new.name, load_nases(connection), nested=options["nested"])
         columns = {"name": new.name, "source": new.source, "vendor": new.vendor}
         columns |= {"coa_port": driver_for(new.vendor).default_coa_port} | _columns(connection, options)
@@ -257,6 +260,7 @@ def _coa_text(nas: Nas) -> str:
 @click.option("--any-realm", is_flag=True, help="Serve all usernames again.")
 @click.option("--no-coa-address", is_flag=True, help="CoA goes to the source address again.")
 @click.option("--no-coa-source", is_flag=True, help="CoA leaves from what the routing table picks again.")
+@click.option("--no-coa-secret", is_flag=True, help="CoA is signed with the RADIUS secret again.")
 @click.option("--no-api", is_flag=True, help="The RouterOS API is not used any more.")
 @click.option("--no-ssh", is_flag=True, help="The command line is not used any more; its host key is forgotten.")
 @click.option(
@@ -316,7 +320,9 @@ def _renewed(options: dict[str, Any]) -> dict[str, Any]:
 def _known(connection: Connection, name: str) -> Nas:
     nas = load_nas(connection, name)
     if nas is None:
-        raise unknown("NAS", name, (other.name for other in load_nases(connection)))
+        raise unknown(
+            "NAS", name, (other.name for other in load_nases(connection)), also="corrente nas list has them all"
+        )
     return nas
 
 
@@ -325,8 +331,9 @@ def _known(connection: Connection, name: str) -> Nas:
 @click.option("--trust", metavar="FINGERPRINT", help="Trust the key that it shows, if that has this fingerprint.")
 @click.pass_obj
 def host_key(settings: Settings, name: str, trust: str | None) -> None:
-    """Show the SSH host key of NAS NAME, and trust it once you have compared it with what the device itself says.
+    """Show the SSH host key of NAS NAME, or trust it.
 
+    Trust it once you have compared it with what the device itself says.
     Without a key that was trusted its command line is not used; a key that has changed is refused until it is trusted.
     """
     from nas_drivers.transport import ssh  # noqa: PLC0415 - half a second that no other command shall take

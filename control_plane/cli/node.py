@@ -8,12 +8,13 @@ import click
 
 from control_plane import audit
 from control_plane.cli._console import Refused, open_database, os_user, print_json, print_table, unknown
+from control_plane.cli._group import Group
 from control_plane.cli._options import confirm
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store.node import load_holder, load_holders, release_name
 
-command = click.Group("node", help="RADIUS nodes: whose each name is, and how far its accounting has been read.")
+command = Group("node", help="RADIUS nodes: whose each name is, and how far its accounting has been read.")
 
 
 @command.command("list")

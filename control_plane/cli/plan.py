@@ -14,6 +14,7 @@ from control_plane.cli._console import (
     print_table,
     unknown,
 )
+from control_plane.cli._group import Group
 from control_plane.cli._options import confirm, tell_live
 from control_plane.cli._plan_terms import hours_, quota
 from control_plane.quantities import octets_text
@@ -21,7 +22,7 @@ from control_plane.settings import Settings
 from control_plane.store.changes import save_changes
 from control_plane.store.plan import Plan, load_live, load_plans, load_profiles, save_new_plan
 
-command = click.Group("plan", help="Plans: what is sold, and the profiles it means in full, throttled and walled.")
+command = Group("plan", help="Plans: what is sold, and the profiles it means in full, throttled and walled.")
 for part in (hours_, quota):
     command.add_command(part)
 

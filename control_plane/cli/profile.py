@@ -10,13 +10,14 @@ import click
 
 from control_plane import audit
 from control_plane.cli._console import changed_words, open_database, os_user, print_json, print_table, unknown
+from control_plane.cli._group import Group
 from control_plane.cli._options import DEVICE_POLICY, DURATION, OCTETS, RATES, confirm, tell_live
 from control_plane.quantities import Rates, duration_text, octets_text, rates_text
 from control_plane.settings import Settings
 from control_plane.store.changes import save_changes
 from control_plane.store.plan import Profile, load_live, load_plans, load_profiles, save_new_profile
 
-command = click.Group("profile", help="Profiles: rates, pools, lists, quota and timeouts, in no vendor's words.")
+command = Group("profile", help="Profiles: rates, pools, lists, quota and timeouts, in no vendor's words.")
 
 _RATES: Final = ("rate", "burst", "burst_threshold", "minimum")
 

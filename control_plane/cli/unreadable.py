@@ -12,13 +12,12 @@ from control_plane import audit
 from control_plane.accounting.parked import retry_parked
 from control_plane.accounting.spool import Parked
 from control_plane.cli._console import open_database, os_user, print_json, print_table
+from control_plane.cli._group import Group
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store.parked import load_newest_parked, load_parked_counts
 
-command = click.Group(
-    "unreadable", help="Spooled records that had no effect: why, and once more when the cause is gone."
-)
+command = Group("unreadable", help="Spooled records that had no effect: why, and once more when the cause is gone.")
 _KINDS: Final = click.Choice([kind.value for kind in Parked])
 _KIND_HELP: Final = "Only these: the record's fault, refused by the database, or a bug of Corrente's own."
 

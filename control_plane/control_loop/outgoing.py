@@ -102,6 +102,7 @@ def api_access(nas: NasTarget, sealer: Sealer) -> ApiAccess:
         certificate=nas.api_certificate,
         timeout_s=TIMEOUT_S,
         login=ApiLogin(nas.api_login),
+        nas_name=nas.name,
     )
 
 
@@ -126,6 +127,7 @@ def ssh_access(nas: NasTarget, device_type: str, sealer: Sealer) -> SshAccess:
         device_type=device_type,
         port=nas.ssh_port,
         timeout_s=TIMEOUT_S,
+        nas_name=nas.name,
     )
 
 

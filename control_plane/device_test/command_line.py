@@ -44,9 +44,9 @@ class OwnView:
 def look_by_command_line(nas: NasTarget, driver: NasDriver, own: OwnView, sealer: Sealer) -> DeviceView:
     """What the device's command line shows. Blocking: seconds, two minutes at most."""
     view = DeviceView(by="command line")
-    problem = _key_problem(nas)
+    problem, remedy = _key_problem(nas)
     if problem:
-        return replace(view, problem=problem)
+        return replace(view, problem=problem, remedy=remedy)
     if driver.cli is None:
         why = f"no command of {nas.vendor} is known"
         return replace(view, not_in=why, no_clock=why, no_faults=why, no_list=why)
@@ -56,23 +56,43 @@ def look_by_command_line(nas: NasTarget, driver: NasDriver, own: OwnView, sealer
             device.type_steps(())
             return _asked(_Asker(device, driver.cli), driver.cli, driver.inspection, view, own)
     except (NasError, SealError) as error:
-        return replace(view, problem=str(error))
+        return replace(view, problem=str(error), remedy=_remedy(nas, error))
 
 
-def _key_problem(nas: NasTarget) -> str:
-    """Why nobody may log in; empty when the device shows the key that a person trusted."""
+def _key_problem(nas: NasTarget) -> tuple[str, str]:
+    """Why nobody may log in, and what to do; empty when the device shows the key that a person trusted."""
     if nas.ssh_address is None:
-        return "its command line is not used: it stands for many devices, and none is named"
+        why = "its command line is not used: it stands for many devices, and none is named"
+        return why, f"corrente nas set {nas.name} --ssh-address ADDRESS"
+    compare_key = (
+        f"corrente nas host-key {nas.name} shows it; compare it with what the device itself says, then --trust it"
+    )
     if nas.ssh_host_key is None:
-        return "its command line is not used: no host key is trusted"
+        return "its command line is not used: no host key is trusted", compare_key
     try:
         offered = ssh.read_offered_key(str(nas.ssh_address), nas.ssh_port, timeout_s=_KEY_TIMEOUT_S)
     except NasError as error:
-        return str(error)
+        return str(error), _remedy(nas, error)
     if offered == nas.ssh_host_key:
-        return ""
+        return "", ""
     shown, trusted = ssh.fingerprint_of(offered), ssh.fingerprint_of(nas.ssh_host_key)
-    return f"its command line shows host key {shown}, trusted is {trusted}"
+    return f"its command line shows host key {shown}, trusted is {trusted}", compare_key
+
+
+def _remedy(nas: NasTarget, error: Exception) -> str:
+    """What to do about a command line that lets nobody in; empty when no one thing is to be named."""
+    match error:
+        case ssh.SshLoginError():
+            return f"corrente nas set {nas.name} --ssh-user USER --ssh-password-file FILE: as they stand on the device"
+        case ssh.SshPromptError():
+            return f"somebody answers there, but not as a {nas.vendor} does: docs/drivers/{nas.vendor}.md; corrente nas set {nas.name} --vendor"
+        case ssh.SshUnreachableError():
+            return (
+                f"switch SSH on there and let TCP port {nas.ssh_port} through from here; another address or port: "
+                f"corrente nas set {nas.name} --ssh-address ADDRESS --ssh-port PORT"
+            )
+        case _:
+            return ""
 
 
 class _Asker:

@@ -39,7 +39,7 @@ def check_access(nas: NasUnderTest, view: DeviceView) -> Finding:
     if view.by != "API":
         if view.problem:
             advice = f"corrente nas host-key {nas.name}; corrente nas set {nas.name} --ssh-user, --ssh-password-file, --ssh-port"
-            return fail("access", view.problem, advice)
+            return fail("access", view.problem, view.remedy or advice)
         if view.not_in:
             return ok("access", f"its {view.by} shows the host key that is trusted; nobody logged in: {view.not_in}")
         return ok("access", f"its {view.by} lets us in, with the host key that is trusted")
@@ -134,7 +134,7 @@ def check_sessions(nas: NasUnderTest, view: DeviceView) -> Finding:
 
 def _session_advice(nas: NasUnderTest, *, has_list: bool) -> str:
     if has_list and nas.verification in ("routeros_api", "cli"):
-        return f"corrente drift unknown, or corrente drift close-ghosts {nas.name}, once the reason is known"
+        return f"corrente drift --nas {nas.name} names them; corrente drift cut, or close-ghosts {nas.name}, once the reason is known"
     return f"corrente sessions --nas {nas.name}: who is only there came in past RADIUS, or its accounting got lost"
 
 

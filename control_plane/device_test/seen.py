@@ -93,7 +93,7 @@ class Sides:
 class DeviceView:
     """What the device itself showed, `by` its API or its command line; empty: it has neither.
 
-    `problem` says why nobody got in, `not_in` why nobody tried to. Of each thing there is what was seen, or why not: `faults` or
+    `problem` says why nobody got in and `remedy` what to do about it, `not_in` why nobody tried to. Of each thing there is what was seen, or why not: `faults` or
     `no_faults` (`clean` says what no fault means), `off_s` (how far its clock is ahead) or `no_clock`, `sides` or `no_list`.
     """
 
@@ -101,6 +101,7 @@ class DeviceView:
     tls: bool = True
     pinned: bool = False
     problem: str = ""
+    remedy: str = ""
     not_in: str = ""
     faults: tuple[SetupFault, ...] | None = None
     clean: str = "nothing on the device lets subscribers past RADIUS or their rates"

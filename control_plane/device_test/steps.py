@@ -106,7 +106,9 @@ def check_accounting(nas: NasUnderTest, heard: Heard, live: Live, *, default_int
     if heard.record_at is None:
         if heard.accepted:
             return fail(
-                "accounting", f"{heard.accepted} logins accepted in the last hour, and no record of any session", advice
+                "accounting",
+                f"logins accepted in the last hour: {heard.accepted}, and no record of any session",
+                advice,
             )
         return warn("accounting", "no record yet", "let one subscriber log in, then test again")
     told = live.interval_s or default_interval_s

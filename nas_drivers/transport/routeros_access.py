@@ -63,7 +63,8 @@ class RouterOsRefusedError(RouterOsError):
 
 @dataclass(frozen=True, slots=True)
 class ApiAccess:
-    """How the API of one device is reached. `certificate` is the SHA-256 of the only one to trust. Units: seconds."""
+    """How the API of one device is reached. `certificate` is the SHA-256 of the only one to trust,
+    `nas_name` what messages call the device, else its number. Units: seconds."""
 
     nas_id: int
     address: str
@@ -74,6 +75,7 @@ class ApiAccess:
     certificate: bytes | None = None
     timeout_s: float = DEFAULT_TIMEOUT_S
     login: ApiLogin = ApiLogin.AUTO
+    nas_name: str = ""
 
     @property
     def silence_s(self) -> float:
@@ -88,7 +90,7 @@ def port_of(access: ApiAccess) -> int:
 
 def name_of(access: ApiAccess) -> str:
     """The device as messages name it."""
-    return f"RouterOS API of NAS {access.nas_id} at {access.address} port {port_of(access)}"
+    return f"RouterOS API of NAS {access.nas_name or access.nas_id} at {access.address} port {port_of(access)}"
 
 
 def ways_of(access: ApiAccess, *, last: LoginWay | None = None) -> tuple[LoginWay, ...]:

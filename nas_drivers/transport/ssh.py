@@ -68,6 +68,10 @@ class SshUnreachableError(SshError):
     retryable = True
 
 
+class SshPromptError(SshUnreachableError):
+    """Somebody answers and lets us in, and shows no prompt that a device of the vendor would."""
+
+
 class SshLoginError(SshError):
     """User or password are not right."""
 
@@ -83,7 +87,7 @@ class _OverError(Exception):
 @dataclass(frozen=True, slots=True)
 class SshAccess:
     """How the command line of one device is reached. `host_key` is the only one to trust, as it stands in known_hosts;
-    `device_type` is netmiko's name. Units: seconds."""
+    `device_type` is netmiko's name; `nas_name` what messages call it, else its number. Units: seconds."""
 
     nas_id: int
     address: str
@@ -93,6 +97,7 @@ class SshAccess:
     device_type: str
     port: int = SSH_PORT
     timeout_s: float = DEFAULT_TIMEOUT_S
+    nas_name: str = ""
 
 
 def fingerprint_of(host_key: str) -> str:
@@ -214,7 +219,7 @@ class SshDevice:
             connection = self._connection
             connection.until, connection.shown = until, 0
             if not connection.base_prompt.strip():
-                raise SshUnreachableError(f"{self._name()}: it shows no prompt")
+                raise SshPromptError(f"{self._name()}: it shows no prompt")
             yield connection
         except SshError:
             self.close()
@@ -242,14 +247,14 @@ class SshDevice:
             offered, trusted = (fingerprint_of(_text_of(key)) for key in (shown.key, shown.expected_key))
             return SshHostKeyError(
                 f"{self._name()}: the device shows host key {offered}, and {trusted} is the one that was confirmed; if its key "
-                "was changed on purpose: corrente nas host-key NAME"
+                f"was changed on purpose: corrente nas host-key {self._access.nas_name or 'NAME'}"
             )
         waits = self._hidden(getattr(self._connection, "waits_with", ""))
         if isinstance(error, NetmikoAuthenticationException) and not is_over:
             return SshLoginError(f"{self._name()}: login refused for user {self._access.username}")
         if is_over:
             left = f"; it waits with {waits!r}" if waits else ""
-            return SshUnreachableError(f"{self._name()}: no prompt {self._limit()}{left}")
+            return SshPromptError(f"{self._name()}: no prompt {self._limit()}{left}")
         words = str(error).strip() or type(error).__name__
         if isinstance(error, NetmikoBaseException):
             words = " ".join(words.split())[:300]
@@ -289,7 +294,7 @@ class SshDevice:
         return text.replace(self._access.password, _HIDDEN) if self._access.password else text
 
     def _name(self) -> str:
-        return f"SSH of NAS {self._access.nas_id} at {self._access.address} port {self._access.port}"
+        return f"SSH of NAS {self._access.nas_name or self._access.nas_id} at {self._access.address} port {self._access.port}"
 
 
 @lru_cache(maxsize=64)

@@ -94,6 +94,31 @@ def test_a_pool_that_no_command_line_takes_is_left_out_and_told(corrente):
     assert "src-address-list=walled" in done.output
 
 
+def test_a_portal_is_asked_for_only_where_it_would_be_printed_and_the_page_of_the_vendor_is_named(corrente):
+    corrente("profile", "add", "Home", "--rate", "10M/1M", "--address-list", "walled")
+    router = corrente("nas", "add", "tower", ADDRESS, "--vendor", "mikrotik").output
+    other = corrente("nas", "add", "edge", "127.0.0.99", "--vendor", "zte").output
+    with_it = corrente("nas", "commands", "tower", "--portal-address", "203.0.113.9").output
+
+    assert "reaches no portal: corrente nas commands tower --portal-address ADDRESS prints them with one" in router
+    assert "docs/drivers/mikrotik.md says what else only you know" in router
+    assert "portal" not in other
+    assert "docs/drivers/zte.md says what else only you know, and what is UNCONFIRMED on a real device" in other
+    assert "reaches no portal" not in with_it
+
+
+def test_a_secret_for_changes_is_taken_back_and_the_radius_secret_holds_again(corrente, connection, tmp_path):
+    (tmp_path / "coa").write_text("a-secret-of-its-own\n")
+    corrente("nas", "add", "tower", ADDRESS, "--vendor", "mikrotik", "--coa-secret-file", str(tmp_path / "coa"))
+    both = corrente("nas", "set", "tower", "--no-coa-secret", "--coa-secret-file", str(tmp_path / "coa"))
+    before = connection.execute("SELECT sealed_coa_secret IS NULL FROM nas").fetchone()
+    done = corrente("nas", "set", "tower", "--no-coa-secret")
+
+    assert (both.exit_code, "--no-coa-secret excludes --coa-secret-file" in both.output, before) == (2, True, (False,))
+    assert (done.exit_code, done.output) == (0, "Changed NAS tower: coa secret.\n")
+    assert connection.execute("SELECT sealed_coa_secret IS NULL FROM nas").fetchone() == (True,)
+
+
 def test_a_group_has_commands_for_each_of_its_devices(corrente):
     added = corrente("nas", "add", "towers", "10.1.0.0/16", "--vendor", "mikrotik", "--radius-address", "192.0.2.10")
     one = corrente("nas", "commands", "towers", "--device", "10.1.0.7", "--radius-address", "192.0.2.10")
@@ -158,7 +183,7 @@ NO_SECRET = ("already", "n\n")
 
 def test_at_a_terminal_a_router_is_asked_for_whole_with_a_user_of_its_api(tmp_path, database, connection):
     shown, code = answering(
-        tmp_path, database, [*FIRST, ("Vendor", "mikrotik\n"), NO_SECRET, ("A user for that", "corrente\n")]
+        tmp_path, database, [*FIRST, ("Vendor", "mikrotik\n"), NO_SECRET, ("A user for that", "y\n")]
     )
 
     assert code == 0, shown
@@ -206,7 +231,7 @@ def test_at_a_terminal_a_wrong_answer_is_asked_again_and_who_wants_no_second_way
         [
             ("Its name", "tower 1\n"), ("letters, digits", ""), ("Its name", "tower\n"), ("address it sends from", "nowhere\n"),
             ("address it sends from", f"{ADDRESS}\n"), ("Vendor", "juniper\n"), ("Vendor", "juniper_mx\n"), NO_SECRET,
-            ("A user for that", "\n"),
+            ("A user for that", "no\n"),
         ],
     )  # fmt: skip
 

@@ -54,7 +54,11 @@ def tested(tmp_path, database):
         found: dict[str, list[tuple[str, str]]] = {}
         for step in json.loads(done.stdout)["steps"]:
             found.setdefault(step["step"], []).append((step["verdict"], step["text"]))
+            advice[step["step"]] = step["advice"]
         return found
+
+    advice: dict[str, str] = {}
+    test.advice = advice
 
     return test
 
@@ -149,7 +153,9 @@ def test_a_wrong_password_of_the_command_line_fails_one_step_and_the_others_are_
 
     ((verdict, text),) = found["access"]
     assert verdict == "FAIL"
-    assert "login refused for user stand-in" in text
+    assert text.startswith("SSH of NAS bras at 127.0.0.1 port")
+    assert text.endswith("login refused for user stand-in")
+    assert tested.advice["access"].startswith("corrente nas set bras --ssh-user USER --ssh-password-file FILE")
     assert found["bypass"] == [("WARN", "not checked: nobody got in")]
     assert found["sessions"] == [("WARN", "not compared: nobody got in")]
 
@@ -161,6 +167,7 @@ def test_a_host_key_that_has_changed_lets_nobody_in(world, server, tested):
     ((verdict, text),) = found["access"]
     assert verdict == "FAIL"
     assert f"shows host key {fingerprint_of(server.host_key())}" in text
+    assert tested.advice["access"].startswith("corrente nas host-key bras shows it; compare it")
     assert server.told == []
     assert found["sessions"] == [("WARN", "not compared: nobody got in")]
 

@@ -175,7 +175,10 @@ def test_all_that_can_be_said_of_a_nas_is_kept(corrente, connection, tmp_path):
         (("bras-2", "192.0.2.9", "--vendor", "mikrotic"), "there is no vendor 'mikrotic'; did you mean mikrotik?"),
         (("bras-2", "192.0.2.9/24", "--vendor", "generic"), "did you mean 192.0.2.0/24 or 192.0.2.9?"),
         (("bras-2", "bras.example", "--vendor", "generic"), "expected an address or a prefix"),
-        (("bras-1", "192.0.2.9", "--vendor", "generic"), "there is a NAS of this name already"),
+        (
+            ("bras-1", "192.0.2.9", "--vendor", "generic"),
+            "there is a NAS bras-1 already; to change it: corrente nas set bras-1",
+        ),
         (("bras 2", "192.0.2.9", "--vendor", "generic"), "a NAS name has up to 64 letters"),
         (("bras-2", "192.0.2.1", "--vendor", "generic"), "192.0.2.1 is the source of NAS bras-1 already"),
         (

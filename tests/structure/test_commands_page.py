@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -53,3 +54,42 @@ def test_an_example_is_understood_as_it_stands(example):
         context = click.Context(command, parent=context, info_name=name)
     # Parses the arguments and runs nothing; a wrong option or value is a UsageError.
     command.make_context(command.name, rest, parent=context)
+
+
+def named_commands():
+    """Each `corrente …` of the program's own words: where it stands, and its words up to the first that is none."""
+    root = Path(__file__).resolve().parents[2]
+    for folder in ("control_plane", "nas_drivers", "radius_hooks"):
+        for file in sorted((root / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    for words in re.findall(r"\bcorrente ([a-z][a-z-]*(?: [a-z][a-z-]*)?)", node.value):
+                        yield f"{file.relative_to(root)}:{node.lineno}", words.split()
+
+
+def test_a_command_that_a_message_or_a_comment_of_the_program_names_exists():
+    context = click.Context(corrente)
+    found, wrong = 0, []
+    for where, (name, *rest) in named_commands():
+        command = corrente.get_command(context, name) if name in corrente.list_commands(context) else None
+        if command is None:
+            continue  # prose: "corrente is", "corrente hears"
+        found += 1
+        if isinstance(command, click.Group) and rest and rest[0] not in (*command.list_commands(context), *PROSE):
+            wrong.append(f"{where}: corrente {name} {rest[0]}")
+    assert wrong == []
+    assert found > 50
+
+
+# Behind a group that does something itself, or stands for all of its commands.
+PROSE = {"and", "names", "or", "says"}
+
+
+@pytest.mark.parametrize("group", ["account", "nas", "drift", "plan"])
+def test_the_help_of_a_group_says_whole_what_each_command_does(group):
+    context = click.Context(corrente, info_name="corrente")
+    command = corrente.get_command(context, group)
+    shown = " ".join(command.get_help(click.Context(command, parent=context, info_name=group)).split())
+    for name in command.list_commands(context):
+        said = command.get_command(context, name).help.partition("\n\n")[0]
+        assert f"{name} {' '.join(said.split())}" in shown
