@@ -31,6 +31,10 @@ from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, Sess
 
 _GROUP: Final = "CORRENTE"
 # An exec level of its own: 1 can clear nothing, 15 everything.
+# It is pasted by somebody who came in by SSH, perhaps: the next login must have a way in.
+_LOGINS_FIRST: Final = (
+    "! Yours, before the next line where it is new: how people log in, such as aaa authentication login default local"
+)
 _LEVEL: Final = 5
 _READY: Final = "its policy maps"
 _NONE: Final = re.compile(r"%\s*No active Subscriber Sessions", re.IGNORECASE)
@@ -162,7 +166,7 @@ class CiscoIosXeDriver:
     def setup_commands(self, setup: DeviceSetup) -> str:
         """For its terminal, as configuration: RADIUS, AAA of PPP, changes, policy maps, access lists, the user by SSH."""
         servers = list(enumerate(setup.radius_addresses, start=1))
-        lines = ["configure terminal", "aaa new-model"]
+        lines = ["configure terminal", _LOGINS_FIRST, "aaa new-model"]
         for number, server in servers:
             lines += [
                 f"radius server corrente-{number}",
@@ -262,6 +266,7 @@ def _user(setup: DeviceSetup) -> list[str]:
         f"privilege exec level {_LEVEL} show subscriber session",
         f"privilege exec level {_LEVEL} clear subscriber session",
         f"privilege exec level {_LEVEL} show aaa method-lists",
+        f"! Yours: without aaa authorization exec default local, or a list of your own, that user arrives at level 1, not {_LEVEL}",
     ]
 
 

@@ -33,6 +33,8 @@ _REFUSALS: Final = re.compile(
     r"(?:Invalid command|Incomplete command|Ambiguous command|(?:Service .*|\".*\") is not configured|pppoe server is not running).*",
     re.DOTALL,
 )
+# As VyOS's documentation has it (PPPoE Server).
+_COMMIT_ENDS_ALL: Final = "# The next line restarts its PPPoE server: ALL its sessions end. At night"
 _RADIUS: Final = "set service pppoe-server authentication radius"
 
 
@@ -149,7 +151,7 @@ class VyosDriver:
                 "set service ssh",
                 f"set system login user {setup.access_username} authentication plaintext-password {setup.access_password}",
             ]
-        return "\n".join([*lines, "commit", "save", "exit", ""])
+        return "\n".join([*lines, _COMMIT_ENDS_ALL, "commit", "save", "exit", ""])
 
     def _told(self, policy: SessionPolicy) -> SessionPolicy:
         if self.options.named_pools:

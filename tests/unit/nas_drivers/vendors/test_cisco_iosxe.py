@@ -4,6 +4,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
+from support.vendor_cases import sample_setup
 
 from nas_drivers.cli_dialect import CliOutputError
 from nas_drivers.device_session import DeviceSession
@@ -189,3 +190,12 @@ def test_a_refusal_is_told_in_the_routers_words() -> None:
     assert CLI.refused("Command authorization failed.\n") == "Command authorization failed."
     assert CLI.refused("%No active Subscriber Sessions") is None
     assert CLI.refused(TABLE) is None
+
+
+def test_who_pastes_is_told_before_the_line_that_changes_how_everybody_logs_in_and_why_its_user_would_have_no_rights() -> (
+    None
+):
+    lines = DRIVER.setup_commands(sample_setup(DRIVER)).splitlines()
+    assert "aaa authentication login default local" in lines[lines.index("aaa new-model") - 1]
+    user = next(number for number, line in enumerate(lines) if line.startswith("username "))
+    assert "without aaa authorization exec default local" in " ".join(lines[user : user + 5])

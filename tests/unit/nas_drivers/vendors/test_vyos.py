@@ -54,3 +54,8 @@ def test_a_router_known_by_an_ipv6_address_is_told_that_it_hears_no_changes_ther
     assert "dynamic-author server 192.0.2.9" in DRIVER.setup_commands(
         replace(SAMPLE_SETUP, nas_address=IPv4Address("192.0.2.9"))
     )
+
+
+def test_who_pastes_is_told_before_the_commit_that_ends_all_sessions() -> None:
+    lines = DRIVER.setup_commands(SAMPLE_SETUP).splitlines()
+    assert "ALL its sessions end" in lines[lines.index("commit") - 1]
