@@ -371,7 +371,7 @@ def test_a_device_that_was_only_added_fails_and_is_told_what_to_do(corrente, con
     assert f"FAIL  reachable: nothing came from {ADDRESS} in the last day" in done.output
     assert "WARN  secret: not known" in done.output
     assert f"FAIL  changes: nothing listens on {ADDRESS} port 9" in done.output
-    assert "FAIL  access: RouterOS API of NAS 7" in done.output
+    assert "FAIL  access: RouterOS API of NAS tower at" in done.output
     assert "login refused" in done.output
     assert "3 to put right." in done.output
     assert "→ paste what `corrente nas commands tower` prints" in done.output
