@@ -165,10 +165,12 @@ def credit_for(charge: Charge, unused: Period, *, cycle: Cycle, basis: Basis, cr
     start, end = max(unused.start, charge.part.start), min(unused.end, charge.part.end)
     if start >= end:
         return zero(charge.net.currency)
-    units, _ = cycle.units(Period(start, end), basis)
     left = charge.net - credited
     if not charge.units:
         return left
+    # A full price for an opening part was counted by its days.
+    counted = basis if cycle.units(charge.part, basis)[0] == charge.units else Basis.ACTUAL
+    units, _ = cycle.units(Period(start, end), counted)
     given = share(charge.net, units, charge.units)
     return given if given <= left else left
 
@@ -217,12 +219,13 @@ def _pieces(item: Item, segment: Segment, terms: Terms, discounts: Sequence[Disc
     days = {day for one in discounts for day in (one.starts_on, one.ends_on) if day and part.start < day < part.end}
     cuts = [Period(start, end) for start, end in pairwise((part.start, *sorted(days), part.end))]
     price = settle(Fraction(item.period_price) * Fraction(item.quantity), terms.currency)
-    of = segment.of
+    basis, of = terms.basis, segment.of
     if _opens(item, part) and terms.opening is Opening.FREE:
         price = zero(terms.currency)
     if _opens(item, part) and terms.opening is Opening.FULL:
-        of = segment.units
-    segments = tuple(Segment(cut, item.cycle.units(cut, terms.basis)[0], of) for cut in cuts)
+        # The part is the whole: by its days, since on thirty-day months a 30th up to the 31st counts none.
+        basis, of = Basis.ACTUAL, (part.end - part.start).days
+    segments = tuple(Segment(cut, item.cycle.units(cut, basis)[0], of) for cut in cuts)
     due_on = _due_on(item, part, terms)
     for one, full in zip(segments, telescoped(price, segments), strict=True):
         yield Charge(item.id, one.part, one.units, one.of, full, zero(terms.currency), due_on)

@@ -234,6 +234,17 @@ def test_the_days_before_the_first_boundary_cost_what_their_rule_says(opening, c
     assert both[0].startswith("1 2026-06-11 2026-07-01")
 
 
+def test_a_full_opening_of_one_day_that_thirty_day_months_do_not_count_costs_the_period():
+    one = item("2019-12-30", anchor="2019-12-31")
+
+    rated = rate([one], Terms("EUR", basis=Basis.THIRTY, opening=Opening.FULL), **through("2019-12-30"))
+
+    assert shown(rated) == ["1 2019-12-30 2019-12-31 30.00 30.00"]
+    day = Period(date(2019, 12, 30), date(2019, 12, 31))
+    given = credit_for(rated.charges[0], day, cycle=one.cycle, basis=Basis.THIRTY, credited=Money(0, "EUR"))
+    assert given == Money(3000, "EUR")
+
+
 def test_an_item_that_ends_before_its_first_boundary_is_billed_though_its_opening_would_join():
     one = item("2026-06-11", "2026-06-21", anchor="2026-07-01")
 
