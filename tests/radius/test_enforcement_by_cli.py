@@ -3,6 +3,7 @@ stand-in: the shell that shows and clears sessions as IOS XE's command reference
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,11 @@ from support.enforcement_world import enforcement_world, working
 from support.radius_server import SEALER
 from support.ssh_server import PASSWORD, SshServer, ssh_server
 
+from control_plane.control_loop.cli_calls import CliCall, CliCaller
+from nas_drivers.policy import SessionIdentity
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
+from nas_drivers.transport.ssh import SshAccess
+from nas_drivers.vendors.cisco_iosxe import CiscoIosXeCli
 from radius_hooks.sealing import nas_ssh_row
 
 pytestmark = [pytest.mark.radius, pytest.mark.db, pytest.mark.lab]
@@ -119,6 +124,26 @@ def test_a_session_that_the_device_does_not_list_is_cut_by_nothing_not_even_by_i
         assert [line for line in server.told if line.startswith("clear")] == []
         world.wait_for("SELECT count(*) = 1 FROM session")
         assert world.execute("SELECT username FROM session") == [("bruno",)]
+
+
+@pytest.mark.parametrize("lines", [0, 1])
+def test_a_worker_whose_lease_is_over_types_no_further_line_on_the_stand_in(server, lines):
+    (server.base / "shell" / "sessions").write_text("7 anna 192.0.2.7\n")
+    (server.base / "shell" / "told").unlink(missing_ok=True)
+    access = SshAccess(1, "127.0.0.1", "stand-in", PASSWORD, server.host_key(), "cisco_xe", server.port, timeout_s=10)
+    call = CliCall(access, CiscoIosXeCli(), SessionIdentity("anna", "0000001A"))
+    # Asked when its turn has come, and then before each line.
+    answers = iter([True, *[True] * lines, False])
+
+    async def story():
+        caller = CliCaller()
+        try:
+            return await caller.end_session(call, on_packet=lambda packet: None, may_leave=lambda: next(answers))
+        finally:
+            caller.close()
+
+    assert asyncio.run(story()) is None
+    assert [line for line in server.told if "session" in line] == ["show subscriber session username anna"][:lines]
 
 
 def test_a_command_that_real_vtysh_refuses_is_said_in_its_words_and_nothing_more_is_typed(database, server):
