@@ -28,7 +28,7 @@ from nas_drivers.changes import (
     name_and_session,
     nas_address,
 )
-from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
+from nas_drivers.cli_dialect import WORD_RULE, CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
 from nas_drivers.device_session import DeviceSession, holds_names, mac_of
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
@@ -72,6 +72,8 @@ class Options:
                 raise ValueError(f"{name} = {value!r}: expected {direction}:q:1, {direction}:p:1 or the like")
         if not 1 <= self.longest_profile_name <= 253:
             raise ValueError(f"longest_profile_name = {self.longest_profile_name}: expected 1 to 253")
+        if self.subscriber_profile and not is_cli_word(self.subscriber_profile):
+            raise ValueError(f"subscriber_profile = {self.subscriber_profile!r}: {WORD_RULE}")
         if len(self.subscriber_profile) > self.longest_profile_name:
             raise ValueError(f"subscriber_profile = {self.subscriber_profile!r}: longer than longest_profile_name")
 

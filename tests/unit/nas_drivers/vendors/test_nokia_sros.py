@@ -88,6 +88,8 @@ def test_a_broken_kbit_is_rounded_up() -> None:
         {"down_override": "e:q:1:pir=1,e"},
         {"up_override": "i:r"},
         {"longest_profile_name": 0},
+        {"subscriber_profile": 'home" ;x'},
+        {"subscriber_profile": "home\nexit"},
         {"subscriber_profile": "a-name-of-17-chars"},
     ],
 )
