@@ -432,7 +432,7 @@ CREATE TABLE issuer (
     name            text NOT NULL UNIQUE CHECK (name <> ''),
     country         country_code NOT NULL,
     vat_number      text CHECK (vat_number ~ '^[A-Z0-9]{4,28}$'),
-    tax_number      text CHECK (tax_number ~ '^[A-Z0-9]{4,28}$'),
+    tax_number      text CHECK (tax_number ~ '^[A-Z0-9&\u00D1]{4,28}$'),
     street          text NOT NULL CHECK (street <> ''),
     house_number    text,
     postal_code     text NOT NULL CHECK (postal_code <> ''),
@@ -458,12 +458,12 @@ CREATE TRIGGER issuer_zone_known BEFORE INSERT OR UPDATE OF zone ON issuer FOR E
 CREATE TABLE tax_identifier (
     customer_id bigint NOT NULL REFERENCES customer ON DELETE CASCADE,
     scheme      text NOT NULL CHECK (scheme ~ '^[a-z]{2}\.[a-z]{2,20}$'),
-    number      text NOT NULL CHECK (number ~ '^[A-Z0-9/.-]{1,30}$'),
+    number      text NOT NULL CHECK (number ~ '^[A-Z0-9&\u00D1/.-]{1,30}$'),
     PRIMARY KEY (customer_id, scheme)
 );
 COMMENT ON TABLE tax_identifier IS 'Under which numbers tax authorities know a customer, checked before they are written (billing/tax_identifiers.py).';
 COMMENT ON COLUMN tax_identifier.scheme IS 'Country and kind: it.codicefiscale, it.iva, ar.cuit, eu.vat.';
-COMMENT ON COLUMN tax_identifier.number IS 'Compact, in capitals, without separators that carry nothing.';
+COMMENT ON COLUMN tax_identifier.number IS 'Compact, in capitals, without separators that carry nothing. Names in Mexican ones hold & and N with a tilde.';
 CREATE INDEX tax_identifier_number ON tax_identifier (number);
 
 CREATE TYPE address_kind AS ENUM ('legal', 'billing', 'service');

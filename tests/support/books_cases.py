@@ -12,7 +12,7 @@ from support.legal_world import insert
 _BAD: Final = (
     ("issuer", "name", "''", "'Example Net 3'"),
     ("issuer", "vat_number", "'IT 01234560017'", "'01234560017'"),
-    ("issuer", "tax_number", "'abc'", "'01234560017'"),
+    ("issuer", "tax_number", "'abc'", "'H&E951128469'"),
     ("issuer", "street", "''", "'Via Roma'"),
     ("issuer", "postal_code", "''", "'10100'"),
     ("issuer", "city", "''", "'Torino'"),
@@ -22,7 +22,7 @@ _BAD: Final = (
     ("customer", "given_name", "''", "NULL"),
     ("customer", "family_name", "''", "NULL"),
     ("tax_identifier", "scheme", "'iva'", "'ar.cuit'"),
-    ("tax_identifier", "number", "'it 0123'", "'01234560017'"),
+    ("tax_identifier", "number", "'it 0123'", "'ZUÑ920208KL4'"),
     ("address", "street", "''", "'Via Po'"),
     ("address", "city", "''", "'Torino'"),
     ("address", "latitude", "90.1", "-90"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from billing.tax_identifiers import TaxIdentifier, WrongIdentifier, read_identifier
 
 # tax_identifier.number of schema.sql.
-FORM = r"[A-Z0-9/.-]{1,30}"
+FORM = r"[A-Z0-9&Ñ/.-]{1,30}"
 SCHEMES = [
     "ar.cuit",
     "br.cnpj",
@@ -77,6 +77,8 @@ VALID = [
     ("co.nit", "899.999.068-1", "8999990681"),  # Ecopetrol
     ("mx.rfc", "SAT970701NN3", "SAT970701NN3"),  # SAT, the tax authority
     ("mx.rfc", "ekU-900317-3C9", "EKU9003173C9"),  # SAT's test certificates
+    ("mx.rfc", "H&E-951128-469", "H&E951128469"),  # SAT's test certificates: what a name may hold
+    ("mx.rfc", "ZUN\u0303920208KL4", "ZUÑ920208KL4"),  # the same, typed as N and a tilde
     ("mx.rfc", "CACX7605101P8", "CACX7605101P8"),  # SAT's test certificates: a person
     ("mx.rfc", "XAXX010101000", "XAXX010101000"),  # SAT: the general public
     ("pe.ruc", "20131312955", "20131312955"),  # SUNAT, the tax authority
