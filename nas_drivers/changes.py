@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 
-from nas_drivers.driver import NasDriver
+from nas_drivers.driver import ChangesListsByApi, NasDriver
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy
 
 
@@ -76,9 +76,21 @@ def way_to(driver: NasDriver, old: SessionPolicy | None, new: SessionPolicy | No
 
 
 def changes_something(driver: NasDriver, old: SessionPolicy | None, new: SessionPolicy) -> bool:
+    """Whether the step COA from `old` to `new` does anything: by a packet, or by lists that are known to change beside it."""
+    return coa_says_something(driver, old, new) or (old is not None and lists_change(driver, old, new))
+
+
+def coa_says_something(driver: NasDriver, old: SessionPolicy | None, new: SessionPolicy) -> bool:
     """Whether a CoA from `old` to `new` would say anything that it would not say of `old`."""
     before = () if old is None else driver.change_attributes(old)
     return bool(set(driver.change_attributes(new, old=old)) - set(before))
+
+
+def lists_change(driver: NasDriver, old: SessionPolicy | None, new: SessionPolicy) -> bool:
+    """Whether address lists change by API from `old` to `new`, or may: what a session of unknown policy stands in is not known."""
+    if not isinstance(driver, ChangesListsByApi) or driver.live_lists() is None:
+        return False
+    return old is None or set(old.address_lists) != set(new.address_lists)
 
 
 def idle_timeout(policy: SessionPolicy) -> tuple[Attribute, ...]:

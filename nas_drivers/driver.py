@@ -118,6 +118,20 @@ class JudgesSessions(Protocol):
         """
 
 
+@runtime_checkable
+class ChangesListsByApi(Protocol):
+    """What a driver can besides, whose devices move a live session to other address lists by their API, beside a CoA or without one.
+
+    Its ladders count on it: for a NAS without an API access ask `without_live_lists()`.
+    """
+
+    def live_lists(self) -> int | None:
+        """How long an entry stands unless it is renewed; None when this installation has it switched off. Units: seconds."""
+
+    def without_live_lists(self) -> NasDriver:
+        """The same, with it switched off."""
+
+
 def vendor_names() -> tuple[str, ...]:
     """The vendors there are: the file names in nas_drivers/vendors."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(vendors.__path__)))

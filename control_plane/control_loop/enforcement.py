@@ -24,6 +24,7 @@ ATTEMPTS_MAX: Final = 40
 # Of a method that is answered with "not now", or that did not do what it acknowledged.
 _TRIES_WHEN_BUSY: Final = 5
 _TRIES_WHEN_IGNORED: Final = 2
+_TRIES_WHEN_HALF_DONE: Final = 2
 # One unanswered exchange is already five packets within half a minute.
 _TRIES_WHEN_SILENT: Final = 30
 _FIRST_PAUSE_S: Final = 2.0
@@ -70,7 +71,7 @@ class Progress:
 
 
 class Reply(Enum):
-    """What came of one exchange. FAILED: a method that is no RADIUS could not be carried out."""
+    """What came of one exchange. FAILED: what is no RADIUS in it could not be carried out."""
 
     ACK = "ack"
     NAK = "nak"
@@ -128,7 +129,9 @@ def after_outcome(
             )
         case Reply.FAILED:
             problem = f"{progress.method.value}: {outcome.problem}"
-            return _later(progress, ladder, chance, problem, tries=_TRIES_WHEN_BUSY, state=State.UNANSWERED)
+            # What is left half done, a CoA without its address lists, is soon done by a new login.
+            tries = _TRIES_WHEN_HALF_DONE if progress.method is Method.COA else _TRIES_WHEN_BUSY
+            return _later(progress, ladder, chance, problem, tries=tries, state=State.UNANSWERED)
         case Reply.NAK:
             unsure = progress.unsure or outcome.sends > 1
             return _after_nak(replace(progress, unsure=unsure), outcome.error_cause, ladder, chance, provable=provable)

@@ -27,7 +27,7 @@ from control_plane import telemetry
 from control_plane.control_loop.api_calls import ApiCall, ApiCaller
 from control_plane.control_loop.cli_calls import CliCall, CliCaller
 from control_plane.control_loop.enforcement import Outcome, Progress, Reply
-from control_plane.control_loop.outgoing import Outgoing
+from control_plane.control_loop.outgoing import AnyOutgoing, OutgoingWithLists
 from control_plane.control_loop.turn import Came, MaySend, News, Turns
 from control_plane.pulse import Pulse
 from control_plane.settings import Settings
@@ -42,6 +42,8 @@ GATHER_S: Final = 0.01
 _FIRST_RETRY_S: Final = 0.2
 _LAST_RETRY_S: Final = 5.0
 _PULSE_MAX_S: Final = 60.0
+# Error-Cause of an acknowledgement: the session is not there any more. Source: RFC 5176 section 3.5.
+_REST_REMOVED: Final = 201
 
 
 class Enforcer:
@@ -153,7 +155,7 @@ class Enforcer:
         await self._loop.run_in_executor(database, self._turns.settle)
         return len(turn.outgoing) > RESTRICTING_BESIDE
 
-    async def _deliver(self, change: Change, progress: Progress, outgoing: Outgoing | ApiCall | CliCall) -> None:
+    async def _deliver(self, change: Change, progress: Progress, outgoing: AnyOutgoing) -> None:
         """One exchange, to its outcome."""
         try:
             outcome = await self._exchange(change, outgoing)
@@ -175,7 +177,7 @@ class Enforcer:
         else:
             self._news.came.append(Came(change, progress, outcome, datetime.now(UTC) + self._turns.ahead))
 
-    async def _exchange(self, change: Change, outgoing: Outgoing | ApiCall | CliCall) -> Outcome | None:
+    async def _exchange(self, change: Change, outgoing: AnyOutgoing) -> Outcome | None:
         """Ask the device; None when this worker may not any more: it was stopped, or the database was away, for longer
         than its lease, and another may have told the session something newer."""
         trace, ours = partial(self._trace, change), partial(self._turns.is_ours, change.id)
@@ -183,6 +185,12 @@ class Enforcer:
             return await self._caller.end_session(outgoing, on_packet=trace, may_leave=ours)
         if isinstance(outgoing, CliCall):
             return await self._typist.end_session(outgoing, on_packet=trace, may_leave=ours)
+        if isinstance(outgoing, OutgoingWithLists):
+            if outgoing.coa is not None:
+                outcome = await self._exchange(change, outgoing.coa)
+                if outcome is None or outcome.reply is not Reply.ACK or outcome.error_cause == _REST_REMOVED:
+                    return outcome
+            return await self._caller.change_lists(outgoing.lists, on_packet=trace, may_leave=ours)
         return _outcome(await self._sender.send(outgoing.target, outgoing.request, on_packet=trace, may_leave=ours))
 
     def _trace(self, change: Change, trace: PacketTrace) -> None:

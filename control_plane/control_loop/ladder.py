@@ -12,14 +12,15 @@ from control_plane.policy.profile import session_policy
 from control_plane.policy.rendering import profile_revision
 from control_plane.store import targets
 from control_plane.store.targets import Connection, NasTarget
-from nas_drivers.changes import changes_something, way_to
-from nas_drivers.driver import Drivers, NasDriver, UnknownVendorError
+from nas_drivers.changes import coa_says_something, lists_change, way_to
+from nas_drivers.driver import ChangesListsByApi, Drivers, NasDriver, UnknownVendorError
 from nas_drivers.policy import Method, SessionPolicy
 
 # Devices and profiles change rarely; a change of them is seen this late.
 _FRESH_FOR: Final = timedelta(seconds=1)
 _BY_RADIUS: Final = frozenset({Method.COA, Method.DISCONNECT})
 _PROBE: Final = bytes(27)
+_IN_A_LIST: Final = SessionPolicy(address_lists=("list",))
 
 
 class Ladders:
@@ -61,13 +62,20 @@ class Ladders:
         profile_id = self._by_revision.get((version or b"")[:4])
         return self.policy(profile_id) if self.has_content(profile_id, version) else None
 
+    def knows(self, version: bytes | None) -> bool:
+        """Whether the profile was read that a session with this version runs under; one may have been made since."""
+        return version is None or version[:4] in self._by_revision
+
     def driver(self, nas_id: int) -> NasDriver:
         """The vendor's own, or the one that knows the RFCs when this release has no file for it."""
         nas = self._nases.get(nas_id)
         try:
-            return self._drivers.of("generic" if nas is None else nas.vendor)
+            driver = self._drivers.of("generic" if nas is None else nas.vendor)
         except UnknownVendorError:
             return self._drivers.of("generic")
+        if isinstance(driver, ChangesListsByApi) and not (nas and nas.has_api):
+            return driver.without_live_lists()
+        return driver
 
     def of(self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None) -> tuple[Method, ...]:
         """The methods that are left for a change that is tried by `now`, this one first."""
@@ -89,6 +97,13 @@ class Ladders:
     def is_told(
         self, nas_id: int, from_version: bytes | None, desired_version: bytes | None, profile_id: int | None
     ) -> bool:
+        """Whether the step COA of this change does anything: by its packet, or by lists that change beside it."""
+        way = (nas_id, from_version, desired_version, profile_id)
+        return self.coa_says_something(*way) or self.lists_change(*way)
+
+    def coa_says_something(
+        self, nas_id: int, from_version: bytes | None, desired_version: bytes | None, profile_id: int | None
+    ) -> bool:
         """Whether a CoA of this change would say anything to the device.
 
         Where it is in doubt what the session runs under (both versions are the same), or what the account has of its own
@@ -100,7 +115,21 @@ class Ladders:
         driver = self.driver(nas_id)
         if from_version == desired_version or (from_version or b"")[4:] != (desired_version or b"")[4:]:
             return bool(driver.change_attributes(new, old=old))
-        return changes_something(driver, old, new)
+        return coa_says_something(driver, old, new)
+
+    def lists_change(
+        self, nas_id: int, from_version: bytes | None, desired_version: bytes | None, profile_id: int | None
+    ) -> bool:
+        """Whether this change moves the session to other address lists by API, or may: it is in doubt where it stands."""
+        new = self.policy(profile_id)
+        if new is None:
+            return False
+        old = None if from_version == desired_version else self.given_by(from_version)
+        return lists_change(self.driver(nas_id), old, new)
+
+    def all_lists(self) -> frozenset[str]:
+        """The address lists that any profile names."""
+        return frozenset(name for policy in self._policies.values() for name in policy.address_lists)
 
     def possible(self, now: Method, nas_id: int, from_version: bytes | None, profile_id: int | None) -> Method:
         """This method, or the next of the ladder that can be carried out on this NAS; itself when there is none."""
@@ -140,11 +169,14 @@ class Ladders:
         return way_to(self.driver(nas_id), self.given_by(from_version), self.policy(profile_id))
 
     def told_by_coa(self, nas_id: int, profile_id: int | None) -> frozenset[str]:
-        """The names of the attributes, without tags, that a CoA for this profile carries; none for one that is not there."""
+        """The names of the attributes, without tags, that the step COA for this profile changes; none for one that is not there."""
         policy = self.policy(profile_id)
         if policy is None:
             return frozenset()
-        told = self.driver(nas_id).change_attributes(policy)
+        driver = self.driver(nas_id)
+        told = driver.change_attributes(policy)
+        if isinstance(driver, ChangesListsByApi) and driver.live_lists() is not None:
+            told += driver.login_attributes(_IN_A_LIST)
         return frozenset(attribute.name.partition(":")[0] for attribute in told)
 
     def echoes_class(self, nas_id: int) -> bool:
@@ -154,10 +186,7 @@ class Ladders:
 
     def offers(self, method: Method, nas_id: int, from_version: bytes | None, profile_id: int | None) -> bool:
         """Whether the method can be carried out on this NAS: by RADIUS always, by its API or command line to end
-        a session.
-
-        Lists of addresses are left to a new login: an entry of ours could outlive the session and hit who has its address
-        next.
+        a session. Address lists that change by API are no method of their own: they belong to the step COA.
         """
         if method in _BY_RADIUS:
             return True

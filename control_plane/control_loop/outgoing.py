@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from control_plane.control_loop.api_calls import TIMEOUT_S, ApiCall
+from control_plane.control_loop.api_calls import TIMEOUT_S, ApiCall, ListsCall
 from control_plane.control_loop.cli_calls import CliCall
 from control_plane.control_loop.enforcement import Progress
 from control_plane.control_loop.ladder import Ladders
 from control_plane.store.enforcement import Change
 from control_plane.store.targets import NasTarget
-from nas_drivers.driver import NasDriver
+from nas_drivers.driver import ChangesListsByApi, NasDriver
 from nas_drivers.errors import NasError
 from nas_drivers.policy import Method, SessionIdentity
+from nas_drivers.routeros_lists import ListChange
 from nas_drivers.transport.coa import ChangeCode, ChangeRequest, ChangeTarget
 from nas_drivers.transport.routeros_access import ApiAccess, ApiLogin
 from nas_drivers.transport.ssh import SshAccess
@@ -43,9 +44,18 @@ class Outgoing:
     request: ChangeRequest
 
 
-def build_outgoing(
-    change: Change, progress: Progress, ladders: Ladders, sealer: Sealer
-) -> Outgoing | ApiCall | CliCall:
+@dataclass(frozen=True, slots=True)
+class OutgoingWithLists:
+    """A CoA, if it says anything, and once that is acknowledged the address lists by API: together they are one change."""
+
+    coa: Outgoing | None
+    lists: ListsCall
+
+
+AnyOutgoing = Outgoing | OutgoingWithLists | ApiCall | CliCall
+
+
+def build_outgoing(change: Change, progress: Progress, ladders: Ladders, sealer: Sealer) -> AnyOutgoing:
     """The request for a change as far as it has come. Raises: ContentError, NasError, SealError, ValueError."""
     nas, driver = ladders.nas(change.nas_id), ladders.driver(change.nas_id)
     if progress.method is Method.ROUTEROS_API:
@@ -65,7 +75,28 @@ def build_outgoing(
             raise ContentError(f"profile {change.profile_id} is not what version {change.desired_version!r} means")
         old = ladders.given_by(change.from_version)
         attributes += driver.change_attributes(policy, old=old, class_octets=_new_class(change))
-    return Outgoing(change_target(nas, sealer), ChangeRequest(code, attributes))
+    outgoing = Outgoing(change_target(nas, sealer), ChangeRequest(code, attributes))
+    way = (change.nas_id, change.from_version, change.desired_version, change.profile_id)
+    if code is not ChangeCode.COA or not ladders.lists_change(*way):
+        return outgoing
+    lists = ListsCall(api_access(nas, sealer), _list_change(change, ladders, driver))
+    return OutgoingWithLists(outgoing if ladders.coa_says_something(*way) else None, lists)
+
+
+def _list_change(change: Change, ladders: Ladders, driver: NasDriver) -> ListChange:
+    policy = ladders.policy(change.profile_id)
+    assert policy is not None
+    assert isinstance(driver, ChangesListsByApi)
+    timeout_s = driver.live_lists()
+    assert timeout_s is not None
+    return ListChange(
+        username=change.username,
+        acct_session_id=change.acct_session_id,
+        address=None if change.framed_ipv4 is None else str(change.framed_ipv4),
+        wanted=frozenset(policy.address_lists),
+        known=ladders.all_lists(),
+        timeout_s=timeout_s,
+    )
 
 
 def _identity(change: Change, nas: NasTarget) -> SessionIdentity:

@@ -135,13 +135,19 @@ def _read(device: RouterOsDevice | CliReader, question: Question, driver: NasDri
     if isinstance(driver, JudgesSessions) and question.policy is not None:
         holds = driver.runs_under(found, question.policy, old=question.before)
         return Reading(holds, "" if holds is not None else _NOT_SHOWN)
-    return runs_under(found, question.policy)
+    return runs_under(found, question.policy, before=question.before)
 
 
-def runs_under(found: DeviceSession, policy: SessionPolicy | None) -> Reading:
-    """Whether a session as its device lists it has the rates of a policy, which are what a CoA changes there, and its lists."""
+def runs_under(found: DeviceSession, policy: SessionPolicy | None, *, before: SessionPolicy | None = None) -> Reading:
+    """Whether a session as its device lists it has the rates of a policy, which are what a CoA changes there, and its lists.
+
+    What it stands in from `before` must be gone; other lists on top may be somebody else's.
+    """
     if policy is None or policy.rate is None:
         return Reading(None, "the policy has no rate that could be compared")
     if found.rate_down_bps is None or found.rate_up_bps is None:
         return Reading(None, "the device, when read, does not say at what rate the session runs")
+    gone = frozenset(() if before is None else before.address_lists) - frozenset(policy.address_lists)
+    if gone.intersection(found.address_lists or ()):
+        return Reading(False)
     return Reading(agrees(found, Gives(policy.rate.down.bps, policy.rate.up.bps, frozenset(policy.address_lists))))

@@ -21,8 +21,6 @@ import psycopg
 
 from control_plane import db, telemetry
 from control_plane.accounting.session_state import SessionEnd
-from control_plane.control_loop.api_calls import ApiCall
-from control_plane.control_loop.cli_calls import CliCall
 from control_plane.control_loop.enforcement import (
     ATTEMPTS_MAX,
     Next,
@@ -37,7 +35,7 @@ from control_plane.control_loop.enforcement import (
 from control_plane.control_loop.gone_sessions import GoneSessions
 from control_plane.control_loop.guard import Verdict, Wait
 from control_plane.control_loop.ladder import Ladders
-from control_plane.control_loop.outgoing import ContentError, Outgoing, build_outgoing
+from control_plane.control_loop.outgoing import AnyOutgoing, ContentError, build_outgoing
 from control_plane.control_loop.verification import READ_AFTER_S, deadline_after, report
 from control_plane.pulse import elapsed_s
 from control_plane.settings import Settings
@@ -112,7 +110,7 @@ class News:
 class Turn:
     """What one transaction decided: what to send now, and which of our sessions the devices do not have."""
 
-    outgoing: list[tuple[Change, Progress, Outgoing | ApiCall | CliCall]] = field(default_factory=list)
+    outgoing: list[tuple[Change, Progress, AnyOutgoing]] = field(default_factory=list)
     gone: dict[int, list[UUID]] = field(default_factory=dict)
     replaced: dict[int, list[UUID]] = field(default_factory=dict)
     ended: list[tuple[Change, Ended]] = field(default_factory=list)
@@ -326,8 +324,13 @@ class Turns:
             return
         busy = {nas_id: count for nas_id, count in taken.items() if count}
         due = store.take_due(connection, now=now, limit=room, per_nas=PER_NAS_MAX, busy=busy)
-        # Before a method is chosen: which one it is depends on what of the old policy is still known.
-        if not all(self._ladders.has_content(change.profile_id, change.desired_version) for change in due):
+        # Before a method is chosen: which one it is depends on what of the old policy is known.
+        if not all(
+            self._ladders.has_content(change.profile_id, change.desired_version)
+            and self._ladders.knows(change.from_version)
+            for change in due
+        ):
+            self._ladders.refresh(connection, now, at_once=True)
             self._ladders.refresh(connection, now, at_once=True)
         dropped: dict[int, str] = {}
         wanted: list[tuple[Change, Progress]] = []

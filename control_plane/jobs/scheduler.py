@@ -28,6 +28,7 @@ from apscheduler.triggers.date import DateTrigger
 from control_plane import db, telemetry
 from control_plane.accounting.sessions import close_stale_sessions
 from control_plane.control_loop.device_reading import READ_EVERY_S, read_devices
+from control_plane.control_loop.list_entries import TEND_EVERY_S, tend_list_entries
 from control_plane.jobs import upkeep
 from control_plane.jobs.job import Connection, DailyAt, Ended, Job, prepare, run_job
 from control_plane.leadership import LEASE_S, FencedConnection, Leadership, LeadershipLostError
@@ -63,6 +64,7 @@ JOBS: Final = (
     Job("count_quotas", 60, count_quotas, deadline_s=300),
     Job("close_stale_sessions", 30, _close_stale, deadline_s=300),
     Job("read_devices", READ_EVERY_S, read_devices, deadline_s=300),
+    Job("tend_list_entries", TEND_EVERY_S, tend_list_entries, deadline_s=300),
 )
 
 _WAITS: Final = """

@@ -47,6 +47,11 @@ class NasTarget:
     ssh_host_key: str | None
 
     @property
+    def has_api(self) -> bool:
+        """Whether its API may be spoken to."""
+        return None not in (self.api_address, self.api_username, self.sealed_api_password)
+
+    @property
     def has_command_line(self) -> bool:
         """Whether lines may be typed there: a login, and a host key that a person trusted."""
         return None not in (self.ssh_address, self.sealed_ssh_password, self.ssh_host_key)

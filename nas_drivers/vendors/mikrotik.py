@@ -4,7 +4,7 @@ RouterOS speaks from the router's side: rx is what the subscriber sends (up), tx
 `G` is no suffix it documents, so rates are written with `M` or `k` when they divide evenly and in plain bits otherwise.
 
 Live it changes what its manual lists: rate limit, filter, idle timeout. Pools and
-address lists are not on that list and need a new login. It finds a session by name, id, address and its own NAS-IP-Address.
+address lists are not on that list and need a new login, but for lists where its API may change them. It finds a session by name, id, address and its own NAS-IP-Address.
 
 Source: RouterOS manual, page RADIUS, "Mikrotik-Rate-Limit", "Change of Authorization"; docs/drivers/mikrotik.md.
 Next: ../dictionaries/canonical.py
@@ -12,13 +12,14 @@ Next: ../dictionaries/canonical.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from nas_drivers.changes import (
     framed_address,
     idle_timeout,
     ladder_for,
+    lists_change,
     mac_address,
     name_and_session,
     nas_address,
@@ -35,6 +36,10 @@ from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIden
 _NO_BURST: Final = "0/0"
 _DEFAULT_BURST_TIME_S: Final = 1
 _LOWEST_PRIORITY: Final = 8
+# Entries are renewed at half their time: the least leaves room for a router that can't be reached for some minutes.
+_LEAST_TIMEOUT_S: Final = 900
+_LONGEST_TIMEOUT_S: Final = 604_800
+_LISTS: Final = "Mikrotik-Address-List"
 _BY_COA: Final = frozenset({"Mikrotik-Rate-Limit", "Filter-Id"})
 # It is asked by its API (../routeros_setup.py), so that there is no question for a command line. Source: RouterOS manual, page NTP.
 _INSPECTION: Final = Inspection(
@@ -46,11 +51,27 @@ _INSPECTION: Final = Inspection(
 class Options:
     """`address_list_by_coa`: a CoA moves a live session to other address lists; its manual does not list that.
 
+    `lists_by_api`: where a NAS has an API access, a live session is moved to other address lists by it, by entries that end by
+    themselves after `list_entry_timeout_s` unless they are renewed. Units: seconds.
+
     `nas_address_in_changes`: changes name the NAS-IP-Address of the router's own requests, which it compares with its own.
     """
 
     address_list_by_coa: bool = False
+    lists_by_api: bool = False
+    list_entry_timeout_s: int = 3600
     nas_address_in_changes: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError."""
+        if not _LEAST_TIMEOUT_S <= self.list_entry_timeout_s <= _LONGEST_TIMEOUT_S:
+            raise ValueError(
+                f"list_entry_timeout_s is {self.list_entry_timeout_s}; it can be {_LEAST_TIMEOUT_S} to {_LONGEST_TIMEOUT_S}"
+            )
+        if self.lists_by_api and self.address_list_by_coa:
+            raise ValueError(
+                "address lists change live by CoA (address_list_by_coa) or by API (lists_by_api), not both"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +94,7 @@ class MikrotikDriver:
             ("Framed-IPv6-Pool", policy.ipv6_pool),
             ("Mikrotik-Delegated-IPv6-Pool", policy.delegated_ipv6_pool),
         )
-        lists = tuple(Attribute("Mikrotik-Address-List", "+=", name) for name in policy.address_lists)
+        lists = tuple(Attribute(_LISTS, "+=", name) for name in policy.address_lists)
         return given_attributes(named) + lists
 
     def unsupported(self, policy: SessionPolicy) -> tuple[str, ...]:
@@ -92,12 +113,24 @@ class MikrotikDriver:
     def change_methods(self, old: SessionPolicy | None, new: SessionPolicy | None) -> tuple[Method, ...]:
         """CoA for what is on its list, else a disconnect, by the API if need be.
 
-        Address lists by a new login too: an entry made by the API belongs to the address and not to the session, so it would
-        wall in whoever is given that address next.
+        Address lists by a new login too, unless they change by API beside the CoA (`live_lists`). Of a session that runs under
+        something unknown it is not known which lists it must leave.
         """
-        return ladder_for(
-            old, new, self.login_attributes, by_coa=self._by_coa, cut=(Method.DISCONNECT, Method.ROUTEROS_API)
-        )
+        cut = (Method.DISCONNECT, Method.ROUTEROS_API)
+        if not self.options.lists_by_api or old is None:
+            return ladder_for(old, new, self.login_attributes, by_coa=self._by_coa, cut=cut)
+        ladder = ladder_for(old, new, self._without_lists, by_coa=self._by_coa, cut=cut)
+        if new is not None and ladder == (Method.COA,) and lists_change(self, old, new):
+            return (Method.COA, *cut)
+        return ladder
+
+    def live_lists(self) -> int | None:
+        """See ChangesListsByApi."""
+        return self.options.list_entry_timeout_s if self.options.lists_by_api else None
+
+    def without_live_lists(self) -> MikrotikDriver:
+        """See ChangesListsByApi."""
+        return replace(self, options=replace(self.options, lists_by_api=False))
 
     def change_attributes(
         self, new: SessionPolicy, *, old: SessionPolicy | None = None, class_octets: bytes | None = None
@@ -140,9 +173,12 @@ class MikrotikDriver:
         ]
         return "\n".join([*lines, *_api_commands(setup), *_walled_garden(setup)]) + "\n"
 
+    def _without_lists(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
+        return tuple(one for one in self.login_attributes(policy) if one.name != _LISTS)
+
     @property
     def _by_coa(self) -> frozenset[str]:
-        return _BY_COA | {"Mikrotik-Address-List"} if self.options.address_list_by_coa else _BY_COA
+        return _BY_COA | {_LISTS} if self.options.address_list_by_coa else _BY_COA
 
 
 def _accept(what: str) -> str:

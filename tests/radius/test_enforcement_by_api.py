@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
 from support.enforcement_world import ADDRESS, enforcement_world, working
-from support.radius_server import SEALER
-from support.routeros_api_stand_in import StandInRouterOsApi
+from support.routeros_world import with_api
 
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
-from radius_hooks.sealing import nas_api_row
 
 pytestmark = [pytest.mark.radius, pytest.mark.db]
 CHANGES = frozenset({Traffic.COA, Traffic.DISCONNECT})
 STATES = "SELECT state::text, method::text, alarmed_at IS NOT NULL FROM enforcement ORDER BY id"
 CLOSED = "SELECT count(*) > 0 AND bool_and(closed_at IS NOT NULL) FROM enforcement"
-
-
-@contextmanager
-def with_api(world: Any, **settings: Any) -> Iterator[StandInRouterOsApi]:
-    """The device has an API, in its own event loop, and the NAS its access."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    def end(session: Any) -> None:
-        task = asyncio.get_running_loop().create_task(world.nas.hang_up([session]))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    stand_in = StandInRouterOsApi(world.nas.sessions, end, **settings)
-    context = stand_in.listening(ADDRESS)
-    world.do(context.__aenter__())
-    world.execute(
-        "UPDATE nas SET api_username = 'corrente', sealed_api_password = %s, api_port = %s, api_tls = false",
-        SEALER.seal(b"api password", row=nas_api_row(1)),
-        stand_in.port,
-    )
-    try:
-        yield stand_in
-    finally:
-        world.do(context.__aexit__(None, None, None))
 
 
 def test_a_device_that_refuses_disconnects_is_told_by_its_api(database):

@@ -78,6 +78,36 @@ def test_librouteros_understands_the_stand_in_under_tls_too(tmp_path):
     tell(story, tls=context)
 
 
+def lists_with_librouteros(access: Any) -> list[dict[str, Any]]:
+    """An entry made, refused the second time, given another time, and taken away; what was listed in between."""
+    api = librouteros.connect(ADDRESS, access.username, access.password, port=access.port, login_method=plain)
+    try:
+        path = api.path("ip", "firewall", "address-list")
+        number = path.add(list="walled", address="100.64.0.1", comment="ours", timeout="1h")
+        with pytest.raises(TrapError, match="failure: already have such entry"):
+            path.add(list="walled", address="100.64.0.1")
+        seen = list(path)
+        path.update(**{".id": number, "timeout": "10s"})
+        seen += list(path)
+        path.remove(number)
+        with pytest.raises(TrapError, match="no such item"):
+            path.remove(number)
+        return [*seen, *path]
+    finally:
+        api.close()
+
+
+def test_librouteros_changes_the_lists_of_the_stand_in():
+    async def story(stand_in, access):
+        first, second = await asyncio.to_thread(lists_with_librouteros, access)
+        assert (first["list"], first["address"], first["comment"]) == ("walled", "100.64.0.1", "ours")
+        # As RouterOS has it: what has a time is dynamic.
+        assert (first["dynamic"], first["timeout"], second["timeout"]) == (True, "1h", "10s")
+        assert stand_in.entries == []
+
+    tell(story)
+
+
 def visit_with_node(access: Any, *, certificate: str | None = None) -> subprocess.CompletedProcess[str]:
     """The same visit by node-routeros, where bin/install.sh has put it."""
     asked = {"host": ADDRESS, "port": access.port, "user": access.username, "password": access.password}
@@ -120,6 +150,9 @@ def test_node_routeros_understands_the_stand_in(release, is_tls, tmp_path):
         assert (found["session"]["name"], found["refused"]) == ("anna", "no such command")
         assert [one.username for one in stand_in.sessions.all()] == ["bruno", "bruno"]
         assert stand_in.logins == 1
+        assert (found["entry"]["list"], found["entry"]["comment"]) == ("slow", "ours")
+        assert found["twice"] == "failure: already have such entry"
+        assert stand_in.entries == []
 
     tell(story, tls=context if is_tls else None)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import re
 import secrets
 import ssl
 import time
@@ -22,6 +23,17 @@ from typing import Any
 from nas_drivers.simulated.session import Session, SessionTable
 
 Sentence = list[str]
+
+
+@dataclass
+class Entry:
+    """One entry of an address list; `until` by time.monotonic(), None without a timeout."""
+
+    number: str
+    list: str
+    address: str
+    comment: str = ""
+    until: float | None = None
 
 
 @dataclass
@@ -45,6 +57,13 @@ class StandInRouterOsApi:
     logins: int = 0
     clear_passwords: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    # Entries of address lists that clients made, and the next one's number; those of logins are their sessions'.
+    entries: list[Entry] = field(default_factory=list)
+    next_entry: int = 1
+    # Whether it refuses to remove what a login put into a list; nobody has seen a real router's words for it.
+    keeps_dynamic: bool = False
+    # Told of each command before it is answered; False cuts the connection there.
+    meanwhile: Callable[[str], bool] | None = None
     # Rows of other paths, such as /ppp/secret, as they are printed.
     settings: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     port: int = 0
@@ -117,6 +136,8 @@ class StandInRouterOsApi:
                 replies = [["!trap", "=message=not logged in"], ["!done"]]
             else:
                 self.commands.append(sentence[0])
+                if self.meanwhile is not None and not self.meanwhile(sentence[0]):
+                    return
                 if not await self._spoil(writer, tag):
                     return
                 replies = list(self._answer(sentence))
@@ -202,6 +223,12 @@ class StandInRouterOsApi:
                 yield from self._printed(path, sentence)
             case "/ppp/active", "remove":
                 yield from self._removed_session(_arguments(sentence)[".id"])
+            case "/ip/firewall/address-list", "add":
+                yield from self._added_entry(_arguments(sentence))
+            case "/ip/firewall/address-list", "set":
+                yield from self._set_entry(_arguments(sentence))
+            case "/ip/firewall/address-list", "remove":
+                yield from self._removed_entry(_arguments(sentence)[".id"])
             case _:
                 yield from _trap("no such command")
 
@@ -221,6 +248,8 @@ class StandInRouterOsApi:
     def _rows(self, path: str, asked: list[tuple[str, str, str]]) -> Iterator[dict[str, str]]:
         """All there are of a path, or at least those that are asked for by a subscriber's name."""
         yield from self.settings.get(path, ())
+        if path == "/ip/firewall/address-list":
+            yield from (_entry_row(entry) for entry in self._live_entries())
         names = [value.removeprefix("<pppoe-").removesuffix(">") for name, _, value in asked if name == "name"]
         for session in self.sessions.of(names[0]) if names else self.sessions.all():
             lists = session.address_lists if path == "/ip/firewall/address-list" else ()
@@ -237,6 +266,43 @@ class StandInRouterOsApi:
             if path == "/queue/simple" and session.rates.up_bps:
                 limit = f"{session.rates.up_bps}/{session.rates.down_bps or 0}"
                 yield {".id": f"*Q{session.nas_port:X}", "name": f"<pppoe-{session.username}>", "max-limit": limit}
+
+    def _live_entries(self) -> list[Entry]:
+        """Those whose time is not over; the others are forgotten."""
+        now = time.monotonic()
+        self.entries = [entry for entry in self.entries if entry.until is None or entry.until > now]
+        return self.entries
+
+    def _added_entry(self, given: dict[str, str]) -> Iterator[Sentence]:
+        wanted = (given.get("list", ""), given.get("address", ""))
+        if wanted in [(row["list"], row["address"]) for row in self._rows("/ip/firewall/address-list", [])]:
+            yield from _trap("failure: already have such entry")
+            return
+        number = f"*E{self.next_entry:X}"
+        self.next_entry += 1
+        self.entries.append(Entry(number, *wanted, given.get("comment", ""), _ends(given.get("timeout"))))
+        yield ["!done", f"=ret={number}"]
+
+    def _set_entry(self, given: dict[str, str]) -> Iterator[Sentence]:
+        found = [entry for entry in self._live_entries() if entry.number == given[".id"]]
+        for entry in found:
+            entry.until = _ends(given.get("timeout")) if "timeout" in given else entry.until
+        yield from [["!done"]] if found else _trap("no such item")
+
+    def _removed_entry(self, number: str) -> Iterator[Sentence]:
+        row = next((row for row in self._rows("/ip/firewall/address-list", []) if row[".id"] == number), None)
+        if row is None:
+            yield from _trap("no such item")
+        elif any(entry.number == number for entry in self.entries):
+            self.entries = [entry for entry in self.entries if entry.number != number]
+            yield ["!done"]
+        elif self.keeps_dynamic:
+            yield from _trap("failure: can not remove dynamic entry")
+        else:
+            for session in self.sessions.all():
+                if str(session.address) == row["address"]:
+                    session.address_lists = tuple(name for name in session.address_lists if name != row["list"])
+            yield ["!done"]
 
     def _active(self, session: Session) -> dict[str, str]:
         up_s = max(0, int(time.time() - session.started_at))
@@ -258,6 +324,28 @@ class StandInRouterOsApi:
         for session in found:
             self.end(session)
         yield from [["!done"]] if found else _trap("no such item")
+
+
+def _ends(timeout: str | None) -> float | None:
+    """When an entry ends that is given a time: `1h`, `59m30s`, `3600s`."""
+    if not timeout:
+        return None
+    units = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+    return time.monotonic() + sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([dhms])", timeout))
+
+
+def _entry_row(entry: Entry) -> dict[str, str]:
+    """As the manual prints it: an entry with a time is dynamic, and says how much of it is left."""
+    row = {".id": entry.number, "list": entry.list, "address": entry.address}
+    if entry.until is not None:
+        left_s = max(0, int(entry.until - time.monotonic() + 0.5))
+        hours, rest = divmod(left_s, 3_600)
+        row["timeout"] = "".join(
+            f"{number}{unit}" for number, unit in ((hours, "h"), (rest // 60, "m"), (rest % 60, "s")) if number
+        )
+    if entry.comment:
+        row["comment"] = entry.comment
+    return row | {"dynamic": "false" if entry.until is None else "true", "disabled": "false"}
 
 
 def _trap(words: str) -> Iterator[Sentence]:

@@ -1,9 +1,14 @@
 """RouterOS words, worked out by hand from the grammar in its manual (page RADIUS)."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from nas_drivers.policy import Attribute, BitRate, RatePair, SessionPolicy
-from nas_drivers.vendors.mikrotik import DRIVER
+from nas_drivers.vendors.mikrotik import MikrotikDriver, Options
+
+DRIVER = MikrotikDriver()
 
 
 def _pair(down_bps: int, up_bps: int) -> RatePair:
@@ -96,6 +101,39 @@ HOME = SessionPolicy(rate=FIBRE, ipv4_pool="homes")
 )
 def test_the_ladder_follows_the_list_of_the_manual(new: SessionPolicy | None, ladder: str) -> None:
     assert " ".join(method.value for method in DRIVER.change_methods(HOME, new)) == ladder
+
+
+SLOW_WALL = SessionPolicy(rate=_pair(8_000_000, 1_000_000), ipv4_pool="homes", address_lists=("walled",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "ladder"),
+    [
+        (HOME, replace(HOME, address_lists=("walled",)), "coa disconnect routeros_api"),
+        (HOME, SLOW_WALL, "coa disconnect routeros_api"),
+        # Lists are taken back by API too; a rate is not.
+        (SLOW_WALL, HOME, "coa disconnect routeros_api"),
+        (SLOW_WALL, SessionPolicy(ipv4_pool="homes"), "disconnect routeros_api"),
+        (HOME, replace(SLOW_WALL, ipv4_pool="walled"), "disconnect routeros_api"),
+        # Which lists it must leave is not known.
+        (None, SLOW_WALL, "disconnect routeros_api"),
+        (HOME, None, "disconnect routeros_api"),
+    ],
+)
+def test_where_lists_change_by_api_they_take_no_new_login(
+    old: SessionPolicy | None, new: SessionPolicy | None, ladder: str
+) -> None:
+    driver = replace(DRIVER, options=Options(lists_by_api=True))
+
+    assert " ".join(method.value for method in driver.change_methods(old, new)) == ladder
+    assert driver.live_lists() == 3600
+    assert driver.without_live_lists() == DRIVER
+
+
+@pytest.mark.parametrize("given", [{"list_entry_timeout_s": 899}, {"lists_by_api": True, "address_list_by_coa": True}])
+def test_options_that_make_no_sense_together_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"list_entry_timeout_s|not both"):
+        Options(**given)
 
 
 def test_a_coa_leaves_out_what_routeros_would_refuse_or_ignore() -> None:
