@@ -85,6 +85,19 @@ def test_a_session_that_logged_in_walled_is_let_out_without_a_drop(database):
         assert (world.session("anna"), anna.address_lists, anna.rates) == (anna, (), FULL)
 
 
+def test_where_only_the_list_differs_no_coa_goes_out(database):
+    with world_with_lists(database) as (world, stand_in, settings), working(world, settings):
+        world.execute("UPDATE profile SET rate_down_bps = %s, rate_up_bps = %s", FULL.down_bps, FULL.up_bps)
+        world.wait_until_published()
+        world.dial("anna")
+        anna = world.session("anna")
+        world.place("anna", "walled")
+        world.wait_for(CLOSED, 1)
+        assert world.execute(STATES) == [("verified", "coa", 1)]
+        assert world.execute("SELECT DISTINCT code FROM enforcement_packet") == [(0,)]
+        assert (world.session("anna"), listed(stand_in)) == (anna, [entry_of(anna)])
+
+
 def test_an_api_that_breaks_in_the_middle_leaves_it_to_a_new_login(database):
     with world_with_lists(database) as (world, stand_in, settings), working(world, settings):
         world.dial("anna")
