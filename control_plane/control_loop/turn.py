@@ -331,7 +331,6 @@ class Turns:
             for change in due
         ):
             self._ladders.refresh(connection, now, at_once=True)
-            self._ladders.refresh(connection, now, at_once=True)
         dropped: dict[int, str] = {}
         wanted: list[tuple[Change, Progress]] = []
         # The lease of one in hand is over when it could not be renewed in time; it is on its way all the same.
