@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from support.fleet import Datagram, Device
 from support.fleet_day import Book, Deed, Step, make_day
-from support.fleet_words import LANGUAGE, OFFERS, Held, must_hold
+from support.fleet_words import FASTER, LANGUAGE, OFFERS, VENDORS, Held, must_hold
 from support.packet_ledger import compare
 
 from nas_drivers.simulated import codec, wire
@@ -72,6 +72,25 @@ def test_a_row_without_its_change_or_its_reason_explains_nothing() -> None:
 
 def test_another_answer_than_the_device_gave_is_found() -> None:
     assert len(compare([device()], [SENT, (*CAME[:7], 401, *CAME[8:])]).unsaid) == 1
+
+
+def test_the_fleet_is_ten_devices_of_ten_vendors() -> None:
+    assert len(VENDORS) == len(set(VENDORS)) == 10
+
+
+@pytest.mark.parametrize(
+    ("vendor", "held"),
+    [
+        ("cisco_iosxr", Held(300_000_000, 30_000_000, policy_up="business-in", policy_down="business-out")),
+        ("huawei", Held(600_000_000, 30_000_000)),
+        ("nokia_sros", Held(600_000_000, 30_000_000, policy_up="business", policy_down="business")),
+        ("ericsson", Held(600_000_000, 30_000_000)),
+    ],
+)
+def test_a_rate_that_was_raised_is_the_rate_where_rates_are_told_and_not_where_names_are(
+    vendor: str, held: Held
+) -> None:
+    assert must_hold(vendor, FASTER) == held
 
 
 @pytest.mark.parametrize("vendor", LANGUAGE)

@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from support.edge_process import running_edge, wait_until
 from support.enforcement_world import PATIENT, give_to_freeradius
 from support.fleet_day import Deed, Step
-from support.fleet_words import BY_FILTER, FASTER, OFFERS, READ_BY_API, Held, Offer, held_of
+from support.fleet_words import BY_FILTER, BY_RATE, FASTER, OFFERS, READ_BY_API, Held, Offer, held_of
 from support.own_postgres import own_postgres, start_again
 from support.radius_server import KEY, NAS_SECRET, SEALER, prepared_server
 from support.routeros_api_stand_in import StandInRouterOsApi
@@ -327,12 +327,14 @@ _STATEMENTS = {
     Deed.UNBLOCK: (_LIFT.format("maria", "admin"),),
     Deed.END: ("UPDATE contract SET status = 'ended', ends_on = current_date WHERE id = ANY (%(them)s)",),
     Deed.RETURN: ("UPDATE contract SET status = 'active', ends_on = NULL WHERE id = ANY (%(them)s)",),
-    Deed.FASTER: ("UPDATE profile SET rate_down_bps = %(rate)s WHERE name = 'Business'",),
+    Deed.FASTER: (
+        "UPDATE profile SET rate_down_bps = %(rate)s WHERE name LIKE 'Business%%' AND rate_down_bps IS NOT NULL",
+    ),
 }
 
 
 def add_isp(connection: psycopg.Connection[Any], devices: list[Device], count: int) -> None:
-    """What is offered, on devices that take rates and on those that take a filter's name, and to whom it is sold."""
+    """What is offered, on devices that take rates and names, and on those that take rates or a filter's name alone, and to whom it is sold."""
     connection.execute("SELECT make_month((now() + make_interval(months => m))::date) FROM generate_series(-1, 1) AS m")
     for one in devices:
         connection.execute(
@@ -347,13 +349,15 @@ def add_isp(connection: psycopg.Connection[Any], devices: list[Device], count: i
         "JOIN profile w ON w.name = replace(s.name, 'Slow', 'Walled') WHERE f.name LIKE 'Home%' OR f.name LIKE 'Business%'"
     )
     connection.execute("INSERT INTO quota_step (plan_id, percent, action) SELECT id, 100, 'throttle' FROM plan")
-    filtered = [n for one in devices if one.vendor in BY_FILTER for n in one.subscribers]
+    filtered, rated = (
+        [n for one in devices if one.vendor in kind for n in one.subscribers] for kind in (BY_FILTER, BY_RATE)
+    )
     connection.execute("INSERT INTO customer (name) SELECT 'customer ' || n FROM generate_series(1, %s) n", (count,))
     connection.execute(
         "INSERT INTO contract (customer_id, plan_id, status) SELECT n, p.id, 'active' FROM generate_series(1, %s) n "
         "JOIN plan p ON p.name = (CASE WHEN n %% 3 = 0 THEN 'Business' ELSE 'Home' END) || "
-        "(CASE WHEN n = ANY (%s) THEN ' by filter' ELSE '' END) ORDER BY n",
-        (count, filtered),
+        "(CASE WHEN n = ANY (%s) THEN ' by filter' WHEN n = ANY (%s) THEN ' by rate' ELSE '' END) ORDER BY n",
+        (count, filtered, rated),
     )
     connection.cursor().executemany(
         "INSERT INTO subscriber_account (id, contract_id, username, sealed_secret) OVERRIDING SYSTEM VALUE "
@@ -365,8 +369,10 @@ def add_isp(connection: psycopg.Connection[Any], devices: list[Device], count: i
 
 def _add_profile(connection: psycopg.Connection[Any], name: str, offer: Offer) -> None:
     lists = [offer.address_list] if offer.address_list else []
+    rated = (offer.down_bps, offer.up_bps)
     for its_name, rates, policy, a_filter, its_lists in (
-        (name, (offer.down_bps, offer.up_bps), offer.word, None, lists),
+        (name, rated, offer.word, None, lists),
+        (f"{name} by rate", rated, None, None, []),
         (f"{name} by filter", (None, None), None, offer.word, []),
     ):
         connection.execute(

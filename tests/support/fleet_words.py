@@ -7,7 +7,6 @@ was sent, nor what a driver would say. `held_of` reads what a simulated device h
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import cycle, islice
 from types import MappingProxyType
 
 from nas_drivers.simulated.session import Session
@@ -73,12 +72,19 @@ LANGUAGE = MappingProxyType(
         "vyos": Words(by_rate=True),
         "cisco_iosxe": Words(up="{}-in", down="{}-out"),
         "juniper_mx": Words(service="{}"),
+        "cisco_iosxr": Words(up="{}-in", down="{}-out"),
+        "huawei": Words(by_rate=True),
+        # An SLA profile is one for both directions, and rates stand over what it has.
+        "nokia_sros": Words(by_rate=True, up="{}", down="{}"),
+        "ericsson": Words(by_rate=True),
     }
 )
-# A device of each; of the first ones two while there are fewer than ten.
-VENDORS = tuple(islice(cycle(LANGUAGE), max(10, len(LANGUAGE))))
+# A device of each. Left out are the two vendors on which every change is a new login: edgerouter and zte.
+VENDORS = tuple(LANGUAGE)
 # It can be told no rate, and has none ready: its profiles have a filter and nothing else.
 BY_FILTER = frozenset({"generic"})
+# Its QoS policies change by name at a new login alone: they are the default subscriber's, and its profiles have rates and no name.
+BY_RATE = frozenset({"ericsson"})
 # Here the worker has the API of the router, and reads from it what a session runs at.
 READ_BY_API = frozenset({"mikrotik"})
 # A device of these acknowledges a few changes and does nothing. Its next accounting record names the old Class, or the router
@@ -86,7 +92,7 @@ READ_BY_API = frozenset({"mikrotik"})
 FOUND_OUT = frozenset({"mikrotik", "accel_ppp", "generic", "vyos"})
 # The same on a device that takes no new Class by CoA and is not read: its accounting looks as it would have looked. Corrente
 # says of such a change that it was taken on trust (`unverifiable`), and nobody can say more.
-TAKEN_ON_TRUST = frozenset({"cisco_iosxe"})
+TAKEN_ON_TRUST = frozenset({"cisco_iosxe", "juniper_mx", "cisco_iosxr", "huawei", "nokia_sros", "ericsson"})
 
 
 def must_hold(vendor: str, offer: Offer) -> Held:
