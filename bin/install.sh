@@ -17,7 +17,8 @@ policies_placed=
 # kernel of their own, for the machine's may have no PPP.
 packages_run=(python3 python3-venv freeradius freeradius-python3 postgresql-15 iproute2 procps)
 packages_test=("${packages_run[@]}" freeradius-utils freeradius-postgresql git tshark openssh-server frr
-    hostapd wpasupplicant nftables charon-systemd strongswan-swanctl libcharon-extra-plugins)
+    hostapd wpasupplicant nftables charon-systemd strongswan-swanctl libcharon-extra-plugins libcharon-extauth-plugins
+    libstrongswan-standard-plugins)
 # Debian has that kernel for PCs alone; the test says so elsewhere.
 [ "$(uname -m)" != x86_64 ] || packages_test+=(user-mode-linux kmod ppp pppoe)
 # Package to service: what would start by itself at the next boot, with its stock configuration.
