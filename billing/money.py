@@ -150,14 +150,24 @@ def split(whole: Money, weights: Sequence[Exact]) -> tuple[Money, ...]:
         )
     ratios = [Fraction(weight) for weight in weights]
     sum_of_weights = sum(ratios)
-    exact = [abs(whole.minor) * ratio / sum_of_weights for ratio in ratios]
-    parts = [int(one) for one in exact]
-    missing = abs(whole.minor) - sum(parts)
+    parts = spread(
+        Money(abs(whole.minor), whole.currency), [abs(whole.minor) * ratio / sum_of_weights for ratio in ratios]
+    )
+    return parts if whole.minor >= 0 else tuple(-part for part in parts)
+
+
+def spread(whole: Money, exact: Sequence[Fraction]) -> tuple[Money, ...]:
+    """Whole units that add up to an amount and lie within one unit of their exact shares, which add up to it nearly.
+
+    Largest remainder, ties to the first; shares may be below zero.
+    """
+    parts = [share.numerator // share.denominator for share in exact]
+    missing = whole.minor - sum(parts)
+    assert 0 <= missing <= len(parts), f"{whole} is not near the sum of {len(parts)} shares"
     by_remainder = sorted(range(len(parts)), key=lambda index: (parts[index] - exact[index], index))
     for index in by_remainder[:missing]:
         parts[index] += 1
-    sign = -1 if whole.minor < 0 else 1
-    return tuple(Money(sign * part, whole.currency) for part in parts)
+    return tuple(Money(part, whole.currency) for part in parts)
 
 
 def instalments(whole: Money, count: int) -> tuple[Money, ...]:

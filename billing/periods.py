@@ -90,13 +90,6 @@ class Cycle:
             k -= 1
         return Period(self.boundary(k), self.boundary(k + 1))
 
-    def periods_from(self, day: date) -> Iterator[Period]:
-        """The aligned periods from the one that holds a day, without end."""
-        period = self.period_of(day)
-        while True:
-            yield period
-            period = self.period_of(period.end)
-
     def units(self, part: Period, basis: Basis) -> tuple[int, int]:
         """How much of its aligned period a part is: (units of it, units of the whole).
 

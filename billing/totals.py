@@ -23,7 +23,7 @@ from fractions import Fraction
 from typing import Final
 
 from billing.errors import BillingError
-from billing.money import Money, round_half_away, settle, total, zero
+from billing.money import Money, round_half_away, settle, spread, total, zero
 
 PRICE_PLACES: Final = 8
 
@@ -140,20 +140,6 @@ def stamp_duty_for(lines: Sequence[Line], *, above: Money, duty: Money) -> Money
     """
     bearing = total((line.net for line in lines if line.treatment.bears_stamp), duty.currency)
     return duty if above < bearing else zero(duty.currency)
-
-
-def spread(whole: Money, exact: Sequence[Fraction]) -> tuple[Money, ...]:
-    """Whole units that add up to an amount and lie within one unit of their exact shares, which add up to it nearly.
-
-    Largest remainder, ties to the first; shares may be below zero.
-    """
-    parts = [share.numerator // share.denominator for share in exact]
-    missing = whole.minor - sum(parts)
-    assert 0 <= missing <= len(parts), f"{whole} is not near the sum of {len(parts)} shares"
-    by_remainder = sorted(range(len(parts)), key=lambda index: (parts[index] - exact[index], index))
-    for index in by_remainder[:missing]:
-        parts[index] += 1
-    return tuple(Money(part, whole.currency) for part in parts)
 
 
 def _priced(draft: LineDraft) -> LineDraft:
