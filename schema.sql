@@ -569,21 +569,6 @@ COMMENT ON TABLE attachment IS 'Files of a customer or a contract, 20 MB at most
 CREATE INDEX attachment_customer ON attachment (customer_id);
 CREATE TRIGGER attachment_never_changes BEFORE UPDATE ON attachment FOR EACH ROW EXECUTE FUNCTION refuse_change('Add the new file and take the old one away.');
 
-DO $$
-DECLARE
-    kept text[];
-BEGIN
-    FOREACH kept SLICE 1 IN ARRAY ARRAY[['issuer', 'id', ''], ['tax_identifier', 'customer_id,scheme', ''], ['address', 'id', ''], ['attachment', 'id', '']] LOOP
-        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
-            kept[1] || '_money_insert', kept[1], kept[2], kept[3]);
-        EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
-            kept[1] || '_money_update', kept[1], kept[2], kept[3]);
-        EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
-            kept[1] || '_money_delete', kept[1], kept[2], kept[3]);
-    END LOOP;
-END
-$$;
-
 -- ---------------------------------------------------------------------------------------------------------------
 -- Tax, as dated data
 -- ---------------------------------------------------------------------------------------------------------------
@@ -731,23 +716,6 @@ CREATE TABLE promotion (
 );
 COMMENT ON TABLE promotion IS 'A rule that makes discounts on contracts. Each contract holds its copy: a later edit changes nothing agreed.';
 COMMENT ON COLUMN promotion.months IS 'How long each contract has it, from the day it gets it; NULL: as long as the contract.';
-
-DO $$
-DECLARE
-    kept text[];
-BEGIN
-    FOREACH kept SLICE 1 IN ARRAY ARRAY[['tax_code', 'id', ''], ['tax_rate', 'tax_code_id,during', ''], ['stamp_duty', 'country,during', ''], ['fiscal_position', 'id', ''],
-        ['fiscal_position_tax', 'fiscal_position_id,from_tax_code_id', ''], ['exemption', 'id', ''], ['product', 'id', ''], ['price', 'id', ''], ['early_exit_cost', 'product_id,currency,from_month', ''],
-        ['promotion', 'id', '']] LOOP
-        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
-            kept[1] || '_money_insert', kept[1], kept[2], kept[3]);
-        EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
-            kept[1] || '_money_update', kept[1], kept[2], kept[3]);
-        EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
-            kept[1] || '_money_delete', kept[1], kept[2], kept[3]);
-    END LOOP;
-END
-$$;
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- What a contract agreed
@@ -950,21 +918,6 @@ $$;
 COMMENT ON FUNCTION tell_contract() IS 'One statement, one insert of the events of the contracts that it made or whose status it changed.';
 CREATE TRIGGER contract_told_insert AFTER INSERT ON contract REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION tell_contract();
 CREATE TRIGGER contract_told_update AFTER UPDATE ON contract REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION tell_contract();
-
-DO $$
-DECLARE
-    kept text[];
-BEGIN
-    FOREACH kept SLICE 1 IN ARRAY ARRAY[['contract_terms', 'contract_id', ''], ['contract_item', 'id', ''], ['instalment', 'item_id,number', ''], ['discount', 'id', ''], ['billing_stop', 'id', 'settled_through']] LOOP
-        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
-            kept[1] || '_money_insert', kept[1], kept[2], kept[3]);
-        EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
-            kept[1] || '_money_update', kept[1], kept[2], kept[3]);
-        EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
-            kept[1] || '_money_delete', kept[1], kept[2], kept[3]);
-    END LOOP;
-END
-$$;
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- The ledger
@@ -1489,11 +1442,17 @@ COMMENT ON COLUMN billing_position.billed_through IS 'First day that is not bill
 COMMENT ON COLUMN billing_position.due_on IS 'When a run finds the next part of it; NULL: all its time is billed.';
 CREATE INDEX billing_position_due ON billing_position (due_on) WHERE due_on IS NOT NULL;
 
+-- Money: every write is signed and kept (migrations made the same, group by group).
 DO $$
 DECLARE
     kept text[];
 BEGIN
-    FOREACH kept SLICE 1 IN ARRAY ARRAY[['ledger_account', 'id', ''], ['fiscal_period', 'issuer_id,during', ''], ['billing_run', 'id', ''], ['document_register', 'id', '']] LOOP
+    FOREACH kept SLICE 1 IN ARRAY ARRAY[['issuer', 'id', ''], ['tax_identifier', 'customer_id,scheme', ''], ['address', 'id', ''], ['attachment', 'id', ''],
+        ['tax_code', 'id', ''], ['tax_rate', 'tax_code_id,during', ''], ['stamp_duty', 'country,during', ''], ['fiscal_position', 'id', ''],
+        ['fiscal_position_tax', 'fiscal_position_id,from_tax_code_id', ''], ['exemption', 'id', ''], ['product', 'id', ''], ['price', 'id', ''],
+        ['early_exit_cost', 'product_id,currency,from_month', ''], ['promotion', 'id', ''], ['contract_terms', 'contract_id', ''], ['contract_item', 'id', ''],
+        ['instalment', 'item_id,number', ''], ['discount', 'id', ''], ['billing_stop', 'id', 'settled_through'], ['ledger_account', 'id', ''],
+        ['fiscal_period', 'issuer_id,during', ''], ['billing_run', 'id', ''], ['document_register', 'id', '']] LOOP
         EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
             kept[1] || '_money_insert', kept[1], kept[2], kept[3]);
         EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
