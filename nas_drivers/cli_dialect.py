@@ -9,6 +9,7 @@ Next: device_setup.py
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
@@ -77,11 +78,16 @@ class CliDialect(Protocol):
 
 @runtime_checkable
 class CliDetail(Protocol):
-    """What a dialect can besides, where show_session does not tell what a session runs under: one more look tells."""
+    """What a dialect can besides, where show_session does not tell what a session runs under: one more look tells.
 
+    Found by isinstance; a dialect that can names it as its base, so that mypy finds a misspelt method.
+    """
+
+    @abstractmethod
     def show_detail(self, found: DeviceSession) -> str:
         """The command that shows one session, as show_session told of it, with its policy. Raises: CliWordError."""
 
+    @abstractmethod
     def read_detail(self, output: str, found: DeviceSession) -> DeviceSession:
         """The same session with its rates or the names of its policies. Raises: CliOutputError for what shows no session."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -108,9 +109,11 @@ class NasDriver(Protocol):
 class JudgesSessions(Protocol):
     """What a driver can besides, whose command line shows the policy of a session in the vendor's own words.
 
-    The sessions of the others are judged by their rates, to the kilobit.
+    The sessions of the others are judged by their rates, to the kilobit. It is found by isinstance: a driver that can names this
+    as its base, so that a misspelt method is no driver (mypy, and Python when it is made) and not one that can't.
     """
 
+    @abstractmethod
     def runs_under(self, found: DeviceSession, new: SessionPolicy, *, old: SessionPolicy | None) -> bool | None:
         """Whether a session, as its command line shows it, runs under `new`; None when that can't be told.
 
@@ -122,12 +125,14 @@ class JudgesSessions(Protocol):
 class ChangesListsByApi(Protocol):
     """What a driver can besides, whose devices move a live session to other address lists by their API, beside a CoA or without one.
 
-    Its ladders count on it: for a NAS without an API access ask `without_live_lists()`.
+    Its ladders count on it: for a NAS without an API access ask `without_live_lists()`. A base, as JudgesSessions is.
     """
 
+    @abstractmethod
     def live_lists(self) -> int | None:
         """How long an entry stands unless it is renewed; None when this installation has it switched off. Units: seconds."""
 
+    @abstractmethod
     def without_live_lists(self) -> NasDriver:
         """The same, with it switched off."""
 

@@ -156,6 +156,12 @@ class SimulatedNas:
         """Where it listens for CoA; with an option of 0 known once it has started."""
         return self._listener.port
 
+    def listen_on(self, port: int) -> None:
+        """Listen for CoA on another port from now on; OSError, and deaf, when somebody else has it."""
+        self._listener.close()
+        self._listener.port = port
+        self._listener.open()
+
     @property
     def waiting(self) -> int:
         """Requests that have no answer yet."""

@@ -159,10 +159,16 @@ class _Device:
     source: str | None
     pace: Pace
     identifiers: IdentifierPool = field(default_factory=IdentifierPool)
+    first: deque[_Exchange] = field(default_factory=deque)
     waiting: deque[_Exchange] = field(default_factory=deque)
     on_way: dict[tuple[int, int], _Exchange] = field(default_factory=dict)
     heard_at: float = 0.0
     wake: asyncio.TimerHandle | None = None
+
+    @property
+    def queue(self) -> deque[_Exchange]:
+        """Whose turn it is: what goes first, then what only waits."""
+        return self.first or self.waiting
 
 
 class ChangeSender:
@@ -190,8 +196,9 @@ class ChangeSender:
         *,
         on_packet: OnPacket,
         may_leave: Callable[[], bool] = lambda: True,
+        first: bool = False,
     ) -> Outcome:
-        """Ask, again and again within RFC 5080's limits, and return what became of it.
+        """Ask, again and again within RFC 5080's limits, and return what became of it. `first`: before all that waits for this NAS without it.
 
         `on_packet` is called in the loop's thread, right after each send and before the outcome of an accepted answer;
         `may_leave` right before each send: when it says no, nothing leaves any more and the request is given up.
@@ -201,8 +208,8 @@ class ChangeSender:
         Raises: UnsendableError for what can't be written, TooManyWaitingError.
         """
         device = self._device(target)
-        if len(device.waiting) >= MAX_WAITING:
-            raise TooManyWaitingError(f"NAS {target.nas_id}: {len(device.waiting)} changes wait already")
+        if len(device.waiting) + len(device.first) >= MAX_WAITING:
+            raise TooManyWaitingError(f"NAS {target.nas_id}: {MAX_WAITING} changes wait already")
         exchange = _Exchange(
             target=target,
             code=int(request.code),
@@ -212,7 +219,7 @@ class ChangeSender:
             waits=self._patience.waits(self._chance),
             may_leave=may_leave,
         )
-        device.waiting.append(exchange)
+        (device.first if first else device.waiting).append(exchange)
         self._pump(device)
         try:
             return await exchange.outcome
@@ -224,7 +231,7 @@ class ChangeSender:
         for device in self._devices.values():
             if device.wake is not None:
                 device.wake.cancel()
-            for exchange in (*device.waiting, *device.on_way.values()):
+            for exchange in (*device.first, *device.waiting, *device.on_way.values()):
                 _settle(exchange, Unanswered(exchange.sends, problem="the sender was closed"))
         for ports in self._ports.values():
             for port in ports:
@@ -247,10 +254,10 @@ class ChangeSender:
             device.wake.cancel()
             device.wake = None
         now = asyncio.get_running_loop().time()
-        while device.waiting:
-            exchange = device.waiting[0]
+        while queue := device.queue:
+            exchange = queue[0]
             if exchange.outcome.done():
-                device.waiting.popleft()
+                queue.popleft()
                 continue
             if len(device.on_way) >= exchange.target.window:
                 return
@@ -275,7 +282,7 @@ class ChangeSender:
                 where = device.source or "any address"
                 _settle(exchange, Unanswered(0, problem=f"no port of {where} can be opened: {error.strerror}"))
                 return 0.0
-        device.waiting.popleft()
+        device.queue.popleft()
         device.pace.take(now)
         device.on_way[pair] = exchange
         exchange.pair, exchange.port, exchange.first_sent = pair, ports[pair[0]], now
@@ -332,7 +339,7 @@ class ChangeSender:
         _settle(exchange, Unanswered(exchange.sends))
         if device.heard_at < exchange.first_sent:
             # It answers nobody: what waits would only wait in vain, sixteen at a time.
-            for waiting in device.waiting:
+            for waiting in (*device.first, *device.waiting):
                 _settle(waiting, Unanswered(0, problem="the NAS answers no request"))
 
     def _hear(self, raw: bytes, peer: Peer, source: str | None, number: int) -> None:

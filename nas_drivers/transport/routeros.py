@@ -8,7 +8,7 @@ Blocking. Connections are kept by the process and shared by all who ask the same
 own; after any error but a refusal the next one has another connection.
 
 Source: RouterOS manual, page API.
-Next: ../routeros_output.py
+Next: ../families/routeros_output.py
 """
 
 from __future__ import annotations
@@ -17,9 +17,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from nas_drivers.device_session import DeviceSession
-from nas_drivers.routeros_lists import ListChange, ListEntry, entry_comment, list_plan, read_entries, what_is_wrong
-from nas_drivers.routeros_output import Row, read_session_id, read_sessions
-from nas_drivers.routeros_setup import RouterOsSetup, read_setup
+from nas_drivers.families.routeros_lists import (
+    ListChange,
+    ListEntry,
+    entry_comment,
+    list_plan,
+    read_entries,
+    what_is_wrong,
+)
+from nas_drivers.families.routeros_output import Row, read_session_id, read_sessions
+from nas_drivers.families.routeros_setup import RouterOsSetup, read_setup
 from nas_drivers.transport.routeros_access import ApiAccess, RouterOsError, RouterOsRefusedError, name_of
 from nas_drivers.transport.routeros_pool import CONNECTIONS, RouterOsPool, Visit
 

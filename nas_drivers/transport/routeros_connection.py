@@ -26,7 +26,7 @@ from routeros_api.api_socket import set_keepalive
 from routeros_api.base_api import decode_length, encode_length
 from routeros_api.exceptions import RouterOsApiCommunicationError, RouterOsApiError
 
-from nas_drivers.routeros_output import Row
+from nas_drivers.families.routeros_output import Row
 from nas_drivers.transport.routeros_access import (
     ApiAccess,
     LoginWay,

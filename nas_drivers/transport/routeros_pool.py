@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from nas_drivers.routeros_output import Row
+from nas_drivers.families.routeros_output import Row
 from nas_drivers.transport.routeros_access import (
     DEFAULT_TIMEOUT_S,
     ApiAccess,

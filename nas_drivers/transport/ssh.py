@@ -26,7 +26,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Final
@@ -38,10 +37,8 @@ from netmiko.ssh_dispatcher import CLASS_MAPPER
 from nas_drivers.cli_dialect import CliStep
 from nas_drivers.errors import NasError
 from nas_drivers.transport.screen import answer_of, asks, is_pager, last_line, prompt_pattern, without_prompt
+from nas_drivers.transport.ssh_access import DEFAULT_TIMEOUT_S, SSH_PORT, SshAccess
 
-SSH_PORT: Final = 22
-# A login takes seconds on many a device, a list of 10,000 sessions too.
-DEFAULT_TIMEOUT_S: Final = 30.0
 # A list of 10,000 sessions has about 2 million characters; what has more is no list.
 _SHOWN_MAX: Final = 32_000_000
 _POLL_S: Final = 0.02
@@ -82,22 +79,6 @@ class SshHostKeyError(SshError):
 
 class _OverError(Exception):
     """The call's time is over, or the device shows more than anything has to show."""
-
-
-@dataclass(frozen=True, slots=True)
-class SshAccess:
-    """How the command line of one device is reached. `host_key` is the only one to trust, as it stands in known_hosts;
-    `device_type` is netmiko's name; `nas_name` what messages call it, else its number. Units: seconds."""
-
-    nas_id: int
-    address: str
-    username: str
-    password: str = field(repr=False)
-    host_key: str
-    device_type: str
-    port: int = SSH_PORT
-    timeout_s: float = DEFAULT_TIMEOUT_S
-    nas_name: str = ""
 
 
 def fingerprint_of(host_key: str) -> str:

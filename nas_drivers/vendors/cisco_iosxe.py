@@ -18,13 +18,13 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from nas_drivers import cisco
 from nas_drivers.changes import class_attribute, difference
-from nas_drivers.cisco_output import read_policy_maps, told_names
 from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word
 from nas_drivers.device_session import DeviceSession, holds_names, ipv4_of, up_of
 from nas_drivers.device_setup import DeviceSetup
-from nas_drivers.driver import NasDriver
+from nas_drivers.driver import JudgesSessions, NasDriver
+from nas_drivers.families import cisco
+from nas_drivers.families.cisco_output import read_policy_maps, told_names
 from nas_drivers.inspection import Inspection
 from nas_drivers.inspections.cisco_iosxe import INSPECTION
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
@@ -73,7 +73,7 @@ class Options:
     class_by_coa: bool = False
 
     def __post_init__(self) -> None:
-        """Raises: ValueError for a suffix that no command line takes."""
+        """Raises: ValueError for a suffix that no command line takes, and for two that are the same."""
         cisco.check_suffixes(self.in_suffix, self.out_suffix)
 
 
@@ -119,7 +119,7 @@ class CiscoIosXeCli:
 
 
 @dataclass(frozen=True, slots=True)
-class CiscoIosXeDriver:
+class CiscoIosXeDriver(JudgesSessions):
     """ASR 1000, CSR 1000V and Catalyst 8000 as PPPoE access concentrator."""
 
     options: Options = Options()

@@ -9,7 +9,7 @@ Live it is trusted with the rates and the QoS profile; what else a CoA may chang
 Source: NetEngine 8000 F1A V800R012C10, "HW-Input-Peak-Information-Rate (3)", "HW-QOS-Profile-Name (31)", `radius-server coa update
 username`, `radius-server authorization error-reply`; NE40E V800R012C10 Configuration Guide - User Access, "Configuring RADIUS Dynamic
 Authorization"; Huawei ETC0001084741 (PIR); docs/drivers/huawei.md.
-Next: ../huawei_cli.py
+Next: ../families/huawei_cli.py
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from nas_drivers.changes import (
 from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_session import DeviceSession, is_same_rate
 from nas_drivers.device_setup import DeviceSetup
-from nas_drivers.driver import NasDriver
-from nas_drivers.huawei_cli import HuaweiCli
+from nas_drivers.driver import JudgesSessions, NasDriver
+from nas_drivers.families.huawei_cli import HuaweiCli
 from nas_drivers.inspection import Inspection
 from nas_drivers.inspections.huawei import INSPECTION
 from nas_drivers.login import cannot_be_told, given_attributes
@@ -69,7 +69,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class HuaweiDriver:
+class HuaweiDriver(JudgesSessions):
     """VRP 8 as PPPoE access concentrator."""
 
     options: Options = Options()

@@ -16,15 +16,15 @@ Next: ../dictionaries/canonical.py
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from nas_drivers.changes import class_attribute, difference, framed_address, name_and_session
-from nas_drivers.cli_dialect import CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
-from nas_drivers.device_session import DeviceSession, holds_service, ipv4_of, mac_of
+from nas_drivers.cli_dialect import CliDialect, is_cli_word
+from nas_drivers.device_session import DeviceSession, holds_service
 from nas_drivers.device_setup import DeviceSetup
-from nas_drivers.driver import NasDriver
+from nas_drivers.driver import JudgesSessions, NasDriver
+from nas_drivers.families.junos_cli import JuniperMxCli
 from nas_drivers.inspection import Inspection
 from nas_drivers.inspections.juniper_mx import INSPECTION
 from nas_drivers.login import cannot_be_told, given_attributes
@@ -37,6 +37,7 @@ _FILTER: Final = "ERX-Ingress-Policy-Name"
 _IPV6_FILTER: Final = "ERX-IPv6-Ingress-Policy-Name"
 _BY_COA: Final = frozenset({_ACTIVATE, _FILTER, _IPV6_FILTER})
 _NAME: Final = "corrente"
+_CLI: Final = JuniperMxCli()
 _UNIT: Final = 'pp0 unit "$junos-interface-unit"'
 _READY: Final = ": give the profile a device policy, the name of a service"
 # 50 ms at the rate, and never less than ten packets.
@@ -44,16 +45,6 @@ _BURST_PARTS: Final = 20
 _SMALLEST_BURST_OCTETS: Final = 15_000
 # Minutes; Junos takes no shorter interval.
 _SHORTEST_INTERIM: Final = 10
-_REFUSAL: Final = re.compile(
-    r"^[ \t]*((?:syntax error|unknown command|error:|missing argument|invalid|permission denied|\S.* is ambiguous).*)$",
-    re.MULTILINE | re.IGNORECASE,
-)
-_NONE: Final = re.compile(r"^[ \t]*Total subscribers: 0\b", re.MULTILINE | re.IGNORECASE)
-_BLOCK: Final = re.compile(r"^Type: \S+[ \t]*$", re.MULTILINE)
-_FIELD: Final = re.compile(
-    r"^(User Name|IP Address|MAC Address|Interface|Radius Accounting ID|Session ID): (\S+)[ \t]*$", re.MULTILINE
-)
-_SERVICE: Final = re.compile(r"^[ \t]+Service Session Name: (\S+)[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,52 +67,14 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class JuniperMxCli:
-    """Its operational commands. A session's own number is what ends that one alone."""
-
-    device_type: str = "juniper_junos"
-
-    def show_session(self, identity: SessionIdentity) -> str | None:
-        """With everything: the short table has no session ids."""
-        return f"show subscribers user-name {cli_word(identity.username, what='username')} extensive"
-
-    def show_all(self) -> str | None:
-        """With everything: the short table has no session ids."""
-        return "show subscribers extensive"
-
-    def read_sessions(self, output: str) -> tuple[DeviceSession, ...]:
-        """One for each block that has a name: the VLANs below are subscribers to Junos too."""
-        starts = [found.start() for found in _BLOCK.finditer(output)]
-        if not starts:
-            if _NONE.search(output) and self.refused(output) is None:
-                return ()
-            raise CliOutputError(f"not a list of subscribers: {output[:200]!r}")
-        blocks = [output[start:end] for start, end in zip(starts, [*starts[1:], len(output)], strict=True)]
-        return tuple(one for one in (_session(block) for block in blocks) if one.username)
-
-    def clear_session(self, identity: SessionIdentity, found: DeviceSession | None) -> tuple[CliStep, ...]:
-        """By its number; before that is known by name."""
-        if found is not None:
-            key = f"session-id {cli_word(found.local_name, what='session number')}"
-        else:
-            key = f"username {cli_word(identity.username, what='username')}"
-        return (CliStep(f"clear network-access aaa subscriber {key}", question=r"\[yes,no\]", answer="yes"),)
-
-    def refused(self, output: str) -> str | None:
-        """A syntax error, an unknown command, missing rights."""
-        found = _REFUSAL.search(output)
-        return None if found is None else found[1].strip()
-
-
-@dataclass(frozen=True, slots=True)
-class JuniperMxDriver:
+class JuniperMxDriver(JudgesSessions):
     """MX series as broadband edge, with dynamic PPPoE interfaces."""
 
     options: Options = Options()
     vendor: str = "juniper_mx"
     default_coa_port: int = 3799
     inspection: Inspection = INSPECTION
-    cli: CliDialect | None = JuniperMxCli()
+    cli: CliDialect | None = _CLI
 
     def login_attributes(self, policy: SessionPolicy) -> tuple[Attribute, ...]:
         """The service, the filters for what the subscriber sends, the pools."""
@@ -235,21 +188,6 @@ class JuniperMxDriver:
         up, down = policy.rate.up.bps, policy.rate.down.bps
         first, second = (up, down) if self.options.rate_order == "up_down" else (down, up)
         return f"{self.options.rate_service}({first},{second})"
-
-
-def _session(block: str) -> DeviceSession:
-    """The first of each field: what stands further down, indented, is of its services."""
-    fields: dict[str, str] = {}
-    for name, value in _FIELD.findall(block):
-        fields.setdefault(name, value)
-    return DeviceSession(
-        acct_session_id=fields.get("Radius Accounting ID", ""),
-        username=fields.get("User Name", ""),
-        framed_ipv4=ipv4_of(fields.get("IP Address")),
-        mac=mac_of(fields.get("MAC Address", "")),
-        local_name=fields.get("Session ID", ""),
-        policies=tuple(_SERVICE.findall(block)),
-    )
 
 
 def _pppoe(*, has_filters: bool) -> list[str]:

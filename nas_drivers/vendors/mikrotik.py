@@ -27,7 +27,7 @@ from nas_drivers.changes import (
 )
 from nas_drivers.cli_dialect import CliDialect
 from nas_drivers.device_setup import DeviceSetup
-from nas_drivers.driver import NasDriver
+from nas_drivers.driver import ChangesListsByApi, NasDriver
 from nas_drivers.inspection import Inspection
 from nas_drivers.login import given_attributes
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
@@ -75,7 +75,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class MikrotikDriver:
+class MikrotikDriver(ChangesListsByApi):
     """RouterOS 6 and 7 as PPPoE access concentrator. Its command line is not used: its API ends sessions."""
 
     options: Options = Options()

@@ -31,7 +31,7 @@ from nas_drivers.changes import (
 from nas_drivers.cli_dialect import WORD_RULE, CliDialect, CliOutputError, CliStep, cli_word, is_cli_word
 from nas_drivers.device_session import DeviceSession, holds_names, mac_of
 from nas_drivers.device_setup import DeviceSetup
-from nas_drivers.driver import NasDriver
+from nas_drivers.driver import JudgesSessions, NasDriver
 from nas_drivers.inspection import Inspection
 from nas_drivers.login import cannot_be_told, given_attributes
 from nas_drivers.policy import Attribute, BitRate, Method, SessionIdentity, SessionPolicy
@@ -123,7 +123,7 @@ class NokiaCli:
 
 
 @dataclass(frozen=True, slots=True)
-class NokiaDriver:
+class NokiaDriver(JudgesSessions):
     """SR OS with enhanced subscriber management and direct maps of profile names."""
 
     options: Options = Options()

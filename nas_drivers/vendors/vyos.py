@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Final
 
-from nas_drivers import accel_ppp
 from nas_drivers.changes import ladder_for
 from nas_drivers.cli_dialect import CliDialect, CliStep, cli_word
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.device_setup import DeviceSetup
 from nas_drivers.driver import NasDriver
+from nas_drivers.families import accel_ppp
 from nas_drivers.inspection import Inspection
 from nas_drivers.inspections.vyos import INSPECTION
 from nas_drivers.policy import Attribute, Method, SessionIdentity, SessionPolicy

@@ -16,7 +16,7 @@ from nas_drivers.cli_dialect import CliDetail
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.driver import driver_for, vendor_names
 from nas_drivers.errors import NasError
-from nas_drivers.routeros_output import read_limit, read_uptime_s
+from nas_drivers.families.routeros_output import read_limit, read_uptime_s
 from nas_drivers.transport.screen import plain
 
 CHARACTERS = 40_000

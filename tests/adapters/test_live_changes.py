@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.every import for_every
 from support.simulated_device import OneSession, on_wire
 from support.simulated_sessions import IDENTITY, change_request
 
@@ -59,12 +60,13 @@ IDENTITIES = st.builds(
     class_octets=st.none() | st.just(b"CO1" + bytes(24)),
 )
 NEW_CLASS: Final = b"CO1" + bytes(16) + b"profile1"
+VENDORS: Final = {vendor: vendor for vendor in behaviour_names()}
 every_vendor = pytest.mark.parametrize("vendor", behaviour_names())
 every_detail = pytest.mark.parametrize("detail", [0, 1, 2])
 
 
-@every_vendor
 @given(old=st.none() | POLICY, new=st.none() | POLICY)
+@for_every(VENDORS)
 def test_a_ladder_has_a_first_step_and_no_step_twice(
     vendor: str, old: SessionPolicy | None, new: SessionPolicy | None
 ) -> None:
@@ -74,8 +76,8 @@ def test_a_ladder_has_a_first_step_and_no_step_twice(
     assert len(set(ladder)) == len(ladder)
 
 
-@every_vendor
 @given(old=st.none() | POLICY)
+@for_every(VENDORS)
 def test_a_session_that_must_end_is_never_only_changed(vendor: str, old: SessionPolicy | None) -> None:
     ladder = driver_for(vendor).change_methods(old, None)
 
@@ -83,8 +85,8 @@ def test_a_session_that_must_end_is_never_only_changed(vendor: str, old: Session
     assert Method.COA not in ladder
 
 
-@every_vendor
 @given(policy=POLICY, session_timeout_s=st.integers(60, 9999), interim_interval_s=st.integers(60, 9999))
+@for_every(VENDORS)
 def test_nobody_is_cut_for_what_the_next_login_may_carry(
     vendor: str, policy: SessionPolicy, session_timeout_s: int, interim_interval_s: int
 ) -> None:
@@ -100,8 +102,8 @@ def test_nobody_is_cut_for_what_the_next_login_may_carry(
     assert driver_for(vendor).change_methods(old, new) == (Method.COA,)
 
 
-@every_vendor
 @given(old=st.none() | POLICY, new=POLICY)
+@for_every(VENDORS)
 def test_a_coa_says_what_the_login_would_say_in_the_same_words(
     vendor: str, old: SessionPolicy | None, new: SessionPolicy
 ) -> None:
@@ -124,8 +126,8 @@ def test_a_coa_says_what_the_login_would_say_in_the_same_words(
     assert "Class" not in {attribute.name for attribute in driver.change_attributes(new)}
 
 
-@every_vendor
 @given(two=TWO)
+@for_every(VENDORS)
 def test_where_coa_comes_first_the_device_then_runs_as_after_a_new_login(
     vendor: str, two: tuple[SessionPolicy, SessionPolicy]
 ) -> None:
@@ -146,8 +148,8 @@ def test_where_coa_comes_first_the_device_then_runs_as_after_a_new_login(
         assert device.session.classes == (NEW_CLASS,)
 
 
-@every_vendor
 @given(two=TWO)
+@for_every(VENDORS)
 def test_where_a_disconnect_comes_first_a_coa_would_not_do(
     vendor: str, two: tuple[SessionPolicy, SessionPolicy]
 ) -> None:
@@ -164,9 +166,9 @@ def test_where_a_disconnect_comes_first_a_coa_would_not_do(
     assert device.state() != wanted
 
 
-@every_vendor
 @every_detail
 @given(identity=IDENTITIES)
+@for_every(VENDORS)
 def test_a_device_finds_the_one_session_that_is_meant(vendor: str, detail: int, identity: SessionIdentity) -> None:
     named = driver_for(vendor).identity_attributes(identity, detail=detail)
     device = OneSession(vendor, SessionPolicy())
@@ -179,8 +181,8 @@ def test_a_device_finds_the_one_session_that_is_meant(vendor: str, detail: int, 
     assert [session.username for session in decided.sessions] == ["anna"]
 
 
-@every_vendor
 @given(identity=IDENTITIES)
+@for_every(VENDORS)
 def test_name_and_session_id_are_always_there_and_more_detail_is_more(vendor: str, identity: SessionIdentity) -> None:
     driver = driver_for(vendor)
     usual, fuller, fewest = (driver.identity_attributes(identity, detail=detail) for detail in (0, 1, 2))
@@ -205,9 +207,9 @@ def test_an_ipv6_only_nas_and_session_are_named_by_ipv6(vendor: str, detail: int
     assert not {"NAS-IP-Address", "Framed-IP-Address"} & {one.name for one in named}
 
 
-@every_vendor
 @every_detail
 @given(identity=IDENTITIES, policy=POLICY)
+@for_every(VENDORS)
 def test_the_sender_can_write_all_that_a_vendor_says(
     vendor: str, detail: int, identity: SessionIdentity, policy: SessionPolicy
 ) -> None:

@@ -23,15 +23,23 @@ from typing import Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.every import for_every
 from support.shaping import Shaping, Words
 from support.vendor_cases import drivers_as_set, sample_setup
 
 from nas_drivers.changes import lists_change
-from nas_drivers.cli_dialect import CliOutputError, CliWordError
+from nas_drivers.cli_dialect import CliDetail, CliOutputError, CliWordError
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.dictionaries.canonical import canonical_value
 from nas_drivers.dictionaries.reader import load_dictionary
-from nas_drivers.driver import NasDriver, UnknownVendorError, driver_for, vendor_names
+from nas_drivers.driver import (
+    ChangesListsByApi,
+    JudgesSessions,
+    NasDriver,
+    UnknownVendorError,
+    driver_for,
+    vendor_names,
+)
 from nas_drivers.inspection import NotReadError
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 from nas_drivers.transport.packets import check_attributes, write_request
@@ -122,8 +130,6 @@ HOSTILE: Final = (
 )  # fmt: skip
 CASES: Final = dict(drivers_as_set())
 every_driver = pytest.mark.parametrize("driver", CASES.values(), ids=CASES)
-# There are many drivers with each of their options.
-thorough = settings(max_examples=40)
 every_vendor = pytest.mark.parametrize("vendor", vendor_names())
 
 
@@ -195,6 +201,23 @@ def test_a_driver_is_a_frozen_record_called_as_its_file(vendor: str) -> None:
     assert 1 <= driver.default_coa_port <= 65535
 
 
+@every_driver
+def test_what_a_driver_can_besides_it_says_by_naming_its_base_so_that_no_method_of_it_can_be_misspelt(
+    driver: NasDriver,
+) -> None:
+    for able, base in ((driver, JudgesSessions), (driver, ChangesListsByApi), (driver.cli, CliDetail)):
+        assert isinstance(able, base) == (base in type(able).__mro__), base
+
+
+def test_a_driver_with_a_misspelt_method_is_none() -> None:
+    class Misspelt(JudgesSessions):
+        def run_under(self, found: DeviceSession, new: SessionPolicy, *, old: SessionPolicy | None) -> bool | None:
+            return found.policies is not None and new != old
+
+    with pytest.raises(TypeError, match="runs_under"):
+        Misspelt()  # type: ignore[abstract]  # what mypy says of it
+
+
 def test_a_vendor_that_is_not_there_is_refused_by_name() -> None:
     with pytest.raises(UnknownVendorError, match="mikrotik"):
         driver_for("nobody")
@@ -203,9 +226,8 @@ def test_a_vendor_that_is_not_there_is_refused_by_name() -> None:
 # What a login is told.
 
 
-@every_driver
-@thorough
 @given(policy=POLICIES)
+@for_every(CASES)
 def test_every_attribute_of_a_login_is_one_that_freeradius_can_send(driver: NasDriver, policy: SessionPolicy) -> None:
     items = driver.login_attributes(policy)
 
@@ -249,9 +271,8 @@ def test_of_a_rate_and_a_ready_made_policy_one_is_said_without_a_complaint_or_bo
         assert driver.unsupported(both) == ()
 
 
-@every_driver
-@thorough
 @given(policy=POLICIES)
+@for_every(CASES)
 def test_nothing_of_a_profile_is_lost_without_a_word(driver: NasDriver, policy: SessionPolicy) -> None:
     for name in ALONE:
         if not getattr(policy, name):
@@ -313,17 +334,10 @@ def _readers() -> dict[str, Callable[[Words], Shaping | None]]:
 READERS: Final = _readers()
 
 
-@pytest.mark.parametrize(
-    ("driver", "read"),
-    [(driver, READERS[driver.vendor]) for driver in CASES.values() if driver.vendor in READERS],
-    ids=[case for case, driver in CASES.items() if driver.vendor in READERS],
-)
-@thorough
 @given(policy=POLICIES)
-def test_the_device_reads_the_rate_in_the_right_unit_and_direction(
-    driver: NasDriver, read: Callable[[Words], Shaping | None], policy: SessionPolicy
-) -> None:
-    shaping = read(words(driver, policy))
+@for_every({case: driver for case, driver in CASES.items() if driver.vendor in READERS})
+def test_the_device_reads_the_rate_in_the_right_unit_and_direction(driver: NasDriver, policy: SessionPolicy) -> None:
+    shaping = READERS[driver.vendor](words(driver, policy))
 
     if policy.rate is None or not is_said(driver, policy, "rate"):
         assert policy.rate is None or is_complained_of(driver, policy, "rate") or policy.device_policy is not None
@@ -338,7 +352,6 @@ def test_every_reader_of_words_belongs_to_a_vendor() -> None:
     assert set(READERS) <= set(vendor_names())
 
 
-@thorough
 @given(policy=POLICIES)
 def test_routeros_reads_burst_priority_and_minimum_as_they_were_meant(policy: SessionPolicy) -> None:
     shaping = READERS["mikrotik"](words(driver_for("mikrotik"), policy))
@@ -363,9 +376,8 @@ def test_routeros_reads_burst_priority_and_minimum_as_they_were_meant(policy: Se
 # Changes of a live session.
 
 
-@every_driver
-@thorough
 @given(old=st.none() | POLICIES, new=st.none() | POLICIES)
+@for_every(CASES)
 def test_a_ladder_has_a_first_step_no_step_twice_and_a_session_that_must_end_is_ended(
     driver: NasDriver, old: SessionPolicy | None, new: SessionPolicy | None
 ) -> None:
@@ -381,9 +393,8 @@ def test_a_ladder_has_a_first_step_no_step_twice_and_a_session_that_must_end_is_
         assert ladder[-1] is Method.CLI
 
 
-@every_driver
-@thorough
 @given(policy=POLICIES, timeouts=st.tuples(st.integers(60, 9999), st.integers(60, 9999)))
+@for_every(CASES)
 def test_nobody_is_cut_where_nothing_differs_but_timeouts(
     driver: NasDriver, policy: SessionPolicy, timeouts: tuple[int, int]
 ) -> None:
@@ -392,9 +403,8 @@ def test_nobody_is_cut_where_nothing_differs_but_timeouts(
     assert driver.change_methods(policy, new) == (Method.COA,)
 
 
-@every_driver
-@thorough
 @given(old=st.none() | POLICIES, new=POLICIES)
+@for_every(CASES)
 def test_a_coa_says_what_the_login_would_say_and_our_sender_can_write_it(
     driver: NasDriver, old: SessionPolicy | None, new: SessionPolicy
 ) -> None:
@@ -416,10 +426,11 @@ def test_a_coa_says_what_the_login_would_say_and_our_sender_can_write_it(
     assert len(written.raw) <= 4096
 
 
-@every_driver
+@settings(max_examples=300)
 @given(
     old=PLAIN_POLICIES, new=PLAIN_POLICIES, differing=st.sets(st.sampled_from(sorted(ALONE)), min_size=1, max_size=2)
 )
+@for_every(CASES)
 def test_where_coa_comes_first_the_session_then_has_what_a_new_login_would_give(
     driver: NasDriver, old: SessionPolicy, new: SessionPolicy, differing: set[str]
 ) -> None:
@@ -450,9 +461,8 @@ def test_where_coa_comes_first_the_session_then_has_what_a_new_login_would_give(
 # Which session is meant.
 
 
-@every_driver
-@thorough
 @given(identity=IDENTITIES)
+@for_every(CASES)
 def test_name_and_session_id_are_always_there_and_more_detail_is_more(
     driver: NasDriver, identity: SessionIdentity
 ) -> None:
@@ -623,8 +633,8 @@ def test_every_file_of_questions_is_asked_by_the_driver_of_its_name() -> None:
         assert driver_for(file.stem).inspection is asked
 
 
-@every_vendor
 @given(shown=st.text() | st.from_regex(r"(?:(?:set|aaa|domain|name=|authen queue=|\[) ?[a-z =:-]{0,40}\n){0,6}"))
+@for_every({vendor: vendor for vendor in vendor_names()})
 def test_whatever_a_device_prints_is_findings_or_an_error_of_ours_and_never_clean_when_it_is_nothing(
     vendor: str, shown: str
 ) -> None:

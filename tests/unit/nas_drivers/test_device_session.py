@@ -7,12 +7,12 @@ from typing import Final
 
 import pytest
 
-from nas_drivers.accel_ppp import read_sessions
 from nas_drivers.cli_dialect import CliDetail, CliOutputError
 from nas_drivers.device_session import DeviceSession, holds_names, holds_service, is_same_rate, mac_of, up_of
 from nas_drivers.driver import JudgesSessions, NasDriver, driver_for
+from nas_drivers.families.accel_ppp import read_sessions
+from nas_drivers.families.routeros_output import read_limit, read_uptime_s
 from nas_drivers.policy import BitRate, RatePair, SessionPolicy
-from nas_drivers.routeros_output import read_limit, read_uptime_s
 from nas_drivers.vendors import cisco_iosxr, juniper_mx, nokia_sros
 from nas_drivers.vendors.cisco_iosxe import read_up_s
 

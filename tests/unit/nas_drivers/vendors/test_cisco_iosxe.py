@@ -81,16 +81,20 @@ def test_a_device_policy_names_a_policy_map_for_each_direction_and_in_is_what_th
 
 def test_what_differs_by_installation_is_an_option() -> None:
     other = replace(
-        DRIVER, options=Options(avpair_prefix="subscriber", in_suffix="", out_suffix="", ipv4_pool_as="framed_pool")
+        DRIVER,
+        options=Options(avpair_prefix="subscriber", in_suffix="", out_suffix="-down", ipv4_pool_as="framed_pool"),
     )
 
     assert other.login_attributes(HOME) == (
         avpair("subscriber:sub-qos-policy-in=home-300"),
-        avpair("subscriber:sub-qos-policy-out=home-300"),
+        avpair("subscriber:sub-qos-policy-out=home-300-down"),
         Attribute("Framed-Pool", ":=", "homes"),
     )
     with pytest.raises(ValueError, match="suffix"):
         Options(in_suffix=" in")
+    for same in ("", "-qos"):
+        with pytest.raises(ValueError, match="in_suffix: the same as out_suffix"):
+            Options(in_suffix=same, out_suffix=same)
 
 
 def test_a_name_that_can_not_be_on_the_router_is_not_sent_but_spoken_of() -> None:

@@ -8,8 +8,9 @@ from support.vendor_cases import sample_setup
 
 from nas_drivers.cli_dialect import CliOutputError
 from nas_drivers.device_session import DeviceSession
+from nas_drivers.families.iosxr_cli import CiscoIosXrCli
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
-from nas_drivers.vendors.cisco_iosxr import CiscoIosXrCli, CiscoIosXrDriver, Options
+from nas_drivers.vendors.cisco_iosxr import CiscoIosXrDriver, Options
 
 DRIVER = CiscoIosXrDriver()
 SERVICES = replace(DRIVER, options=Options(device_policy_as="service"))
@@ -78,7 +79,7 @@ def test_a_device_policy_names_a_policy_map_for_each_direction_and_in_is_what_th
     ],
 )
 def test_the_prefix_is_an_option(prefix: str, expected: str) -> None:
-    options = Options(avpair_prefix=prefix, in_suffix="", out_suffix="")  # type: ignore[arg-type]  # a word of the list
+    options = Options(avpair_prefix=prefix, in_suffix="")  # type: ignore[arg-type]  # a word of the list
 
     said = replace(DRIVER, options=options).login_attributes(SessionPolicy(device_policy="x"))
 

@@ -8,9 +8,10 @@ from support.vendor_cases import sample_setup
 
 from nas_drivers.cli_dialect import CliOutputError
 from nas_drivers.device_session import DeviceSession
+from nas_drivers.families.junos_cli import JuniperMxCli
 from nas_drivers.policy import Attribute, BitRate, Method, RatePair, SessionIdentity, SessionPolicy
 from nas_drivers.transport.packets import check_attributes, write_request
-from nas_drivers.vendors.juniper_mx import JuniperMxCli, JuniperMxDriver, Options
+from nas_drivers.vendors.juniper_mx import JuniperMxDriver, Options
 
 DRIVER = JuniperMxDriver()
 BY_RATE = replace(DRIVER, options=Options(rate_service="speed"))

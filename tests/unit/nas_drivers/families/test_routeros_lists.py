@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nas_drivers.routeros_lists import (
+from nas_drivers.families.routeros_lists import (
     Care,
     ListChange,
     ListEntry,

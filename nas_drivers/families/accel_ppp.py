@@ -5,7 +5,7 @@ Suffixes are not used: `G` is ten times too large in its current source. A rate 
 so that nobody gets less than was sold. Live it changes the rate and Class, and acknowledges everything else unchanged.
 
 Source: accel-ppp, accel-pppd/shaper/shaper.c, extra/ippool.c, extra/ipv6pool.c, radius/dm_coa.c, cli/cli.c, cli/show_sessions.c.
-Next: vendors/accel_ppp.py
+Next: ../vendors/accel_ppp.py
 """
 
 from __future__ import annotations

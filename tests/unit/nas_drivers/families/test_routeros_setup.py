@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from nas_drivers.families.routeros_setup import RouterOsSetup, read_clock, read_setup, setup_faults
 from nas_drivers.inspection import SetupFault, some
-from nas_drivers.routeros_setup import RouterOsSetup, read_clock, read_setup, setup_faults
 
 CLEAN = RouterOsSetup((), 0, (), True, 3799, True, True, None)
 

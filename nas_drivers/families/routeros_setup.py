@@ -5,7 +5,7 @@ plan's rate holds for them. What a /ppp profile limits holds for logins that RAD
 
 UNCONFIRMED on a real router: how the API writes the clock's offset.
 Source: RouterOS manual, pages PPP AAA, RADIUS, Connection tracking (FastTrack), Clock.
-Next: transport/routeros.py
+Next: ../transport/routeros.py
 """
 
 from __future__ import annotations

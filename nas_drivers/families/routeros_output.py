@@ -5,7 +5,7 @@ A queue's pair is upload/download in bits, as Mikrotik-Rate-Limit is. Queue and 
 
 UNCONFIRMED on a real router: that session-id is Acct-Session-Id in hex digits behind `0x`; the names of queues.
 Source: RouterOS manual, pages PPP AAA, Queues, Firewall address lists.
-Next: transport/routeros.py
+Next: ../transport/routeros.py
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ take can't be on such a router: it is not sent. What is given to find a session 
 
 Source: Cisco, RADIUS Attributes Configuration Guide (addr-pool, inacl); ISG Configuration Guide, IOS XE 16.9; ASR 9000 BNG
 Configuration Guide 5.2.x; RFC 3162 2.6, RFC 6911 3.4.
-Next: vendors/cisco_iosxe.py
+Next: ../vendors/cisco_iosxe.py
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ _REFUSAL: Final = re.compile(
 )
 
 
-def check_suffixes(*suffixes: str) -> None:
-    """Raises: ValueError for what no command line takes behind a policy map's name."""
-    for suffix in suffixes:
+def check_suffixes(in_suffix: str, out_suffix: str) -> None:
+    """Raises: ValueError for what no command line takes behind a policy map's name, and for two directions with one name."""
+    if in_suffix == out_suffix:
+        raise ValueError("in_suffix: the same as out_suffix, but one policy map would police up and shape down at once")
+    for suffix in (in_suffix, out_suffix):
         if not is_cli_word("x" + suffix):
             raise ValueError(f"a suffix {suffix!r} does not fit a policy map's name")
 

@@ -4,7 +4,7 @@ Each is said as `in=NAME` (from the subscriber) or `out=NAME`, a service as `ser
 
 Source: a CSR1000V's `show subscriber session username` (below "QoS Policy Map:"); ASR 9000's `show subscriber running-config
 interface name` of releases 7.4.2, 7.5.1 and 24.4.1 (dynamic-template, service-policy).
-Next: vendors/cisco_iosxe.py
+Next: ../vendors/cisco_iosxe.py
 """
 
 from __future__ import annotations

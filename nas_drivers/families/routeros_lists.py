@@ -9,7 +9,7 @@ is somebody else's and stays. UNCONFIRMED on a real router: that a login's entry
 
 Units: *_s seconds.
 Source: RouterOS manual, page Address lists (dynamic, timeout, comment).
-Next: transport/routeros.py
+Next: ../transport/routeros.py
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from nas_drivers.routeros_output import Row, read_session_id, read_uptime_s
+from nas_drivers.families.routeros_output import Row, read_session_id, read_uptime_s
 
 # A change of what a session should have is done by then, or by a new login.
 _LEFT_TO_CHANGES_S: Final = 600

@@ -2,9 +2,9 @@
 
 import pytest
 
-from nas_drivers.accel_ppp import read_sessions, refused
 from nas_drivers.cli_dialect import CliOutputError
 from nas_drivers.device_session import DeviceSession
+from nas_drivers.families.accel_ppp import read_sessions, refused
 
 # A column is as wide as its widest cell; the lines end with CR LF.
 OURS = (

@@ -3,7 +3,7 @@
 import pytest
 
 from nas_drivers.device_session import DeviceSession
-from nas_drivers.routeros_output import read_limit, read_session_id, read_sessions, read_uptime_s
+from nas_drivers.families.routeros_output import read_limit, read_session_id, read_sessions, read_uptime_s
 
 ANNA = {
     ".id": "*80000001",

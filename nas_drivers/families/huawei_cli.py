@@ -6,7 +6,7 @@ table as its first 19 letters and `...`; a page has it whole.
 Source: NetEngine 8000 F1A V800R012C10 command reference, `display access-user` and `cut access-user`; NE40E and NetEngine 8000
 product documentation, examples of `display access-user domain` (tables, cut names, users without a MAC); an operator's transcript of
 `system-view`, `aaa`, `cut access-user username NAME all`; docs/drivers/huawei.md.
-Next: vendors/huawei.py
+Next: ../vendors/huawei.py
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from nas_drivers.cli_dialect import CliOutputError, CliStep, cli_word
+from nas_drivers.cli_dialect import CliDetail, CliOutputError, CliStep, cli_word
 from nas_drivers.device_session import DeviceSession, ipv4_of, mac_of
 from nas_drivers.policy import SessionIdentity
 
 
 @dataclass(frozen=True, slots=True)
-class HuaweiCli:
+class HuaweiCli(CliDetail):
     """VRP's commands: `display` anywhere, `cut` in the AAA view of the system view."""
 
     display_suffix: str
