@@ -5,6 +5,7 @@
 -- Secrets (`sealed_*`) are AES-256-GCM under a key the database never sees; see radius_hooks/sealing.py.
 
 CREATE EXTENSION IF NOT EXISTS btree_gist;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Roles. They have no password and no login here: the operator's pg_hba.conf or `corrente up` says who becomes which.
@@ -14,7 +15,7 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['corrente_edge', 'corrente_worker', 'corrente_web', 'corrente_lookup'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['corrente_edge', 'corrente_worker', 'corrente_web', 'corrente_lookup', 'corrente_collector'] LOOP
         -- Roles belong to the cluster: another database of it, or its administrator, may have made them.
         CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = wanted);
         BEGIN
@@ -259,10 +260,11 @@ BEGIN
             SELECT writer, TG_TABLE_NAME || '.delete', TG_TABLE_NAME || ' ' || row_name(gone, keys), jsonb_build_object('before', gone)
             FROM (SELECT to_jsonb(o) - 'content' AS gone FROM old_rows AS o) AS deleted;
     ELSE
+        -- OFFSET 0: a row becomes JSON once, not once for each place that names it below.
         INSERT INTO audit_log (actor, action, subject, detail)
             SELECT writer, TG_TABLE_NAME || '.update', TG_TABLE_NAME || ' ' || name, jsonb_build_object('before', jsonb_object_agg(field, was -> field), 'after', jsonb_object_agg(field, becomes -> field))
-            FROM (SELECT row_name(to_jsonb(o), keys) AS name, to_jsonb(o) AS was FROM old_rows AS o) AS old_ones
-                JOIN (SELECT row_name(to_jsonb(n), keys) AS name, to_jsonb(n) AS becomes FROM new_rows AS n) AS new_ones USING (name)
+            FROM (SELECT row_name(to_jsonb(o), keys) AS name, to_jsonb(o) AS was FROM old_rows AS o OFFSET 0) AS old_ones
+                JOIN (SELECT row_name(to_jsonb(n), keys) AS name, to_jsonb(n) AS becomes FROM new_rows AS n OFFSET 0) AS new_ones USING (name)
                 CROSS JOIN LATERAL jsonb_object_keys(was - silent) AS field
             WHERE was -> field IS DISTINCT FROM becomes -> field GROUP BY name;
     END IF;
@@ -271,11 +273,11 @@ END
 $$;
 COMMENT ON FUNCTION note_money() IS 'The audit log of money, written by the database itself: who wrote, and of each changed or deleted row what stood there. Nobody is refused.';
 
-CREATE FUNCTION currency_places(currency text) RETURNS integer LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+CREATE FUNCTION currency_places(currency text) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF') THEN 0
         WHEN currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 3 ELSE 2 END
 $$;
-COMMENT ON FUNCTION currency_places(text) IS 'Decimals of a currency, ISO 4217; billing/money.py has the same list.';
+COMMENT ON FUNCTION currency_places(text) IS 'Decimals of a currency, ISO 4217; billing/money.py has the same list. Not STRICT, so that it is written into the statements that ask it.';
 
 CREATE DOMAIN currency_code AS char(3) CHECK (VALUE ~ '^[A-Z]{3}$');
 COMMENT ON DOMAIN currency_code IS 'ISO 4217.';
@@ -445,7 +447,11 @@ CREATE TABLE issuer (
     tax_regime      text,
     recharges_stamp boolean NOT NULL DEFAULT false,
     iban            text CHECK (iban ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'),
-    confirm_hours   smallint CHECK (confirm_hours BETWEEN 0 AND 720)
+    confirm_hours   smallint CHECK (confirm_hours BETWEEN 0 AND 720),
+    minimum_document numeric(16, 3),
+    mails_invoices  boolean NOT NULL DEFAULT true,
+    bank_days       text CHECK (bank_days ~ '^[A-Z]{2}(-.{1,40})?$'),
+    CONSTRAINT issuer_minimum_document_check CHECK (minimum_document > 0 AND minimum_document = round(minimum_document, currency_places(currency)))
 );
 COMMENT ON TABLE issuer IS 'The legal entity that invoices. Its data is copied into each document when that is issued.';
 COMMENT ON COLUMN issuer.zone IS 'In which zone its billing days begin and end; the network''s is [operator] billing_zone.';
@@ -453,6 +459,9 @@ COMMENT ON COLUMN issuer.currency IS 'Of its books.';
 COMMENT ON COLUMN issuer.tax_regime IS 'As its tax authority codes it, such as RF01.';
 COMMENT ON COLUMN issuer.recharges_stamp IS 'Stamp duty is a line that the customer pays; otherwise the issuer bears it.';
 COMMENT ON COLUMN issuer.confirm_hours IS 'A prepared run issues by itself after so many hours without a word; NULL: only when a person confirms.';
+COMMENT ON COLUMN issuer.minimum_document IS 'What comes to less waits for the next run, once; NULL: everything is invoiced at once.';
+COMMENT ON COLUMN issuer.mails_invoices IS 'The documents of a run are mailed by themselves when it is done; otherwise a person sends them.';
+COMMENT ON COLUMN issuer.bank_days IS 'Due days move on to the next bank day: none of Saturday, Sunday and this calendar''s holidays, such as IT or IT-TO; NULL: they stay where the terms put them.';
 CREATE TRIGGER issuer_zone_known BEFORE INSERT OR UPDATE OF zone ON issuer FOR EACH ROW EXECUTE FUNCTION refuse_unknown_zone();
 
 CREATE TABLE tax_identifier (
@@ -602,8 +611,7 @@ CREATE TABLE stamp_duty (
     during  daterange NOT NULL,
     above   numeric(16, 3) NOT NULL CHECK (above >= 0),
     amount  numeric(16, 3) NOT NULL CHECK (amount > 0),
-    CONSTRAINT stamp_duty_has_beginning CHECK (NOT isempty(during) AND NOT lower_inf(during)),
-    CONSTRAINT stamp_duty_one_a_day EXCLUDE USING gist (country WITH =, during WITH &&)
+    CONSTRAINT stamp_duty_has_beginning CHECK (NOT isempty(during) AND NOT lower_inf(during))
 );
 COMMENT ON TABLE stamp_duty IS 'What a document owes when its amounts that bear stamp duty are above a sum: IT 2.00 above 77.47 (DPR 642/72, art. 13 tariff).';
 
@@ -616,7 +624,8 @@ CREATE TABLE fiscal_position (
     customer_kind customer_kind,
     countries     text[] NOT NULL DEFAULT '{}',
     postal_prefix text CHECK (postal_prefix ~ '^[A-Za-z0-9 -]{1,10}$'),
-    CONSTRAINT fiscal_position_countries_are_codes CHECK (every_item_matches(countries, '^[A-Z]{2}$'))
+    CONSTRAINT fiscal_position_countries_are_codes CHECK (every_item_matches(countries, '^[A-Z]{2}$')),
+    CONSTRAINT fiscal_position_prefix_of_country CHECK (postal_prefix IS NULL OR countries <> '{}')
 );
 COMMENT ON TABLE fiscal_position IS 'How customers of a kind and place are taxed. A customer''s own comes first, else the first by priority that fits its billing address.';
 COMMENT ON COLUMN fiscal_position.priority IS 'NULL: only for customers that name it.';
@@ -624,6 +633,10 @@ COMMENT ON COLUMN fiscal_position.countries IS 'Empty: any.';
 
 ALTER TABLE customer ADD COLUMN fiscal_position_id bigint REFERENCES fiscal_position;
 COMMENT ON COLUMN customer.fiscal_position_id IS 'Its own, before any that fits by kind and place.';
+
+ALTER TABLE customer ADD COLUMN external_reference text CONSTRAINT customer_external_reference_check CHECK (external_reference ~ '^[^[:cntrl:][:space:]]{1,64}$'),
+    ADD CONSTRAINT customer_external_reference_once UNIQUE (external_reference);
+COMMENT ON COLUMN customer.external_reference IS 'Its number in another system, such as the one it was taken over from; an import finds it by this.';
 
 CREATE TABLE fiscal_position_tax (
     fiscal_position_id bigint NOT NULL REFERENCES fiscal_position ON DELETE CASCADE,
@@ -643,7 +656,68 @@ CREATE TABLE exemption (
     CONSTRAINT exemption_is_bounded CHECK (NOT isempty(during) AND NOT lower_inf(during) AND NOT upper_inf(during)),
     CONSTRAINT exemption_one_a_day EXCLUDE USING gist (customer_id WITH =, during WITH &&)
 );
-COMMENT ON TABLE exemption IS 'A customer that pays no tax for a time under a paper it gave, such as a declaration of intent: all its lines get this code.';
+COMMENT ON TABLE exemption IS 'A customer that pays no tax for a time under a paper it gave, such as a declaration of intent: what it would pay tax on gets this code.';
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Finding customers
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE FUNCTION plain_text(written text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT lower(CASE WHEN octet_length(written) = length(written) THEN written ELSE regexp_replace(normalize(written, NFKD), '[\u0300-\u036f]', '', 'g') END)
+$$;
+COMMENT ON FUNCTION plain_text(text) IS 'Without accents and capitals, as people search.';
+
+CREATE TABLE customer_words (
+    customer_id bigint PRIMARY KEY REFERENCES customer ON DELETE CASCADE,
+    words       text NOT NULL
+);
+COMMENT ON TABLE customer_words IS 'All that a customer is searched by, plain, a blank before each word: names, reference, tax numbers, addresses, contacts. Written by triggers.';
+CREATE INDEX customer_words_parts ON customer_words USING gin (words gin_trgm_ops);
+
+CREATE FUNCTION gather_customer_words(ids bigint[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    -- Who writes another part of the same customer waits here, and then reads what this transaction wrote.
+    PERFORM FROM customer WHERE id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
+    INSERT INTO customer_words AS kept (customer_id, words)
+        SELECT c.id, ' ' || plain_text(concat_ws(' ', c.name, c.given_name, c.family_name, c.external_reference,
+            (SELECT string_agg(t.number, ' ' ORDER BY t.scheme) FROM tax_identifier AS t WHERE t.customer_id = c.id),
+            (SELECT string_agg(concat_ws(' ', a.street, a.house_number, a.postal_code, a.city, a.province), ' ' ORDER BY a.id) FROM address AS a WHERE a.customer_id = c.id),
+            (SELECT string_agg(concat_ws(' ', k.name, k.email, substr(k.phone, 2), substr(k.mobile, 2)), ' ' ORDER BY k.id) FROM contact AS k WHERE k.customer_id = c.id)))
+        FROM customer AS c WHERE c.id = ANY (ids)
+        ON CONFLICT (customer_id) DO UPDATE SET words = excluded.words WHERE kept.words <> excluded.words;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION gather_customer_words(bigint[]) FROM PUBLIC;
+COMMENT ON FUNCTION gather_customer_words(bigint[]) IS 'Writes the words of these customers anew.';
+
+CREATE FUNCTION note_customer_words() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- Argument: the column that names the customer.
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        PERFORM gather_customer_words(ARRAY(SELECT DISTINCT (to_jsonb(o) ->> TG_ARGV[0])::bigint FROM old_rows AS o));
+    ELSE
+        PERFORM gather_customer_words(ARRAY(SELECT DISTINCT (to_jsonb(n) ->> TG_ARGV[0])::bigint FROM new_rows AS n));
+    END IF;
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION note_customer_words() FROM PUBLIC;
+COMMENT ON FUNCTION note_customer_words() IS 'One statement, one writing of the words of the customers that it touched.';
+
+DO $$
+DECLARE
+    kept text[];
+BEGIN
+    FOREACH kept SLICE 1 IN ARRAY ARRAY[['customer', 'id'], ['tax_identifier', 'customer_id'], ['address', 'customer_id'], ['contact', 'customer_id']] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_customer_words(%L)',
+            kept[1] || '_words_insert', kept[1], kept[2]);
+        EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_customer_words(%L)',
+            kept[1] || '_words_update', kept[1], kept[2]);
+        CONTINUE WHEN kept[1] = 'customer';
+        EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_customer_words(%L)',
+            kept[1] || '_words_delete', kept[1], kept[2]);
+    END LOOP;
+END
+$$;
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- The catalogue
@@ -668,6 +742,10 @@ CREATE TABLE product (
 );
 COMMENT ON TABLE product IS 'What is sold. A product of kind plan sells a plan of the network.';
 COMMENT ON COLUMN product.family IS 'What discounts and revenue accounts go by.';
+ALTER TABLE stamp_duty ADD COLUMN product_id bigint REFERENCES product, ADD COLUMN currency currency_code NOT NULL,
+    ADD CONSTRAINT stamp_duty_one_a_day EXCLUDE USING gist (country WITH =, currency WITH =, during WITH &&);
+COMMENT ON COLUMN stamp_duty.currency IS 'Of both sums, and of the documents that they are for.';
+COMMENT ON COLUMN stamp_duty.product_id IS 'The line of it where the issuer recharges it: its words and its tax code.';
 
 CREATE TABLE product_text (
     product_id bigint NOT NULL REFERENCES product ON DELETE CASCADE,
@@ -685,9 +763,10 @@ CREATE TABLE price (
     unit_price   numeric(18, 8) NOT NULL CHECK (unit_price >= 0),
     includes_tax boolean NOT NULL DEFAULT false,
     during       daterange NOT NULL CHECK (NOT isempty(during)),
-    CONSTRAINT price_one_a_day EXCLUDE USING gist (product_id WITH =, currency WITH =, months WITH =, during WITH &&)
+    CONSTRAINT price_one_a_day EXCLUDE USING gist (product_id WITH =, currency WITH =, months WITH =, (includes_tax::integer) WITH =, during WITH &&)
 );
 COMMENT ON TABLE price IS 'What a product costs for so many months, by the day a contract is made. Contracts hold a copy: a new price touches nothing agreed.';
+COMMENT ON COLUMN price.includes_tax IS 'For contracts whose prices are with tax, or without: a product may have one of each.';
 COMMENT ON COLUMN price.months IS 'A period of P months costs the price for P months, or without one P times that for one month. One-off fees have 1.';
 
 CREATE TABLE early_exit_cost (
@@ -695,10 +774,23 @@ CREATE TABLE early_exit_cost (
     from_month  smallint NOT NULL CHECK (from_month BETWEEN 0 AND 119),
     currency    currency_code NOT NULL,
     amount      numeric(16, 3) NOT NULL,
-    PRIMARY KEY (product_id, currency, from_month),
+    includes_tax boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (product_id, currency, includes_tax, from_month),
     CONSTRAINT early_exit_cost_amount_check CHECK (amount >= 0 AND amount = round(amount, currency_places(currency)))
 );
 COMMENT ON TABLE early_exit_cost IS 'What leaving before the minimum term costs after so many whole months of service.';
+COMMENT ON COLUMN early_exit_cost.includes_tax IS 'For contracts whose prices are with tax, or without: each has its own table.';
+
+CREATE TABLE pause_fee (
+    product_id   bigint NOT NULL REFERENCES product,
+    currency     currency_code NOT NULL,
+    includes_tax boolean NOT NULL DEFAULT false,
+    amount       numeric(16, 3) NOT NULL,
+    PRIMARY KEY (product_id, currency, includes_tax),
+    CONSTRAINT pause_fee_amount_check CHECK (amount > 0 AND amount = round(amount, currency_places(currency)))
+);
+COMMENT ON TABLE pause_fee IS 'What a customer who has this plan pays for a pause, once each, in the place of its days.';
+COMMENT ON COLUMN pause_fee.includes_tax IS 'For contracts whose prices are with tax, or without.';
 
 CREATE TYPE discount_kind AS ENUM ('percent', 'fixed');
 COMMENT ON TYPE discount_kind IS 'Percent of what is left, or an amount for each whole period.';
@@ -729,6 +821,9 @@ COMMENT ON TYPE opening_rule IS 'What the days before the first boundary cost: t
 CREATE TYPE negative_change AS ENUM ('credit_note', 'next_document');
 COMMENT ON TYPE negative_change IS 'When a change gives back more than it charges: at once, or with what is billed next.';
 
+CREATE TYPE due_alignment AS ENUM ('anniversary', 'day_of_month', 'calendar');
+COMMENT ON TYPE due_alignment IS 'Where the first boundary lies, at or after the first billable day: on it, on a day of the month, where a natural period begins.';
+
 CREATE TABLE contract_terms (
     contract_id       bigint PRIMARY KEY REFERENCES contract,
     issuer_id         bigint NOT NULL REFERENCES issuer,
@@ -753,7 +848,16 @@ CREATE TABLE contract_terms (
     free_reason       text CHECK (free_reason <> ''),
     free_review_on    date,
     signed_at         timestamptz,
-    CONSTRAINT contract_terms_free_is_reviewed CHECK ((free_reason IS NULL) = (free_review_on IS NULL))
+    alignment         due_alignment NOT NULL DEFAULT 'anniversary',
+    billing_day       smallint CHECK (billing_day BETWEEN 1 AND 31),
+    minimum_months    smallint CHECK (minimum_months BETWEEN 1 AND 120),
+    distance          boolean NOT NULL DEFAULT false,
+    free_from         date,
+    exit_is_free      boolean NOT NULL DEFAULT false,
+    plan_locked_until date,
+    valid_until       date,
+    CONSTRAINT contract_terms_free_is_reviewed CHECK (num_nulls(free_from, free_reason, free_review_on) IN (0, 3)),
+    CONSTRAINT contract_terms_day_goes_with_alignment CHECK ((alignment = 'day_of_month') = (billing_day IS NOT NULL))
 );
 COMMENT ON TABLE contract_terms IS 'How a contract is billed, as it was agreed. A contract without terms is not billed, and the run''s preview lists it.';
 COMMENT ON COLUMN contract_terms.payer_id IS 'Who gets and pays the documents; NULL: the customer.';
@@ -763,7 +867,15 @@ COMMENT ON COLUMN contract_terms.lead_days IS 'Documents are prepared so many da
 COMMENT ON COLUMN contract_terms.includes_tax IS 'Its prices and discounts are with tax; documents never mix both.';
 COMMENT ON COLUMN contract_terms.billable_from IS 'First billable day, set by activation; a trial ends on it.';
 COMMENT ON COLUMN contract_terms.order_fees IS 'One-off fees are due when the contract is accepted, not when it is activated.';
+COMMENT ON COLUMN contract_terms.alignment IS 'Activation places the items'' boundaries by it.';
+COMMENT ON COLUMN contract_terms.minimum_months IS 'As agreed; activation makes minimum_until of it.';
+COMMENT ON COLUMN contract_terms.distance IS 'Concluded at a distance or away from the office: the customer may withdraw for 14 days.';
+COMMENT ON COLUMN contract_terms.free_from IS 'From which day it is free, with the reason and when that is looked at again.';
+COMMENT ON COLUMN contract_terms.exit_is_free IS 'The end that is set costs nothing: the issuer wants it, or changed its terms.';
+COMMENT ON COLUMN contract_terms.plan_locked_until IS 'First day on which its plan may change.';
+COMMENT ON COLUMN contract_terms.valid_until IS 'The last day on which the customer may accept the proposal; NULL: any.';
 CREATE INDEX contract_terms_issuer ON contract_terms (issuer_id);
+CREATE INDEX contract_terms_payer ON contract_terms (payer_id) WHERE payer_id IS NOT NULL;
 
 CREATE FUNCTION month_end(day date) RETURNS date LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT next_month - extract(day FROM next_month)::integer FROM (SELECT day - extract(day FROM day)::integer + 32 AS next_month) AS later
@@ -899,18 +1011,19 @@ COMMENT ON FUNCTION refuse_contract_event() IS 'The events of a contract are a p
 CREATE TRIGGER contract_event_path BEFORE INSERT ON contract_event FOR EACH ROW EXECUTE FUNCTION refuse_contract_event();
 
 CREATE FUNCTION tell_contract() RETURNS trigger LANGUAGE plpgsql AS $$
--- The transaction may say what it does: corrente.actor, corrente.event, corrente.effective_on.
+-- The transaction may say what it does: corrente.actor, corrente.event, corrente.effective_on, corrente.detail.
 DECLARE
     writer text := coalesce(nullif(current_setting('corrente.actor', true), ''), 'database ' || session_user);
     deed   text := nullif(current_setting('corrente.event', true), '');
     since  date := nullif(current_setting('corrente.effective_on', true), '')::date;
+    more   jsonb := coalesce(nullif(current_setting('corrente.detail', true), '')::jsonb, '{}');
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO contract_event (contract_id, actor, event, effective_on, status_before, status_after)
-            SELECT n.id, writer, coalesce(deed, 'created'), since, n.status, n.status FROM new_rows AS n ORDER BY n.id;
+        INSERT INTO contract_event (contract_id, actor, event, effective_on, status_before, status_after, detail)
+            SELECT n.id, writer, coalesce(deed, 'created'), since, n.status, n.status, more FROM new_rows AS n ORDER BY n.id;
     ELSE
-        INSERT INTO contract_event (contract_id, actor, event, effective_on, status_before, status_after)
-            SELECT n.id, writer, coalesce(deed, 'status_set'), since, o.status, n.status FROM new_rows AS n JOIN old_rows AS o USING (id) WHERE n.status <> o.status ORDER BY n.id;
+        INSERT INTO contract_event (contract_id, actor, event, effective_on, status_before, status_after, detail)
+            SELECT n.id, writer, coalesce(deed, 'status_set'), since, o.status, n.status, more FROM new_rows AS n JOIN old_rows AS o USING (id) WHERE n.status <> o.status ORDER BY n.id;
     END IF;
     RETURN NULL;
 END
@@ -923,7 +1036,7 @@ CREATE TRIGGER contract_told_update AFTER UPDATE ON contract REFERENCING OLD TAB
 -- The ledger
 -- ---------------------------------------------------------------------------------------------------------------
 CREATE TYPE account_role AS ENUM ('customers', 'revenue', 'vat_output', 'vat_split', 'stamp_duty', 'deferred_revenue', 'clearing', 'bank', 'fees', 'fee_income', 'suspense', 'bad_debts',
-    'cash_with_collector', 'cash', 'cash_shortage', 'commissions', 'agents_payable', 'differences');
+    'cash_with_collector', 'cash', 'cash_shortage', 'commissions', 'agents_payable', 'differences', 'other');
 COMMENT ON TYPE account_role IS 'What a ledger account is for: entries are written by role, never by number.';
 
 CREATE TABLE ledger_account (
@@ -934,10 +1047,23 @@ CREATE TABLE ledger_account (
     role      account_role NOT NULL,
     family    text CHECK (family ~ '^[a-z0-9_]{1,40}$'),
     CONSTRAINT ledger_account_code_once UNIQUE (issuer_id, code),
-    CONSTRAINT ledger_account_role_once UNIQUE NULLS NOT DISTINCT (issuer_id, role, family)
+    stands_for boolean NOT NULL DEFAULT true,
+    CONSTRAINT ledger_account_of_issuer UNIQUE (id, issuer_id),
+    CONSTRAINT ledger_account_other_stands_for_nothing CHECK (role::text <> 'other' OR NOT stands_for)
 );
 COMMENT ON TABLE ledger_account IS 'Where value sits in an issuer''s books.';
-COMMENT ON COLUMN ledger_account.family IS 'Revenue goes to the account of its product family, clearing to that of its payment method; NULL takes what has none of its own.';
+COMMENT ON COLUMN ledger_account.family IS 'Revenue goes to the account of its product family, clearing to that of its payment method, cash counted too much to surplus of cash_shortage; NULL takes what has none of its own.';
+COMMENT ON COLUMN ledger_account.stands_for IS 'What names no account goes to it by role and family; otherwise only products and entries by hand that name it.';
+CREATE UNIQUE INDEX ledger_account_role_once ON ledger_account (issuer_id, role, family) NULLS NOT DISTINCT WHERE stands_for;
+
+CREATE TABLE product_account (
+    product_id bigint NOT NULL REFERENCES product,
+    issuer_id  bigint NOT NULL,
+    account_id bigint NOT NULL,
+    PRIMARY KEY (product_id, issuer_id),
+    CONSTRAINT product_account_of_issuer FOREIGN KEY (account_id, issuer_id) REFERENCES ledger_account (id, issuer_id)
+);
+COMMENT ON TABLE product_account IS 'A product''s own revenue account with an issuer; without a row that of its family, else the one for all revenue.';
 
 CREATE TABLE fiscal_period (
     issuer_id bigint NOT NULL REFERENCES issuer,
@@ -951,7 +1077,7 @@ COMMENT ON TABLE fiscal_period IS 'Closed days: nothing is posted inside them an
 
 CREATE TABLE entry (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    issuer_id   bigint NOT NULL REFERENCES issuer,
+    issuer_id   bigint NOT NULL,
     dated       date NOT NULL,
     source      text NOT NULL CHECK (source ~ '^[a-z_]{1,40}$'),
     source_id   bigint NOT NULL,
@@ -960,34 +1086,58 @@ CREATE TABLE entry (
     corrects_id bigint REFERENCES entry,
     made_by     text NOT NULL CHECK (made_by <> ''),
     made_at     timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT entry_once UNIQUE (source, source_id, kind)
+    note        text CHECK (note <> ''),
+    evidence    text CHECK (evidence <> ''),
+    CONSTRAINT entry_once UNIQUE (source, source_id, kind),
+    CONSTRAINT entry_by_hand_says_what CHECK (source NOT IN ('manual', 'correction') OR note IS NOT NULL),
+    CONSTRAINT entry_correction_names_what CHECK (source <> 'correction' OR (corrects_id IS NOT NULL AND corrects_id = source_id))
 );
 COMMENT ON TABLE entry IS 'One event in the books, once. Append-only: what corrects it is another entry that names it.';
+COMMENT ON COLUMN entry.note IS 'What a person says that it is.';
+COMMENT ON COLUMN entry.evidence IS 'What proves it, such as a statement of the bank and its page.';
+COMMENT ON COLUMN entry.issuer_id IS 'That of the accounts of its postings, which it has.';
 CREATE INDEX entry_dated ON entry (issuer_id, dated);
+CREATE INDEX entry_apart ON entry (issuer_id, dated) WHERE source <> 'document';
+CREATE INDEX entry_corrects ON entry (corrects_id) WHERE corrects_id IS NOT NULL;
 CREATE TRIGGER entry_append_only BEFORE UPDATE OR DELETE ON entry FOR EACH ROW EXECUTE FUNCTION refuse_change('Entries stay: write one that corrects it.');
 CREATE TRIGGER entry_no_truncate BEFORE TRUNCATE ON entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Entries stay.');
 
 CREATE TABLE posting (
-    entry_id    bigint NOT NULL REFERENCES entry,
+    entry_id    bigint NOT NULL,
     number      smallint NOT NULL CHECK (number >= 1),
-    account_id  bigint NOT NULL REFERENCES ledger_account,
-    customer_id bigint REFERENCES customer,
+    account_id  bigint NOT NULL,
+    customer_id bigint,
     amount      numeric(16, 3) NOT NULL CHECK (amount <> 0),
     PRIMARY KEY (entry_id, number)
 );
 COMMENT ON TABLE posting IS 'One leg of an entry; a debit is above zero. All legs of an entry are written by one statement and sum to zero.';
+COMMENT ON COLUMN posting.entry_id IS 'Looked at with the sum of its legs: entries never go.';
 CREATE INDEX posting_customer ON posting (customer_id) WHERE customer_id IS NOT NULL;
+CREATE INDEX posting_account ON posting (account_id);
 CREATE TRIGGER posting_append_only BEFORE UPDATE OR DELETE ON posting FOR EACH ROW EXECUTE FUNCTION refuse_change('Postings stay: write an entry that corrects theirs.');
 CREATE TRIGGER posting_no_truncate BEFORE TRUNCATE ON posting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Postings stay.');
 
+CREATE FUNCTION refuse_account_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM posting WHERE account_id = OLD.id) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'account % has postings, made to it as %', OLD.code, OLD.role
+        USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Add another account.';
+END
+$$;
+COMMENT ON FUNCTION refuse_account_change() IS 'What an account is for stays once something was posted to it.';
+CREATE TRIGGER ledger_account_role_stays BEFORE UPDATE ON ledger_account FOR EACH ROW WHEN (OLD.role <> NEW.role OR OLD.issuer_id <> NEW.issuer_id)
+    EXECUTE FUNCTION refuse_account_change();
+
 CREATE TABLE customer_balance (
-    customer_id bigint NOT NULL REFERENCES customer,
-    issuer_id   bigint NOT NULL REFERENCES issuer,
+    customer_id bigint NOT NULL,
+    issuer_id   bigint NOT NULL,
     currency    currency_code NOT NULL,
     balance     numeric(16, 3) NOT NULL,
     PRIMARY KEY (customer_id, issuer_id, currency)
 );
-COMMENT ON TABLE customer_balance IS 'The sum of a customer''s postings, above zero what it owes. The database counts it as they are written.';
+COMMENT ON TABLE customer_balance IS 'The sum of a customer''s postings, above zero what it owes. The database counts it as they are written, so it names who they name.';
 
 CREATE FUNCTION refuse_own_writing() RETURNS trigger LANGUAGE plpgsql AS $$
 -- Argument: what writes it.
@@ -1002,27 +1152,28 @@ $$;
 COMMENT ON FUNCTION refuse_own_writing() IS 'For tables that other tables'' triggers keep: nobody else writes them.';
 CREATE TRIGGER customer_balance_is_counted AFTER INSERT OR UPDATE OR DELETE ON customer_balance FOR EACH ROW EXECUTE FUNCTION refuse_own_writing('It follows from the postings.');
 
-CREATE FUNCTION refuse_postings() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_postings() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off AS $$
 DECLARE
     wrong text;
 BEGIN
+    -- All legs have come when they are numbered 1 to n: who adds one later meets the key.
     SELECT CASE
+            WHEN NOT sums.known THEN format('there is no entry %s', sums.entry_id)
             WHEN sums.total <> 0 THEN format('entry %s: its postings sum to %s', sums.entry_id, sums.total)
             WHEN sums.legs < 2 THEN format('entry %s has one posting', sums.entry_id)
-            WHEN sums.legs <> (SELECT count(*) FROM posting AS p WHERE p.entry_id = sums.entry_id) THEN format('entry %s has its postings already', sums.entry_id)
+            WHEN sums.first <> 1 OR sums.last <> sums.legs THEN format('entry %s: its postings are %s to %s and not 1 to %s', sums.entry_id, sums.first, sums.last, sums.legs)
             WHEN NOT sums.at_home THEN format('entry %s posts to an account of another issuer', sums.entry_id)
             WHEN NOT sums.named THEN format('entry %s: a posting names a customer exactly on an account of customers', sums.entry_id)
-            WHEN NOT sums.fits THEN format('entry %s: an amount has more places than its currency', sums.entry_id)
+            ELSE format('entry %s: an amount has more places than its currency', sums.entry_id)
         END INTO wrong
-        FROM (SELECT n.entry_id, sum(n.amount) AS total, count(*) AS legs, bool_and(a.issuer_id = e.issuer_id) AS at_home,
+        FROM (SELECT n.entry_id, bool_and(e.id IS NOT NULL) AS known, sum(n.amount) AS total, count(*) AS legs, min(n.number) AS first, max(n.number) AS last, bool_and(a.issuer_id = e.issuer_id) AS at_home,
                 bool_and((a.role = 'customers') = (n.customer_id IS NOT NULL)) AS named, bool_and(n.amount = round(n.amount, currency_places(e.currency))) AS fits
-            FROM new_rows AS n JOIN entry AS e ON e.id = n.entry_id JOIN ledger_account AS a ON a.id = n.account_id GROUP BY n.entry_id) AS sums
-        WHERE sums.total <> 0 OR sums.legs < 2 OR NOT sums.at_home OR NOT sums.named OR NOT sums.fits
-            OR sums.legs <> (SELECT count(*) FROM posting AS p WHERE p.entry_id = sums.entry_id)
+            FROM new_rows AS n LEFT JOIN entry AS e ON e.id = n.entry_id JOIN ledger_account AS a ON a.id = n.account_id GROUP BY n.entry_id) AS sums
+        WHERE NOT sums.known OR sums.total <> 0 OR sums.legs < 2 OR sums.first <> 1 OR sums.last <> sums.legs OR NOT sums.at_home OR NOT sums.named OR NOT sums.fits
         ORDER BY sums.entry_id LIMIT 1;
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION '%', wrong USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
-            HINT = 'Write all postings of an entry with one statement; debits and credits are equal.';
+            HINT = 'Write all postings of an entry with one statement, numbered from 1; debits and credits are equal.';
     END IF;
     -- In one order everywhere, so that two writers wait for each other and never both.
     INSERT INTO customer_balance AS b (customer_id, issuer_id, currency, balance)
@@ -1050,7 +1201,7 @@ $$;
 COMMENT ON FUNCTION refuse_closed_days() IS 'No entry is dated inside a closed fiscal period.';
 CREATE TRIGGER entry_in_open_days AFTER INSERT ON entry REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_days();
 
-CREATE FUNCTION refuse_empty_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_empty_entry() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
 BEGIN
     IF EXISTS (SELECT FROM posting WHERE entry_id = NEW.id) THEN
         RETURN NULL;
@@ -1081,6 +1232,7 @@ CREATE TABLE billing_run (
     confirmed_by text CHECK (confirmed_by <> ''),
     confirmed_at timestamptz,
     ended_at     timestamptz,
+    mailed_at    timestamptz,
     CONSTRAINT billing_run_once UNIQUE (issuer_id, run_date, filter),
     CONSTRAINT billing_run_confirmation_is_signed CHECK ((confirmed_by IS NULL) = (confirmed_at IS NULL)),
     CONSTRAINT billing_run_issues_when_confirmed CHECK (state IN ('prepared', 'cancelled') OR confirmed_at IS NOT NULL),
@@ -1089,6 +1241,8 @@ CREATE TABLE billing_run (
 COMMENT ON TABLE billing_run IS 'One billing of an issuer up to a date. A second start of the same one goes on with the first.';
 COMMENT ON COLUMN billing_run.expected IS 'What its preview found, shown to who confirms it.';
 COMMENT ON COLUMN billing_run.issue_after IS 'When it issues without a word; NULL: only confirmed by a person.';
+COMMENT ON COLUMN billing_run.mailed_at IS 'When the last of its documents was queued to be mailed, or nothing of it goes by itself; NULL or before its end: not yet.';
+CREATE INDEX billing_run_to_mail ON billing_run (id) WHERE state = 'done' AND (mailed_at IS NULL OR mailed_at < ended_at);
 
 CREATE TABLE billing_error (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -1109,6 +1263,9 @@ COMMENT ON TYPE document_kind IS 'Offered, agreed, owed, given back.';
 CREATE TYPE document_state AS ENUM ('draft', 'issued', 'accepted', 'refused', 'expired');
 COMMENT ON TYPE document_state IS 'An issued invoice or credit note stays issued; a quote is answered or expires, an order is fulfilled or refused.';
 
+CREATE TYPE register_purpose AS ENUM ('recurring', 'manual');
+COMMENT ON TYPE register_purpose IS 'Numbers of what runs invoice, or of what people do.';
+
 CREATE TABLE document_register (
     id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     issuer_id bigint NOT NULL REFERENCES issuer,
@@ -1116,10 +1273,15 @@ CREATE TABLE document_register (
     kind      document_kind NOT NULL,
     name      text NOT NULL CHECK (name <> ''),
     pattern   text NOT NULL DEFAULT '{number}/{code}/{year}' CHECK (pattern LIKE '%{number}%' AND pattern ~ '^[ -~]{1,40}$'),
+    purpose   register_purpose,
+    fiscal_position_id bigint REFERENCES fiscal_position,
     CONSTRAINT document_register_code_once UNIQUE (issuer_id, code),
-    CONSTRAINT document_register_of_issuer UNIQUE (id, issuer_id, kind)
+    CONSTRAINT document_register_of_issuer UNIQUE (id, issuer_id, kind),
+    CONSTRAINT document_register_one_a_purpose UNIQUE NULLS NOT DISTINCT (issuer_id, kind, purpose, fiscal_position_id)
 );
-COMMENT ON TABLE document_register IS 'A series of legal numbers for one kind of document (IT: sezionale).';
+COMMENT ON TABLE document_register IS 'A series of legal numbers for one kind of document (IT: sezionale). Of those that fit, the most specific is taken.';
+COMMENT ON COLUMN document_register.purpose IS 'NULL: any.';
+COMMENT ON COLUMN document_register.fiscal_position_id IS 'Of which customers; NULL: of any. It comes before purpose.';
 COMMENT ON COLUMN document_register.pattern IS 'How a number is printed, of {number}, {code} and {year}.';
 
 CREATE TABLE register_year (
@@ -1135,8 +1297,8 @@ CREATE TABLE document (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind          document_kind NOT NULL,
     state         document_state NOT NULL DEFAULT 'draft',
-    issuer_id     bigint NOT NULL REFERENCES issuer,
-    customer_id   bigint NOT NULL REFERENCES customer,
+    issuer_id     bigint NOT NULL,
+    customer_id   bigint NOT NULL,
     register_id   bigint NOT NULL,
     year          smallint,
     number        integer CHECK (number >= 1),
@@ -1152,70 +1314,86 @@ CREATE TABLE document (
     issuer_data   jsonb NOT NULL CHECK (jsonb_typeof(issuer_data) = 'object'),
     customer_data jsonb NOT NULL CHECK (jsonb_typeof(customer_data) = 'object'),
     language      spoken_language NOT NULL,
-    run_id        bigint REFERENCES billing_run,
+    run_id        bigint,
     from_id       bigint REFERENCES document,
     corrects_id   bigint REFERENCES document,
     reason        text CHECK (reason <> ''),
     valid_until   date,
     made_by       text NOT NULL CHECK (made_by <> ''),
     issued_at     timestamptz,
+    is_advance    boolean NOT NULL DEFAULT false,
     CONSTRAINT document_number_once UNIQUE (register_id, year, number),
-    CONSTRAINT document_in_its_register FOREIGN KEY (register_id, issuer_id, kind) REFERENCES document_register (id, issuer_id, kind),
     CONSTRAINT document_issued_is_numbered CHECK (num_nulls(year, number, label, issued_at) = CASE state WHEN 'draft' THEN 4 ELSE 0 END),
     CONSTRAINT document_year_is_its_date_s CHECK (year = extract(year FROM document_date)),
     CONSTRAINT document_gross_adds_up CHECK (gross = net + tax),
     CONSTRAINT document_payable_within CHECK (payable BETWEEN 0 AND gross),
     CONSTRAINT document_credit_note_corrects CHECK ((kind = 'credit_note') = (corrects_id IS NOT NULL)),
-    CONSTRAINT document_answered_is_an_offer CHECK (state IN ('draft', 'issued') OR kind IN ('quote', 'order'))
+    CONSTRAINT document_answered_is_an_offer CHECK (state IN ('draft', 'issued') OR kind IN ('quote', 'order')),
+    CONSTRAINT document_advance_is_of_an_order CHECK (NOT is_advance OR (kind = 'invoice' AND from_id IS NOT NULL))
 );
 COMMENT ON TABLE document IS 'A quote, order, invoice or credit note. Once issued it stays; what corrects it is another document.';
+COMMENT ON COLUMN document.issuer_id IS 'Its register''s.';
 COMMENT ON COLUMN document.label IS 'The number as it is printed.';
 COMMENT ON COLUMN document.payable IS 'What the customer pays: the gross without tax that it pays to the state itself.';
 COMMENT ON COLUMN document.issuer_data IS 'The issuer as it was then; so the customer''s.';
-COMMENT ON COLUMN document.from_id IS 'The quote or order it was made from, or the advance invoice it deducts.';
+COMMENT ON COLUMN document.from_id IS 'The quote that an order was made from, or the order that an invoice bills. Which advances it deducts say its lines.';
+COMMENT ON COLUMN document.is_advance IS 'An invoice of a part of an order before it is delivered; its final invoice deducts it.';
 CREATE INDEX document_customer ON document (customer_id, document_date);
+CREATE INDEX document_dated ON document (issuer_id, document_date);
+CREATE INDEX document_label ON document (label) WHERE label IS NOT NULL;
 CREATE INDEX document_run ON document (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX document_corrects ON document (corrects_id) WHERE corrects_id IS NOT NULL;
+CREATE UNIQUE INDEX document_one_order ON document (from_id) WHERE kind = 'order';
+CREATE UNIQUE INDEX document_one_final ON document (from_id) WHERE kind = 'invoice' AND NOT is_advance;
+CREATE INDEX document_from ON document (from_id) WHERE from_id IS NOT NULL;
 
 CREATE TABLE document_line (
-    document_id     bigint NOT NULL REFERENCES document ON DELETE CASCADE,
+    document_id     bigint NOT NULL,
     number          smallint NOT NULL CHECK (number >= 1),
-    contract_id     bigint REFERENCES contract,
-    item_id         bigint REFERENCES contract_item,
+    contract_id     bigint,
+    item_id         bigint,
     description     text NOT NULL CHECK (description <> ''),
     during          daterange CHECK (NOT isempty(during)),
     quantity        numeric(18, 8) NOT NULL CHECK (quantity > 0),
     unit_price      numeric(18, 8) NOT NULL,
     discount        numeric(18, 8) NOT NULL DEFAULT 0,
     net             numeric(16, 3) NOT NULL,
-    tax_code_id     bigint NOT NULL REFERENCES tax_code,
+    tax_code_id     bigint NOT NULL,
     rate            numeric(7, 4) NOT NULL CHECK (rate BETWEEN 0 AND 100),
     nature          text,
     liability       tax_liability NOT NULL,
     corrects_id     bigint,
     corrects_number smallint,
+    product_id      bigint,
+    account_id      bigint NOT NULL,
+    legal_reference text,
     PRIMARY KEY (document_id, number),
+    CONSTRAINT document_line_nature_has_law CHECK ((nature IS NULL) = (legal_reference IS NULL)),
     CONSTRAINT document_line_nature_untaxed CHECK (nature IS NULL OR rate = 0),
     CONSTRAINT document_line_corrects_a_line FOREIGN KEY (corrects_id, corrects_number) REFERENCES document_line (document_id, number) MATCH FULL
 );
 COMMENT ON TABLE document_line IS 'One line as it is printed, without tax; with tax in the prices its unit price is worked back.';
+COMMENT ON COLUMN document_line.corrects_id IS 'Which line it gives back: a credit note''s, or an invoice''s that is below zero.';
+COMMENT ON COLUMN document_line.account_id IS 'Where its net is posted, as it was then.';
+COMMENT ON COLUMN document_line.legal_reference IS 'The law that says why there is no tax, as it was then.';
 CREATE INDEX document_line_corrects ON document_line (corrects_id, corrects_number) WHERE corrects_id IS NOT NULL;
 
 CREATE TABLE document_tax (
-    document_id     bigint NOT NULL REFERENCES document ON DELETE CASCADE,
+    document_id     bigint NOT NULL,
     rate            numeric(7, 4) NOT NULL CHECK (rate BETWEEN 0 AND 100),
     nature          text,
     liability       tax_liability NOT NULL,
     legal_reference text,
     base            numeric(16, 3) NOT NULL,
     tax             numeric(16, 3) NOT NULL,
-    CONSTRAINT document_tax_group_once UNIQUE NULLS NOT DISTINCT (document_id, rate, nature, liability),
+    CONSTRAINT document_tax_group_once UNIQUE NULLS NOT DISTINCT (document_id, rate, nature, liability, legal_reference),
     CONSTRAINT document_tax_nature_untaxed CHECK (nature IS NULL OR (rate = 0 AND tax = 0 AND legal_reference IS NOT NULL))
 );
-COMMENT ON TABLE document_tax IS 'All lines that are taxed alike: their sum and its tax, rounded once. The VAT register is read from here.';
+COMMENT ON TABLE document_tax IS 'All lines that are taxed alike: their sum and its tax, rounded once; two laws of one nature are two groups. The VAT register is read from here.';
+CREATE INDEX document_tax_deferred ON document_tax (document_id) WHERE liability = 'deferred';
 
 CREATE TABLE document_due (
-    document_id bigint NOT NULL REFERENCES document ON DELETE CASCADE,
+    document_id bigint NOT NULL,
     number      smallint NOT NULL CHECK (number >= 1),
     due_on      date NOT NULL,
     amount      numeric(16, 3) NOT NULL CHECK (amount > 0),
@@ -1233,17 +1411,56 @@ CREATE TABLE credited_line (
     CONSTRAINT credited_line_is_a_line FOREIGN KEY (document_id, number) REFERENCES document_line (document_id, number),
     CONSTRAINT credited_line_within CHECK (credited BETWEEN least(0, net) AND greatest(0, net))
 );
-COMMENT ON TABLE credited_line IS 'How much of an issued line credit notes gave back. The database counts it as they are issued.';
+COMMENT ON TABLE credited_line IS 'How much of an issued line credit notes, and lines below zero of later invoices, gave back. The database counts it as they are issued.';
 
 CREATE TRIGGER register_year_is_counted AFTER UPDATE OR DELETE ON register_year FOR EACH ROW EXECUTE FUNCTION refuse_own_writing('Issuing documents moves it.');
 CREATE TRIGGER register_year_begins_at_none BEFORE INSERT ON register_year FOR EACH ROW WHEN (NEW.last_number <> 0 OR NEW.last_date IS NOT NULL)
     EXECUTE FUNCTION refuse_change('A year begins with no number taken.');
 CREATE TRIGGER credited_line_is_counted AFTER INSERT OR UPDATE OR DELETE ON credited_line FOR EACH ROW EXECUTE FUNCTION refuse_own_writing('Issuing credit notes counts it.');
-CREATE TRIGGER document_begins_as_draft BEFORE INSERT ON document FOR EACH ROW WHEN (NEW.state <> 'draft')
-    EXECUTE FUNCTION refuse_change('Write it as a draft, then its lines and its entry; then issue it.');
+CREATE TRIGGER document_begins_as_draft BEFORE INSERT ON document FOR EACH ROW WHEN (NEW.state NOT IN ('draft', 'issued'))
+    EXECUTE FUNCTION refuse_change('Issue it, then answer it.');
+CREATE TRIGGER document_draft_is_issued_first BEFORE UPDATE ON document FOR EACH ROW WHEN (OLD.state = 'draft' AND NEW.state NOT IN ('draft', 'issued'))
+    EXECUTE FUNCTION refuse_change('Issue it, then answer it.');
 CREATE TRIGGER document_issued_stays BEFORE DELETE ON document FOR EACH ROW WHEN (OLD.state <> 'draft')
     EXECUTE FUNCTION refuse_change('An issued document stays: correct it by a credit note.');
 CREATE TRIGGER document_no_truncate BEFORE TRUNCATE ON document FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Documents stay.');
+
+CREATE TABLE document_to_come (
+    id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ids bigint[] NOT NULL
+);
+COMMENT ON TABLE document_to_come IS 'Documents that a transaction issues when it ends, and whose parts it writes before: a row is seen by its transaction alone and is gone with it.';
+COMMENT ON COLUMN document_to_come.ids IS 'Those that have not come yet.';
+
+CREATE FUNCTION refuse_parts_alone() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    wrong bigint;
+BEGIN
+    -- Even where somebody else wrote a document of that id by now: these parts were not judged with it.
+    SELECT own.id INTO wrong FROM document_to_come AS t CROSS JOIN unnest(t.ids) AS own (id) WHERE t.id = NEW.id
+        AND (EXISTS (SELECT FROM document_line AS p WHERE p.document_id = own.id) OR EXISTS (SELECT FROM document_tax AS p WHERE p.document_id = own.id)
+            OR EXISTS (SELECT FROM document_due AS p WHERE p.document_id = own.id)) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'document % has not come, and parts of it are there', wrong
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Issue it in the transaction that writes its parts.';
+    END IF;
+    DELETE FROM document_to_come WHERE id = NEW.id;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_parts_alone() IS 'What was to come has come when the transaction ends, or has left no parts.';
+CREATE CONSTRAINT TRIGGER document_to_come_has_come AFTER INSERT ON document_to_come DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_parts_alone();
+CREATE TRIGGER document_to_come_is_kept AFTER UPDATE OR DELETE ON document_to_come FOR EACH ROW EXECUTE FUNCTION refuse_own_writing('Writing the documents takes them off it.');
+CREATE TRIGGER document_to_come_no_truncate BEFORE TRUNCATE ON document_to_come FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Writing the documents takes them off it.');
+
+CREATE FUNCTION note_come() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE document_to_come AS t SET ids = ARRAY(SELECT unnest(t.ids) EXCEPT SELECT n.id FROM new_rows AS n);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION note_come() IS 'What was just written has come. Rows of other transactions are not seen.';
+CREATE TRIGGER document_come AFTER INSERT ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_come();
 
 CREATE FUNCTION refuse_issued_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -1258,23 +1475,33 @@ $$;
 COMMENT ON FUNCTION refuse_issued_change() IS 'What was issued stays as it was.';
 CREATE TRIGGER document_issued_never_changes BEFORE UPDATE ON document FOR EACH ROW WHEN (OLD.state <> 'draft') EXECUTE FUNCTION refuse_issued_change();
 
-CREATE FUNCTION refuse_issued_parts() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_issued_parts() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off AS $$
+-- A document is held as a foreign key would hold it, so that it is neither issued nor deleted before this transaction ends.
+-- Behind an outer join all are held before they are looked at; a condition that a row must meet would be asked first.
 DECLARE
-    issued bigint;
+    wrong bigint;
+    its   document_state;
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        SELECT d.id INTO issued FROM new_rows AS n JOIN document AS d ON d.id = n.document_id WHERE d.state <> 'draft' LIMIT 1;
-    ELSE
-        SELECT d.id INTO issued FROM old_rows AS o JOIN document AS d ON d.id = o.document_id WHERE d.state <> 'draft' LIMIT 1;
+    IF TG_OP <> 'INSERT' THEN
+        SELECT own.document_id, d.state INTO wrong, its FROM (SELECT DISTINCT document_id FROM old_rows) AS own
+            LEFT JOIN LATERAL (SELECT state FROM document WHERE id = own.document_id FOR KEY SHARE) AS d ON true WHERE coalesce(d.state, 'draft') <> 'draft' LIMIT 1;
     END IF;
-    IF FOUND THEN
-        RAISE EXCEPTION 'document % is issued: its % stays as it is', issued, TG_TABLE_NAME
+    IF TG_OP <> 'DELETE' AND wrong IS NULL THEN
+        SELECT own.document_id, d.state INTO wrong, its FROM (SELECT DISTINCT document_id FROM new_rows) AS own
+            LEFT JOIN LATERAL (SELECT state FROM document WHERE id = own.document_id FOR KEY SHARE) AS d ON true
+            WHERE d.state <> 'draft' OR (d.state IS NULL AND own.document_id NOT IN (SELECT unnest(t.ids) FROM document_to_come AS t WHERE t.id > 0)) LIMIT 1;
+    END IF;
+    IF its IS NOT NULL THEN
+        RAISE EXCEPTION 'document % is issued: its % stays as it is', wrong, TG_TABLE_NAME
             USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Correct it by a credit note and a new document.';
+    ELSIF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'there is no document %', wrong
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Write the document first, or say that it is to come (document_to_come).';
     END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION refuse_issued_parts() IS 'Lines, tax groups and due days of an issued document stay.';
+COMMENT ON FUNCTION refuse_issued_parts() IS 'Lines, tax groups and due days are those of a document that is there, and of an issued one they stay.';
 DO $$
 DECLARE
     part text;
@@ -1288,26 +1515,28 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION issue_documents() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION issue_documents() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off AS $$
+-- Only drafts become issued, so every issued row of the statement was issued by it. Parts are found by their keys, however many
+-- documents there are and whatever was known about the tables when this was planned first.
 DECLARE
     block   record;
     counter register_year;
     wrong   record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM new_rows AS n JOIN old_rows AS o USING (id) WHERE o.state = 'draft' AND n.state <> 'draft') THEN
+    IF NOT EXISTS (SELECT FROM new_rows AS n WHERE n.state = 'issued') THEN
         RETURN NULL;
     END IF;
     -- Numbers without a hole, dates that never go back.
     FOR block IN SELECT n.register_id, n.year, count(*) AS documents, min(n.number) AS first, max(n.number) AS last, min(n.document_date) AS from_date, max(n.document_date) AS to_date
-            FROM new_rows AS n JOIN old_rows AS o USING (id) WHERE o.state = 'draft' AND n.state <> 'draft' GROUP BY 1, 2 ORDER BY 1, 2 LOOP
+            FROM new_rows AS n WHERE n.state = 'issued' GROUP BY 1, 2 ORDER BY 1, 2 LOOP
         INSERT INTO register_year (register_id, year) VALUES (block.register_id, block.year) ON CONFLICT DO NOTHING;
         SELECT * INTO counter FROM register_year WHERE register_id = block.register_id AND year = block.year FOR UPDATE;
         IF block.first <> counter.last_number + 1 OR block.last <> counter.last_number + block.documents THEN
             RAISE EXCEPTION 'register % of %: numbers % to % for % documents after %', block.register_id, block.year, block.first, block.last, block.documents, counter.last_number
                 USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Lock the register''s year first and count on from its last number.';
         END IF;
-        IF block.from_date < counter.last_date OR EXISTS (SELECT FROM (SELECT n.document_date AS own, lag(n.document_date) OVER (ORDER BY n.number) AS before
-                FROM new_rows AS n JOIN old_rows AS o USING (id) WHERE o.state = 'draft' AND n.register_id = block.register_id AND n.year = block.year) AS dates WHERE own < before) THEN
+        IF block.from_date < counter.last_date OR (block.from_date < block.to_date AND EXISTS (SELECT FROM (SELECT n.document_date AS own, lag(n.document_date) OVER (ORDER BY n.number) AS before
+                FROM new_rows AS n WHERE n.state = 'issued' AND n.register_id = block.register_id AND n.year = block.year) AS dates WHERE own < before)) THEN
             RAISE EXCEPTION 'register % of %: a document of % after one of %', block.register_id, block.year, block.from_date, coalesce(counter.last_date, block.to_date)
                 USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Dates of a register never go back.';
         END IF;
@@ -1317,60 +1546,148 @@ BEGIN
         END IF;
         UPDATE register_year SET last_number = block.last, last_date = block.to_date WHERE register_id = block.register_id AND year = block.year;
     END LOOP;
-    -- What stands on a document adds up, and stands in the books.
-    SELECT d.id, CASE
-            WHEN lines.off THEN 'a line is not the rounded product of its price, discount and quantity'
-            WHEN lines.net IS DISTINCT FROM d.net THEN format('its lines are %s and its net is %s', lines.net, d.net)
-            WHEN EXISTS (SELECT l.rate, l.nature, l.liability, sum(l.net) FROM document_line AS l WHERE l.document_id = d.id GROUP BY 1, 2, 3
-                EXCEPT SELECT t.rate, t.nature, t.liability, t.base FROM document_tax AS t WHERE t.document_id = d.id) THEN 'a tax group is not the sum of its lines'
-            WHEN groups.base IS DISTINCT FROM d.net OR groups.tax IS DISTINCT FROM d.tax THEN format('its tax groups are %s and %s, it says %s and %s', groups.base, groups.tax, d.net, d.tax)
-            WHEN groups.off THEN 'the tax of a group is more than the last place from its rate'
-            WHEN d.payable <> d.gross - groups.split THEN format('payable %s is not %s less %s that is paid to the state', d.payable, d.gross, groups.split)
-            WHEN d.kind = 'invoice' AND dues.amount IS DISTINCT FROM nullif(d.payable, 0) THEN format('its due days are %s and payable is %s', dues.amount, d.payable)
-            WHEN d.kind IN ('invoice', 'credit_note') AND booked.amount IS DISTINCT FROM d.payable * CASE d.kind WHEN 'invoice' THEN 1 ELSE -1 END THEN format('its entry says %s of the customer and payable is %s', booked.amount, d.payable)
+    -- What stands on a document adds up, and stands in the books. One pass over all parts of all documents: `line`, `tax`,
+    -- `due` and `leg` become one row a document each, with its own.
+    SELECT own.id, CASE
+            WHEN own.line_off THEN 'a line is not the rounded product of its price, discount and quantity'
+            WHEN own.lines IS DISTINCT FROM own.net THEN format('its lines are %s and its net is %s', own.lines, own.net)
+            WHEN own.tax_off THEN 'a tax group is not the sum of its lines'
+            WHEN own.taxes IS DISTINCT FROM own.tax THEN format('its tax groups are %s, it says %s', own.taxes, own.tax)
+            WHEN own.tax_far THEN 'the tax of a group is more than the last place from its rate'
+            WHEN own.split <> own.gross - own.payable THEN format('payable %s is not %s less %s that is paid to the state', own.payable, own.gross, own.split)
+            WHEN own.sign = 1 AND own.dues IS DISTINCT FROM nullif(own.payable, 0) THEN format('its due days are %s and payable is %s', own.dues, own.payable)
+            WHEN own.sign <> 0 AND own.owed <> own.payable * own.sign THEN format('its entry says %s of the customer and payable is %s', own.owed, own.payable)
+            WHEN own.sign <> 0 AND (own.vat <> own.tax * -own.sign OR own.vat_split <> own.split * own.sign) THEN format('its entry says %s and %s of its tax, which is %s with %s paid to the state', own.vat, own.vat_split, own.tax, own.split)
+            ELSE 'its entry is not what its lines come to by account'
         END AS reason INTO wrong
-        FROM (SELECT n.* FROM new_rows AS n JOIN old_rows AS o USING (id) WHERE o.state = 'draft' AND n.state <> 'draft') AS d
-            CROSS JOIN LATERAL (SELECT sum(net) AS net, bool_or(net <> round((unit_price - discount) * quantity, currency_places(d.currency))) AS off FROM document_line WHERE document_id = d.id) AS lines
-            CROSS JOIN LATERAL (SELECT sum(base) AS base, sum(tax) AS tax, coalesce(sum(tax) FILTER (WHERE liability = 'split'), 0) AS split,
-                bool_or(abs(tax - round(base * rate / 100, currency_places(d.currency))) > 10.0 ^ -currency_places(d.currency)) AS off FROM document_tax WHERE document_id = d.id) AS groups
-            CROSS JOIN LATERAL (SELECT sum(amount) AS amount FROM document_due WHERE document_id = d.id) AS dues
-            CROSS JOIN LATERAL (SELECT sum(p.amount) AS amount FROM entry AS e JOIN posting AS p ON p.entry_id = e.id
-                WHERE e.source = 'document' AND e.source_id = d.id AND e.kind = d.kind::text AND e.dated = d.document_date AND e.issuer_id = d.issuer_id AND e.currency = d.currency AND p.customer_id = d.customer_id) AS booked
-        WHERE lines.off OR lines.net IS DISTINCT FROM d.net OR groups.base IS DISTINCT FROM d.net OR groups.tax IS DISTINCT FROM d.tax OR groups.off OR d.payable <> d.gross - groups.split
-            OR (d.kind = 'invoice' AND dues.amount IS DISTINCT FROM nullif(d.payable, 0))
-            OR (d.kind IN ('invoice', 'credit_note') AND booked.amount IS DISTINCT FROM d.payable * CASE d.kind WHEN 'invoice' THEN 1 ELSE -1 END)
-            OR EXISTS (SELECT l.rate, l.nature, l.liability, sum(l.net) FROM document_line AS l WHERE l.document_id = d.id GROUP BY 1, 2, 3
-                EXCEPT SELECT t.rate, t.nature, t.liability, t.base FROM document_tax AS t WHERE t.document_id = d.id)
-        ORDER BY d.id LIMIT 1;
+        FROM (
+            WITH d AS MATERIALIZED (
+                SELECT n.id, CASE n.kind WHEN 'invoice' THEN 1 WHEN 'credit_note' THEN -1 ELSE 0 END AS sign, n.kind::text, n.document_date, n.issuer_id, n.customer_id, n.currency, currency_places(n.currency) AS places, n.net, n.tax, n.gross, n.payable
+                FROM new_rows AS n WHERE n.state = 'issued'
+            ), line AS MATERIALIZED (
+                SELECT d.id, d.sign, l.net, l.rate, l.nature, l.liability, l.legal_reference AS law, l.account_id, l.net <> round((l.unit_price - l.discount) * l.quantity, d.places) AS off FROM d JOIN document_line AS l ON l.document_id = d.id
+            ), tax AS (
+                SELECT part.id, sum(part.tax) AS tax, sum(part.tax) FILTER (WHERE part.liability = 'split') AS split, sum(part.line) IS DISTINCT FROM sum(part.base) OR count(part.base) <> 1 AS off, bool_or(part.far) AS far
+                FROM (SELECT d.id, t.rate, t.nature, t.liability, CASE WHEN t.nature IS NOT NULL THEN t.legal_reference END AS law, t.base, t.tax, NULL::numeric AS line, abs(t.tax - round(t.base * t.rate / 100, d.places)) > 10.0 ^ -d.places AS far FROM d JOIN document_tax AS t ON t.document_id = d.id
+                    UNION ALL SELECT id, rate, nature, liability, law, NULL, NULL, net, NULL FROM line) AS part GROUP BY part.id, part.rate, part.nature, part.liability, part.law
+            ), leg AS (
+                SELECT part.id, max(part.role) AS role, sum(part.amount) AS amount, bool_or(part.stray) OR CASE WHEN max(part.role) IN ('customers', 'vat_output', 'vat_split') THEN count(part.line) > 0
+                    ELSE coalesce(sum(part.amount), 0) + coalesce(sum(part.line), 0) <> 0 END AS off
+                FROM (SELECT d.id, p.account_id, a.role, p.amount, NULL::numeric AS line, p.customer_id <> d.customer_id OR e.dated <> d.document_date OR e.currency <> d.currency OR e.issuer_id <> d.issuer_id AS stray
+                        FROM d CROSS JOIN LATERAL (SELECT * FROM entry WHERE source = 'document' AND source_id = d.id AND kind = d.kind LIMIT 1) AS e JOIN posting AS p ON p.entry_id = e.id JOIN ledger_account AS a ON a.id = p.account_id
+                    UNION ALL SELECT id, account_id, NULL, NULL, net * sign, false FROM line WHERE sign <> 0) AS part GROUP BY part.id, part.account_id
+            )
+            SELECT part.id, max(part.sign) AS sign, max(part.net) AS net, max(part.tax) AS tax, max(part.gross) AS gross, max(part.payable) AS payable, sum(part.line) AS lines, bool_or(part.line_off) AS line_off,
+                sum(part.taxes) AS taxes, coalesce(sum(part.split), 0) AS split, bool_or(part.tax_off) AS tax_off, bool_or(part.tax_far) AS tax_far, sum(part.due) AS dues,
+                coalesce(sum(part.amount) FILTER (WHERE part.role = 'customers'), 0) AS owed, coalesce(sum(part.amount) FILTER (WHERE part.role = 'vat_output'), 0) AS vat,
+                coalesce(sum(part.amount) FILTER (WHERE part.role = 'vat_split'), 0) AS vat_split, coalesce(bool_or(part.leg_off), false) AS leg_off
+            FROM (SELECT id, sign, net, tax, gross, payable, NULL::numeric AS line, NULL::boolean AS line_off, NULL::numeric AS taxes, NULL::numeric AS split, NULL::boolean AS tax_off, NULL::boolean AS tax_far, NULL::numeric AS due,
+                    NULL::account_role AS role, NULL::numeric AS amount, NULL::boolean AS leg_off FROM d
+                UNION ALL SELECT id, NULL, NULL, NULL, NULL, NULL, net, off, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM line
+                UNION ALL SELECT id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tax, split, off, far, NULL, NULL, NULL, NULL FROM tax
+                UNION ALL SELECT d.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, due.amount, NULL, NULL, NULL FROM d JOIN document_due AS due ON due.document_id = d.id
+                UNION ALL SELECT id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, role, amount, off FROM leg) AS part GROUP BY part.id) AS own
+        WHERE own.line_off OR own.lines IS DISTINCT FROM own.net OR own.tax_off OR own.taxes IS DISTINCT FROM own.tax OR own.tax_far OR own.split <> own.gross - own.payable
+            OR (own.sign = 1 AND own.dues IS DISTINCT FROM nullif(own.payable, 0))
+            OR (own.sign <> 0 AND (own.owed <> own.payable * own.sign OR own.vat <> own.tax * -own.sign OR own.vat_split <> own.split * own.sign OR own.leg_off))
+        ORDER BY own.id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'document % can''t be issued: %', wrong.id, wrong.reason
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Work its totals out again from its lines.';
     END IF;
-    -- What a credit note gives back counts on the line that it corrects.
-    SELECT d.id INTO wrong FROM (SELECT n.* FROM new_rows AS n JOIN old_rows AS o USING (id) WHERE o.state = 'draft' AND n.kind = 'credit_note' AND n.state = 'issued') AS d
-        JOIN document AS first ON first.id = d.corrects_id
-        WHERE first.kind <> 'invoice' OR first.state <> 'issued' OR first.customer_id <> d.customer_id OR first.issuer_id <> d.issuer_id OR first.currency <> d.currency OR first.document_date > d.document_date
-            OR EXISTS (SELECT FROM document_line AS l WHERE l.document_id = d.id AND l.corrects_id IS DISTINCT FROM d.corrects_id) LIMIT 1;
+    -- What a credit note gives back, or a line below zero of an invoice, counts on the line that it corrects.
+    IF NOT EXISTS (SELECT FROM new_rows AS n WHERE n.state = 'issued' AND (n.kind = 'credit_note' OR EXISTS (SELECT FROM document_line AS l WHERE l.document_id = n.id AND l.corrects_id IS NOT NULL))) THEN
+        RETURN NULL;
+    END IF;
+    SELECT d.id, d.kind INTO wrong FROM new_rows AS d
+        WHERE d.state = 'issued' AND ((d.corrects_id IS NOT NULL AND NOT EXISTS (SELECT FROM document_line AS l WHERE l.document_id = d.id)) OR EXISTS (
+            SELECT FROM document_line AS l LEFT JOIN document AS first ON first.id = l.corrects_id
+            WHERE l.document_id = d.id AND (d.kind = 'credit_note' OR l.corrects_id IS NOT NULL) AND NOT coalesce(
+                first.kind = 'invoice' AND first.state = 'issued' AND first.customer_id = d.customer_id AND first.issuer_id = d.issuer_id AND first.currency = d.currency AND first.document_date <= d.document_date
+                AND first.id <> d.id AND CASE d.kind WHEN 'credit_note' THEN first.id = d.corrects_id ELSE l.net <= 0 END, false))) LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'credit note % does not correct the invoice that it names', wrong.id
-            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'An issued invoice of the same customer, issuer and currency, not dated later; each line names one of its lines.';
+        RAISE EXCEPTION '% % does not correct the invoice that it names', replace(wrong.kind::text, '_', ' '), wrong.id
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+                HINT = 'An issued invoice of the same customer, issuer and currency, not dated later. Each line of a credit note names one of its lines; of an invoice only a line below zero names one.';
+    END IF;
+    SELECT l.document_id AS id, l.number INTO wrong FROM new_rows AS n JOIN document_line AS l ON l.document_id = n.id JOIN document_line AS first ON first.document_id = l.corrects_id AND first.number = l.corrects_number
+        WHERE n.state = 'issued' AND (l.rate, l.nature, l.liability, l.legal_reference) IS DISTINCT FROM (first.rate, first.nature, first.liability, first.legal_reference) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'line % of document % gives back at another tax than the line that it corrects', wrong.number, wrong.id
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Rate, nature, law and liability are those of the line that it corrects, whatever holds today.';
     END IF;
     INSERT INTO credited_line AS c (document_id, number, net, credited)
-        SELECT l.corrects_id, l.corrects_number, first.net, sum(l.net) FROM new_rows AS n JOIN old_rows AS o USING (id) JOIN document_line AS l ON l.document_id = n.id
+        SELECT l.corrects_id, l.corrects_number, first.net, sum(CASE n.kind WHEN 'credit_note' THEN l.net ELSE -l.net END) FROM new_rows AS n JOIN document_line AS l ON l.document_id = n.id
             JOIN document_line AS first ON first.document_id = l.corrects_id AND first.number = l.corrects_number
-        WHERE o.state = 'draft' AND n.state = 'issued' AND n.kind = 'credit_note' GROUP BY 1, 2, 3 ORDER BY 1, 2
+        WHERE n.state = 'issued' AND n.kind IN ('invoice', 'credit_note') GROUP BY 1, 2, 3 ORDER BY 1, 2
         ON CONFLICT (document_id, number) DO UPDATE SET credited = c.credited + EXCLUDED.credited;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION issue_documents() IS 'Issuing, in sets: numbers are the register''s next ones, sums agree, the entry is there, no line is credited beyond itself.';
-CREATE TRIGGER document_issue AFTER UPDATE ON document REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION issue_documents();
+COMMENT ON FUNCTION issue_documents() IS 'Issuing, in sets: numbers are the register''s next ones, sums agree, the entry says the same by account, no line is credited beyond itself or at another tax.';
+CREATE TRIGGER document_issue AFTER UPDATE ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION issue_documents();
+CREATE TRIGGER document_issue_whole AFTER INSERT ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION issue_documents();
+
+CREATE TABLE open_document (
+    document_id bigint PRIMARY KEY,
+    issuer_id   bigint NOT NULL,
+    customer_id bigint NOT NULL,
+    currency    currency_code NOT NULL,
+    due_on      date NOT NULL,
+    open        numeric(16, 3) NOT NULL CHECK (open <> 0),
+    in_parts    boolean NOT NULL DEFAULT false
+);
+COMMENT ON TABLE open_document IS 'Invoices that are not settled, and below zero credit notes that have something left to give: so few rows that the open ones are found at once. The database keeps it.';
+COMMENT ON COLUMN open_document.due_on IS 'Its first due day that is not settled; of a credit note its date.';
+COMMENT ON COLUMN open_document.in_parts IS 'What is open falls due on several days: document_due says which.';
+CREATE INDEX open_document_due ON open_document (issuer_id, due_on);
+CREATE INDEX open_document_customer ON open_document (customer_id);
+CREATE TRIGGER open_document_is_counted AFTER INSERT OR UPDATE OR DELETE ON open_document FOR EACH STATEMENT EXECUTE FUNCTION refuse_own_writing('It follows from documents, allocations and refunds.');
+
+CREATE FUNCTION open_documents() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    INSERT INTO open_document (document_id, issuer_id, customer_id, currency, due_on, open, in_parts)
+        SELECT n.id, n.issuer_id, n.customer_id, n.currency, coalesce(u.due_on, n.document_date), CASE n.kind WHEN 'invoice' THEN n.payable ELSE -n.payable END, u.parts > 1
+        FROM new_rows AS n CROSS JOIN LATERAL (SELECT min(due_on) AS due_on, count(*) AS parts FROM document_due WHERE document_id = n.id) AS u
+        WHERE n.state = 'issued' AND n.kind IN ('invoice', 'credit_note') AND n.payable > 0 ORDER BY n.id;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION open_documents() IS 'What was just issued is open; an issued invoice or credit note is never updated again.';
+CREATE TRIGGER document_opens AFTER UPDATE ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION open_documents();
+CREATE TRIGGER document_whole_opens AFTER INSERT ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION open_documents();
+
+CREATE TABLE turnover (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id  bigint NOT NULL,
+    dated      date NOT NULL,
+    product_id bigint,
+    account_id bigint NOT NULL,
+    currency   currency_code NOT NULL,
+    net        numeric(18, 3) NOT NULL
+);
+COMMENT ON TABLE turnover IS 'What each issuing added, by day, product and account; a credit note takes away. Only added to, so that no run waits for another''s sum; a month is the sum of some hundred rows.';
+CREATE INDEX turnover_dated ON turnover (issuer_id, dated);
+
+CREATE FUNCTION count_turnover() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    INSERT INTO turnover (issuer_id, dated, product_id, account_id, currency, net)
+        SELECT n.issuer_id, n.document_date, l.product_id, l.account_id, n.currency, sum(CASE n.kind WHEN 'credit_note' THEN -l.net ELSE l.net END)
+        FROM new_rows AS n JOIN document_line AS l ON l.document_id = n.id WHERE n.state = 'issued' AND n.kind IN ('invoice', 'credit_note')
+        GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION count_turnover() IS 'What was just issued is sold.';
+CREATE TRIGGER document_turnover AFTER UPDATE ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_turnover();
+CREATE TRIGGER whole_document_turnover AFTER INSERT ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_turnover();
+CREATE TRIGGER turnover_is_counted AFTER INSERT OR UPDATE OR DELETE ON turnover FOR EACH STATEMENT EXECUTE FUNCTION refuse_own_writing('Issuing documents counts it.');
 
 CREATE TYPE charge_kind AS ENUM ('period', 'one_off', 'instalment', 'usage', 'credit', 'early_exit', 'pause_fee');
 COMMENT ON TYPE charge_kind IS 'What is due: time of an item, something once, or time given back.';
 CREATE TABLE charge (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    item_id     bigint NOT NULL REFERENCES contract_item,
+    item_id     bigint NOT NULL,
     kind        charge_kind NOT NULL,
     during      daterange NOT NULL,
     units       integer NOT NULL,
@@ -1381,11 +1698,15 @@ CREATE TABLE charge (
     currency    currency_code NOT NULL,
     due_on      date NOT NULL,
     corrects_id bigint REFERENCES charge,
-    run_id      bigint REFERENCES billing_run,
+    run_id      bigint,
     document_id bigint,
     line_number smallint,
     made_by     text NOT NULL CHECK (made_by <> ''),
     made_at     timestamptz NOT NULL DEFAULT now(),
+    covered     boolean NOT NULL DEFAULT false,
+    stop_id     bigint REFERENCES billing_stop,
+    CONSTRAINT charge_stopped_is_nothing CHECK (stop_id IS NULL OR (kind = 'period' AND full_price = 0 AND covered)),
+    CONSTRAINT charge_covered_has_no_line CHECK (NOT covered OR document_id IS NULL),
     CONSTRAINT charge_during_is_bounded CHECK (NOT isempty(during) AND NOT lower_inf(during) AND NOT upper_inf(during)),
     CONSTRAINT charge_units_of_a_whole CHECK (of >= 1 AND units BETWEEN 0 AND of),
     CONSTRAINT charge_discount_within CHECK (discounted BETWEEN least(0, full_price) AND greatest(0, full_price)),
@@ -1393,32 +1714,41 @@ CREATE TABLE charge (
     CONSTRAINT charge_credit_names_what CHECK ((kind = 'credit') = (corrects_id IS NOT NULL)),
     CONSTRAINT charge_credit_is_given CHECK (CASE WHEN kind = 'credit' THEN net <= 0 ELSE net >= 0 END),
     CONSTRAINT charge_places CHECK (net = round(net, currency_places(currency)) AND full_price = round(full_price, currency_places(currency))),
-    CONSTRAINT charge_on_a_line FOREIGN KEY (document_id, line_number) REFERENCES document_line (document_id, number) MATCH FULL,
-    CONSTRAINT charge_periods_disjoint EXCLUDE USING gist (item_id WITH =, during WITH &&) WHERE (kind = 'period')
+    CONSTRAINT charge_on_a_line CHECK ((document_id IS NULL) = (line_number IS NULL))
 );
 COMMENT ON TABLE charge IS 'An amount due for an item and a time. No day of an item is charged twice, whatever runs at once.';
 COMMENT ON COLUMN charge.net IS 'In the prices of its contract, with or without tax.';
+COMMENT ON COLUMN charge.stop_id IS 'The period was left out for good: it is recorded here, so that no time of an item is without its charge.';
+COMMENT ON COLUMN charge.run_id IS 'Which run made it, or let it wait first. A run of a later day puts it on a document however little it is.';
+COMMENT ON COLUMN charge.covered IS 'It is nothing, or came to nothing together with others, so no document has it. What neither has a document nor is covered waits.';
+CREATE UNIQUE INDEX charge_period_once ON charge (item_id, lower(during)) WHERE kind = 'period';
 CREATE UNIQUE INDEX charge_once ON charge (item_id, kind, lower(during)) WHERE kind IN ('one_off', 'instalment', 'early_exit');
-CREATE INDEX charge_waiting ON charge (item_id) WHERE document_id IS NULL;
+CREATE INDEX charge_waiting ON charge (item_id) WHERE document_id IS NULL AND NOT covered;
 CREATE INDEX charge_corrects ON charge (corrects_id) WHERE corrects_id IS NOT NULL;
+-- A stop that is deleted is looked for here: without it each would read the whole table.
+CREATE INDEX charge_stop ON charge (stop_id) WHERE stop_id IS NOT NULL;
 
 CREATE FUNCTION refuse_charge_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' AND OLD.document_id IS NULL AND to_jsonb(NEW) - '{document_id,line_number}'::text[] = to_jsonb(OLD) - '{document_id,line_number}'::text[] THEN
+    IF TG_OP = 'UPDATE' AND OLD.document_id IS NULL AND NOT OLD.covered AND NEW.run_id IS NOT DISTINCT FROM coalesce(OLD.run_id, NEW.run_id)
+            AND to_jsonb(NEW) - '{document_id,line_number,covered,run_id}'::text[] = to_jsonb(OLD) - '{document_id,line_number,covered,run_id}'::text[] THEN
         RETURN NEW;
     END IF;
     RAISE EXCEPTION 'charge % stays as it is', OLD.id
         USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Give it back by a charge of kind credit.';
 END
 $$;
-COMMENT ON FUNCTION refuse_charge_change() IS 'A charge comes to stand on a line once; nothing else of it changes.';
+COMMENT ON FUNCTION refuse_charge_change() IS 'A charge comes to stand on a line, or to nothing, once, and a run that lets it wait marks it once; nothing else of it changes.';
 CREATE TRIGGER charge_stays BEFORE UPDATE OR DELETE ON charge FOR EACH ROW EXECUTE FUNCTION refuse_charge_change();
 CREATE TRIGGER charge_no_truncate BEFORE TRUNCATE ON charge FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Charges stay.');
 
-CREATE FUNCTION refuse_credit_beyond() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_credit_beyond() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     wrong record;
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows WHERE corrects_id IS NOT NULL) THEN
+        RETURN NULL;
+    END IF;
     PERFORM FROM charge WHERE id IN (SELECT corrects_id FROM new_rows) ORDER BY id FOR UPDATE;
     SELECT c.id, c.net, sum(given.net) AS credited INTO wrong FROM charge AS c JOIN charge AS given ON given.corrects_id = c.id
         WHERE c.id IN (SELECT corrects_id FROM new_rows) GROUP BY c.id, c.net HAVING c.net + sum(given.net) < 0 LIMIT 1;
@@ -1432,6 +1762,33 @@ $$;
 COMMENT ON FUNCTION refuse_credit_beyond() IS 'Credits of a charge together are never more than it.';
 CREATE TRIGGER charge_credit_within AFTER INSERT ON charge REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_credit_beyond();
 
+CREATE FUNCTION refuse_day_twice() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+-- Items are held until this transaction ends, so who charges one of them at the same time comes after it and sees its charges. Of periods
+-- in order of their first days it is enough that neighbours are apart: each new one is compared with the last that begins before its end.
+DECLARE
+    wrong record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows WHERE kind = 'period') THEN
+        RETURN NULL;
+    END IF;
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION '%: what others have charged meanwhile is seen in READ COMMITTED alone', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Do it in a transaction of that isolation.';
+    END IF;
+    PERFORM FROM contract_item WHERE id IN (SELECT item_id FROM new_rows WHERE kind = 'period') ORDER BY id FOR NO KEY UPDATE;
+    SELECT n.item_id, n.during, near.during AS other INTO wrong FROM new_rows AS n CROSS JOIN LATERAL (
+            SELECT c.id, c.during FROM charge AS c WHERE c.item_id = n.item_id AND c.kind = 'period' AND lower(c.during) < upper(n.during) ORDER BY lower(c.during) DESC LIMIT 2) AS near
+        WHERE n.kind = 'period' AND near.id <> n.id AND near.during && n.during LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'item % would be charged for % and for %', wrong.item_id, wrong.other, wrong.during
+            USING ERRCODE = 'exclusion_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'No day of an item is charged twice.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_day_twice() IS 'Periods of an item are pairwise disjoint, whoever charges it at the same time.';
+CREATE TRIGGER charge_periods_disjoint AFTER INSERT ON charge REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_day_twice();
+
 CREATE TABLE billing_position (
     item_id        bigint PRIMARY KEY REFERENCES contract_item,
     billed_through date NOT NULL,
@@ -1442,17 +1799,1686 @@ COMMENT ON COLUMN billing_position.billed_through IS 'First day that is not bill
 COMMENT ON COLUMN billing_position.due_on IS 'When a run finds the next part of it; NULL: all its time is billed.';
 CREATE INDEX billing_position_due ON billing_position (due_on) WHERE due_on IS NOT NULL;
 
+-- ---------------------------------------------------------------------------------------------------------------
+-- Keys that are looked at once a statement
+-- ---------------------------------------------------------------------------------------------------------------
+-- A declared foreign key looks its row up for each row that is written, and again for a row that its own transaction updates: half of
+-- what issuing a document cost. Here each statement asks once for each row that it names, and holds it as a declared key does
+-- (FOR KEY SHARE), so it is neither deleted nor given another key before this transaction ends; who deletes it later is refused. Behind an
+-- outer join all are held before they are looked at.
+CREATE FUNCTION refuse_old_snapshot(place text, guard text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION '%: who names its rows is seen in READ COMMITTED alone', place
+            USING ERRCODE = 'restrict_violation', TABLE = place, CONSTRAINT = guard, HINT = 'Do it in a transaction of that isolation.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION refuse_old_snapshot(text, text) IS 'A snapshot of a whole transaction does not show who has come to name a row since.';
+
+CREATE FUNCTION take_document_parts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM refuse_old_snapshot(TG_TABLE_NAME, TG_NAME);
+    DELETE FROM document_line WHERE document_id IN (SELECT id FROM old_rows);
+    DELETE FROM document_tax WHERE document_id IN (SELECT id FROM old_rows);
+    DELETE FROM document_due WHERE document_id IN (SELECT id FROM old_rows);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION take_document_parts() IS 'A draft goes with its parts.';
+CREATE TRIGGER document_goes_whole AFTER DELETE ON document REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION take_document_parts();
+CREATE TRIGGER document_keeps_id BEFORE UPDATE ON document FOR EACH ROW WHEN (OLD.id <> NEW.id) EXECUTE FUNCTION refuse_change('Its parts name it.');
+
+DO $$
+DECLARE
+    name_of text[];
+    side    text;
+    body    text;
+    names   CONSTANT text[] := ARRAY[
+        ['document', 'customer_id', 'customer', 'id'], ['document', 'register_id,issuer_id,kind', 'document_register', 'id,issuer_id,kind'],
+        ['document', 'run_id', 'billing_run', 'id'],
+        ['document_line', 'contract_id', 'contract', 'id'], ['document_line', 'item_id', 'contract_item', 'id'], ['document_line', 'tax_code_id', 'tax_code', 'id'],
+        ['document_line', 'product_id', 'product', 'id'], ['document_line', 'account_id', 'ledger_account', 'id'],
+        ['posting', 'account_id', 'ledger_account', 'id'], ['posting', 'customer_id', 'customer', 'id'],
+        ['charge', 'item_id', 'contract_item', 'id'], ['charge', 'run_id', 'billing_run', 'id'],
+        ['charge', 'document_id,line_number', 'document_line', 'document_id,number']];
+BEGIN
+    FOREACH side IN ARRAY ARRAY['document', 'document_line', 'posting', 'charge'] LOOP
+        body := '';
+        FOREACH name_of SLICE 1 IN ARRAY names LOOP
+            CONTINUE WHEN name_of[1] <> side;
+            body := body || format($body$
+    SELECT own.* INTO unknown FROM (SELECT DISTINCT %1$s FROM new_rows WHERE %2$s IS NOT NULL) AS own
+        LEFT JOIN LATERAL (SELECT true AS there FROM %3$I AS p WHERE (%4$s) = (%5$s) FOR KEY SHARE) AS held ON true WHERE held.there IS NULL LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '%%: there is no %3$s %%', TG_TABLE_NAME, unknown
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Its %1$s names one that is there.';
+    END IF;
+$body$, name_of[2], split_part(name_of[2], ',', 1), name_of[3], 'p.' || replace(name_of[4], ',', ', p.'), 'own.' || replace(name_of[2], ',', ', own.'));
+        END LOOP;
+        EXECUTE format('CREATE FUNCTION %I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off SET enable_hashjoin = off'
+            || ' SET enable_mergejoin = off SET enable_material = off AS %L', side || '_all_known', format(E'\nDECLARE\n    unknown record;\nBEGIN%s    RETURN NULL;\nEND\n', body));
+        EXECUTE format('COMMENT ON FUNCTION %I() IS %L', side || '_all_known', 'What rows of one statement name is there, and stays.');
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %I() FROM PUBLIC', side || '_all_known');
+        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION %I()', side || '_all_known', side, side || '_all_known');
+        IF side <> 'posting' THEN
+            EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION %I()', side || '_all_known_still', side, side || '_all_known');
+        END IF;
+    END LOOP;
+    FOREACH side IN ARRAY ARRAY['customer', 'contract', 'contract_item', 'product', 'tax_code', 'ledger_account', 'billing_run', 'document_register', 'document_line'] LOOP
+        body := '';
+        FOREACH name_of SLICE 1 IN ARRAY names LOOP
+            CONTINUE WHEN name_of[3] <> side;
+            body := body || format($body$
+    IF EXISTS (SELECT FROM %1$I AS n WHERE (%2$s) = (%3$s)) THEN
+        RAISE EXCEPTION '%%: its key is named by a %1$s', TG_TABLE_NAME
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'It stays as long as it is named.';
+    END IF;
+$body$, name_of[1], 'n.' || replace(name_of[2], ',', ', n.'), 'OLD.' || replace(name_of[4], ',', ', OLD.'));
+        END LOOP;
+        EXECUTE format('CREATE FUNCTION %I() RETURNS trigger LANGUAGE plpgsql AS %L', side || '_not_named',
+            format(E'\nBEGIN\n    PERFORM refuse_old_snapshot(TG_TABLE_NAME, TG_NAME);%s    RETURN NULL;\nEND\n', body));
+        EXECUTE format('COMMENT ON FUNCTION %I() IS %L', side || '_not_named', 'What is named stays, with its key.');
+        EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %I FOR EACH ROW EXECUTE FUNCTION %I()', side || '_not_named', side, side || '_not_named');
+        SELECT string_agg(format('OLD.%1$I IS DISTINCT FROM NEW.%1$I', key), ' OR ') INTO body FROM unnest(string_to_array(
+            CASE side WHEN 'document_register' THEN 'id,issuer_id,kind' WHEN 'document_line' THEN 'document_id,number' ELSE 'id' END, ',')) AS key;
+        EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I FOR EACH ROW WHEN (%s) EXECUTE FUNCTION %I()', side || '_not_named_so', side, body, side || '_not_named');
+        IF side NOT IN ('contract', 'document_line') THEN -- which have one
+            EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(''What may be named stays.'')', side || '_no_truncate', side);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Payments, and what settles an invoice
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TYPE payment_kind AS ENUM ('cash', 'card', 'transfer', 'slip', 'direct_debit', 'gateway', 'other');
+COMMENT ON TYPE payment_kind IS 'How money travels.';
+
+CREATE TABLE payment_method (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id    bigint NOT NULL REFERENCES issuer,
+    code         text NOT NULL CHECK (code ~ '^[a-z0-9_]{1,40}$'),
+    name         text NOT NULL CHECK (name <> ''),
+    kind         payment_kind NOT NULL,
+    returns_days smallint CHECK (returns_days BETWEEN 1 AND 400),
+    offered      boolean NOT NULL DEFAULT true,
+    return_fee   numeric(16, 3),
+    return_fee_product_id bigint REFERENCES product,
+    mails_receipt boolean NOT NULL DEFAULT true,
+    CONSTRAINT payment_method_code_once UNIQUE (issuer_id, code),
+    CONSTRAINT payment_method_of_issuer UNIQUE (id, issuer_id),
+    CONSTRAINT payment_method_fee_is_a_product CHECK (return_fee > 0 AND (return_fee IS NULL) = (return_fee_product_id IS NULL))
+);
+COMMENT ON TABLE payment_method IS 'A way in which an issuer is paid. What comes by it is posted to the clearing account whose family is its code, else to the one for all; cash to cash.';
+COMMENT ON COLUMN payment_method.returns_days IS 'So long a payment may come back; meanwhile it counts as paid and is flagged.';
+COMMENT ON COLUMN payment_method.return_fee IS 'What a customer is charged on the next invoice when a payment by it comes back, in the issuer''s currency; return_fee_product_id is its line: words, account and tax code.';
+COMMENT ON COLUMN payment_method.mails_receipt IS 'Who pays by it and has an address is sent a receipt, in the transaction that records the payment.';
+COMMENT ON COLUMN payment_method.offered IS 'Nothing new comes by a method that is offered no more.';
+
+CREATE TYPE payment_source AS ENUM ('webhook', 'file', 'counter', 'collector', 'manual');
+COMMENT ON TYPE payment_source IS 'Through what we were told: a gateway, a bank''s file, a till, a collector, a person.';
+
+CREATE TABLE payment (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id     bigint NOT NULL REFERENCES issuer,
+    method_id     bigint NOT NULL,
+    customer_id   bigint REFERENCES customer,
+    currency      currency_code NOT NULL,
+    amount        numeric(16, 3) NOT NULL,
+    value_on      date NOT NULL,
+    source        payment_source NOT NULL,
+    reference     text NOT NULL CHECK (length(reference) BETWEEN 1 AND 200),
+    payer         text CHECK (length(payer) BETWEEN 1 AND 400),
+    note          text CHECK (note <> ''),
+    returns_until date,
+    made_by       text NOT NULL CHECK (made_by <> ''),
+    made_at       timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT payment_once UNIQUE (source, reference),
+    CONSTRAINT payment_method_of_its_issuer FOREIGN KEY (method_id, issuer_id) REFERENCES payment_method (id, issuer_id),
+    CONSTRAINT payment_is_an_amount CHECK (amount > 0 AND amount = round(amount, currency_places(currency))),
+    CONSTRAINT payment_returns_after_value CHECK (returns_until >= value_on)
+);
+COMMENT ON TABLE payment IS 'Money that came in. Append-only: what becomes of it is told by payment_match, payment_reversal, refund and allocation.';
+COMMENT ON COLUMN payment.customer_id IS 'Whose it was said to be when it came; NULL: nobody knew. Whose it is now: open_payment.';
+COMMENT ON COLUMN payment.value_on IS 'From which day the money is there.';
+COMMENT ON COLUMN payment.reference IS 'What it is called where it comes from, such as a gateway''s event or a bank''s row: the same one again is the same payment.';
+COMMENT ON COLUMN payment.payer IS 'Who paid, in the bank''s words.';
+COMMENT ON COLUMN payment.returns_until IS 'Until then it may come back.';
+CREATE INDEX payment_customer ON payment (customer_id, value_on) WHERE customer_id IS NOT NULL;
+CREATE INDEX payment_day ON payment (issuer_id, value_on);
+
+CREATE TABLE payment_match (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    payment_id  bigint NOT NULL REFERENCES payment,
+    customer_id bigint REFERENCES customer,
+    reason      text NOT NULL CHECK (reason <> ''),
+    made_by     text NOT NULL CHECK (made_by <> ''),
+    made_at     timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE payment_match IS 'Whose a payment turned out to be: an entry, not an edit. NULL takes it back to those that nobody knows. Append-only; the last one counts.';
+CREATE INDEX payment_match_payment ON payment_match (payment_id, id);
+CREATE INDEX payment_match_customer ON payment_match (customer_id) WHERE customer_id IS NOT NULL;
+
+CREATE TABLE payment_reversal (
+    payment_id  bigint PRIMARY KEY REFERENCES payment,
+    dated       date NOT NULL,
+    reason_code text CHECK (reason_code ~ '^[A-Za-z0-9_.-]{1,40}$'),
+    reason      text NOT NULL CHECK (reason <> ''),
+    source      payment_source NOT NULL,
+    reference   text NOT NULL CHECK (length(reference) BETWEEN 1 AND 200),
+    made_by     text NOT NULL CHECK (made_by <> ''),
+    made_at     timestamptz NOT NULL DEFAULT now(),
+    fee_item_id bigint REFERENCES contract_item,
+    CONSTRAINT payment_reversal_once UNIQUE (source, reference)
+);
+COMMENT ON COLUMN payment_reversal.fee_item_id IS 'The fee that was charged for it, which the next invoice bears; NULL: none.';
+COMMENT ON TABLE payment_reversal IS 'A payment that came back: a returned debit, a chargeback, a mistake. Its allocations are withdrawn first. Append-only.';
+COMMENT ON COLUMN payment_reversal.reason_code IS 'As who sent it back codes it: AM04, MD06, fraudulent.';
+
+CREATE TABLE refund (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    payment_id     bigint REFERENCES payment,
+    credit_note_id bigint REFERENCES document,
+    method_id      bigint NOT NULL REFERENCES payment_method,
+    amount         numeric(16, 3) NOT NULL CHECK (amount > 0),
+    dated          date NOT NULL,
+    source         payment_source NOT NULL,
+    reference      text NOT NULL CHECK (length(reference) BETWEEN 1 AND 200),
+    reason         text NOT NULL CHECK (reason <> ''),
+    made_by        text NOT NULL CHECK (made_by <> ''),
+    made_at        timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT refund_once UNIQUE (source, reference),
+    CONSTRAINT refund_of_one CHECK (num_nonnulls(payment_id, credit_note_id) = 1)
+);
+COMMENT ON TABLE refund IS 'Money given back: of a payment what is allocated to nothing, of a credit note what settled nothing. Append-only.';
+CREATE INDEX refund_payment ON refund (payment_id) WHERE payment_id IS NOT NULL;
+CREATE INDEX refund_credit_note ON refund (credit_note_id) WHERE credit_note_id IS NOT NULL;
+
+CREATE TABLE write_off (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    invoice_id bigint NOT NULL REFERENCES document,
+    amount     numeric(16, 3) NOT NULL CHECK (amount > 0),
+    dated      date NOT NULL,
+    reason     text NOT NULL CHECK (reason <> ''),
+    made_by    text NOT NULL CHECK (made_by <> ''),
+    made_at    timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE write_off IS 'What of an invoice nobody will pay any more. Append-only; taken back by write_off_undo.';
+CREATE INDEX write_off_invoice ON write_off (invoice_id);
+
+CREATE TABLE write_off_undo (
+    write_off_id bigint PRIMARY KEY REFERENCES write_off,
+    dated        date NOT NULL,
+    reason       text NOT NULL CHECK (reason <> ''),
+    made_by      text NOT NULL CHECK (made_by <> ''),
+    made_at      timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE write_off_undo IS 'An invoice is asked for again after all, with its own due days.';
+
+CREATE TABLE allocation (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    payment_id     bigint REFERENCES payment,
+    credit_note_id bigint REFERENCES document,
+    write_off_id   bigint REFERENCES write_off,
+    invoice_id     bigint NOT NULL REFERENCES document,
+    amount         numeric(16, 3) NOT NULL CHECK (amount <> 0),
+    withdraws_id   bigint REFERENCES allocation,
+    chosen         boolean NOT NULL DEFAULT false,
+    allocated_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT allocation_of_one CHECK (num_nonnulls(payment_id, credit_note_id, write_off_id) = 1),
+    CONSTRAINT allocation_withdrawn_once UNIQUE (withdraws_id),
+    CONSTRAINT allocation_below_zero_withdraws CHECK ((amount < 0) = (withdraws_id IS NOT NULL))
+);
+COMMENT ON TABLE allocation IS 'How much of an invoice a payment, a credit note or a write-off settled. It moves no money: what an invoice has left open follows from it. Append-only; below zero it takes one back whole.';
+COMMENT ON COLUMN allocation.chosen IS 'The customer said so; otherwise by due day and number.';
+CREATE INDEX allocation_invoice ON allocation (invoice_id);
+CREATE INDEX allocation_payment ON allocation (payment_id) WHERE payment_id IS NOT NULL;
+CREATE INDEX allocation_credit_note ON allocation (credit_note_id) WHERE credit_note_id IS NOT NULL;
+
+CREATE TABLE open_payment (
+    payment_id  bigint PRIMARY KEY REFERENCES payment,
+    issuer_id   bigint NOT NULL,
+    customer_id bigint,
+    currency    currency_code NOT NULL,
+    open        numeric(16, 3) NOT NULL CHECK (open > 0)
+);
+COMMENT ON TABLE open_payment IS 'Payments that have something left to settle: a customer''s credit, and what nobody is known for. The database keeps it.';
+CREATE INDEX open_payment_customer ON open_payment (customer_id);
+CREATE TRIGGER open_payment_is_counted AFTER INSERT OR UPDATE OR DELETE ON open_payment FOR EACH STATEMENT EXECUTE FUNCTION refuse_own_writing('It follows from payments, refunds and allocations.');
+
+DO $$
+DECLARE
+    kept text;
+BEGIN
+    FOREACH kept IN ARRAY ARRAY['payment', 'payment_match', 'payment_reversal', 'refund', 'write_off', 'write_off_undo', 'allocation'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change(''What came in and what became of it stays: write what takes it back.'')', kept || '_append_only', kept);
+        EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(''What came in stays.'')', kept || '_no_truncate', kept);
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION owner_of_payment(of bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN m.payment_id IS NULL THEN p.customer_id ELSE m.customer_id END
+    FROM payment AS p LEFT JOIN LATERAL (SELECT payment_id, customer_id FROM payment_match WHERE payment_id = p.id ORDER BY id DESC LIMIT 1) AS m ON true WHERE p.id = of
+$$;
+COMMENT ON FUNCTION owner_of_payment(bigint) IS 'Whose a payment is now; NULL: nobody knows.';
+
+CREATE FUNCTION booked_for(of_source text, of_id bigint, of_issuer bigint, of_currency text, of_customer bigint) RETURNS numeric LANGUAGE sql STABLE AS $$
+    SELECT sum(p.amount) FILTER (WHERE CASE WHEN of_customer IS NULL THEN a.role = 'suspense' ELSE p.customer_id = of_customer END)
+    FROM entry AS e JOIN posting AS p ON p.entry_id = e.id JOIN ledger_account AS a ON a.id = p.account_id
+    WHERE e.source = of_source AND e.source_id = of_id AND e.kind = of_source AND e.issuer_id = of_issuer AND e.currency = of_currency
+$$;
+COMMENT ON FUNCTION booked_for(text, bigint, bigint, text, bigint) IS 'What the entry of an event of the customer account says of a customer, or of those that nobody knows; NULL without that entry.';
+
+CREATE FUNCTION refuse_unbooked() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+-- What moves money has its entry before it, which says the same. One query for the rows of a statement.
+DECLARE
+    wrong text;
+BEGIN
+    IF TG_TABLE_NAME = 'payment' THEN
+        SELECT format('payment %s of %s %s', n.id, n.amount, n.currency) INTO wrong FROM new_rows AS n
+            WHERE booked_for('payment', n.id, n.issuer_id, n.currency, n.customer_id) IS DISTINCT FROM -n.amount LIMIT 1;
+    ELSIF TG_TABLE_NAME = 'payment_match' THEN
+        -- What is left of it, from whose it was, the match before this one or what was said first, to whose it is.
+        SELECT format('match %s of payment %s', n.id, n.payment_id) INTO wrong FROM new_rows AS n JOIN payment AS p ON p.id = n.payment_id
+            CROSS JOIN LATERAL (SELECT coalesce((SELECT coalesce(m.customer_id, 0) FROM payment_match AS m WHERE m.payment_id = p.id AND m.id < n.id ORDER BY m.id DESC LIMIT 1), p.customer_id, 0) AS owner) AS was
+            CROSS JOIN LATERAL (SELECT p.amount - coalesce((SELECT sum(r.amount) FROM refund AS r WHERE r.payment_id = p.id), 0) AS amount) AS rest
+            WHERE was.owner = coalesce(n.customer_id, 0) OR booked_for('payment_match', n.id, p.issuer_id, p.currency, nullif(was.owner, 0)) IS DISTINCT FROM rest.amount
+                OR booked_for('payment_match', n.id, p.issuer_id, p.currency, n.customer_id) IS DISTINCT FROM -rest.amount LIMIT 1;
+    ELSIF TG_TABLE_NAME = 'payment_reversal' THEN
+        SELECT format('reversal of payment %s of %s %s', p.id, p.amount, p.currency) INTO wrong FROM new_rows AS n JOIN payment AS p ON p.id = n.payment_id
+            WHERE booked_for('payment_reversal', p.id, p.issuer_id, p.currency, owner_of_payment(p.id)) IS DISTINCT FROM p.amount LIMIT 1;
+    ELSIF TG_TABLE_NAME = 'refund' THEN
+        SELECT format('refund %s of %s', n.id, n.amount) INTO wrong FROM new_rows AS n LEFT JOIN payment AS p ON p.id = n.payment_id LEFT JOIN document AS d ON d.id = n.credit_note_id
+                JOIN payment_method AS m ON m.id = n.method_id
+            WHERE booked_for('refund', n.id, m.issuer_id, coalesce(p.currency, d.currency), CASE WHEN p.id IS NULL THEN d.customer_id ELSE owner_of_payment(p.id) END) IS DISTINCT FROM n.amount
+                OR m.issuer_id <> coalesce(p.issuer_id, d.issuer_id) LIMIT 1;
+    ELSIF TG_TABLE_NAME = 'write_off' THEN
+        SELECT format('write-off %s of %s', n.id, n.amount) INTO wrong FROM new_rows AS n JOIN document AS d ON d.id = n.invoice_id
+            WHERE booked_for('write_off', n.id, d.issuer_id, d.currency, d.customer_id) IS DISTINCT FROM -n.amount LIMIT 1;
+    ELSE
+        SELECT format('undo of write-off %s of %s', w.id, w.amount) INTO wrong FROM new_rows AS n JOIN write_off AS w ON w.id = n.write_off_id JOIN document AS d ON d.id = w.invoice_id
+            WHERE booked_for('write_off_undo', w.id, d.issuer_id, d.currency, d.customer_id) IS DISTINCT FROM w.amount LIMIT 1;
+    END IF;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION '% has no entry that says the same', wrong
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Write its entry and postings first, in the same transaction.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_unbooked() IS 'Nothing moves money that the books do not say.';
+
+CREATE FUNCTION keep_open_payments(ids bigint[]) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    wrong bigint;
+BEGIN
+    -- In one order everywhere, so that two writers wait for each other and never both; what others wrote is seen from here on.
+    PERFORM FROM payment WHERE id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
+    WITH rest AS (
+        SELECT p.id, p.issuer_id, p.currency, owner_of_payment(p.id) AS customer_id,
+            CASE WHEN EXISTS (SELECT FROM payment_reversal AS r WHERE r.payment_id = p.id) THEN 0
+                ELSE p.amount - coalesce((SELECT sum(r.amount) FROM refund AS r WHERE r.payment_id = p.id), 0) END - coalesce((SELECT sum(a.amount) FROM allocation AS a WHERE a.payment_id = p.id), 0) AS open
+        FROM payment AS p WHERE p.id = ANY (ids)
+    ), closed AS (
+        DELETE FROM open_payment AS o USING rest AS r WHERE o.payment_id = r.id AND r.open <= 0
+    ), kept AS (
+        INSERT INTO open_payment AS o (payment_id, issuer_id, customer_id, currency, open) SELECT id, issuer_id, customer_id, currency, open FROM rest WHERE open > 0 ORDER BY id
+        ON CONFLICT (payment_id) DO UPDATE SET customer_id = EXCLUDED.customer_id, open = EXCLUDED.open
+    )
+    SELECT id INTO wrong FROM rest WHERE open < 0 ORDER BY id LIMIT 1;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'more of payment % is settled or given back than it is', wrong
+            USING ERRCODE = 'check_violation', TABLE = 'allocation', CONSTRAINT = 'allocation_within', HINT = 'Withdraw its allocations first; of a payment that came back nothing is left.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION keep_open_payments(bigint[]) IS 'What payments have left, worked out from nothing.';
+
+CREATE FUNCTION keep_open_documents(ids bigint[]) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    wrong text;
+BEGIN
+    PERFORM FROM document WHERE id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
+    WITH rest AS (
+        SELECT d.id, d.issuer_id, d.customer_id, d.currency, d.label, d.payable, d.kind = 'credit_note' AS gives, d.document_date,
+            coalesce((SELECT sum(a.amount) FROM allocation AS a WHERE a.invoice_id = d.id), 0) + coalesce((SELECT sum(a.amount) FROM allocation AS a WHERE a.credit_note_id = d.id), 0)
+                + coalesce((SELECT sum(r.amount) FROM refund AS r WHERE r.credit_note_id = d.id), 0) AS settled
+        FROM document AS d WHERE d.id = ANY (ids)
+    ), closed AS (
+        DELETE FROM open_document AS o USING rest AS r WHERE o.document_id = r.id AND r.settled >= r.payable
+    ), kept AS (
+        INSERT INTO open_document AS o (document_id, issuer_id, customer_id, currency, due_on, open, in_parts)
+            SELECT r.id, r.issuer_id, r.customer_id, r.currency, coalesce(u.due_on, r.document_date), CASE WHEN r.gives THEN r.settled - r.payable ELSE r.payable - r.settled END, u.parts > 1
+            FROM rest AS r CROSS JOIN LATERAL (SELECT min(part.due_on) AS due_on, count(*) AS parts
+                FROM (SELECT due_on, sum(amount) OVER (ORDER BY due_on, number) AS through FROM document_due WHERE document_id = r.id) AS part WHERE part.through > r.settled) AS u
+            WHERE r.settled < r.payable ORDER BY r.id
+        ON CONFLICT (document_id) DO UPDATE SET due_on = EXCLUDED.due_on, open = EXCLUDED.open, in_parts = EXCLUDED.in_parts
+    )
+    SELECT CASE WHEN settled < 0 THEN format('less than nothing of %s is settled', label) ELSE format('%s of %s would be settled, and %s is payable', settled, label, payable) END
+        INTO wrong FROM rest WHERE settled < 0 OR settled > payable ORDER BY id LIMIT 1;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION '%', wrong
+            USING ERRCODE = 'check_violation', TABLE = 'allocation', CONSTRAINT = 'allocation_within', HINT = 'No more than an invoice has open, and a credit note has left to give.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION keep_open_documents(bigint[]) IS 'What documents have open, worked out from nothing; an invoice''s first parts are settled first.';
+
+CREATE FUNCTION keep_payments() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Whose a payment is, and that it came back, concerns the whole of it: what it settles is withdrawn first. What was given back
+    -- while it was nobody's went to whoever sent it.
+    IF TG_TABLE_NAME = 'payment_match' THEN
+        IF EXISTS (SELECT FROM new_rows AS n WHERE EXISTS (SELECT FROM payment_reversal AS r WHERE r.payment_id = n.payment_id)
+                OR EXISTS (SELECT FROM refund AS r JOIN entry AS e ON e.source = 'refund' AND e.source_id = r.id JOIN posting AS p ON p.entry_id = e.id WHERE r.payment_id = n.payment_id AND p.customer_id IS NOT NULL)
+                OR (SELECT sum(a.amount) FROM allocation AS a WHERE a.payment_id = n.payment_id) <> 0) THEN
+            RAISE EXCEPTION 'a payment that came back, was given back to a customer or settles something stays whose it is'
+                USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Withdraw its allocations first.';
+        END IF;
+    END IF;
+    IF TG_TABLE_NAME = 'payment' THEN
+        PERFORM keep_open_payments(ARRAY(SELECT id FROM new_rows));
+    ELSIF TG_TABLE_NAME = 'refund' THEN
+        PERFORM keep_open_documents(ARRAY(SELECT credit_note_id FROM new_rows WHERE credit_note_id IS NOT NULL));
+        PERFORM keep_open_payments(ARRAY(SELECT payment_id FROM new_rows WHERE payment_id IS NOT NULL));
+    ELSE
+        PERFORM keep_open_payments(ARRAY(SELECT payment_id FROM new_rows));
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION keep_payments() IS 'What was just written changes what payments have left.';
+
+CREATE FUNCTION refuse_allocation() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    wrong record;
+BEGIN
+    SELECT n.id, i.label AS invoice, CASE
+            WHEN i.kind <> 'invoice' OR i.state <> 'issued' THEN 'it is no issued invoice'
+            WHEN n.amount <> round(n.amount, currency_places(i.currency)) THEN format('%s has more places than %s', n.amount, i.currency)
+            WHEN t.id IS NOT NULL THEN 'an allocation is withdrawn whole, and once'
+            ELSE 'it is of another customer, issuer or currency'
+        END AS reason INTO wrong
+        FROM new_rows AS n JOIN document AS i ON i.id = n.invoice_id LEFT JOIN payment AS p ON p.id = n.payment_id LEFT JOIN document AS c ON c.id = n.credit_note_id
+            LEFT JOIN write_off AS w ON w.id = n.write_off_id LEFT JOIN allocation AS t ON t.id = n.withdraws_id
+        WHERE i.kind <> 'invoice' OR i.state <> 'issued' OR n.amount <> round(n.amount, currency_places(i.currency))
+            OR (t.id IS NOT NULL AND (t.amount, t.invoice_id, t.payment_id, t.credit_note_id, t.write_off_id) IS DISTINCT FROM (-n.amount, n.invoice_id, n.payment_id, n.credit_note_id, n.write_off_id))
+            OR (p.id IS NOT NULL AND (p.issuer_id, p.currency::text, owner_of_payment(p.id)) IS DISTINCT FROM (i.issuer_id, i.currency::text, i.customer_id))
+            OR (c.id IS NOT NULL AND (c.kind, c.state, c.issuer_id, c.currency, c.customer_id) IS DISTINCT FROM ('credit_note'::document_kind, 'issued'::document_state, i.issuer_id, i.currency, i.customer_id))
+            OR (w.id IS NOT NULL AND (w.invoice_id, w.amount) IS DISTINCT FROM (i.id, abs(n.amount))) ORDER BY n.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'nothing of % is settled by allocation %: %', coalesce(wrong.invoice, 'a draft'), wrong.id, wrong.reason
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Money settles issued invoices of its own customer, issuer and currency.';
+    END IF;
+    PERFORM keep_open_documents(ARRAY(SELECT invoice_id FROM new_rows UNION SELECT credit_note_id FROM new_rows WHERE credit_note_id IS NOT NULL));
+    PERFORM keep_open_payments(ARRAY(SELECT DISTINCT payment_id FROM new_rows WHERE payment_id IS NOT NULL));
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_allocation() IS 'What settles an invoice is its customer''s, in its currency, and no more than is open and left.';
+CREATE TRIGGER allocation_within AFTER INSERT ON allocation REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_allocation();
+
+CREATE FUNCTION allocate_write_off() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'write_off' THEN
+        INSERT INTO allocation (write_off_id, invoice_id, amount) SELECT id, invoice_id, amount FROM new_rows ORDER BY id;
+    ELSE
+        INSERT INTO allocation (write_off_id, invoice_id, amount, withdraws_id) SELECT a.write_off_id, a.invoice_id, -a.amount, a.id FROM new_rows AS n JOIN allocation AS a USING (write_off_id) WHERE a.amount > 0 ORDER BY a.id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION allocate_write_off() IS 'A write-off settles its invoice by itself, and gives it back whole.';
+
+DO $$
+DECLARE
+    kept text;
+BEGIN
+    FOREACH kept IN ARRAY ARRAY['payment', 'payment_match', 'payment_reversal', 'refund', 'write_off', 'write_off_undo'] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_unbooked()', kept || '_booked', kept);
+    END LOOP;
+    FOREACH kept IN ARRAY ARRAY['payment', 'payment_match', 'payment_reversal', 'refund'] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_payments()', kept || '_leaves', kept);
+    END LOOP;
+    CREATE TRIGGER write_off_settles AFTER INSERT ON write_off REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION allocate_write_off();
+    CREATE TRIGGER write_off_undo_settles AFTER INSERT ON write_off_undo REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION allocate_write_off();
+END
+$$;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Collectors, receipts and cash
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TYPE numbered_kind AS ENUM ('receipt', 'agent_settlement');
+COMMENT ON TYPE numbered_kind IS 'Papers with numbers of their own that are no documents of billing.';
+
+CREATE TABLE number_series (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id bigint NOT NULL REFERENCES issuer,
+    code      text NOT NULL CHECK (code ~ '^[A-Z0-9]{1,6}$'),
+    kind      numbered_kind NOT NULL,
+    name      text NOT NULL CHECK (name <> ''),
+    pattern   text NOT NULL DEFAULT '{number}/{code}/{year}' CHECK (pattern LIKE '%{number}%' AND pattern ~ '^[ -~]{1,40}$'),
+    CONSTRAINT number_series_code_once UNIQUE (issuer_id, code),
+    CONSTRAINT number_series_of_issuer UNIQUE (id, issuer_id)
+);
+COMMENT ON TABLE number_series IS 'A series of numbers of receipts or agents'' settlements: 1 to n a year, without a hole.';
+COMMENT ON COLUMN number_series.pattern IS 'How a number is printed, of {number}, {code} and {year}.';
+
+CREATE TABLE number_series_year (
+    series_id   bigint NOT NULL REFERENCES number_series,
+    year        smallint NOT NULL,
+    last_number integer NOT NULL,
+    last_on     date NOT NULL,
+    PRIMARY KEY (series_id, year)
+);
+COMMENT ON TABLE number_series_year IS 'How far a series has come in a year. Who takes a number counts it and holds the series until its transaction ends, so what is taken back leaves no hole.';
+CREATE TRIGGER number_series_year_is_counted AFTER INSERT OR UPDATE OR DELETE ON number_series_year FOR EACH STATEMENT EXECUTE FUNCTION refuse_own_writing('Who takes a number counts it.');
+
+CREATE FUNCTION take_number() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- Argument: the kind of series. The database numbers, so that nobody else can leave a hole or give a number twice.
+DECLARE
+    series number_series;
+    newest number_series_year;
+BEGIN
+    IF NEW.series_id IS NULL OR NEW.issued_on IS NULL THEN
+        RETURN NEW; -- refused as what must not be empty
+    END IF;
+    SELECT * INTO series FROM number_series WHERE id = NEW.series_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN NEW; -- refused as a series that there is not
+    END IF;
+    IF series.kind::text <> TG_ARGV[0] THEN
+        RAISE EXCEPTION 'series % numbers %s, no %s', series.code, series.kind, TG_ARGV[0]
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Choose a series of that kind.';
+    END IF;
+    SELECT * INTO newest FROM number_series_year WHERE series_id = NEW.series_id ORDER BY year DESC LIMIT 1;
+    -- Not before the one in front of it: who began before midnight may be numbered behind who began after it.
+    NEW.issued_on := greatest(NEW.issued_on, newest.last_on);
+    NEW.year := extract(year FROM NEW.issued_on);
+    INSERT INTO number_series_year AS y (series_id, year, last_number, last_on) VALUES (NEW.series_id, NEW.year, 1, NEW.issued_on)
+        ON CONFLICT (series_id, year) DO UPDATE SET last_number = y.last_number + 1, last_on = EXCLUDED.last_on RETURNING last_number INTO NEW.number;
+    NEW.label := replace(replace(replace(series.pattern, '{number}', NEW.number::text), '{code}', series.code), '{year}', NEW.year::text);
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION take_number() IS 'Gives a row its year, number and printed number, 1 to n without a hole, days not going back.';
+REVOKE EXECUTE ON FUNCTION take_number() FROM PUBLIC;
+
+CREATE TABLE collector (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id bigint NOT NULL REFERENCES issuer,
+    name      text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+    login     text CHECK (login ~ '^[A-Za-z0-9._@-]{1,64}$'),
+    series_id bigint NOT NULL,
+    most_cash numeric(16, 3) CHECK (most_cash > 0),
+    active    boolean NOT NULL DEFAULT true,
+    CONSTRAINT collector_name_once UNIQUE (issuer_id, name),
+    CONSTRAINT collector_login_once UNIQUE (login),
+    CONSTRAINT collector_series_of_issuer FOREIGN KEY (series_id, issuer_id) REFERENCES number_series (id, issuer_id)
+);
+COMMENT ON TABLE collector IS 'Who takes payments in the field, gives numbered receipts and accounts for the cash.';
+COMMENT ON COLUMN collector.login IS 'As whom the collector signs in.';
+COMMENT ON COLUMN collector.series_id IS 'Which series numbers the receipts; several collectors may share one.';
+COMMENT ON COLUMN collector.most_cash IS 'Who has so much of a currency hands it over before taking more; NULL: no limit.';
+COMMENT ON COLUMN collector.active IS 'Who is not takes nothing and sees nothing; what is left is handed over.';
+
+CREATE TYPE collector_scope_kind AS ENUM ('everyone', 'customer', 'group', 'city', 'province', 'postal_code');
+COMMENT ON TYPE collector_scope_kind IS 'Whose documents: all of the issuer, one customer''s, a billing group''s, of who lives or is served in a city, a province, or where the postal code begins so.';
+
+CREATE TABLE collector_scope (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    collector_id bigint NOT NULL REFERENCES collector,
+    kind         collector_scope_kind NOT NULL,
+    customer_id  bigint REFERENCES customer ON DELETE CASCADE,
+    value        text CHECK (length(value) BETWEEN 1 AND 100),
+    through      date,
+    CONSTRAINT collector_scope_names_what CHECK ((kind::text = 'customer') = (customer_id IS NOT NULL) AND (kind::text IN ('everyone', 'customer')) = (value IS NULL)),
+    CONSTRAINT collector_scope_once UNIQUE NULLS NOT DISTINCT (collector_id, kind, customer_id, value)
+);
+COMMENT ON TABLE collector_scope IS 'From whom a collector may collect, one part a row; without a row from nobody.';
+COMMENT ON COLUMN collector_scope.through IS 'Last day on which it counts, where the issuer is; NULL: until it is taken away.';
+
+CREATE VIEW collectable_customer WITH (security_barrier) AS
+    SELECT k.id AS collector_id, k.issuer_id, c.id AS customer_id, c.name AS customer, c.language
+    FROM collector AS k JOIN issuer AS i ON i.id = k.issuer_id CROSS JOIN customer AS c
+    WHERE k.id = nullif(current_setting('corrente.collector', true), '')::bigint AND k.active AND EXISTS (
+        SELECT FROM collector_scope AS s WHERE s.collector_id = k.id AND coalesce(s.through >= (now() AT TIME ZONE i.zone)::date, true) AND CASE s.kind
+            WHEN 'everyone' THEN true
+            WHEN 'customer' THEN s.customer_id = c.id
+            WHEN 'group' THEN EXISTS (SELECT FROM contract AS n JOIN contract_terms AS t ON t.contract_id = n.id WHERE n.customer_id = c.id AND t.payer_id IS NULL AND t.billing_group = s.value AND t.issuer_id = k.issuer_id)
+                OR EXISTS (SELECT FROM contract_terms AS t WHERE t.payer_id = c.id AND t.billing_group = s.value AND t.issuer_id = k.issuer_id)
+            ELSE EXISTS (SELECT FROM address AS a WHERE a.customer_id = c.id
+                AND CASE s.kind WHEN 'city' THEN lower(a.city) = lower(s.value) WHEN 'province' THEN lower(a.province) = lower(s.value) ELSE starts_with(a.postal_code, s.value) END)
+        END);
+COMMENT ON VIEW collectable_customer IS 'From whom the collector whom the transaction names (corrente.collector) may collect; without one, or for one who is not active, from nobody.';
+
+CREATE VIEW collectable_document WITH (security_barrier) AS
+    SELECT c.collector_id, o.document_id, d.label, d.document_date, o.due_on, o.open, d.payable, o.currency, c.customer_id, c.customer, a.address, p.phone
+    FROM collectable_customer AS c JOIN open_document AS o ON o.customer_id = c.customer_id AND o.issuer_id = c.issuer_id
+        CROSS JOIN LATERAL (SELECT i.label, i.document_date, i.payable FROM document AS i WHERE i.id = o.document_id LIMIT 1) AS d
+        LEFT JOIN LATERAL (SELECT concat_ws(', ', concat_ws(' ', w.street, w.house_number), w.city) AS address FROM address AS w WHERE w.customer_id = c.customer_id
+            ORDER BY w.kind = 'service' DESC, w.kind = 'billing' DESC, w.id LIMIT 1) AS a ON true
+        LEFT JOIN LATERAL (SELECT coalesce(n.mobile, n.phone) AS phone FROM contact AS n WHERE n.customer_id = c.customer_id AND coalesce(n.mobile, n.phone) IS NOT NULL
+            ORDER BY n.role = 'collections' DESC, n.role = 'main' DESC, n.id LIMIT 1) AS p ON true
+    WHERE o.open > 0;
+COMMENT ON VIEW collectable_document IS 'Open invoices that the collector whom the transaction names may collect, with where to find the customer. Whoever reads for a collector reads here.';
+
+CREATE TABLE cash_session (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    collector_id bigint NOT NULL REFERENCES collector,
+    currency     currency_code NOT NULL,
+    opening      numeric(16, 3) NOT NULL DEFAULT 0,
+    opened_at    timestamptz NOT NULL DEFAULT now(),
+    opened_by    text NOT NULL CHECK (opened_by <> ''),
+    closed_at    timestamptz,
+    closed_on    date,
+    closed_by    text CHECK (closed_by <> ''),
+    taken_by     text CHECK (taken_by <> ''),
+    expected     numeric(16, 3),
+    counted      numeric(16, 3),
+    note         text CHECK (note <> ''),
+    CONSTRAINT cash_session_opening_is_an_amount CHECK (opening >= 0 AND opening = round(opening, currency_places(currency))),
+    CONSTRAINT cash_session_closed_whole CHECK (num_nulls(closed_at, closed_on, closed_by, expected, counted) IN (0, 5)),
+    CONSTRAINT cash_session_counted_check CHECK (counted >= 0)
+);
+COMMENT ON TABLE cash_session IS 'A collector''s takings in one currency from the first payment to the hand-over. Closed it stays: what was wrong is set right in the next one.';
+COMMENT ON COLUMN cash_session.opening IS 'Cash that the collector was given to begin with; it is the main cash''s all the time.';
+COMMENT ON COLUMN cash_session.closed_on IS 'Of which day the hand-over is, where the issuer is.';
+COMMENT ON COLUMN cash_session.taken_by IS 'Who took the money.';
+COMMENT ON COLUMN cash_session.expected IS 'Opening, and cash that came in, less what was handed over before and what was taken back.';
+CREATE UNIQUE INDEX cash_session_one_open ON cash_session (collector_id, currency) WHERE closed_at IS NULL;
+CREATE INDEX cash_session_collector ON cash_session (collector_id, id);
+
+CREATE TYPE count_moment AS ENUM ('opening', 'closing');
+COMMENT ON TYPE count_moment IS 'When cash was counted.';
+CREATE TABLE cash_count (
+    session_id bigint NOT NULL REFERENCES cash_session,
+    moment     count_moment NOT NULL,
+    value      numeric(16, 3) NOT NULL CHECK (value > 0),
+    pieces     integer NOT NULL CHECK (pieces > 0),
+    PRIMARY KEY (session_id, moment, value)
+);
+COMMENT ON TABLE cash_count IS 'Notes and coins of one value that were counted.';
+
+CREATE TABLE receipt (
+    payment_id bigint PRIMARY KEY REFERENCES payment,
+    issuer_id  bigint NOT NULL,
+    series_id  bigint NOT NULL,
+    year       smallint,
+    number     integer,
+    label      text,
+    issued_on  date NOT NULL,
+    session_id bigint REFERENCES cash_session,
+    made_by    text NOT NULL CHECK (made_by <> ''),
+    made_at    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT receipt_is_numbered CHECK (num_nulls(year, number, label) = 0),
+    CONSTRAINT receipt_number_once UNIQUE (series_id, year, number),
+    CONSTRAINT receipt_series_of_issuer FOREIGN KEY (series_id, issuer_id) REFERENCES number_series (id, issuer_id)
+);
+COMMENT ON TABLE receipt IS 'The numbered receipt of a payment, written in the payment''s transaction by a collector, later where somebody asks for one. Append-only.';
+COMMENT ON COLUMN receipt.session_id IS 'In whose hand-over the payment is listed; NULL for what no collector took.';
+CREATE INDEX receipt_session ON receipt (session_id) WHERE session_id IS NOT NULL;
+
+CREATE TABLE cash_withdrawal (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    session_id bigint NOT NULL REFERENCES cash_session,
+    amount     numeric(16, 3) NOT NULL CHECK (amount > 0),
+    dated      date NOT NULL,
+    reason     text NOT NULL CHECK (reason <> ''),
+    made_by    text NOT NULL CHECK (made_by <> ''),
+    made_at    timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE cash_withdrawal IS 'Cash that left a collector before the hand-over: paid in at the bank, or given to the main cash. Append-only.';
+CREATE INDEX cash_withdrawal_session ON cash_withdrawal (session_id);
+
+CREATE TABLE cash_taken_back (
+    payment_id bigint PRIMARY KEY REFERENCES payment_reversal,
+    session_id bigint NOT NULL REFERENCES cash_session
+);
+COMMENT ON TABLE cash_taken_back IS 'In which hand-over it counts that a collector''s payment was taken back: the one that is closed next, whenever the payment was handed over. Append-only.';
+CREATE INDEX cash_taken_back_session ON cash_taken_back (session_id);
+
+CREATE FUNCTION refuse_cash() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+-- What belongs to a session is written while it is open; it is held, so that nobody closes it meanwhile.
+DECLARE
+    kept  record;
+    paid  record;
+    wrong text;
+BEGIN
+    SELECT s.*, k.issuer_id INTO kept FROM cash_session AS s JOIN collector AS k ON k.id = s.collector_id WHERE s.id = NEW.session_id FOR NO KEY UPDATE OF s;
+    IF kept.closed_at IS NOT NULL THEN
+        wrong := format('session %s is closed', kept.id);
+    ELSIF TG_TABLE_NAME IN ('receipt', 'cash_taken_back') THEN
+        SELECT p.*, r.session_id AS session, o.collector_id AS collector INTO paid FROM payment AS p LEFT JOIN receipt AS r ON r.payment_id = p.id LEFT JOIN cash_session AS o ON o.id = r.session_id WHERE p.id = NEW.payment_id;
+        wrong := CASE
+            WHEN (paid.source = 'collector') <> (NEW.session_id IS NOT NULL) THEN format('payment %s was taken by %s collector', paid.id, CASE WHEN paid.source = 'collector' THEN 'a' ELSE 'no' END)
+            WHEN TG_TABLE_NAME = 'receipt' AND paid.issuer_id <> (to_jsonb(NEW) ->> 'issuer_id')::bigint THEN format('payment %s is another issuer''s', paid.id)
+            WHEN (paid.issuer_id, paid.currency) IS DISTINCT FROM (kept.issuer_id, kept.currency) AND kept.id IS NOT NULL THEN format('payment %s is of another issuer or currency', paid.id)
+            WHEN TG_TABLE_NAME = 'cash_taken_back' AND paid.collector IS DISTINCT FROM kept.collector_id THEN format('payment %s is another collector''s', paid.id)
+        END;
+    ELSIF NEW.amount <> round(NEW.amount, currency_places(kept.currency)) OR (SELECT sum(p.amount) FROM entry AS e JOIN posting AS p ON p.entry_id = e.id JOIN ledger_account AS a ON a.id = p.account_id
+            WHERE e.source = 'cash_withdrawal' AND e.source_id = NEW.id AND e.kind = 'cash_withdrawal' AND e.issuer_id = kept.issuer_id AND e.currency = kept.currency AND a.role = 'cash_with_collector') IS DISTINCT FROM -NEW.amount THEN
+        wrong := format('withdrawal %s of %s has no entry that says the same', NEW.id, NEW.amount);
+    END IF;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION '%: %', TG_TABLE_NAME, wrong
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'What a collector takes belongs to that collector''s open session, and the books say it.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_cash() IS 'Receipts, withdrawals and what is taken back are of an open session of their collector, issuer and currency.';
+CREATE TRIGGER receipt_fits AFTER INSERT ON receipt FOR EACH ROW EXECUTE FUNCTION refuse_cash();
+CREATE TRIGGER receipt_takes_number BEFORE INSERT ON receipt FOR EACH ROW EXECUTE FUNCTION take_number('receipt');
+CREATE TRIGGER cash_withdrawal_fits AFTER INSERT ON cash_withdrawal FOR EACH ROW EXECUTE FUNCTION refuse_cash();
+CREATE TRIGGER cash_taken_back_fits AFTER INSERT ON cash_taken_back FOR EACH ROW EXECUTE FUNCTION refuse_cash();
+
+CREATE FUNCTION refuse_cash_count() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM cash_session AS s WHERE s.id = NEW.session_id AND (s.closed_at IS NOT NULL OR NEW.value <> round(NEW.value, currency_places(s.currency)))) THEN
+        RAISE EXCEPTION 'session % is closed, or its currency has no % ', NEW.session_id, NEW.value
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Count while the session is open.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_cash_count() IS 'Cash is counted while a session is open.';
+CREATE TRIGGER cash_count_fits AFTER INSERT ON cash_count FOR EACH ROW EXECUTE FUNCTION refuse_cash_count();
+
+CREATE FUNCTION cash_expected(of_session bigint) RETURNS numeric LANGUAGE sql STABLE AS $$
+    SELECT s.opening
+        + coalesce((SELECT sum(p.amount) FROM receipt AS r JOIN payment AS p ON p.id = r.payment_id JOIN payment_method AS m ON m.id = p.method_id WHERE r.session_id = s.id AND m.kind = 'cash'), 0)
+        - coalesce((SELECT sum(w.amount) FROM cash_withdrawal AS w WHERE w.session_id = s.id), 0)
+        - coalesce((SELECT sum(p.amount) FROM cash_taken_back AS b JOIN payment AS p ON p.id = b.payment_id JOIN payment_method AS m ON m.id = p.method_id WHERE b.session_id = s.id AND m.kind = 'cash'), 0)
+    FROM cash_session AS s WHERE s.id = of_session
+$$;
+COMMENT ON FUNCTION cash_expected(bigint) IS 'What should be in the collector''s hands, from nothing: opening, cash that came in, less what left and what was taken back.';
+
+CREATE FUNCTION refuse_closing() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    should  numeric := cash_expected(NEW.id);
+    booked  record;
+    wrong   text;
+BEGIN
+    SELECT coalesce(sum(p.amount) FILTER (WHERE a.role = 'cash_with_collector'), 0) AS with_collector, coalesce(sum(p.amount) FILTER (WHERE a.role = 'cash'), 0) AS cash,
+            coalesce(sum(p.amount) FILTER (WHERE a.role = 'cash_shortage'), 0) AS shortage INTO booked
+        FROM collector AS k JOIN entry AS e ON e.issuer_id = k.issuer_id JOIN posting AS p ON p.entry_id = e.id JOIN ledger_account AS a ON a.id = p.account_id
+        WHERE k.id = NEW.collector_id AND e.source = 'cash_session' AND e.source_id = NEW.id AND e.kind = 'cash_session' AND e.currency = NEW.currency;
+    wrong := CASE
+        WHEN NEW.expected <> should THEN format('%s should be there, and it says %s', should, NEW.expected)
+        WHEN NEW.counted <> coalesce((SELECT sum(value * pieces) FROM cash_count WHERE session_id = NEW.id AND moment = 'closing'), 0) THEN format('what was counted is not %s', NEW.counted)
+        WHEN (booked.with_collector, booked.cash, booked.shortage) IS DISTINCT FROM (NEW.opening - NEW.expected, NEW.counted - NEW.opening, NEW.expected - NEW.counted) THEN 'it has no entry that says the same'
+    END;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'session % is not handed over: %', NEW.id, wrong
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Write what was counted and the entry first, in the same transaction.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_closing() IS 'A hand-over says what was counted, what should be there, and its entry the same.';
+CREATE TRIGGER cash_session_hands_over AFTER UPDATE ON cash_session FOR EACH ROW WHEN (OLD.closed_at IS NULL AND NEW.closed_at IS NOT NULL) EXECUTE FUNCTION refuse_closing();
+CREATE TRIGGER cash_session_begins_open AFTER INSERT ON cash_session FOR EACH ROW WHEN (NEW.closed_at IS NOT NULL) EXECUTE FUNCTION refuse_change('Open it, then close it.');
+CREATE TRIGGER cash_session_closes_once BEFORE UPDATE ON cash_session FOR EACH ROW WHEN (OLD.closed_at IS NOT NULL) EXECUTE FUNCTION refuse_change('A hand-over stays: what was wrong is set right in the next one.');
+CREATE TRIGGER cash_session_is_of_its_collector BEFORE UPDATE ON cash_session FOR EACH ROW
+    WHEN ((OLD.id, OLD.collector_id, OLD.currency, OLD.opening, OLD.opened_at, OLD.opened_by) IS DISTINCT FROM (NEW.id, NEW.collector_id, NEW.currency, NEW.opening, NEW.opened_at, NEW.opened_by)) EXECUTE FUNCTION refuse_change('Only its hand-over is written later.');
+
+CREATE FUNCTION refuse_unreceipted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM receipt WHERE payment_id = NEW.id) THEN
+        RAISE EXCEPTION 'payment % was taken by a collector and has no receipt', NEW.id
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Write its receipt in the same transaction.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_unreceipted() IS 'What a collector takes has its receipt, and with it a session that accounts for it.';
+CREATE CONSTRAINT TRIGGER payment_by_collector_has_receipt AFTER INSERT ON payment DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.source = 'collector') EXECUTE FUNCTION refuse_unreceipted();
+
+DO $$
+DECLARE
+    kept text;
+BEGIN
+    FOREACH kept IN ARRAY ARRAY['receipt', 'cash_withdrawal', 'cash_taken_back', 'cash_count'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change(''What was received and counted stays.'')', kept || '_append_only', kept);
+    END LOOP;
+    CREATE TRIGGER cash_session_stays BEFORE DELETE ON cash_session FOR EACH ROW EXECUTE FUNCTION refuse_change('Hand it over.');
+    FOREACH kept IN ARRAY ARRAY['receipt', 'cash_withdrawal', 'cash_taken_back', 'cash_count', 'cash_session'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(''What was received and counted stays.'')', kept || '_no_truncate', kept);
+    END LOOP;
+END
+$$;
+
+DO $$
+DECLARE
+    kept text[];
+BEGIN
+    FOREACH kept SLICE 1 IN ARRAY ARRAY[['number_series', 'id'], ['collector', 'id'], ['collector_scope', 'id'], ['cash_session', 'id']] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)', kept[1] || '_money_update', kept[1], kept[2], '');
+        EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)', kept[1] || '_money_delete', kept[1], kept[2], '');
+    END LOOP;
+    FOREACH kept SLICE 1 IN ARRAY ARRAY[['number_series', 'id'], ['collector', 'id'], ['collector_scope', 'id'], ['cash_session', 'id'], ['cash_count', 'session_id,moment,value'], ['receipt', 'payment_id'],
+        ['cash_withdrawal', 'id'], ['cash_taken_back', 'payment_id']] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L)', kept[1] || '_money_insert', kept[1], kept[2]);
+    END LOOP;
+END
+$$;
+-- A collector's own connection reads the two views and nothing else.
+GRANT SELECT ON collectable_customer, collectable_document TO corrente_collector;
+GRANT SELECT ON number_series, number_series_year, collector, collector_scope, collectable_customer, collectable_document, cash_session, cash_count, receipt, cash_withdrawal, cash_taken_back TO corrente_worker, corrente_web;
+GRANT INSERT ON cash_session, cash_count, receipt, cash_withdrawal, cash_taken_back, collector, collector_scope, number_series TO corrente_web;
+GRANT UPDATE (closed_at, closed_on, closed_by, taken_by, expected, counted, note) ON cash_session TO corrente_web;
+GRANT UPDATE ON collector, collector_scope TO corrente_web;
+GRANT DELETE ON collector_scope TO corrente_web;
+GRANT USAGE ON SEQUENCE cash_session_id_seq, cash_withdrawal_id_seq TO corrente_web;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Files of banks
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE bank_account (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id      bigint NOT NULL REFERENCES issuer,
+    name           text NOT NULL CHECK (name <> ''),
+    account        text NOT NULL CHECK (account ~ '^[A-Z0-9]{4,34}$'),
+    currency       currency_code NOT NULL,
+    method_id      bigint NOT NULL,
+    automatic_from smallint NOT NULL DEFAULT 90 CHECK (automatic_from BETWEEN 1 AND 101),
+    layout         jsonb CHECK (jsonb_typeof(layout) = 'object'),
+    CONSTRAINT bank_account_name_once UNIQUE (name),
+    CONSTRAINT bank_account_account_once UNIQUE (account),
+    CONSTRAINT bank_account_method_of_its_issuer FOREIGN KEY (method_id, issuer_id) REFERENCES payment_method (id, issuer_id)
+);
+COMMENT ON TABLE bank_account IS 'An account of an issuer at a bank, whose files are imported.';
+COMMENT ON COLUMN bank_account.account IS 'Its IBAN, or its number where there is none: files of ISO 20022 find it by this.';
+COMMENT ON COLUMN bank_account.method_id IS 'By which method what comes in was paid; direct debits by the issuer''s method of that kind.';
+COMMENT ON COLUMN bank_account.automatic_from IS 'From which score on, of 100, a line is matched without a person; 101: never.';
+COMMENT ON COLUMN bank_account.layout IS 'How this bank writes its CSV files; billing/banking/layout.py reads it.';
+
+CREATE TABLE bank_file (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name    text NOT NULL CHECK (name <> ''),
+    form    text NOT NULL CHECK (form IN ('csv', 'camt.053', 'camt.054', 'pain.002')),
+    digest  bytea NOT NULL,
+    octets  integer NOT NULL,
+    content bytea NOT NULL,
+    made_by text NOT NULL CHECK (made_by <> ''),
+    made_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT bank_file_once UNIQUE (digest)
+);
+COMMENT ON TABLE bank_file IS 'A file of a bank as it came. Append-only.';
+COMMENT ON COLUMN bank_file.digest IS 'SHA-256 of the file: the same one again adds nothing.';
+COMMENT ON COLUMN bank_file.content IS 'Its octets, packed by zlib.';
+CREATE TRIGGER bank_file_append_only BEFORE UPDATE OR DELETE ON bank_file FOR EACH ROW EXECUTE FUNCTION refuse_change('What a bank told stays as it came.');
+
+CREATE TYPE bank_line_state AS ENUM ('new', 'waiting', 'recorded', 'returned', 'ignored');
+COMMENT ON TYPE bank_line_state IS 'New: not looked at yet; waiting: for a person; recorded: somebody''s payment; returned: it took a payment back; ignored: no customer''s.';
+
+CREATE TABLE bank_line (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    file_id         bigint NOT NULL REFERENCES bank_file,
+    bank_account_id bigint NOT NULL REFERENCES bank_account,
+    key             text NOT NULL,
+    entry_key       text NOT NULL,
+    number          integer NOT NULL,
+    booked_on       date NOT NULL,
+    value_on        date NOT NULL,
+    currency        currency_code NOT NULL,
+    amount          numeric(16, 3) NOT NULL,
+    told            jsonb NOT NULL,
+    state           bank_line_state NOT NULL DEFAULT 'new',
+    payment_id      bigint REFERENCES payment,
+    score           smallint,
+    reason          text,
+    decided_by      text,
+    decided_at      timestamptz,
+    CONSTRAINT bank_line_once UNIQUE (bank_account_id, key),
+    CONSTRAINT bank_line_is_an_amount CHECK (amount <> 0 AND amount = round(amount, currency_places(currency))),
+    CONSTRAINT bank_line_is_decided CHECK ((state = 'new') = (decided_by IS NULL)),
+    CONSTRAINT bank_line_has_its_payment CHECK (state NOT IN ('recorded', 'returned') OR payment_id IS NOT NULL)
+);
+COMMENT ON TABLE bank_line IS 'One line of an account, whatever files told it. What the bank said never changes; what became of it does.';
+COMMENT ON COLUMN bank_line.key IS 'By this it is the same line in every file that tells it: billing/banking/bank_line.py.';
+COMMENT ON COLUMN bank_line.entry_key IS 'Of the bank''s entry that it is, or is a part of.';
+COMMENT ON COLUMN bank_line.amount IS 'Above zero came in, below zero went out.';
+COMMENT ON COLUMN bank_line.told IS 'What the bank said of it: party, iban, text, references, code of a return.';
+COMMENT ON COLUMN bank_line.payment_id IS 'The payment that it is, also where nobody knows whose, or that it took back.';
+COMMENT ON COLUMN bank_line.reason IS 'Why it is where it is, in a person''s words.';
+CREATE INDEX bank_line_open ON bank_line (state, id) WHERE state IN ('new', 'waiting');
+CREATE INDEX bank_line_entry ON bank_line (bank_account_id, entry_key);
+CREATE INDEX bank_line_day ON bank_line (bank_account_id, booked_on, amount);
+CREATE INDEX bank_line_payment ON bank_line (payment_id) WHERE payment_id IS NOT NULL;
+CREATE INDEX bank_line_iban ON bank_line ((told ->> 'party_iban')) WHERE state = 'recorded' AND told ->> 'party_iban' <> '';
+CREATE INDEX bank_line_end_to_end ON bank_line ((told ->> 'end_to_end')) WHERE state = 'recorded' AND told ->> 'end_to_end' <> '';
+CREATE INDEX bank_line_mandate ON bank_line ((told ->> 'mandate')) WHERE state = 'recorded' AND told ->> 'mandate' <> '';
+CREATE TRIGGER bank_line_tells_the_same BEFORE UPDATE ON bank_line FOR EACH ROW
+    WHEN ((OLD.id, OLD.file_id, OLD.bank_account_id, OLD.key, OLD.entry_key, OLD.number, OLD.booked_on, OLD.value_on, OLD.currency, OLD.amount, OLD.told)
+        IS DISTINCT FROM (NEW.id, NEW.file_id, NEW.bank_account_id, NEW.key, NEW.entry_key, NEW.number, NEW.booked_on, NEW.value_on, NEW.currency, NEW.amount, NEW.told) OR (OLD.state <> 'new' AND NEW.state = 'new'))
+    EXECUTE FUNCTION refuse_change('What a bank told stays as it came.');
+CREATE TRIGGER bank_line_stays BEFORE DELETE ON bank_line FOR EACH ROW EXECUTE FUNCTION refuse_change('Ignore it, with a reason.');
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Agents and what they earn
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE agent (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id bigint NOT NULL REFERENCES issuer,
+    name      text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+    email     text CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+$'),
+    series_id bigint NOT NULL,
+    active    boolean NOT NULL DEFAULT true,
+    CONSTRAINT agent_name_once UNIQUE (issuer_id, name),
+    CONSTRAINT agent_of_issuer UNIQUE (id, issuer_id),
+    CONSTRAINT agent_series_of_issuer FOREIGN KEY (series_id, issuer_id) REFERENCES number_series (id, issuer_id)
+);
+COMMENT ON TABLE agent IS 'Who brings contracts and earns commissions of them.';
+COMMENT ON COLUMN agent.series_id IS 'Which series numbers the settlements.';
+COMMENT ON COLUMN agent.active IS 'Who is not gets no contract more; what is earned is settled.';
+
+CREATE TABLE contract_agent (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    contract_id bigint NOT NULL REFERENCES contract,
+    agent_id    bigint NOT NULL REFERENCES agent,
+    during      daterange NOT NULL,
+    CONSTRAINT contract_agent_is_some_time CHECK (NOT isempty(during) AND NOT lower_inf(during)),
+    CONSTRAINT contract_agent_one_at_a_time EXCLUDE USING gist (contract_id WITH =, during WITH &&)
+);
+COMMENT ON TABLE contract_agent IS 'Whose a contract is, day by day: what is invoiced on a day is its agent''s of that day.';
+CREATE INDEX contract_agent_agent ON contract_agent (agent_id);
+
+CREATE TYPE commission_kind AS ENUM ('one_off', 'recurring');
+COMMENT ON TYPE commission_kind IS 'Once a contract, or of each of its invoices.';
+CREATE TABLE commission_rule (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id       bigint NOT NULL REFERENCES issuer,
+    agent_id        bigint,
+    kind            commission_kind NOT NULL,
+    percent         numeric(7, 4) CHECK (percent > 0 AND percent <= 100),
+    flat            numeric(16, 3) CHECK (flat > 0),
+    currency        currency_code,
+    product_id      bigint REFERENCES product,
+    since           date NOT NULL,
+    until           date,
+    months          smallint CHECK (months BETWEEN 1 AND 600),
+    survives_months smallint CHECK (survives_months BETWEEN 1 AND 600),
+    after_periods   smallint CHECK (after_periods BETWEEN 1 AND 600),
+    CONSTRAINT commission_rule_gives_one CHECK (num_nonnulls(percent, flat) = 1 AND (flat IS NULL) = (currency IS NULL)),
+    CONSTRAINT commission_rule_places CHECK (flat = round(flat, currency_places(currency))),
+    CONSTRAINT commission_rule_some_days CHECK (until >= since),
+    CONSTRAINT commission_rule_once_has_no_months CHECK (kind::text <> 'one_off' OR months IS NULL),
+    CONSTRAINT commission_rule_agent_of_issuer FOREIGN KEY (agent_id, issuer_id) REFERENCES agent (id, issuer_id)
+);
+COMMENT ON TABLE commission_rule IS 'By which agents earn. Only its last day is ever changed: another rule is another row.';
+COMMENT ON COLUMN commission_rule.agent_id IS 'NULL: all agents of the issuer who have none of their own.';
+COMMENT ON COLUMN commission_rule.product_id IS 'NULL: all products that have none of their own.';
+COMMENT ON COLUMN commission_rule.months IS 'Of invoices so many months from the contract''s start; NULL: as long as it is invoiced.';
+COMMENT ON COLUMN commission_rule.survives_months IS 'A contract that ends before earns nothing, and what it earned is taken back.';
+COMMENT ON COLUMN commission_rule.after_periods IS 'Not payable before so many invoices of the contract are paid.';
+CREATE TRIGGER commission_rule_stays BEFORE UPDATE ON commission_rule FOR EACH ROW WHEN (to_jsonb(OLD) - 'until' IS DISTINCT FROM to_jsonb(NEW) - 'until') EXECUTE FUNCTION refuse_change('End it and write another one.');
+CREATE TRIGGER commission_rule_kept BEFORE DELETE ON commission_rule FOR EACH ROW EXECUTE FUNCTION refuse_change('End it.');
+
+CREATE TYPE commission_cause AS ENUM ('activation', 'paid', 'withdrawn', 'adjusted', 'early_end');
+COMMENT ON TYPE commission_cause IS 'A contract went into service, money came in or went back, credit notes and rules changed what is earned, a contract did not survive.';
+CREATE TABLE commission (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    rule_id       bigint NOT NULL REFERENCES commission_rule,
+    agent_id      bigint NOT NULL REFERENCES agent,
+    contract_id   bigint NOT NULL REFERENCES contract,
+    invoice_id    bigint REFERENCES document,
+    allocation_id bigint REFERENCES allocation,
+    cause         commission_cause NOT NULL,
+    currency      currency_code NOT NULL,
+    base          numeric(16, 3) NOT NULL,
+    amount        numeric(16, 3) NOT NULL,
+    earned_on     date NOT NULL,
+    made_at       timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT commission_once UNIQUE (rule_id, allocation_id, contract_id),
+    CONSTRAINT commission_places CHECK (amount = round(amount, currency_places(currency)) AND base = round(base, currency_places(currency))),
+    CONSTRAINT commission_of_money CHECK ((allocation_id IS NOT NULL) = (cause::text IN ('paid', 'withdrawn')) AND (invoice_id IS NOT NULL OR allocation_id IS NULL)),
+    CONSTRAINT commission_says_something CHECK (allocation_id IS NOT NULL OR amount <> 0 OR base <> 0)
+);
+COMMENT ON TABLE commission IS 'What an agent earned, row by row: of a part of a payment, or what brings it to what the rules give now. Append-only; the rows of money that was withdrawn sum to zero.';
+COMMENT ON COLUMN commission.base IS 'The net of the money, of the lines that the rule counts.';
+COMMENT ON COLUMN commission.earned_on IS 'The day of the money, or on which it was worked out, where the issuer is.';
+CREATE INDEX commission_of_contract ON commission (contract_id, agent_id);
+CREATE INDEX commission_agent ON commission (agent_id, id);
+CREATE INDEX commission_allocation ON commission (allocation_id) WHERE allocation_id IS NOT NULL;
+CREATE TRIGGER commission_append_only BEFORE UPDATE OR DELETE ON commission FOR EACH ROW EXECUTE FUNCTION refuse_change('What was earned stays: what takes it back is another row.');
+CREATE TRIGGER commission_no_truncate BEFORE TRUNCATE ON commission FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('What was earned stays.');
+
+CREATE FUNCTION withdraw_commissions() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    IF EXISTS (SELECT FROM new_rows WHERE withdraws_id IS NOT NULL) THEN
+        INSERT INTO commission (rule_id, agent_id, contract_id, invoice_id, allocation_id, cause, currency, base, amount, earned_on)
+            SELECT c.rule_id, c.agent_id, c.contract_id, c.invoice_id, n.id, 'withdrawn', c.currency, -c.base, -c.amount, (now() AT TIME ZONE i.zone)::date
+            FROM new_rows AS n JOIN commission AS c ON c.allocation_id = n.withdraws_id JOIN agent AS a ON a.id = c.agent_id JOIN issuer AS i ON i.id = a.issuer_id ORDER BY c.id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION withdraw_commissions() IS 'Money that goes takes what was earned of it along, in the same transaction.';
+REVOKE EXECUTE ON FUNCTION withdraw_commissions() FROM PUBLIC;
+CREATE TRIGGER allocation_commission_settles AFTER INSERT ON allocation REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION withdraw_commissions();
+
+CREATE FUNCTION refuse_commission() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+-- Who works out commissions holds the contract's rows of that agent; the money must not go meanwhile unseen.
+DECLARE
+    wrong bigint;
+BEGIN
+    SELECT n.id INTO wrong FROM new_rows AS n JOIN allocation AS l ON l.id = n.allocation_id
+        WHERE n.invoice_id IS DISTINCT FROM l.invoice_id OR (l.withdraws_id IS NULL) <> (n.cause = 'paid')
+            OR (l.withdraws_id IS NOT NULL AND -n.amount IS DISTINCT FROM (SELECT c.amount FROM commission AS c WHERE c.allocation_id = l.withdraws_id AND c.rule_id = n.rule_id AND c.contract_id = n.contract_id))
+        ORDER BY n.id LIMIT 1;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'commission % is not what its money says', wrong
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'What is withdrawn takes back what was earned of it, to the cent.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_commission() IS 'The rows of money that was withdrawn sum to zero.';
+CREATE TRIGGER commission_of_its_money AFTER INSERT ON commission REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_commission();
+
+CREATE TABLE agent_settlement (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    agent_id  bigint NOT NULL,
+    issuer_id bigint NOT NULL,
+    series_id bigint NOT NULL,
+    year      smallint,
+    number    integer,
+    label     text,
+    issued_on date NOT NULL,
+    through   date NOT NULL,
+    currency  currency_code NOT NULL,
+    amount    numeric(16, 3) NOT NULL CHECK (amount <> 0),
+    made_by   text NOT NULL CHECK (made_by <> ''),
+    made_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT agent_settlement_is_numbered CHECK (num_nulls(year, number, label) = 0),
+    CONSTRAINT agent_settlement_number_once UNIQUE (series_id, year, number),
+    CONSTRAINT agent_settlement_agent_of_issuer FOREIGN KEY (agent_id, issuer_id) REFERENCES agent (id, issuer_id),
+    CONSTRAINT agent_settlement_series_of_issuer FOREIGN KEY (series_id, issuer_id) REFERENCES number_series (id, issuer_id)
+);
+COMMENT ON TABLE agent_settlement IS 'What an agent is paid for, with a number of its own and an entry: commissions to what is owed to agents. Append-only; taken back by agent_settlement_undo.';
+COMMENT ON COLUMN agent_settlement.through IS 'What was earned up to and with this day.';
+COMMENT ON COLUMN agent_settlement.amount IS 'The sum of its commissions; below zero the agent owes it.';
+CREATE INDEX agent_settlement_agent ON agent_settlement (agent_id, id);
+CREATE TRIGGER agent_settlement_takes_number BEFORE INSERT ON agent_settlement FOR EACH ROW EXECUTE FUNCTION take_number('agent_settlement');
+
+CREATE TABLE agent_settlement_line (
+    settlement_id bigint NOT NULL REFERENCES agent_settlement,
+    commission_id bigint NOT NULL REFERENCES commission,
+    PRIMARY KEY (settlement_id, commission_id)
+);
+COMMENT ON TABLE agent_settlement_line IS 'Which commissions a settlement pays. Append-only; each is in one settlement that was not taken back.';
+CREATE INDEX agent_settlement_line_commission ON agent_settlement_line (commission_id);
+
+CREATE TABLE agent_settlement_undo (
+    settlement_id bigint PRIMARY KEY REFERENCES agent_settlement,
+    dated         date NOT NULL,
+    reason        text NOT NULL CHECK (reason <> ''),
+    made_by       text NOT NULL CHECK (made_by <> ''),
+    made_at       timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE agent_settlement_undo IS 'A settlement that was taken back: its number stays, its commissions are settled anew. Append-only.';
+
+CREATE FUNCTION refuse_settlement_line() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    wrong text;
+BEGIN
+    -- Whoever settles an agent's commissions holds the agent, so two at once are one after the other.
+    PERFORM FROM agent WHERE id IN (SELECT s.agent_id FROM new_rows AS n JOIN agent_settlement AS s ON s.id = n.settlement_id) ORDER BY id FOR NO KEY UPDATE;
+    SELECT format('commission %s is settled by %s', n.commission_id, o.label) INTO wrong
+        FROM new_rows AS n JOIN agent_settlement_line AS l ON l.commission_id = n.commission_id AND l.settlement_id <> n.settlement_id JOIN agent_settlement AS o ON o.id = l.settlement_id
+        WHERE NOT EXISTS (SELECT FROM agent_settlement_undo AS u WHERE u.settlement_id = l.settlement_id) LIMIT 1;
+    IF wrong IS NULL THEN
+        SELECT format('commission %s is another agent''s, of another currency or earned later', c.id) INTO wrong FROM new_rows AS n JOIN agent_settlement AS s ON s.id = n.settlement_id JOIN commission AS c ON c.id = n.commission_id
+            WHERE (c.agent_id, c.currency::text) <> (s.agent_id, s.currency::text) OR c.earned_on > s.through LIMIT 1;
+    END IF;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION '%', wrong USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Settle what is the agent''s and not settled yet.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_settlement_line() IS 'A commission is paid once, to its agent.';
+CREATE TRIGGER agent_settlement_line_fits AFTER INSERT ON agent_settlement_line REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_settlement_line();
+
+CREATE FUNCTION refuse_settlement() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    settled agent_settlement;
+    sign    integer := CASE WHEN TG_TABLE_NAME = 'agent_settlement' THEN 1 ELSE -1 END;
+    booked  numeric;
+    owed    numeric;
+BEGIN
+    SELECT * INTO settled FROM agent_settlement WHERE id = CASE WHEN TG_TABLE_NAME = 'agent_settlement' THEN (to_jsonb(NEW) ->> 'id')::bigint ELSE (to_jsonb(NEW) ->> 'settlement_id')::bigint END;
+    SELECT sum(p.amount) FILTER (WHERE a.role = 'commissions'), sum(p.amount) FILTER (WHERE a.role = 'agents_payable') INTO booked, owed
+        FROM entry AS e JOIN posting AS p ON p.entry_id = e.id JOIN ledger_account AS a ON a.id = p.account_id
+        WHERE e.source = TG_TABLE_NAME AND e.source_id = settled.id AND e.kind = TG_TABLE_NAME AND e.issuer_id = settled.issuer_id AND e.currency = settled.currency;
+    IF (booked, owed) IS DISTINCT FROM (sign * settled.amount, -sign * settled.amount)
+            OR settled.amount <> (SELECT coalesce(sum(c.amount), 0) FROM agent_settlement_line AS l JOIN commission AS c ON c.id = l.commission_id WHERE l.settlement_id = settled.id) THEN
+        RAISE EXCEPTION '% of % %: its commissions or its entry say something else', TG_TABLE_NAME, settled.amount, settled.currency
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Write its lines and its entry in the same transaction.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_settlement() IS 'A settlement is the sum of its commissions, and the books say it.';
+CREATE CONSTRAINT TRIGGER agent_settlement_adds_up AFTER INSERT ON agent_settlement DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_settlement();
+CREATE CONSTRAINT TRIGGER agent_settlement_undo_booked AFTER INSERT ON agent_settlement_undo DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_settlement();
+
+DO $$
+DECLARE
+    kept text[];
+BEGIN
+    FOREACH kept SLICE 1 IN ARRAY ARRAY[['agent', 'id'], ['contract_agent', 'id'], ['commission_rule', 'id']] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)', kept[1] || '_money_update', kept[1], kept[2], '');
+        EXECUTE format('CREATE TRIGGER %I AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)', kept[1] || '_money_delete', kept[1], kept[2], '');
+    END LOOP;
+    FOREACH kept SLICE 1 IN ARRAY ARRAY[['agent', 'id'], ['contract_agent', 'id'], ['commission_rule', 'id'], ['commission', 'id'], ['agent_settlement', 'id'], ['agent_settlement_line', 'settlement_id,commission_id'],
+        ['agent_settlement_undo', 'settlement_id']] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L)', kept[1] || '_money_insert', kept[1], kept[2]);
+    END LOOP;
+    FOREACH kept SLICE 1 IN ARRAY ARRAY[['agent_settlement', 'id'], ['agent_settlement_line', 'id'], ['agent_settlement_undo', 'id']] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change(''A settlement stays: take it back.'')', kept[1] || '_append_only', kept[1]);
+        EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(''A settlement stays.'')', kept[1] || '_no_truncate', kept[1]);
+    END LOOP;
+END
+$$;
+GRANT SELECT ON agent, contract_agent, commission_rule, commission, agent_settlement, agent_settlement_line, agent_settlement_undo TO corrente_worker, corrente_web;
+GRANT INSERT ON commission TO corrente_worker, corrente_web;
+GRANT INSERT ON agent, contract_agent, commission_rule, agent_settlement, agent_settlement_line, agent_settlement_undo TO corrente_web;
+-- Who works out or settles holds the agent.
+GRANT UPDATE (active) ON agent TO corrente_worker;
+GRANT UPDATE ON agent, contract_agent TO corrente_web;
+GRANT UPDATE (until) ON commission_rule TO corrente_web;
+GRANT DELETE ON contract_agent TO corrente_web;
+GRANT USAGE ON SEQUENCE agent_settlement_id_seq TO corrente_web;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Dunning cases
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE dunning_case (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    customer_id bigint NOT NULL REFERENCES customer,
+    currency    currency_code NOT NULL,
+    opened_at   timestamptz NOT NULL DEFAULT now(),
+    cleared_at  timestamptz,
+    issuer_id   bigint NOT NULL REFERENCES issuer,
+    CONSTRAINT dunning_case_clears_after_opening CHECK (cleared_at >= opened_at)
+);
+COMMENT ON TABLE dunning_case IS 'A customer''s debt to one issuer in one currency, from the first day on which more than the policy''s threshold is overdue until no more than that is. A new debt is a new case.';
+CREATE UNIQUE INDEX dunning_case_one_open ON dunning_case (customer_id, issuer_id, currency) WHERE cleared_at IS NULL;
+
+CREATE TABLE dunning_case_step (
+    case_id bigint NOT NULL REFERENCES dunning_case,
+    step    text NOT NULL CHECK (step ~ '^[a-z0-9_]{1,40}$'),
+    ran_at  timestamptz NOT NULL DEFAULT now(),
+    ran_by  text NOT NULL CHECK (ran_by <> ''),
+    contracts bigint[] NOT NULL DEFAULT '{}',
+    reason    text CHECK (reason <> ''),
+    PRIMARY KEY (case_id, step)
+);
+COMMENT ON COLUMN dunning_case_step.reason IS 'Why it ran, with the figures of that moment.';
+COMMENT ON TABLE dunning_case_step IS 'What was done in a case: each step once, and none once it is cleared. Written in order of case_id.';
+
+CREATE FUNCTION refuse_dunning_step() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Held until the transaction ends, so that nobody clears the case under the step. Not FOR SHARE: of two that run steps of one case and then clear it, each would wait for the other.
+    PERFORM FROM dunning_case WHERE id = NEW.case_id FOR NO KEY UPDATE;
+    IF EXISTS (SELECT FROM dunning_case WHERE id = NEW.case_id AND cleared_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'dunning case % is cleared: step % does not run', NEW.case_id, NEW.step
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'A new debt opens a new case.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION refuse_dunning_step() IS 'A cleared case runs no step, whoever clears it at the same time.';
+CREATE TRIGGER dunning_case_step_of_open_case BEFORE INSERT ON dunning_case_step FOR EACH ROW EXECUTE FUNCTION refuse_dunning_step();
+CREATE TRIGGER dunning_case_step_append_only BEFORE UPDATE OR DELETE ON dunning_case_step FOR EACH ROW EXECUTE FUNCTION refuse_change('What was done stays done.');
+CREATE TRIGGER dunning_case_step_no_truncate BEFORE TRUNCATE ON dunning_case_step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('What was done stays done.');
+CREATE TRIGGER dunning_case_is_of_its_customer BEFORE UPDATE OF id, customer_id, currency, opened_at, issuer_id ON dunning_case FOR EACH ROW
+    WHEN ((OLD.id, OLD.customer_id, OLD.currency, OLD.opened_at, OLD.issuer_id) IS DISTINCT FROM (NEW.id, NEW.customer_id, NEW.currency, NEW.opened_at, NEW.issuer_id)) EXECUTE FUNCTION refuse_change('Only cleared_at is written later.');
+CREATE TRIGGER dunning_case_clears_once BEFORE UPDATE ON dunning_case FOR EACH ROW WHEN (OLD.cleared_at IS NOT NULL) EXECUTE FUNCTION refuse_change('A cleared case is history: a new debt opens a new one.');
+CREATE TRIGGER dunning_case_stays BEFORE DELETE ON dunning_case FOR EACH ROW EXECUTE FUNCTION refuse_change('Clear the case.');
+CREATE TRIGGER dunning_case_no_truncate BEFORE TRUNCATE ON dunning_case FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Clear the cases.');
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Messages to customers: the row is the job
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TYPE message_purpose AS ENUM ('legal', 'service', 'marketing');
+COMMENT ON TYPE message_purpose IS 'Legal: owed by law or contract, goes whatever the customer says. Service: about what they have, until they decline. Marketing: only with a consent.';
+
+CREATE TYPE message_state AS ENUM ('queued', 'sending', 'sent', 'bounced', 'failed', 'withheld', 'cancelled');
+COMMENT ON TYPE message_state IS 'Sent: the next server took it. Bounced: it came back later. Failed: it can''t go. Withheld: it may not go, or would be too late. Cancelled: by a person.';
+
+CREATE TABLE message_batch (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    title        text NOT NULL CHECK (length(title) BETWEEN 1 AND 200),
+    scope        jsonb NOT NULL CHECK (jsonb_typeof(scope) = 'object'),
+    made_by      text NOT NULL CHECK (made_by <> ''),
+    made_at      timestamptz NOT NULL DEFAULT now(),
+    cancelled_at timestamptz,
+    cancelled_by text CHECK (cancelled_by <> ''),
+    CONSTRAINT message_batch_cancelled_by_someone CHECK ((cancelled_at IS NULL) = (cancelled_by IS NULL))
+);
+COMMENT ON TABLE message_batch IS 'One text to many: to a choice of customers, or to everyone behind a device. Taken back as one, as far as it has not gone.';
+COMMENT ON COLUMN message_batch.scope IS 'To whom, as it was asked for.';
+
+CREATE TABLE message (
+    id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    customer_id      bigint NOT NULL REFERENCES customer,
+    contract_id      bigint,
+    issuer_id        bigint REFERENCES issuer,
+    batch_id         bigint REFERENCES message_batch,
+    origin           text NOT NULL CHECK (length(origin) BETWEEN 1 AND 200),
+    channel          text NOT NULL CHECK (channel ~ '^[a-z_]{1,40}$'),
+    purpose          message_purpose NOT NULL,
+    template         text NOT NULL CHECK (template ~ '^[a-z0-9_]{1,40}$'),
+    data             jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(data) = 'object'),
+    enclosures       text[] NOT NULL DEFAULT '{}',
+    role             contact_role NOT NULL DEFAULT 'main',
+    contact_id       bigint,
+    language         spoken_language,
+    at_once          boolean NOT NULL DEFAULT false,
+    expires_at       timestamptz,
+    token            uuid NOT NULL DEFAULT gen_random_uuid(),
+    made_by          text NOT NULL CHECK (made_by <> ''),
+    made_at          timestamptz NOT NULL DEFAULT now(),
+    turn             smallint GENERATED ALWAYS AS (CASE WHEN purpose = 'marketing' THEN 2 WHEN batch_id IS NOT NULL THEN 1 ELSE 0 END) STORED,
+    state            message_state NOT NULL DEFAULT 'queued',
+    next_at          timestamptz NOT NULL DEFAULT now(),
+    attempts         integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    taken_until      timestamptz,
+    handed_at        timestamptz,
+    ended_at         timestamptz,
+    problem          text NOT NULL DEFAULT '',
+    address          text CHECK (address <> ''),
+    template_version integer,
+    reference        text CHECK (reference <> ''),
+    written_at       timestamptz,
+    subject          text,
+    body             text,
+    html             text,
+    CONSTRAINT message_once UNIQUE (origin, customer_id, channel),
+    CONSTRAINT message_contract_of_customer FOREIGN KEY (contract_id, customer_id) REFERENCES contract (id, customer_id),
+    CONSTRAINT message_contact_of_customer FOREIGN KEY (contact_id, customer_id) REFERENCES contact (id, customer_id) ON DELETE SET NULL (contact_id),
+    CONSTRAINT message_encloses_rows CHECK (array_to_string(enclosures, ',', 'NULL') ~ '^([a-z_]{1,40}:[1-9][0-9]{0,18}(,|$)){0,10}$'),
+    CONSTRAINT message_taken_while_sending CHECK ((state = 'sending') = (taken_until IS NOT NULL)),
+    CONSTRAINT message_ends_with_its_state CHECK ((state IN ('queued', 'sending')) = (ended_at IS NULL)),
+    CONSTRAINT message_sent_was_handed CHECK (handed_at IS NOT NULL OR state NOT IN ('sent', 'bounced')),
+    CONSTRAINT message_handed_is_written CHECK (handed_at IS NULL OR (address IS NOT NULL AND reference IS NOT NULL AND body IS NOT NULL))
+);
+COMMENT ON TABLE message IS 'What a customer is told. Written in the transaction that decides; a worker takes the row, writes the text from its template and hands it over.';
+COMMENT ON COLUMN message.issuer_id IS 'In whose name, and by whose hours; NULL: the operator''s.';
+COMMENT ON COLUMN message.origin IS 'Why it is written, such as `dunning 12 walled`: once a customer and channel, however often that is decided.';
+COMMENT ON COLUMN message.data IS 'What its template tells, as texts.';
+COMMENT ON COLUMN message.enclosures IS 'What goes with it, kind and row, such as `document:7`: printed when it is sent.';
+COMMENT ON COLUMN message.role IS 'Whom of the customer''s contacts it is for; contact_id names one instead.';
+COMMENT ON COLUMN message.at_once IS 'Quiet hours do not hold it: the customer waits for it, or it is of no use later.';
+COMMENT ON COLUMN message.expires_at IS 'From then on it is withheld: old news.';
+COMMENT ON COLUMN message.token IS 'Who knows it got the message, or its bounce.';
+COMMENT ON COLUMN message.turn IS 'The lower goes first: one customer''s before what goes to many, marketing last.';
+COMMENT ON COLUMN message.next_at IS 'Not before.';
+COMMENT ON COLUMN message.taken_until IS 'So long the worker that took it has it to itself.';
+COMMENT ON COLUMN message.handed_at IS 'Written and committed before the text leaves, and taken back when it was refused: who was killed in between leaves it in doubt.';
+COMMENT ON COLUMN message.template_version IS 'Of the operator''s own text; NULL: the package''s.';
+COMMENT ON COLUMN message.reference IS 'What the channel knows it by: for e-mail its Message-ID, the same at every attempt.';
+COMMENT ON COLUMN message.written_at IS 'When its text was made, which is the Date that it carries.';
+CREATE INDEX message_waiting ON message (channel, turn, next_at, id) WHERE state = 'queued';
+CREATE INDEX message_taken ON message (taken_until) WHERE state = 'sending';
+CREATE INDEX message_handed ON message (channel, handed_at) WHERE handed_at IS NOT NULL;
+CREATE INDEX message_customer ON message (customer_id, id);
+CREATE INDEX message_reference ON message (reference) WHERE reference IS NOT NULL;
+CREATE INDEX message_of_batch ON message (batch_id, state) WHERE batch_id IS NOT NULL;
+CREATE INDEX message_ended ON message (ended_at) WHERE ended_at IS NOT NULL;
+CREATE TRIGGER message_stays_as_asked BEFORE UPDATE ON message FOR EACH ROW
+    WHEN ((OLD.id, OLD.customer_id, OLD.contract_id, OLD.issuer_id, OLD.batch_id, OLD.origin, OLD.channel, OLD.purpose, OLD.template, OLD.data, OLD.enclosures, OLD.role, OLD.token, OLD.made_by, OLD.made_at)
+        IS DISTINCT FROM (NEW.id, NEW.customer_id, NEW.contract_id, NEW.issuer_id, NEW.batch_id, NEW.origin, NEW.channel, NEW.purpose, NEW.template, NEW.data, NEW.enclosures, NEW.role, NEW.token, NEW.made_by, NEW.made_at))
+    EXECUTE FUNCTION refuse_change('Cancel it and write another one.');
+CREATE TRIGGER message_stays_as_handed BEFORE UPDATE ON message FOR EACH ROW
+    WHEN (OLD.handed_at IS NOT NULL AND (OLD.address, OLD.reference, OLD.written_at, OLD.subject, OLD.body, OLD.html) IS DISTINCT FROM (NEW.address, NEW.reference, NEW.written_at, NEW.subject, NEW.body, NEW.html))
+    EXECUTE FUNCTION refuse_change('What left stays as it was written.');
+CREATE TRIGGER message_kept BEFORE DELETE ON message FOR EACH ROW WHEN (OLD.ended_at IS NULL OR OLD.ended_at > now() - interval '28 days')
+    EXECUTE FUNCTION refuse_change('Messages are kept for four weeks: cancel what should not go.');
+CREATE TRIGGER message_no_truncate BEFORE TRUNCATE ON message FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Messages are kept for four weeks.');
+
+CREATE FUNCTION note_message() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NOTIFY corrente_message;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION note_message() IS 'A hint to the workers beside their poll.';
+CREATE TRIGGER message_change_insert AFTER INSERT ON message FOR EACH STATEMENT EXECUTE FUNCTION note_message();
+
+CREATE TYPE message_happening AS ENUM ('sent', 'deferred', 'in_doubt', 'held', 'failed', 'withheld', 'cancelled', 'delayed', 'bounced', 'delivered', 'again');
+COMMENT ON TYPE message_happening IS 'Deferred: refused for now. Held: quiet hours or the limit of sending. Delayed, bounced and delivered are said by the other side later; again: a person had it sent once more.';
+CREATE TABLE message_event (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    message_id bigint NOT NULL REFERENCES message ON DELETE CASCADE,
+    at         timestamptz NOT NULL DEFAULT now(),
+    happened   message_happening NOT NULL,
+    detail     text NOT NULL DEFAULT '',
+    made_by    text NOT NULL CHECK (made_by <> '')
+);
+COMMENT ON TABLE message_event IS 'What became of a message, in the other side''s words: the evidence. It goes with the message.';
+CREATE INDEX message_event_of ON message_event (message_id, id);
+CREATE TRIGGER message_event_never_changes BEFORE UPDATE ON message_event FOR EACH ROW EXECUTE FUNCTION refuse_change('What happened stays as it was written.');
+
+CREATE TABLE undeliverable_address (
+    channel    text NOT NULL CHECK (channel ~ '^[a-z_]{1,40}$'),
+    address    text NOT NULL CHECK (address <> '' AND address = lower(address)),
+    since      timestamptz NOT NULL DEFAULT now(),
+    reason     text NOT NULL CHECK (reason <> ''),
+    message_id bigint REFERENCES message ON DELETE SET NULL,
+    PRIMARY KEY (channel, address)
+);
+COMMENT ON TABLE undeliverable_address IS 'Addresses that do not exist, by the word of the server for them: nothing more is sent there until a person says otherwise or the contact has another.';
+
+CREATE TABLE message_template (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id bigint REFERENCES issuer,
+    kind      text NOT NULL CHECK (kind ~ '^[a-z0-9_]{1,40}$'),
+    language  spoken_language NOT NULL,
+    version   integer NOT NULL CHECK (version >= 1),
+    subject   text CHECK (length(subject) BETWEEN 1 AND 1000),
+    body      text CHECK (length(body) BETWEEN 1 AND 20000),
+    html      text CHECK (length(html) BETWEEN 1 AND 100000),
+    made_by   text NOT NULL CHECK (made_by <> ''),
+    made_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT message_template_version_once UNIQUE NULLS NOT DISTINCT (issuer_id, kind, language, version),
+    CONSTRAINT message_template_whole_or_none CHECK ((subject IS NULL) = (body IS NULL) AND (html IS NULL OR body IS NOT NULL))
+);
+COMMENT ON TABLE message_template IS 'The operator''s own texts, for all issuers or one. The last version counts; without a text it goes back to the package''s. Append-only.';
+CREATE TRIGGER message_template_append_only BEFORE UPDATE OR DELETE ON message_template FOR EACH ROW EXECUTE FUNCTION refuse_change('Write the next version.');
+-- Dunning: policies, what holds them back, what was said and promised
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE dunning_policy (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id bigint NOT NULL REFERENCES issuer,
+    name      text NOT NULL CHECK (length(name) BETWEEN 1 AND 80),
+    CONSTRAINT dunning_policy_name_once UNIQUE (issuer_id, name)
+);
+COMMENT ON TABLE dunning_policy IS 'How an issuer pursues debts. An issuer without one pursues nobody.';
+
+CREATE TABLE dunning_policy_version (
+    policy_id bigint NOT NULL REFERENCES dunning_policy,
+    version   integer NOT NULL CHECK (version >= 1),
+    since     date NOT NULL,
+    data      jsonb CHECK (jsonb_typeof(data) = 'object'),
+    reason    text NOT NULL CHECK (reason <> ''),
+    made_by   text NOT NULL CHECK (made_by <> ''),
+    made_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (policy_id, version)
+);
+COMMENT ON TABLE dunning_policy_version IS 'What a policy says from a day on: of those whose day has come the newest counts. Append-only.';
+COMMENT ON COLUMN dunning_policy_version.data IS 'As billing/dunning/policy_data.py reads it; NULL: switched off.';
+
+CREATE TYPE dunning_exclusion_kind AS ENUM ('whitelist', 'essential', 'not_before');
+COMMENT ON TYPE dunning_exclusion_kind IS 'Whitelist: left alone. Essential: a contract that is told and never limited. Not before: neither limit nor fee before its end.';
+
+CREATE TABLE dunning_exclusion (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind        dunning_exclusion_kind NOT NULL,
+    customer_id bigint REFERENCES customer,
+    contract_id bigint REFERENCES contract,
+    since       date NOT NULL,
+    until       date,
+    reason      text NOT NULL CHECK (reason <> ''),
+    placed_by   text NOT NULL CHECK (placed_by <> ''),
+    placed_at   timestamptz NOT NULL DEFAULT now(),
+    ended_at    timestamptz,
+    ended_by    text CHECK (ended_by <> ''),
+    end_reason  text CHECK (end_reason <> ''),
+    CONSTRAINT dunning_exclusion_of_one CHECK (num_nonnulls(customer_id, contract_id) = 1),
+    CONSTRAINT dunning_exclusion_until_after_since CHECK (until > since),
+    CONSTRAINT dunning_exclusion_of_its_kind CHECK (CASE kind WHEN 'essential' THEN contract_id IS NOT NULL WHEN 'not_before' THEN customer_id IS NOT NULL AND until IS NOT NULL ELSE true END),
+    CONSTRAINT dunning_exclusion_end_is_signed CHECK (num_nulls(ended_at, ended_by, end_reason) IN (0, 3))
+);
+COMMENT ON TABLE dunning_exclusion IS 'Who is left alone and why, of the days [since, until) or for good, until a person ends it.';
+CREATE INDEX dunning_exclusion_customer ON dunning_exclusion (customer_id) WHERE ended_at IS NULL;
+CREATE INDEX dunning_exclusion_contract ON dunning_exclusion (contract_id) WHERE ended_at IS NULL;
+
+CREATE TABLE dunning_dispute (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    document_id bigint NOT NULL REFERENCES document,
+    amount      numeric(16, 3) NOT NULL CHECK (amount > 0),
+    reason      text NOT NULL CHECK (reason <> ''),
+    opened_at   timestamptz NOT NULL DEFAULT now(),
+    opened_by   text NOT NULL CHECK (opened_by <> ''),
+    closed_at   timestamptz,
+    closed_by   text CHECK (closed_by <> ''),
+    outcome     text CHECK (outcome <> ''),
+    reference   text CHECK (reference <> ''),
+    CONSTRAINT dunning_dispute_close_is_signed CHECK (num_nulls(closed_at, closed_by, outcome) IN (0, 3))
+);
+COMMENT ON TABLE dunning_dispute IS 'What of an invoice is contested, with us or at the bank: open, it does not count as debt.';
+COMMENT ON COLUMN dunning_dispute.reference IS 'What a payment provider calls it, by whose word it is closed; NULL: a person opened it.';
+CREATE INDEX dunning_dispute_document ON dunning_dispute (document_id) WHERE closed_at IS NULL;
+CREATE INDEX dunning_dispute_reference ON dunning_dispute (reference) WHERE closed_at IS NULL AND reference IS NOT NULL;
+
+CREATE TABLE instalment_plan (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id   bigint NOT NULL REFERENCES issuer,
+    customer_id bigint NOT NULL REFERENCES customer,
+    currency    currency_code NOT NULL,
+    grace_days  smallint NOT NULL DEFAULT 5 CHECK (grace_days BETWEEN 0 AND 60),
+    reason      text NOT NULL CHECK (reason <> ''),
+    made_by     text NOT NULL CHECK (made_by <> ''),
+    made_at     timestamptz NOT NULL DEFAULT now(),
+    ended_on    date,
+    ended_by    text CHECK (ended_by <> ''),
+    end_reason  text CHECK (end_reason <> ''),
+    CONSTRAINT instalment_plan_end_is_signed CHECK (num_nulls(ended_on, ended_by, end_reason) IN (0, 3))
+);
+COMMENT ON TABLE instalment_plan IS 'Agreed days on which documents are paid in parts; ended when all is paid, when a person says so, or when it is broken: then their own days count again.';
+COMMENT ON COLUMN instalment_plan.grace_days IS 'An instalment that is later by more than these breaks it.';
+CREATE INDEX instalment_plan_customer ON instalment_plan (customer_id) WHERE ended_on IS NULL;
+
+CREATE TABLE instalment_plan_part (
+    plan_id bigint NOT NULL REFERENCES instalment_plan,
+    due_on  date NOT NULL,
+    amount  numeric(16, 3) NOT NULL CHECK (amount > 0),
+    PRIMARY KEY (plan_id, due_on)
+);
+COMMENT ON TABLE instalment_plan_part IS 'How much is due when.';
+
+CREATE TABLE instalment_plan_document (
+    plan_id     bigint NOT NULL REFERENCES instalment_plan,
+    document_id bigint NOT NULL REFERENCES document,
+    PRIMARY KEY (plan_id, document_id)
+);
+COMMENT ON TABLE instalment_plan_document IS 'Which invoices are paid so.';
+CREATE INDEX instalment_plan_document_of ON instalment_plan_document (document_id);
+
+CREATE TABLE formal_notice (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    case_id      bigint NOT NULL REFERENCES dunning_case,
+    step         text NOT NULL CHECK (step ~ '^[a-z0-9_]{1,40}$'),
+    channel      text NOT NULL CHECK (channel ~ '^[a-z_]{1,40}$'),
+    documents    bigint[] NOT NULL CHECK (cardinality(documents) BETWEEN 1 AND 1000),
+    amount       numeric(16, 3) NOT NULL CHECK (amount > 0),
+    sent_at      timestamptz NOT NULL DEFAULT now(),
+    sent_by      text NOT NULL CHECK (sent_by <> ''),
+    delivered_at timestamptz,
+    delivered_by text CHECK (delivered_by <> ''),
+    proof_id     bigint REFERENCES attachment,
+    CONSTRAINT formal_notice_delivered_after_sent CHECK (delivered_at >= sent_at),
+    CONSTRAINT formal_notice_delivery_is_signed CHECK ((delivered_at IS NULL) = (delivered_by IS NULL))
+);
+COMMENT ON TABLE formal_notice IS 'That a customer was put on notice of these invoices, and when that came: from its delivery the law counts.';
+COMMENT ON COLUMN formal_notice.sent_at IS 'When it was written; when it went out is said by its message.';
+COMMENT ON COLUMN formal_notice.delivered_by IS 'Who says so: a person, or the channel that had it confirmed.';
+CREATE INDEX formal_notice_case ON formal_notice (case_id);
+CREATE INDEX formal_notice_under_way ON formal_notice (sent_at) WHERE delivered_at IS NULL;
+
+CREATE TABLE dunning_letter (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    case_id   bigint NOT NULL REFERENCES dunning_case,
+    step      text NOT NULL CHECK (step ~ '^[a-z0-9_]{1,40}$'),
+    is_formal boolean NOT NULL,
+    dated     date NOT NULL,
+    language  spoken_language NOT NULL,
+    issuer    jsonb NOT NULL CHECK (jsonb_typeof(issuer) = 'object'),
+    customer  jsonb NOT NULL CHECK (jsonb_typeof(customer) = 'object'),
+    said      jsonb NOT NULL CHECK (jsonb_typeof(said) = 'object'),
+    CONSTRAINT dunning_letter_once UNIQUE (case_id, step)
+);
+COMMENT ON TABLE dunning_letter IS 'The reminder or formal notice of a step that told its customer: who wrote to whom, what was open of which document, and the days that it names, as they stood then. Printed again it says the same. Append-only.';
+COMMENT ON COLUMN dunning_letter.said IS 'Parts of documents with what was open, by when to pay, from when on the line may be limited, the law, the contracts concerned.';
+CREATE TRIGGER dunning_letter_append_only BEFORE UPDATE OR DELETE ON dunning_letter FOR EACH ROW EXECUTE FUNCTION refuse_change('What was written stays: write the next step.');
+CREATE TRIGGER dunning_letter_no_truncate BEFORE TRUNCATE ON dunning_letter FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('It is evidence.');
+
+CREATE TABLE dunning_confirmation (
+    case_id      bigint NOT NULL REFERENCES dunning_case,
+    step         text NOT NULL CHECK (step ~ '^[a-z0-9_]{1,40}$'),
+    confirmed_at timestamptz NOT NULL DEFAULT now(),
+    confirmed_by text NOT NULL CHECK (confirmed_by <> ''),
+    PRIMARY KEY (case_id, step)
+);
+COMMENT ON TABLE dunning_confirmation IS 'A person let a step of a case go that waits for that. Append-only.';
+
+CREATE TABLE dunning_reminder (
+    document_id bigint NOT NULL REFERENCES document,
+    due_on      date NOT NULL,
+    step        text NOT NULL CHECK (step ~ '^[a-z0-9_]{1,40}$'),
+    sent_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (document_id, due_on, step)
+);
+COMMENT ON TABLE dunning_reminder IS 'Of which due day a document''s customer was reminded before it came; it is of no case, as nothing is owed yet. Append-only.';
+
+CREATE TYPE promise_state AS ENUM ('open', 'kept', 'broken');
+COMMENT ON TYPE promise_state IS 'Of a promise to pay. What was refused never was one.';
+CREATE TYPE promise_asked_by AS ENUM ('portal', 'app', 'operator');
+COMMENT ON TYPE promise_asked_by IS 'Where it was given.';
+
+CREATE TABLE promise (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    case_id       bigint NOT NULL REFERENCES dunning_case,
+    amount        numeric(16, 3) NOT NULL CHECK (amount > 0),
+    made_at       timestamptz NOT NULL DEFAULT now(),
+    until         timestamptz NOT NULL,
+    respite_until timestamptz NOT NULL,
+    asked_by      promise_asked_by NOT NULL,
+    made_by       text NOT NULL CHECK (made_by <> ''),
+    state         promise_state NOT NULL DEFAULT 'open',
+    ended_at      timestamptz,
+    proof_id      bigint REFERENCES attachment,
+    reviewed      boolean,
+    reviewed_by   text CHECK (reviewed_by <> ''),
+    reviewed_at   timestamptz,
+    CONSTRAINT promise_until_after_made CHECK (until > made_at),
+    CONSTRAINT promise_respite_after_made CHECK (respite_until >= made_at),
+    CONSTRAINT promise_ends_with_its_state CHECK ((state = 'open') = (ended_at IS NULL)),
+    CONSTRAINT promise_review_is_signed CHECK (num_nulls(reviewed, reviewed_by, reviewed_at) IN (0, 3)),
+    CONSTRAINT promise_review_is_of_a_proof CHECK (reviewed IS NULL OR proof_id IS NOT NULL)
+);
+COMMENT ON TABLE promise IS 'A promise to pay what a case owes: while its respite lasts nothing is made worse, and its reliefs open the lines.';
+COMMENT ON COLUMN promise.until IS 'When the promised hours are over.';
+COMMENT ON COLUMN promise.respite_until IS 'When the lines are limited again: the first moment after that at which anything may be cut.';
+COMMENT ON COLUMN promise.reviewed IS 'What a person found of the proof of payment: valid or not.';
+CREATE UNIQUE INDEX promise_one_open ON promise (case_id) WHERE state = 'open';
+CREATE INDEX promise_case ON promise (case_id);
+CREATE INDEX promise_to_review ON promise (made_at) WHERE proof_id IS NOT NULL AND reviewed IS NULL;
+
+CREATE TABLE promise_relief (
+    relief_id  bigint PRIMARY KEY REFERENCES relief ON DELETE CASCADE,
+    promise_id bigint NOT NULL REFERENCES promise
+);
+COMMENT ON TABLE promise_relief IS 'Which reliefs a promise gave: they end with it.';
+CREATE INDEX promise_relief_promise ON promise_relief (promise_id);
+
+CREATE TABLE dunning_look (
+    customer_id bigint NOT NULL REFERENCES customer,
+    issuer_id   bigint NOT NULL REFERENCES issuer,
+    currency    currency_code NOT NULL,
+    next_at     timestamptz NOT NULL,
+    PRIMARY KEY (customer_id, issuer_id, currency)
+);
+COMMENT ON TABLE dunning_look IS 'Who is to be looked at again before the next day''s pass: a queue, which may be emptied; the pass looks at everybody.';
+CREATE INDEX dunning_look_due ON dunning_look (next_at);
+
+CREATE TABLE dunning_pass (
+    issuer_id bigint NOT NULL REFERENCES issuer,
+    day       date NOT NULL,
+    begun_at  timestamptz NOT NULL DEFAULT now(),
+    done_at   timestamptz,
+    run_id    bigint REFERENCES automation_run,
+    result    text NOT NULL DEFAULT '',
+    PRIMARY KEY (issuer_id, day),
+    CONSTRAINT dunning_pass_done_after_begun CHECK (done_at >= begun_at)
+);
+COMMENT ON TABLE dunning_pass IS 'On which days all of an issuer''s debts were looked at. One that did not come to its end is made up for.';
+
+DO $$
+DECLARE
+    kept text;
+BEGIN
+    FOREACH kept IN ARRAY ARRAY['dunning_policy_version', 'dunning_confirmation', 'dunning_reminder', 'instalment_plan_part', 'instalment_plan_document'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change(''What was said stays: say something new.'')', kept || '_append_only', kept);
+    END LOOP;
+    FOREACH kept IN ARRAY ARRAY['dunning_policy', 'dunning_exclusion', 'dunning_dispute', 'instalment_plan', 'formal_notice', 'promise'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE DELETE ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change(''It is evidence: end it.'')', kept || '_stays', kept);
+    END LOOP;
+    FOREACH kept IN ARRAY ARRAY['dunning_policy', 'dunning_policy_version', 'dunning_exclusion', 'dunning_dispute', 'instalment_plan', 'instalment_plan_part', 'instalment_plan_document', 'formal_notice',
+        'dunning_confirmation', 'dunning_reminder', 'promise'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse_change(''It is evidence.'')', kept || '_no_truncate', kept);
+    END LOOP;
+    FOREACH kept IN ARRAY ARRAY['dunning_policy', 'dunning_exclusion', 'dunning_dispute', 'instalment_plan', 'formal_notice', 'promise'] LOOP
+        EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(''id'')', kept || '_money_insert', kept);
+        EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(''id'')', kept || '_money_update', kept);
+    END LOOP;
+END
+$$;
+CREATE TRIGGER dunning_policy_version_money_insert AFTER INSERT ON dunning_policy_version REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money('policy_id,version');
+CREATE TRIGGER dunning_confirmation_money_insert AFTER INSERT ON dunning_confirmation REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money('case_id,step');
+CREATE TRIGGER dunning_exclusion_ends_once BEFORE UPDATE ON dunning_exclusion FOR EACH ROW WHEN (OLD.ended_at IS NOT NULL) EXECUTE FUNCTION refuse_change('An ended exclusion is history: place a new one.');
+CREATE TRIGGER dunning_dispute_closes_once BEFORE UPDATE ON dunning_dispute FOR EACH ROW WHEN (OLD.closed_at IS NOT NULL) EXECUTE FUNCTION refuse_change('A closed dispute is history: open a new one.');
+CREATE TRIGGER instalment_plan_ends_once BEFORE UPDATE ON instalment_plan FOR EACH ROW WHEN (OLD.ended_on IS NOT NULL) EXECUTE FUNCTION refuse_change('An ended plan is history: agree on a new one.');
+CREATE TRIGGER formal_notice_stays_as_sent BEFORE UPDATE ON formal_notice FOR EACH ROW
+    WHEN ((OLD.id, OLD.case_id, OLD.step, OLD.channel, OLD.documents, OLD.amount, OLD.sent_at, OLD.sent_by) IS DISTINCT FROM (NEW.id, NEW.case_id, NEW.step, NEW.channel, NEW.documents, NEW.amount, NEW.sent_at, NEW.sent_by))
+    EXECUTE FUNCTION refuse_change('What was sent stays as it was: only its delivery is said later.');
+CREATE TRIGGER promise_stays_as_made BEFORE UPDATE ON promise FOR EACH ROW
+    WHEN ((OLD.id, OLD.case_id, OLD.amount, OLD.made_at, OLD.until, OLD.asked_by, OLD.made_by) IS DISTINCT FROM (NEW.id, NEW.case_id, NEW.amount, NEW.made_at, NEW.until, NEW.asked_by, NEW.made_by))
+    EXECUTE FUNCTION refuse_change('A promise stays as it was made: what becomes of it is its state.');
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Interfaces: what others are told, and answers that are given once
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE contract_version (
+    contract_id bigint PRIMARY KEY,
+    version     bigint NOT NULL CHECK (version >= 1)
+);
+COMMENT ON TABLE contract_version IS 'How many events of a contract were written to the outbox. The database counts them; the row is held until the transaction ends, so versions are committed in order.';
+CREATE TRIGGER contract_version_is_counted AFTER INSERT OR UPDATE OR DELETE ON contract_version FOR EACH ROW EXECUTE FUNCTION refuse_own_writing('Writing to the outbox counts it.');
+CREATE TRIGGER contract_version_no_truncate BEFORE TRUNCATE ON contract_version FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Versions never go back.');
+
+CREATE TABLE outbox (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at              timestamptz NOT NULL DEFAULT now(),
+    event           text NOT NULL CHECK (event ~ '^[a-z_]+\.[a-z_]+$'),
+    payload_version smallint NOT NULL DEFAULT 1 CHECK (payload_version >= 1),
+    payload         jsonb NOT NULL CHECK (jsonb_typeof(payload) = 'object'),
+    contract_id     bigint,
+    version         bigint,
+    attempts        integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    next_at         timestamptz NOT NULL DEFAULT now(),
+    problem         text NOT NULL DEFAULT '',
+    sent_at         timestamptz,
+    CONSTRAINT outbox_version_once UNIQUE (contract_id, version),
+    CONSTRAINT outbox_contract_has_version CHECK ((contract_id IS NULL) = (version IS NULL)),
+    CONSTRAINT outbox_sent_was_tried CHECK (sent_at IS NULL OR attempts >= 1)
+);
+COMMENT ON TABLE outbox IS 'What others are told, written in the transaction that decides. Delivered at least once; the events of a contract in order of version.';
+COMMENT ON COLUMN outbox.payload_version IS 'The form of the payload of this event; another form gets the next number.';
+COMMENT ON COLUMN outbox.version IS 'Grows by one a contract; given by the database. Who has applied a version ignores older ones.';
+COMMENT ON COLUMN outbox.next_at IS 'Not claimed before: a claim moves it, so that what its claimer never marked is claimed again.';
+CREATE INDEX outbox_waiting ON outbox (id) WHERE sent_at IS NULL;
+CREATE INDEX outbox_waiting_of_contract ON outbox (contract_id, version) WHERE sent_at IS NULL AND contract_id IS NOT NULL;
+CREATE INDEX outbox_sent ON outbox (sent_at) WHERE sent_at IS NOT NULL;
+
+CREATE FUNCTION count_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.version IS NOT NULL THEN
+        RAISE EXCEPTION 'outbox: version % of contract % was given by its writer', NEW.version, NEW.contract_id
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Leave it out: the database counts it.';
+    END IF;
+    INSERT INTO contract_version AS c (contract_id, version) VALUES (NEW.contract_id, 1)
+        ON CONFLICT (contract_id) DO UPDATE SET version = c.version + 1 RETURNING version INTO NEW.version;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION count_version() IS 'Gives an event its contract''s next version. Ids do not tell an order: they are taken before a writer waits for another.';
+CREATE TRIGGER outbox_counts_version BEFORE INSERT ON outbox FOR EACH ROW WHEN (NEW.contract_id IS NOT NULL) EXECUTE FUNCTION count_version();
+
+CREATE FUNCTION refuse_outbox_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.sent_at IS NOT NULL OR to_jsonb(NEW) - '{attempts,next_at,problem,sent_at}'::text[] <> to_jsonb(OLD) - '{attempts,next_at,problem,sent_at}'::text[] THEN
+        RAISE EXCEPTION 'outbox %: what was told stays as it was', OLD.id
+            USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Write another event.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION refuse_outbox_change() IS 'Of an event only its delivery moves, until it is sent.';
+CREATE TRIGGER outbox_stays BEFORE UPDATE ON outbox FOR EACH ROW EXECUTE FUNCTION refuse_outbox_change();
+
+CREATE FUNCTION refuse_disorder() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM outbox WHERE contract_id = NEW.contract_id AND version < NEW.version AND sent_at IS NULL) THEN
+        RAISE EXCEPTION 'outbox %: an earlier event of contract % is not sent yet', NEW.id, NEW.contract_id
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Send the events of a contract in order of version.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_disorder() IS 'The events of a contract are sent in order.';
+CREATE TRIGGER outbox_in_order AFTER UPDATE ON outbox FOR EACH ROW WHEN (OLD.sent_at IS NULL AND NEW.sent_at IS NOT NULL AND NEW.contract_id IS NOT NULL) EXECUTE FUNCTION refuse_disorder();
+CREATE TRIGGER outbox_kept BEFORE DELETE ON outbox FOR EACH ROW WHEN (OLD.sent_at IS NULL OR OLD.sent_at > now() - interval '3 days') EXECUTE FUNCTION refuse_change('What was not sent stays, and what was sent for three days.');
+CREATE TRIGGER outbox_no_truncate BEFORE TRUNCATE ON outbox FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('What was not sent stays.');
+
+CREATE TABLE idempotency_key (
+    caller    text NOT NULL CHECK (caller <> ''),
+    route     text NOT NULL CHECK (route <> ''),
+    key       text NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
+    body_hash bytea NOT NULL CHECK (octet_length(body_hash) = 32),
+    status    smallint CHECK (status BETWEEN 200 AND 599),
+    answer    bytea,
+    made_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (caller, route, key),
+    CONSTRAINT idempotency_key_answer_has_status CHECK ((status IS NULL) = (answer IS NULL))
+);
+COMMENT ON TABLE idempotency_key IS 'What a caller was answered to a call that it may repeat. Written in the transaction of the call''s effect: both are there or neither.';
+COMMENT ON COLUMN idempotency_key.body_hash IS 'SHA-256 of what was asked: the same key with another body is refused.';
+CREATE INDEX idempotency_key_by_age ON idempotency_key (made_at);
+
+CREATE FUNCTION refuse_unanswered() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM idempotency_key WHERE caller = NEW.caller AND route = NEW.route AND key = NEW.key AND status IS NULL) THEN
+        RAISE EXCEPTION 'idempotency key % of % on % has no answer', NEW.key, NEW.caller, NEW.route
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Keep the answer in the transaction of the effect, or take both back.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_unanswered() IS 'A key is committed with its answer: one without would answer nobody for ever.';
+CREATE CONSTRAINT TRIGGER idempotency_key_is_answered AFTER INSERT ON idempotency_key DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.status IS NULL) EXECUTE FUNCTION refuse_unanswered();
+CREATE TRIGGER idempotency_key_answer_is_final BEFORE UPDATE ON idempotency_key FOR EACH ROW
+    WHEN (OLD.status IS NOT NULL OR (OLD.caller, OLD.route, OLD.key, OLD.body_hash, OLD.made_at) IS DISTINCT FROM (NEW.caller, NEW.route, NEW.key, NEW.body_hash, NEW.made_at))
+    EXECUTE FUNCTION refuse_change('What was answered is answered again.');
+CREATE TRIGGER idempotency_key_kept BEFORE DELETE ON idempotency_key FOR EACH ROW WHEN (OLD.made_at > now() - interval '24 hours') EXECUTE FUNCTION refuse_change('Answers are kept for a day.');
+CREATE TRIGGER idempotency_key_no_truncate BEFORE TRUNCATE ON idempotency_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Answers are kept for a day.');
+
+CREATE FUNCTION note_answer() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    writer text := coalesce(current_setting('corrente.actor', true), '');
+BEGIN
+    IF writer = '' THEN
+        RAISE EXCEPTION '%: % by nobody; this transaction does not say who writes', TG_TABLE_NAME, TG_OP
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'First, in the same transaction: SELECT set_config(''corrente.actor'', ''maria'', true).';
+    END IF;
+    INSERT INTO audit_log (actor, action, subject, detail)
+        VALUES (writer, 'document.update', 'document ' || NEW.id, jsonb_build_object('before', jsonb_build_object('state', OLD.state), 'after', jsonb_build_object('state', NEW.state)));
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION note_answer() IS 'The audit log of quotes and orders that are answered: all that is ever changed of an issued document.';
+CREATE TRIGGER document_money_answer AFTER UPDATE ON document FOR EACH ROW WHEN (OLD.state = 'issued' AND NEW.state <> 'issued') EXECUTE FUNCTION note_answer();
+
 -- Money: every write is signed and kept (migrations made the same, group by group).
 DO $$
 DECLARE
     kept text[];
 BEGIN
     FOREACH kept SLICE 1 IN ARRAY ARRAY[['issuer', 'id', ''], ['tax_identifier', 'customer_id,scheme', ''], ['address', 'id', ''], ['attachment', 'id', ''],
-        ['tax_code', 'id', ''], ['tax_rate', 'tax_code_id,during', ''], ['stamp_duty', 'country,during', ''], ['fiscal_position', 'id', ''],
+        ['tax_code', 'id', ''], ['tax_rate', 'tax_code_id,during', ''], ['stamp_duty', 'country,currency,during', ''], ['fiscal_position', 'id', ''],
         ['fiscal_position_tax', 'fiscal_position_id,from_tax_code_id', ''], ['exemption', 'id', ''], ['product', 'id', ''], ['price', 'id', ''],
-        ['early_exit_cost', 'product_id,currency,from_month', ''], ['promotion', 'id', ''], ['contract_terms', 'contract_id', ''], ['contract_item', 'id', ''],
+        ['early_exit_cost', 'product_id,currency,includes_tax,from_month', ''], ['pause_fee', 'product_id,currency,includes_tax', ''], ['promotion', 'id', ''], ['contract_terms', 'contract_id', ''], ['contract_item', 'id', ''],
         ['instalment', 'item_id,number', ''], ['discount', 'id', ''], ['billing_stop', 'id', 'settled_through'], ['ledger_account', 'id', ''],
-        ['fiscal_period', 'issuer_id,during', ''], ['billing_run', 'id', ''], ['document_register', 'id', '']] LOOP
+        ['fiscal_period', 'issuer_id,during', ''], ['billing_run', 'id', ''], ['document_register', 'id', ''], ['product_account', 'product_id,issuer_id', ''],
+        ['dunning_case', 'id', ''], ['payment_method', 'id', ''], ['bank_account', 'id', '']] LOOP
         EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
             kept[1] || '_money_insert', kept[1], kept[2], kept[3]);
         EXECUTE format('CREATE TRIGGER %I AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L, %L)',
@@ -1461,12 +3487,267 @@ BEGIN
             kept[1] || '_money_delete', kept[1], kept[2], kept[3]);
     END LOOP;
     -- Of these nothing is changed that they do not tell themselves.
-    FOREACH kept SLICE 1 IN ARRAY ARRAY[['entry', 'id'], ['document', 'id'], ['charge', 'id']] LOOP
+    FOREACH kept SLICE 1 IN ARRAY ARRAY[['entry', 'id'], ['document', 'id'], ['charge', 'id'], ['payment', 'id'], ['payment_match', 'id'], ['payment_reversal', 'payment_id'], ['refund', 'id'], ['write_off', 'id'],
+        ['write_off_undo', 'write_off_id'], ['allocation', 'id'], ['dunning_case_step', 'case_id,step']] LOOP
         EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money(%L)', kept[1] || '_money_insert', kept[1], kept[2]);
     END LOOP;
     CREATE TRIGGER document_money_delete AFTER DELETE ON document REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION note_money('id');
 END
 $$;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- Gateways: who collects for an issuer, what they were asked, what they told, what they paid out
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TABLE gateway_account (
+    id                    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id             bigint NOT NULL,
+    method_id             bigint NOT NULL,
+    name                  text NOT NULL CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,39}$'),
+    provider              text NOT NULL CHECK (provider ~ '^[a-z][a-z0-9_]{0,39}$'),
+    live                  boolean NOT NULL,
+    base_url              text NOT NULL CHECK (base_url ~ '^https?://[A-Za-z0-9.:\[\]-]+$'),
+    sealed_secret         bytea NOT NULL CHECK (octet_length(sealed_secret) > 32),
+    sealed_webhook_secret bytea NOT NULL CHECK (octet_length(sealed_webhook_secret) > 32),
+    token                 text NOT NULL CHECK (token ~ '^[A-Za-z0-9_-]{32,64}$'),
+    return_url            text CHECK (return_url ~ '^https?://[^[:space:]]+$'),
+    enabled               boolean NOT NULL DEFAULT true,
+    asked_to              timestamptz NOT NULL DEFAULT now(),
+    problem               text NOT NULL DEFAULT '',
+    made_at               timestamptz NOT NULL DEFAULT now(),
+    debits_since          date,
+    debit_days            smallint NOT NULL DEFAULT 0 CHECK (debit_days BETWEEN 0 AND 30),
+    pages_since           date,
+    CONSTRAINT gateway_account_name_once UNIQUE (name),
+    CONSTRAINT gateway_account_token_once UNIQUE (token),
+    CONSTRAINT gateway_account_method_of_issuer FOREIGN KEY (method_id, issuer_id) REFERENCES payment_method (id, issuer_id)
+);
+COMMENT ON TABLE gateway_account IS 'An issuer''s account with a payment provider. What comes through it is paid by its method and lies on that method''s clearing account until it is paid out.';
+COMMENT ON COLUMN gateway_account.live IS 'Real money; otherwise the provider''s test mode. What tells of the other one is refused.';
+COMMENT ON COLUMN gateway_account.base_url IS 'Where it is asked: the provider''s own address, or one that [gateways] test_hosts names.';
+COMMENT ON COLUMN gateway_account.sealed_secret IS 'What we ask it with; see radius_hooks/sealing.py.';
+COMMENT ON COLUMN gateway_account.sealed_webhook_secret IS 'What it signs with, under a key of its own: who takes notices in can open nothing else.';
+COMMENT ON COLUMN gateway_account.token IS 'The end of the address that it sends notices to.';
+COMMENT ON COLUMN gateway_account.return_url IS 'Where a person goes on who has paid or signed at the provider.';
+COMMENT ON COLUMN gateway_account.asked_to IS 'Up to when the provider was asked for what it may have told in vain.';
+COMMENT ON COLUMN gateway_account.debits_since IS 'Invoices of this day and later are debited by themselves where the customer has a mandate; NULL: none.';
+COMMENT ON COLUMN gateway_account.debit_days IS 'So many days before an invoice is due its debit is asked for, as the provider needs them; it is collected on the due day.';
+COMMENT ON COLUMN gateway_account.pages_since IS 'Invoices of this day and later get a page to pay on by themselves where no debit is to pay them; NULL: none.';
+CREATE UNIQUE INDEX gateway_account_pages_once ON gateway_account (issuer_id) WHERE pages_since IS NOT NULL;
+
+CREATE TABLE webhook_log (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES gateway_account,
+    at         timestamptz NOT NULL DEFAULT now(),
+    headers    jsonb NOT NULL,
+    body       bytea NOT NULL,
+    verdict    text CHECK (verdict IN ('verified', 'refused')),
+    reason     text NOT NULL DEFAULT ''
+);
+COMMENT ON TABLE webhook_log IS 'What came in at an account''s address, raw, before anything was made of it. Only the verdict is added, once.';
+COMMENT ON COLUMN webhook_log.verdict IS 'NULL: not judged yet; whoever was to do it has died, and the worker does.';
+CREATE INDEX webhook_log_unjudged ON webhook_log (id) WHERE verdict IS NULL;
+CREATE INDEX webhook_log_at ON webhook_log (at);
+CREATE TRIGGER webhook_log_stays BEFORE UPDATE ON webhook_log FOR EACH ROW
+    WHEN (OLD.verdict IS NOT NULL OR (OLD.account_id, OLD.at, OLD.headers, OLD.body) IS DISTINCT FROM (NEW.account_id, NEW.at, NEW.headers, NEW.body))
+    EXECUTE FUNCTION refuse_change('What came in stays as it came.');
+
+CREATE TABLE gateway_notice (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES gateway_account,
+    key        text NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
+    topic      text NOT NULL CHECK (length(topic) BETWEEN 1 AND 100),
+    ref        text NOT NULL CHECK (length(ref) BETWEEN 1 AND 200),
+    happened   timestamptz NOT NULL,
+    webhook_id bigint REFERENCES webhook_log ON DELETE SET NULL,
+    told_at    timestamptz NOT NULL DEFAULT now(),
+    attempts   integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    next_at    timestamptz NOT NULL DEFAULT now(),
+    problem    text NOT NULL DEFAULT '',
+    done_at    timestamptz,
+    outcome    text NOT NULL DEFAULT '',
+    CONSTRAINT gateway_notice_once UNIQUE (account_id, key)
+);
+COMMENT ON TABLE gateway_notice IS 'That something happened at a provider, once however often it is told. The row is the job: the worker asks the provider what it is and records that.';
+COMMENT ON COLUMN gateway_notice.key IS 'The provider''s own number of the event.';
+COMMENT ON COLUMN gateway_notice.topic IS 'In the provider''s words: charge.refunded, payments.failed.';
+COMMENT ON COLUMN gateway_notice.ref IS 'What it is about, as the provider numbers it.';
+COMMENT ON COLUMN gateway_notice.webhook_id IS 'What told it first; NULL: nobody, it was found by asking.';
+CREATE INDEX gateway_notice_due ON gateway_notice (next_at, id) WHERE done_at IS NULL;
+
+CREATE TYPE gateway_charge_state AS ENUM ('open', 'presented', 'pending', 'paid', 'partly_refunded', 'refunded', 'reversed', 'disputed', 'failed', 'expired', 'withdrawn');
+COMMENT ON TYPE gateway_charge_state IS 'Worked out from what was presented and all events, whatever the order in which they were told.';
+
+CREATE TABLE gateway_charge (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key          text NOT NULL CHECK (key ~ '^[A-Za-z0-9_-]{16,60}$'),
+    account_id   bigint NOT NULL REFERENCES gateway_account,
+    customer_id  bigint NOT NULL REFERENCES customer,
+    document_id  bigint REFERENCES document,
+    currency     currency_code NOT NULL,
+    amount       numeric(16, 3) NOT NULL,
+    words        text NOT NULL CHECK (words <> ''),
+    state        gateway_charge_state NOT NULL DEFAULT 'open',
+    withdrawn_at timestamptz,
+    made_by      text NOT NULL CHECK (made_by <> ''),
+    made_at      timestamptz NOT NULL DEFAULT now(),
+    due_on       date,
+    withdrawn_by text CHECK (withdrawn_by <> ''),
+    CONSTRAINT gateway_charge_key_once UNIQUE (key),
+    CONSTRAINT gateway_charge_due_is_of_an_invoice CHECK (due_on IS NULL OR document_id IS NOT NULL),
+    CONSTRAINT gateway_charge_withdrawal_has_its_time CHECK (withdrawn_by IS NULL OR withdrawn_at IS NOT NULL),
+    CONSTRAINT gateway_charge_is_an_amount CHECK (amount > 0 AND amount = round(amount, currency_places(currency)))
+);
+COMMENT ON TABLE gateway_charge IS 'What a customer is asked to pay through a gateway: an invoice, or an amount.';
+COMMENT ON COLUMN gateway_charge.key IS 'Ours; the provider is told it with everything, keeps it, and gives it back.';
+COMMENT ON COLUMN gateway_charge.due_on IS 'Debited by itself for what fell due on this day: once, whether it succeeds or not.';
+COMMENT ON COLUMN gateway_charge.withdrawn_by IS 'A person: then it is not asked for by itself again. NULL: it was withdrawn since less is owed, and the rest is asked for.';
+CREATE INDEX gateway_charge_document ON gateway_charge (document_id) WHERE document_id IS NOT NULL;
+CREATE UNIQUE INDEX gateway_charge_due_once ON gateway_charge (document_id, due_on) WHERE due_on IS NOT NULL AND (withdrawn_at IS NULL OR withdrawn_by IS NOT NULL);
+CREATE INDEX gateway_charge_customer ON gateway_charge (customer_id);
+
+CREATE TYPE mandate_state AS ENUM ('created', 'active', 'cancelled', 'failed', 'expired');
+COMMENT ON TYPE mandate_state IS 'Active alone lets us collect.';
+
+CREATE TABLE mandate (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id  bigint NOT NULL REFERENCES gateway_account,
+    customer_id bigint NOT NULL REFERENCES customer,
+    ref         text CHECK (length(ref) BETWEEN 1 AND 200),
+    state       mandate_state NOT NULL DEFAULT 'created',
+    made_by     text NOT NULL CHECK (made_by <> ''),
+    made_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT mandate_ref_once UNIQUE (account_id, ref)
+);
+COMMENT ON TABLE mandate IS 'A customer''s authority to collect by direct debit through an account.';
+COMMENT ON COLUMN mandate.ref IS 'As the provider numbers it; NULL until the customer has signed.';
+CREATE INDEX mandate_customer ON mandate (customer_id);
+
+CREATE TYPE presentment_kind AS ENUM ('link', 'mandate', 'debit', 'refund');
+COMMENT ON TYPE presentment_kind IS 'A page to pay on, a page to sign a mandate on, a debit under a mandate, money given back.';
+CREATE TYPE presentment_state AS ENUM ('asked', 'presented', 'refused', 'withdrawn');
+COMMENT ON TYPE presentment_state IS 'Asked: the provider may have done it or not, and is asked again under the same key until it says.';
+
+CREATE TABLE presentment (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES gateway_account,
+    kind       presentment_kind NOT NULL,
+    key        text NOT NULL CHECK (key ~ '^[A-Za-z0-9_-]{16,60}$'),
+    charge_id  bigint REFERENCES gateway_charge,
+    mandate_id bigint REFERENCES mandate,
+    payment_id bigint REFERENCES payment,
+    amount     numeric(16, 3) CHECK (amount > 0),
+    reason     text NOT NULL DEFAULT '',
+    state      presentment_state NOT NULL DEFAULT 'asked',
+    value      text CHECK (value ~ '^https?://[^[:space:]]+$'),
+    ref        text CHECK (length(ref) BETWEEN 1 AND 200),
+    expires_at timestamptz,
+    attempts   integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    next_at    timestamptz NOT NULL DEFAULT now(),
+    problem    text NOT NULL DEFAULT '',
+    made_by    text NOT NULL CHECK (made_by <> ''),
+    made_at    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT presentment_key_once UNIQUE (key),
+    CONSTRAINT presentment_is_of_its_kind CHECK ((kind IN ('link', 'debit')) = (charge_id IS NOT NULL) AND (kind IN ('mandate', 'debit')) = (mandate_id IS NOT NULL)
+        AND (kind = 'refund') = (payment_id IS NOT NULL) AND (kind = 'refund') = (amount IS NOT NULL))
+);
+COMMENT ON TABLE presentment IS 'What a provider was asked to do, written before it is asked: who dies in between finds it again, and the key makes a repeat harmless. The row is the job.';
+COMMENT ON COLUMN presentment.value IS 'The page that the customer opens.';
+COMMENT ON COLUMN presentment.ref IS 'As the provider numbers it.';
+CREATE INDEX presentment_due ON presentment (next_at, id) WHERE state = 'asked';
+CREATE INDEX presentment_charge ON presentment (charge_id) WHERE charge_id IS NOT NULL;
+CREATE INDEX presentment_payment ON presentment (payment_id) WHERE payment_id IS NOT NULL;
+CREATE INDEX presentment_ref ON presentment (account_id, ref) WHERE ref IS NOT NULL;
+
+CREATE TYPE payment_event_kind AS ENUM ('pending', 'paid', 'failed', 'expired', 'reversed', 'refunded', 'refund_failed', 'disputed', 'dispute_won', 'returned', 'settled', 'dispute_lost');
+COMMENT ON TYPE payment_event_kind IS 'What happens to a payment at a provider, in one set of words for all of them.';
+
+CREATE TABLE payment_event (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id    bigint NOT NULL REFERENCES gateway_account,
+    key           text NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
+    kind          payment_event_kind NOT NULL,
+    payment_key   text NOT NULL CHECK (length(payment_key) BETWEEN 1 AND 200),
+    part_key      text CHECK (length(part_key) BETWEEN 1 AND 200),
+    currency      currency_code NOT NULL,
+    amount        numeric(16, 3) NOT NULL,
+    happened      timestamptz NOT NULL,
+    value_on      date NOT NULL,
+    charge_id     bigint REFERENCES gateway_charge,
+    customer_id   bigint REFERENCES customer,
+    payer         text CHECK (length(payer) BETWEEN 1 AND 400),
+    reason_code   text CHECK (reason_code ~ '^[A-Za-z0-9_.-]{1,40}$'),
+    reason        text NOT NULL DEFAULT '',
+    notice_id     bigint REFERENCES gateway_notice,
+    recorded_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT payment_event_once UNIQUE (account_id, key),
+    CONSTRAINT payment_event_is_an_amount CHECK (amount >= 0 AND amount = round(amount, currency_places(currency)))
+);
+COMMENT ON TABLE payment_event IS 'What a provider said happened, read back from it. Written together with what it does to the books. Append-only; what a payment is follows from all of its events, not from the last.';
+COMMENT ON COLUMN payment_event.payment_key IS 'Which payment, as the provider numbers it.';
+COMMENT ON COLUMN payment_event.part_key IS 'Which refund or dispute of it.';
+COMMENT ON COLUMN payment_event.happened IS 'By the provider''s clock.';
+CREATE INDEX payment_event_payment ON payment_event (account_id, payment_key);
+CREATE INDEX payment_event_charge ON payment_event (charge_id) WHERE charge_id IS NOT NULL;
+CREATE TRIGGER payment_event_append_only BEFORE UPDATE OR DELETE ON payment_event FOR EACH ROW EXECUTE FUNCTION refuse_change('What a provider said stays: what takes it back is another event.');
+CREATE TRIGGER payment_event_no_truncate BEFORE TRUNCATE ON payment_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('What a provider said stays.');
+
+CREATE TABLE payout (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id  bigint NOT NULL REFERENCES gateway_account,
+    ref         text NOT NULL CHECK (length(ref) BETWEEN 1 AND 200),
+    currency    currency_code NOT NULL,
+    amount      numeric(16, 3) NOT NULL,
+    fee         numeric(16, 3) NOT NULL,
+    arrives_on  date NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT payout_once UNIQUE (account_id, ref),
+    CONSTRAINT payout_is_amounts CHECK (amount = round(amount, currency_places(currency)) AND fee = round(fee, currency_places(currency)))
+);
+COMMENT ON TABLE payout IS 'What a provider sent to the bank, with its entry: bank and fees against clearing. Append-only.';
+COMMENT ON COLUMN payout.fee IS 'What it kept of the payments in it.';
+CREATE TRIGGER payout_append_only BEFORE UPDATE OR DELETE ON payout FOR EACH ROW EXECUTE FUNCTION refuse_change('What was paid out stays: a failed payout has a row of its own.');
+CREATE TRIGGER payout_no_truncate BEFORE TRUNCATE ON payout FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('What was paid out stays.');
+
+CREATE TABLE payout_line (
+    payout_id   bigint NOT NULL REFERENCES payout,
+    number      integer NOT NULL CHECK (number >= 1),
+    kind        text NOT NULL CHECK (kind IN ('payment', 'refund', 'return', 'fee', 'other')),
+    payment_key text CHECK (length(payment_key) BETWEEN 1 AND 200),
+    amount      numeric(16, 3) NOT NULL,
+    fee         numeric(16, 3) NOT NULL DEFAULT 0,
+    PRIMARY KEY (payout_id, number)
+);
+COMMENT ON TABLE payout_line IS 'What a payout is made of, as the provider lists it. Append-only.';
+CREATE INDEX payout_line_payment ON payout_line (payment_key) WHERE payment_key IS NOT NULL;
+CREATE TRIGGER payout_line_append_only BEFORE UPDATE OR DELETE ON payout_line FOR EACH ROW EXECUTE FUNCTION refuse_change('What was paid out stays.');
+CREATE TRIGGER payout_line_no_truncate BEFORE TRUNCATE ON payout_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('What was paid out stays.');
+
+CREATE TABLE gateway_file (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES gateway_account,
+    name       text NOT NULL CHECK (name <> ''),
+    digest     bytea NOT NULL CHECK (octet_length(digest) = 32),
+    rows       integer NOT NULL CHECK (rows >= 0),
+    findings   jsonb NOT NULL,
+    made_by    text NOT NULL CHECK (made_by <> ''),
+    made_at    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT gateway_file_once UNIQUE (account_id, digest)
+);
+COMMENT ON TABLE gateway_file IS 'A provider''s reconciliation file that was read, and what was found by it.';
+COMMENT ON COLUMN gateway_file.digest IS 'SHA-256: the same file again changes nothing.';
+
+GRANT SELECT ON gateway_account, webhook_log, gateway_notice, gateway_charge, mandate, presentment, payment_event, payout, payout_line, gateway_file TO corrente_worker;
+GRANT SELECT (id, issuer_id, name, provider, live, token, enabled, sealed_webhook_secret, method_id) ON gateway_account TO corrente_web;
+GRANT SELECT ON gateway_charge, mandate, presentment TO corrente_web;
+GRANT SELECT (id), INSERT (account_id, headers, body), UPDATE (verdict, reason) ON webhook_log TO corrente_web;
+GRANT INSERT (account_id, key, topic, ref, happened, webhook_id) ON gateway_notice TO corrente_web, corrente_worker;
+-- What is known already is left as it is, and to see that takes this.
+GRANT SELECT (account_id, key) ON gateway_notice TO corrente_web;
+GRANT UPDATE (asked_to, problem) ON gateway_account TO corrente_worker;
+GRANT UPDATE (verdict, reason), DELETE ON webhook_log TO corrente_worker;
+GRANT UPDATE (attempts, next_at, problem, done_at, outcome), DELETE ON gateway_notice TO corrente_worker;
+GRANT INSERT, UPDATE ON gateway_charge, mandate, presentment TO corrente_worker, corrente_web;
+GRANT INSERT ON payment_event, payout, payout_line TO corrente_worker;
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Subscriber accounts
@@ -2021,9 +4302,11 @@ CREATE TABLE known_revision (
     rate_down_bps bigint,
     rate_up_bps   bigint,
     since         timestamptz NOT NULL DEFAULT now(),
+    content       jsonb CHECK (jsonb_typeof(content) = 'object'),
     PRIMARY KEY (revision, profile_id)
 );
-COMMENT ON TABLE known_revision IS 'What each profile gave under each revision that was ever in force: whether a change takes something away is judged by it after the profile was edited or deleted.';
+COMMENT ON COLUMN known_revision.content IS 'All that it gives, by the names of profile''s columns; NULL: noted by a release that kept the rates alone, and not in force since.';
+COMMENT ON TABLE known_revision IS 'What each profile gave under each revision that was ever in force: by it the smallest change is found, and whether it takes something away, after the profile was edited or deleted.';
 
 CREATE TABLE device_reading (
     nas_id   bigint PRIMARY KEY REFERENCES nas ON DELETE CASCADE,
@@ -2293,22 +4576,326 @@ END
 $$;
 
 -- ---------------------------------------------------------------------------------------------------------------
+-- Webhooks: who is told of events by HTTP
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TYPE webhook_state AS ENUM ('waiting', 'delivered', 'parked');
+COMMENT ON TYPE webhook_state IS 'How far a webhook''s delivery is: tried until it is taken, or parked after three days until a person sends it again.';
+
+CREATE TABLE webhook_endpoint (
+    id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name              text NOT NULL CHECK (name ~ '^[A-Za-z0-9._-]{1,64}$'),
+    url               text NOT NULL CHECK (url ~ '^https?://[!-~]+$' AND length(url) <= 2000),
+    events            text[] NOT NULL CHECK (cardinality(events) BETWEEN 1 AND 100),
+    sealed_secret     bytea NOT NULL CHECK (octet_length(sealed_secret) > 32),
+    sealed_old_secret bytea CHECK (octet_length(sealed_old_secret) > 32),
+    old_secret_until  timestamptz,
+    failing_since     timestamptz,
+    disabled_at       timestamptz,
+    disabled_why      text NOT NULL DEFAULT '',
+    removed_at        timestamptz,
+    made_by           text NOT NULL CHECK (made_by <> ''),
+    made_at           timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT webhook_endpoint_old_secret_ends CHECK ((sealed_old_secret IS NULL) = (old_secret_until IS NULL)),
+    CONSTRAINT webhook_endpoint_disabled_has_reason CHECK ((disabled_at IS NULL) = (disabled_why = ''))
+);
+COMMENT ON TABLE webhook_endpoint IS 'Who is told of events by HTTP, of which, and with what secret it is signed. A removed one stays as long as what was sent to it.';
+COMMENT ON COLUMN webhook_endpoint.sealed_old_secret IS 'The secret before: what is sent is signed with both until old_secret_until.';
+COMMENT ON COLUMN webhook_endpoint.failing_since IS 'The first failure since it last took something.';
+CREATE UNIQUE INDEX webhook_endpoint_name_once ON webhook_endpoint (name) WHERE removed_at IS NULL;
+
+CREATE TABLE webhook_delivery (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    endpoint_id bigint NOT NULL REFERENCES webhook_endpoint,
+    outbox_id   bigint,
+    event_id    text NOT NULL CHECK (event_id <> ''),
+    event       text NOT NULL CHECK (event ~ '^[a-z_]+\.[a-z_]+$'),
+    contract_id bigint,
+    version     bigint,
+    body        bytea NOT NULL CHECK (octet_length(body) BETWEEN 2 AND 262144),
+    state       webhook_state NOT NULL DEFAULT 'waiting',
+    attempts    integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    began_at    timestamptz,
+    next_at     timestamptz NOT NULL DEFAULT now(),
+    problem     text NOT NULL DEFAULT '',
+    made_at     timestamptz NOT NULL DEFAULT now(),
+    ended_at    timestamptz,
+    CONSTRAINT webhook_delivery_once UNIQUE (endpoint_id, outbox_id),
+    CONSTRAINT webhook_delivery_contract_has_version CHECK ((contract_id IS NULL) = (version IS NULL)),
+    CONSTRAINT webhook_delivery_ends CHECK ((state = 'waiting') = (ended_at IS NULL))
+);
+COMMENT ON TABLE webhook_delivery IS 'One event on its way to one endpoint, with the octets that are sent; those of a contract go in order of version.';
+COMMENT ON COLUMN webhook_delivery.outbox_id IS 'The event in the outbox, which forgets it sooner; none for a test.';
+COMMENT ON COLUMN webhook_delivery.began_at IS 'The first try, or the first one after a person sent it again: three days count from here.';
+COMMENT ON COLUMN webhook_delivery.next_at IS 'Not tried before: a try moves it, so that one that nobody told the end of is made again.';
+CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint_id, next_at, id) WHERE state = 'waiting';
+CREATE INDEX webhook_delivery_waiting_of_contract ON webhook_delivery (endpoint_id, contract_id, version) WHERE state = 'waiting' AND contract_id IS NOT NULL;
+CREATE INDEX webhook_delivery_of_endpoint ON webhook_delivery (endpoint_id, id);
+CREATE INDEX webhook_delivery_parked ON webhook_delivery (endpoint_id) WHERE state = 'parked';
+CREATE INDEX webhook_delivery_ended ON webhook_delivery (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE webhook_attempt (
+    delivery_id bigint NOT NULL REFERENCES webhook_delivery ON DELETE CASCADE,
+    attempt     integer NOT NULL CHECK (attempt >= 1),
+    at          timestamptz NOT NULL DEFAULT now(),
+    took_s      double precision NOT NULL CHECK (took_s >= 0),
+    address     inet,
+    status      smallint CHECK (status BETWEEN 100 AND 999),
+    problem     text NOT NULL DEFAULT '',
+    answer      text NOT NULL DEFAULT '' CHECK (length(answer) <= 1000),
+    PRIMARY KEY (delivery_id, attempt),
+    CONSTRAINT webhook_attempt_says_how_it_went CHECK (status IS NOT NULL OR problem <> '')
+);
+COMMENT ON TABLE webhook_attempt IS 'Each try of a delivery: where it went, what was answered and how long that took.';
+GRANT SELECT ON webhook_endpoint, webhook_delivery, webhook_attempt TO corrente_worker, corrente_web;
+GRANT UPDATE (failing_since, disabled_at, disabled_why) ON webhook_endpoint TO corrente_worker;
+GRANT INSERT, DELETE ON webhook_delivery, webhook_attempt TO corrente_worker;
+GRANT UPDATE (state, attempts, began_at, next_at, problem, ended_at) ON webhook_delivery TO corrente_worker;
+
+-- ---------------------------------------------------------------------------------------------------------------
+-- E-invoices: documents on their way to a tax authority
+-- ---------------------------------------------------------------------------------------------------------------
+CREATE TYPE einvoice_state AS ENUM ('draft', 'prepared', 'sending', 'pending', 'unknown', 'accepted', 'accepted_noted', 'rejected_fixable', 'rejected_final', 'blocked',
+    'cancel_requested', 'cancelled', 'cancel_refused');
+COMMENT ON TYPE einvoice_state IS 'How far an e-invoice is with the tax authority; billing/einvoice/states.py moves it.';
+CREATE TYPE einvoice_handover AS ENUM ('none', 'sent', 'delivered', 'undeliverable', 'refused');
+COMMENT ON TYPE einvoice_handover IS 'Whether the receiver has an e-invoice.';
+CREATE TYPE einvoice_environment AS ENUM ('test', 'production');
+COMMENT ON TYPE einvoice_environment IS 'An authority''s test service, where nothing counts, or the one where all does.';
+
+CREATE TABLE einvoice_account (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer_id      bigint NOT NULL REFERENCES issuer,
+    name           text NOT NULL CHECK (name ~ '^[A-Za-z0-9._-]{1,64}$'),
+    provider       text NOT NULL CHECK (provider ~ '^[a-z][a-z0-9_]{0,39}$'),
+    environment    einvoice_environment NOT NULL,
+    settings       jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(settings) = 'object'),
+    sealed_secret  bytea NOT NULL CHECK (octet_length(sealed_secret) > 32),
+    series         text NOT NULL CHECK (series ~ '^[A-Za-z0-9]{1,20}$'),
+    from_on        date NOT NULL,
+    enabled        boolean NOT NULL DEFAULT true,
+    blocked_at     timestamptz,
+    blocked_reason text NOT NULL DEFAULT '',
+    failures       integer NOT NULL DEFAULT 0 CHECK (failures >= 0),
+    next_try       timestamptz NOT NULL DEFAULT now(),
+    made_by        text NOT NULL CHECK (made_by <> ''),
+    made_at        timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT einvoice_account_name_once UNIQUE (name),
+    CONSTRAINT einvoice_account_blocked_has_reason CHECK ((blocked_at IS NULL) = (blocked_reason = ''))
+);
+COMMENT ON TABLE einvoice_account IS 'Through whom an issuer''s documents reach the tax authority. Documents dated from from_on on are queued as they are issued.';
+COMMENT ON COLUMN einvoice_account.sealed_secret IS 'What it signs or logs in with, such as a private key; see radius_hooks/sealing.py.';
+COMMENT ON COLUMN einvoice_account.failures IS 'Times in a row that nobody answered; the next question waits until next_try.';
+CREATE UNIQUE INDEX einvoice_account_one_enabled ON einvoice_account (issuer_id) WHERE enabled;
+
+CREATE TABLE einvoice_series (
+    account_id  bigint NOT NULL REFERENCES einvoice_account,
+    kind        document_kind NOT NULL,
+    series      text NOT NULL CHECK (series ~ '^[A-Za-z0-9]{1,20}$'),
+    last_number bigint NOT NULL DEFAULT 0 CHECK (last_number >= 0),
+    range_from  bigint,
+    range_to    bigint,
+    valid_to    date,
+    PRIMARY KEY (account_id, kind, series),
+    CONSTRAINT einvoice_series_range CHECK (num_nonnulls(range_from, range_to) <> 1 AND range_from BETWEEN 1 AND range_to)
+);
+COMMENT ON TABLE einvoice_series IS 'The numbers that we count for an authority, where it has its own; within a range that it gave, if it gives one.';
+
+CREATE TABLE einvoice (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    document_id    bigint NOT NULL REFERENCES document,
+    account_id     bigint NOT NULL REFERENCES einvoice_account,
+    kind           document_kind NOT NULL CHECK (kind IN ('invoice', 'credit_note')),
+    series         text NOT NULL CHECK (series ~ '^[A-Za-z0-9]{1,20}$'),
+    number         bigint CHECK (number >= 1),
+    external_key   text CHECK (external_key <> ''),
+    payload        bytea,
+    media_type     text,
+    digest         bytea,
+    state          einvoice_state NOT NULL DEFAULT 'draft',
+    handover       einvoice_handover NOT NULL DEFAULT 'none',
+    authority_key  text,
+    authority_code text,
+    expires        date,
+    qr_text        text,
+    problem        text NOT NULL DEFAULT '',
+    contradiction  text NOT NULL DEFAULT '',
+    attempts       integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    tries          integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    since          timestamptz NOT NULL DEFAULT now(),
+    absent_at      timestamptz,
+    next_try       timestamptz,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT einvoice_document_once UNIQUE (document_id),
+    CONSTRAINT einvoice_number_once UNIQUE (account_id, kind, series, number),
+    CONSTRAINT einvoice_external_key_once UNIQUE (account_id, external_key),
+    CONSTRAINT einvoice_prepared_is_whole CHECK (num_nulls(external_key, payload, media_type, digest) = CASE state WHEN 'draft' THEN 4 ELSE 0 END),
+    CONSTRAINT einvoice_digest_is_the_payload_s CHECK (digest = sha256(payload)),
+    CONSTRAINT einvoice_moving_is_looked_at CHECK (state NOT IN ('sending', 'unknown', 'pending', 'prepared', 'cancel_requested') OR next_try IS NOT NULL)
+);
+COMMENT ON TABLE einvoice IS 'One issued document on its way to the tax authority: the octets that are sent, under which number, and how far it is.';
+COMMENT ON COLUMN einvoice.number IS 'Of its series; NULL until it is prepared, and where the authority numbers.';
+COMMENT ON COLUMN einvoice.attempts IS 'Times that octets were sent.';
+COMMENT ON COLUMN einvoice.tries IS 'Questions since the state began.';
+COMMENT ON COLUMN einvoice.next_try IS 'When it is looked at next; NULL: when a person says so, or never.';
+COMMENT ON COLUMN einvoice.contradiction IS 'What the authority said against what it had said: for a person.';
+CREATE INDEX einvoice_due ON einvoice (account_id, next_try) WHERE next_try IS NOT NULL;
+CREATE INDEX einvoice_of_series ON einvoice (account_id, kind, series, number) WHERE state IN ('prepared', 'sending', 'unknown', 'rejected_fixable', 'blocked');
+CREATE INDEX einvoice_to_send ON einvoice (account_id, id) WHERE state IN ('draft', 'prepared');
+CREATE INDEX einvoice_of_account ON einvoice (account_id, id);
+CREATE INDEX einvoice_needs_a_person ON einvoice (state) WHERE state IN ('rejected_fixable', 'rejected_final', 'blocked') OR (state = 'draft' AND next_try IS NULL) OR contradiction <> '';
+CREATE TRIGGER einvoice_sent_stays BEFORE UPDATE ON einvoice FOR EACH ROW
+    WHEN (OLD.state NOT IN ('draft', 'prepared', 'rejected_fixable', 'blocked') AND (OLD.number, OLD.external_key, OLD.payload) IS DISTINCT FROM (NEW.number, NEW.external_key, NEW.payload))
+    EXECUTE FUNCTION refuse_change('What may be with the authority stays as it was sent.');
+CREATE TRIGGER einvoice_taken_stays BEFORE UPDATE ON einvoice FOR EACH ROW
+    WHEN (OLD.state IN ('accepted', 'accepted_noted', 'cancel_requested', 'cancelled', 'cancel_refused') AND NEW.state NOT IN ('accepted', 'accepted_noted', 'cancel_requested', 'cancelled', 'cancel_refused'))
+    EXECUTE FUNCTION refuse_change('What the authority took is issued: give a credit note, or cancel it.');
+CREATE TRIGGER einvoice_is_of_its_document BEFORE UPDATE ON einvoice FOR EACH ROW
+    WHEN ((OLD.document_id, OLD.account_id, OLD.kind, OLD.series) IS DISTINCT FROM (NEW.document_id, NEW.account_id, NEW.kind, NEW.series)) EXECUTE FUNCTION refuse_change('It is of one document and one account.');
+CREATE TRIGGER einvoice_stays BEFORE DELETE ON einvoice FOR EACH ROW EXECUTE FUNCTION refuse_change('What was queued for an authority stays.');
+CREATE TRIGGER einvoice_no_truncate BEFORE TRUNCATE ON einvoice FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('What was queued for an authority stays.');
+
+CREATE TYPE einvoice_direction AS ENUM ('sent', 'received', 'noted');
+COMMENT ON TYPE einvoice_direction IS 'What we said to the authority, what it said, what we or a person did with it.';
+CREATE TABLE einvoice_event (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    einvoice_id bigint NOT NULL REFERENCES einvoice,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    direction   einvoice_direction NOT NULL,
+    operation   text NOT NULL CHECK (operation <> ''),
+    http_status smallint,
+    code        text NOT NULL DEFAULT '',
+    text        text NOT NULL DEFAULT '',
+    raw         bytea NOT NULL DEFAULT '' CHECK (octet_length(raw) <= 65536)
+);
+COMMENT ON TABLE einvoice_event IS 'All that was said about an e-invoice, as it came, without secrets.';
+CREATE INDEX einvoice_event_of ON einvoice_event (einvoice_id, id);
+CREATE TRIGGER einvoice_event_append_only BEFORE UPDATE OR DELETE ON einvoice_event FOR EACH ROW EXECUTE FUNCTION refuse_change('What was said stays said.');
+CREATE TRIGGER einvoice_event_no_truncate BEFORE TRUNCATE ON einvoice_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('What was said stays said.');
+
+CREATE TABLE einvoice_artifact (
+    einvoice_id bigint NOT NULL REFERENCES einvoice,
+    kind        text NOT NULL CHECK (kind <> ''),
+    digest      bytea NOT NULL CHECK (octet_length(digest) = 32),
+    content     bytea NOT NULL,
+    at          timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (einvoice_id, kind, digest)
+);
+COMMENT ON TABLE einvoice_artifact IS 'Files of an e-invoice: each payload that was sent, and what the authority gave back, such as the authorised XML.';
+
+CREATE TABLE einvoice_message (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id  bigint NOT NULL REFERENCES einvoice_account,
+    digest      bytea NOT NULL CHECK (octet_length(digest) = 32),
+    content     bytea NOT NULL CHECK (octet_length(content) <= 4194304),
+    received_at timestamptz NOT NULL DEFAULT now(),
+    done_at     timestamptz,
+    verdict     text NOT NULL DEFAULT '',
+    CONSTRAINT einvoice_message_once UNIQUE (account_id, digest),
+    CONSTRAINT einvoice_message_done_has_verdict CHECK ((done_at IS NULL) = (verdict = ''))
+);
+COMMENT ON TABLE einvoice_message IS 'What an authority tells by itself, raw and once, before anybody reads it.';
+CREATE INDEX einvoice_message_waiting ON einvoice_message (account_id, id) WHERE done_at IS NULL;
+
+CREATE TABLE auth_ticket (
+    account_id   bigint NOT NULL REFERENCES einvoice_account,
+    service      text NOT NULL CHECK (service <> ''),
+    sealed_token bytea NOT NULL CHECK (octet_length(sealed_token) > 32),
+    expires      timestamptz NOT NULL,
+    PRIMARY KEY (account_id, service)
+);
+COMMENT ON TABLE auth_ticket IS 'A login at an authority that lasts for hours; asking for another one meanwhile may be refused.';
+GRANT SELECT ON einvoice_account, einvoice_series, einvoice, einvoice_event, einvoice_artifact, einvoice_message, auth_ticket TO corrente_worker;
+GRANT SELECT ON einvoice_account, einvoice_series, einvoice, einvoice_event, einvoice_artifact TO corrente_web;
+GRANT UPDATE (blocked_at, blocked_reason, failures, next_try) ON einvoice_account TO corrente_worker;
+GRANT INSERT, UPDATE (last_number) ON einvoice_series TO corrente_worker;
+GRANT INSERT ON einvoice, einvoice_event, einvoice_artifact, einvoice_message TO corrente_worker;
+GRANT UPDATE (number, external_key, payload, media_type, digest, state, handover, authority_key, authority_code, expires, qr_text, problem, contradiction, attempts, tries, since, absent_at, next_try)
+    ON einvoice TO corrente_worker;
+GRANT UPDATE (done_at, verdict) ON einvoice_message TO corrente_worker;
+GRANT INSERT, UPDATE, DELETE ON auth_ticket TO corrente_worker;
+
+-- ---------------------------------------------------------------------------------------------------------------
 -- Audit
 -- ---------------------------------------------------------------------------------------------------------------
+CREATE TYPE audit_origin AS ENUM ('screen', 'interface', 'job', 'command');
+COMMENT ON TYPE audit_origin IS 'Through what somebody acted: a page, a call of the interface, a scheduled job, the command line.';
+
 CREATE TABLE audit_log (
-    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    at      timestamptz NOT NULL DEFAULT now(),
-    actor   text NOT NULL CHECK (actor <> ''),
-    action  text NOT NULL CHECK (action ~ '^[a-z_]+\.[a-z_]+$'),
-    subject text NOT NULL CHECK (subject <> ''),
-    detail  jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(detail) = 'object'),
-    CONSTRAINT audit_log_reveal_has_reason CHECK (action !~ 'reveal' OR coalesce(detail ->> 'reason', '') <> '')
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor      text NOT NULL CHECK (actor <> ''),
+    action     text NOT NULL CHECK (action ~ '^[a-z_]+\.[a-z_]+$'),
+    subject    text NOT NULL CHECK (subject <> ''),
+    detail     jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(detail) = 'object'),
+    origin     audit_origin DEFAULT nullif(current_setting('corrente.origin', true), '')::audit_origin,
+    request_id text DEFAULT nullif(current_setting('corrente.request_id', true), '') CHECK (request_id ~ '^[!-~]{1,100}$'),
+    CONSTRAINT audit_log_reveal_has_reason CHECK (action !~ 'reveal' OR coalesce(detail ->> 'reason', '') <> ''),
+    CONSTRAINT audit_log_reason_where_required CHECK (origin IS NULL OR action !~ '\.(lift|exempt|whitelist|write_off|make_free|override_price)$' OR coalesce(detail ->> 'reason', '') <> '')
 );
-COMMENT ON COLUMN audit_log.action IS 'noun.verb, such as account.reveal_secret, which needs detail.reason.';
+COMMENT ON COLUMN audit_log.action IS 'noun.verb, such as account.reveal_secret. Secrets that are shown, service given back or given for nothing by hand, debts that are let go and prices of one''s own need detail.reason.';
+COMMENT ON COLUMN audit_log.at IS 'When the row was written, not when its transaction began: a day that is over gets no more rows but of transactions that have written into it.';
+COMMENT ON COLUMN audit_log.origin IS 'From corrente.origin of the connection; NULL: somebody wrote into the database itself, or it was not recorded yet.';
+COMMENT ON COLUMN audit_log.request_id IS 'The same on all rows of one call, command or run of a job; from corrente.request_id.';
 COMMENT ON TABLE audit_log IS 'Who did what to what: revealing a secret, an import, a look-up of who had an address. Append-only.';
 CREATE INDEX audit_log_subject ON audit_log (subject, at);
+CREATE INDEX audit_log_by_day ON audit_log (at, id);
 CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_change('The audit log is append-only: write a new row.');
 CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('The audit log is append-only: write a new row.');
+
+CREATE TABLE audit_seal (
+    day       date PRIMARY KEY,
+    rows      bigint NOT NULL,
+    previous  bytea NOT NULL CHECK (octet_length(previous) = 32),
+    digest    bytea NOT NULL CHECK (octet_length(digest) = 32),
+    marks     bytea NOT NULL,
+    sealed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT audit_seal_marks_each_row CHECK (octet_length(marks) = 8 * rows)
+);
+COMMENT ON TABLE audit_seal IS 'SHA-256 over the rows of a day (UTC) of the audit log in order, chained to the day before: a row that is changed, put in or taken out later shows. billing/audit_chain.py says which octets.';
+COMMENT ON COLUMN audit_seal.marks IS 'The first 8 octets of each row''s own SHA-256, in order: they tell which row it is that differs.';
+CREATE TRIGGER audit_seal_append_only BEFORE UPDATE OR DELETE ON audit_seal FOR EACH ROW EXECUTE FUNCTION refuse_change('A sealed day stays sealed.');
+CREATE TRIGGER audit_seal_no_truncate BEFORE TRUNCATE ON audit_seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('A sealed day stays sealed.');
+
+CREATE FUNCTION audit_day_key(day date) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT (1635083369::bigint << 32) | (day - date '2000-01-01')
+$$;
+COMMENT ON FUNCTION audit_day_key(date) IS 'The advisory lock of a day of the audit log: who writes into it shares it until it commits, who seals it has it alone.';
+
+CREATE FUNCTION refuse_sealed_day() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    days date[] := ARRAY(SELECT DISTINCT (at AT TIME ZONE 'UTC')::date FROM new_rows ORDER BY 1);
+BEGIN
+    -- The lock first: a day that is being sealed is sealed once we have it, and the next statement sees that.
+    PERFORM pg_advisory_xact_lock_shared(audit_day_key(day)) FROM unnest(days) AS day;
+    IF EXISTS (SELECT FROM audit_seal WHERE day >= days[1]) THEN
+        RAISE EXCEPTION 'audit log: the % is sealed', days[1]
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Leave `at` to the database. If its clock went back, wait until it is beyond the last sealed day.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_sealed_day() IS 'No row comes into a day that is sealed, however long ago its transaction began.';
+CREATE TRIGGER audit_log_day_is_open AFTER INSERT ON audit_log REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_sealed_day();
+
+CREATE FUNCTION refuse_seal() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    last    audit_seal;
+    written bigint;
+    begins  timestamptz := (to_char(NEW.day, 'YYYY-MM-DD') || ' 00:00+00')::timestamptz;
+BEGIN
+    PERFORM pg_advisory_xact_lock(audit_day_key(NEW.day));
+    SELECT * INTO last FROM audit_seal ORDER BY day DESC LIMIT 1;
+    SELECT count(*) INTO written FROM audit_log WHERE at >= begins AND at < begins + interval '24 hours';
+    IF NEW.day >= (clock_timestamp() AT TIME ZONE 'UTC')::date OR NEW.day <> last.day + 1 OR NEW.previous <> coalesce(last.digest, decode(repeat('00', 32), 'hex')) OR NEW.rows <> written
+            OR (last.day IS NULL AND EXISTS (SELECT FROM audit_log WHERE at < begins)) THEN
+        RAISE EXCEPTION 'audit log: the % with % rows can''t be sealed after the %', NEW.day, NEW.rows, last.day
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Each day once it is over, in order, with all its rows, chained to the day before.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION refuse_seal() IS 'Days are sealed in order, each with all its rows, when it is over and no transaction that wrote into it is open.';
+CREATE TRIGGER audit_seal_follows BEFORE INSERT ON audit_seal FOR EACH ROW EXECUTE FUNCTION refuse_seal();
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Scheduled jobs of the workers
@@ -2423,17 +5010,18 @@ GRANT SELECT, INSERT ON node_holder TO corrente_edge;
 -- To change sessions is to hold their NAS first, and a row lock needs the right to update something.
 GRANT UPDATE (booted_at) ON nas TO corrente_edge, corrente_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON session, closed_session, usage_hour, usage_day, change_feed, change_horizon, spool_position, spool_node TO corrente_worker;
-GRANT SELECT, INSERT ON address_history, login_attempt, audit_log TO corrente_worker;
+GRANT SELECT, INSERT ON address_history, login_attempt TO corrente_worker;
+GRANT SELECT ON audit_log TO corrente_worker;
+-- Not its time: a row of the past or of the year 1 would stand among what nobody has sealed yet.
+GRANT INSERT (actor, action, subject, detail, origin, request_id) ON audit_log TO corrente_web, corrente_worker, corrente_lookup;
 GRANT SELECT, DELETE ON unreadable_record TO corrente_worker;
 GRANT SELECT, INSERT, UPDATE ON customer, contract, restriction, relief, subscriber_account TO corrente_worker, corrente_web;
 GRANT INSERT, DELETE ON account_prefix TO corrente_worker, corrente_web;
 GRANT SELECT ON session, closed_session, usage_hour, usage_day, login_attempt, customer TO corrente_web;
-GRANT INSERT ON audit_log TO corrente_web;
 GRANT SELECT ON address_history, schema_migration TO corrente_lookup;
 GRANT SELECT (id, name, source, identifier, vendor, site_id, enabled) ON nas TO corrente_lookup;
 GRANT SELECT (session_key, nas_id, acct_session_id, username, account_id, class_key, started_at, updated_at, received_at, framed_ipv4, framed_ipv6_address,
     framed_ipv6_prefix, delegated_ipv6_prefix, nat_address, nat_first_port, nat_last_port, addresses_since, mac, line, stale) ON session TO corrente_lookup;
-GRANT INSERT ON audit_log TO corrente_lookup;
 GRANT SELECT, INSERT, UPDATE ON scheduled_job TO corrente_worker;
 GRANT SELECT ON scheduled_job TO corrente_web;
 GRANT SELECT, UPDATE ON scheduler_lease, scheduler_fence TO corrente_worker;
@@ -2458,27 +5046,79 @@ GRANT INSERT, UPDATE, DELETE ON quota_usage, profile_revision, desired_policy TO
 GRANT INSERT ON quota_event TO corrente_worker;
 GRANT INSERT ON late_usage TO corrente_edge, corrente_worker;
 GRANT SELECT, DELETE ON late_usage TO corrente_worker;
-GRANT SELECT, INSERT ON known_revision TO corrente_worker;
+GRANT SELECT, INSERT, UPDATE (content) ON known_revision TO corrente_worker;
 GRANT SELECT ON known_revision TO corrente_web;
 GRANT SELECT, INSERT, UPDATE ON nas_clock TO corrente_edge;
 GRANT SELECT ON nas_clock TO corrente_worker, corrente_web;
 GRANT SELECT ON spool_node TO corrente_web;
 GRANT SELECT ON issuer, tax_identifier, address, contact, consent, note, attachment TO corrente_worker, corrente_web;
+GRANT SELECT ON customer_words TO corrente_worker, corrente_web;
 GRANT INSERT, UPDATE, DELETE ON tax_identifier, address, contact TO corrente_web;
 GRANT INSERT, DELETE ON attachment TO corrente_web;
 GRANT INSERT ON consent, note TO corrente_worker, corrente_web;
-GRANT SELECT ON tax_code, tax_rate, stamp_duty, fiscal_position, fiscal_position_tax, exemption, product, product_text, price, early_exit_cost, promotion TO corrente_worker, corrente_web;
-GRANT INSERT, UPDATE ON product, product_text, price, early_exit_cost, promotion, exemption TO corrente_web;
+GRANT SELECT ON tax_code, tax_rate, stamp_duty, fiscal_position, fiscal_position_tax, exemption, product, product_text, price, early_exit_cost, pause_fee, promotion TO corrente_worker, corrente_web;
+GRANT INSERT, UPDATE ON product, product_text, price, early_exit_cost, pause_fee, promotion, exemption TO corrente_web;
+GRANT DELETE ON early_exit_cost, pause_fee TO corrente_web;
 GRANT SELECT, INSERT ON contract_event TO corrente_worker, corrente_web;
 GRANT SELECT ON contract_terms, contract_item, instalment, discount, billing_stop, contract_notice TO corrente_worker, corrente_web;
 GRANT INSERT, UPDATE ON contract_terms, contract_item, discount, billing_stop, contract_notice TO corrente_worker, corrente_web;
 GRANT INSERT, DELETE ON instalment TO corrente_worker, corrente_web;
+GRANT DELETE ON billing_stop TO corrente_worker, corrente_web;
+GRANT DELETE ON discount TO corrente_web;
+GRANT SELECT, INSERT, UPDATE, DELETE ON open_document TO corrente_worker, corrente_web;
+GRANT SELECT, INSERT ON turnover TO corrente_worker, corrente_web;
 GRANT SELECT ON ledger_account, fiscal_period, entry, posting, customer_balance, billing_run, billing_error, document_register, register_year, document, document_line, document_tax, document_due,
-    credited_line, charge, billing_position TO corrente_worker, corrente_web;
+    credited_line, charge, billing_position, product_account TO corrente_worker, corrente_web;
 GRANT INSERT ON entry, posting, billing_error, document_line, document_tax, document_due, charge, register_year TO corrente_worker, corrente_web;
 GRANT INSERT, UPDATE ON billing_run, document, billing_position, customer_balance, credited_line TO corrente_worker, corrente_web;
-GRANT UPDATE (document_id, line_number) ON charge TO corrente_worker, corrente_web;
+GRANT SELECT, INSERT, UPDATE, DELETE ON document_to_come TO corrente_worker, corrente_web;
+GRANT UPDATE (document_id, line_number, covered, run_id) ON charge TO corrente_worker, corrente_web;
+GRANT UPDATE, DELETE ON billing_error TO corrente_worker, corrente_web;
 GRANT UPDATE (last_number, last_date) ON register_year TO corrente_worker, corrente_web;
 GRANT DELETE ON document, document_line, document_tax, document_due TO corrente_worker, corrente_web;
-GRANT INSERT, UPDATE ON ledger_account, document_register TO corrente_web;
+GRANT INSERT, UPDATE ON ledger_account, document_register, product_account TO corrente_web;
+GRANT DELETE ON product_account TO corrente_web;
+-- Lines and postings name documents and entries that are copied with them.
+GRANT USAGE ON SEQUENCE document_id_seq, entry_id_seq, charge_id_seq TO corrente_worker, corrente_web;
+GRANT SELECT ON payment_method, payment, payment_match, payment_reversal, refund, write_off, write_off_undo, allocation, open_payment TO corrente_worker, corrente_web;
+GRANT INSERT ON payment, payment_match, payment_reversal, refund, write_off, write_off_undo, allocation TO corrente_worker, corrente_web;
+-- To hold a payment while it is allocated; its trigger refuses every change.
+GRANT UPDATE (made_at) ON payment TO corrente_worker, corrente_web;
+GRANT INSERT, UPDATE, DELETE ON open_payment TO corrente_worker, corrente_web;
+GRANT INSERT, UPDATE ON payment_method TO corrente_web;
+GRANT USAGE ON SEQUENCE payment_id_seq, payment_match_id_seq, refund_id_seq, write_off_id_seq TO corrente_worker, corrente_web;
+GRANT SELECT ON bank_account, bank_file, bank_line TO corrente_worker, corrente_web;
+GRANT INSERT ON bank_file, bank_line TO corrente_worker, corrente_web;
+GRANT UPDATE (state, payment_id, score, reason, decided_by, decided_at) ON bank_line TO corrente_worker, corrente_web;
+GRANT INSERT, UPDATE ON bank_account TO corrente_web;
 GRANT INSERT ON fiscal_period TO corrente_web;
+GRANT SELECT ON dunning_case, dunning_case_step, outbox, contract_version TO corrente_worker, corrente_web;
+GRANT INSERT ON dunning_case, dunning_case_step, outbox TO corrente_worker, corrente_web;
+GRANT UPDATE (cleared_at) ON dunning_case TO corrente_worker, corrente_web;
+GRANT SELECT ON dunning_policy, dunning_policy_version, dunning_exclusion, dunning_dispute, instalment_plan, instalment_plan_part, instalment_plan_document, formal_notice, dunning_confirmation, dunning_reminder,
+    promise, promise_relief, dunning_look, dunning_pass TO corrente_worker, corrente_web;
+GRANT INSERT ON formal_notice, dunning_reminder, dunning_confirmation, promise, promise_relief, instalment_plan, instalment_plan_part, instalment_plan_document, dunning_dispute TO corrente_worker, corrente_web;
+GRANT INSERT ON dunning_policy, dunning_policy_version, dunning_exclusion TO corrente_web;
+GRANT UPDATE (delivered_at, delivered_by, proof_id) ON formal_notice TO corrente_worker, corrente_web;
+GRANT SELECT ON dunning_letter TO corrente_worker, corrente_web;
+GRANT INSERT ON dunning_letter TO corrente_worker;
+GRANT UPDATE (state, ended_at, respite_until, proof_id, reviewed, reviewed_by, reviewed_at) ON promise TO corrente_worker, corrente_web;
+GRANT UPDATE (ended_on, ended_by, end_reason) ON instalment_plan TO corrente_worker, corrente_web;
+GRANT UPDATE (closed_at, closed_by, outcome) ON dunning_dispute TO corrente_web, corrente_worker;
+GRANT UPDATE (ended_at, ended_by, end_reason) ON dunning_exclusion TO corrente_web;
+GRANT INSERT, UPDATE, DELETE ON dunning_look TO corrente_worker, corrente_web;
+GRANT INSERT, UPDATE ON dunning_pass TO corrente_worker;
+GRANT INSERT, UPDATE ON contract_version TO corrente_worker, corrente_web;
+GRANT UPDATE (attempts, next_at, problem, sent_at), DELETE ON outbox TO corrente_worker;
+GRANT SELECT, INSERT, UPDATE (status, answer) ON idempotency_key TO corrente_web;
+GRANT SELECT, DELETE ON idempotency_key TO corrente_worker;
+GRANT SELECT ON message, message_event, message_batch, undeliverable_address, message_template TO corrente_worker, corrente_web;
+GRANT INSERT ON message, message_event, message_batch TO corrente_worker, corrente_web;
+GRANT UPDATE (state, next_at, attempts, taken_until, handed_at, ended_at, problem, contact_id, address, template_version, reference, written_at, subject, body, html), DELETE ON message TO corrente_worker;
+GRANT UPDATE (state, next_at, ended_at, problem) ON message TO corrente_web;
+GRANT UPDATE (cancelled_at, cancelled_by) ON message_batch TO corrente_web;
+GRANT INSERT, UPDATE, DELETE ON undeliverable_address TO corrente_worker, corrente_web;
+GRANT INSERT ON message_template TO corrente_web;
+-- Who writes into the audit log is asked whether the day is open.
+GRANT SELECT ON audit_seal TO corrente_worker, corrente_web, corrente_lookup;
+GRANT INSERT ON audit_seal TO corrente_worker;

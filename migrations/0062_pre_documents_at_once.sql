@@ -1,0 +1,179 @@
+-- A document is written once, as issued, after its parts, which say before that it is to come: a draft that is updated is written twice.
+CREATE TABLE document_to_come (
+    id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ids bigint[] NOT NULL
+);
+COMMENT ON TABLE document_to_come IS 'Documents that a transaction issues when it ends, and whose parts it writes before: a row is seen by its transaction alone and is gone with it.';
+COMMENT ON COLUMN document_to_come.ids IS 'Those that have not come yet.';
+
+CREATE FUNCTION refuse_parts_alone() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    wrong bigint;
+BEGIN
+    -- Even where somebody else wrote a document of that id by now: these parts were not judged with it.
+    SELECT own.id INTO wrong FROM document_to_come AS t CROSS JOIN unnest(t.ids) AS own (id) WHERE t.id = NEW.id
+        AND (EXISTS (SELECT FROM document_line AS p WHERE p.document_id = own.id) OR EXISTS (SELECT FROM document_tax AS p WHERE p.document_id = own.id)
+            OR EXISTS (SELECT FROM document_due AS p WHERE p.document_id = own.id)) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'document % has not come, and parts of it are there', wrong
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Issue it in the transaction that writes its parts.';
+    END IF;
+    DELETE FROM document_to_come WHERE id = NEW.id;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION refuse_parts_alone() IS 'What was to come has come when the transaction ends, or has left no parts.';
+CREATE CONSTRAINT TRIGGER document_to_come_has_come AFTER INSERT ON document_to_come DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_parts_alone();
+CREATE TRIGGER document_to_come_is_kept AFTER UPDATE OR DELETE ON document_to_come FOR EACH ROW EXECUTE FUNCTION refuse_own_writing('Writing the documents takes them off it.');
+CREATE TRIGGER document_to_come_no_truncate BEFORE TRUNCATE ON document_to_come FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Writing the documents takes them off it.');
+
+CREATE FUNCTION note_come() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE document_to_come AS t SET ids = ARRAY(SELECT unnest(t.ids) EXCEPT SELECT n.id FROM new_rows AS n);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION note_come() IS 'What was just written has come. Rows of other transactions are not seen.';
+CREATE TRIGGER document_come AFTER INSERT ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note_come();
+DROP TRIGGER document_begins_as_draft ON document;
+CREATE TRIGGER document_begins_as_draft BEFORE INSERT ON document FOR EACH ROW WHEN (NEW.state NOT IN ('draft', 'issued'))
+    EXECUTE FUNCTION refuse_change('Issue it, then answer it.');
+CREATE OR REPLACE FUNCTION refuse_issued_parts() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off AS $$
+-- A document is held as a foreign key would hold it, so that it is neither issued nor deleted before this transaction ends.
+-- Behind an outer join all are held before they are looked at; a condition that a row must meet would be asked first.
+DECLARE
+    wrong bigint;
+    its   document_state;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        SELECT own.document_id, d.state INTO wrong, its FROM (SELECT DISTINCT document_id FROM old_rows) AS own
+            LEFT JOIN LATERAL (SELECT state FROM document WHERE id = own.document_id FOR KEY SHARE) AS d ON true WHERE coalesce(d.state, 'draft') <> 'draft' LIMIT 1;
+    END IF;
+    IF TG_OP <> 'DELETE' AND wrong IS NULL THEN
+        SELECT own.document_id, d.state INTO wrong, its FROM (SELECT DISTINCT document_id FROM new_rows) AS own
+            LEFT JOIN LATERAL (SELECT state FROM document WHERE id = own.document_id FOR KEY SHARE) AS d ON true
+            WHERE d.state <> 'draft' OR (d.state IS NULL AND own.document_id NOT IN (SELECT unnest(t.ids) FROM document_to_come AS t WHERE t.id > 0)) LIMIT 1;
+    END IF;
+    IF its IS NOT NULL THEN
+        RAISE EXCEPTION 'document % is issued: its % stays as it is', wrong, TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Correct it by a credit note and a new document.';
+    ELSIF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'there is no document %', wrong
+            USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Write the document first, or say that it is to come (document_to_come).';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE OR REPLACE FUNCTION issue_documents() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off AS $$
+-- Only drafts become issued, so every issued row of the statement was issued by it. Parts are found by their keys, however many
+-- documents there are and whatever was known about the tables when this was planned first.
+DECLARE
+    block   record;
+    counter register_year;
+    wrong   record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows AS n WHERE n.state = 'issued') THEN
+        RETURN NULL;
+    END IF;
+    -- Numbers without a hole, dates that never go back.
+    FOR block IN SELECT n.register_id, n.year, count(*) AS documents, min(n.number) AS first, max(n.number) AS last, min(n.document_date) AS from_date, max(n.document_date) AS to_date
+            FROM new_rows AS n WHERE n.state = 'issued' GROUP BY 1, 2 ORDER BY 1, 2 LOOP
+        INSERT INTO register_year (register_id, year) VALUES (block.register_id, block.year) ON CONFLICT DO NOTHING;
+        SELECT * INTO counter FROM register_year WHERE register_id = block.register_id AND year = block.year FOR UPDATE;
+        IF block.first <> counter.last_number + 1 OR block.last <> counter.last_number + block.documents THEN
+            RAISE EXCEPTION 'register % of %: numbers % to % for % documents after %', block.register_id, block.year, block.first, block.last, block.documents, counter.last_number
+                USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Lock the register''s year first and count on from its last number.';
+        END IF;
+        IF block.from_date < counter.last_date OR (block.from_date < block.to_date AND EXISTS (SELECT FROM (SELECT n.document_date AS own, lag(n.document_date) OVER (ORDER BY n.number) AS before
+                FROM new_rows AS n WHERE n.state = 'issued' AND n.register_id = block.register_id AND n.year = block.year) AS dates WHERE own < before)) THEN
+            RAISE EXCEPTION 'register % of %: a document of % after one of %', block.register_id, block.year, block.from_date, coalesce(counter.last_date, block.to_date)
+                USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Dates of a register never go back.';
+        END IF;
+        IF EXISTS (SELECT FROM register_year WHERE register_id = block.register_id AND year > block.year AND last_number > 0) THEN
+            RAISE EXCEPTION 'register %: % is over, a later year has begun', block.register_id, block.year
+                USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Date the document in the year that has begun.';
+        END IF;
+        UPDATE register_year SET last_number = block.last, last_date = block.to_date WHERE register_id = block.register_id AND year = block.year;
+    END LOOP;
+    -- What stands on a document adds up, and stands in the books. One pass over all parts of all documents: `line`, `tax`,
+    -- `due` and `leg` become one row a document each, with its own.
+    SELECT own.id, CASE
+            WHEN own.line_off THEN 'a line is not the rounded product of its price, discount and quantity'
+            WHEN own.lines IS DISTINCT FROM own.net THEN format('its lines are %s and its net is %s', own.lines, own.net)
+            WHEN own.tax_off THEN 'a tax group is not the sum of its lines'
+            WHEN own.taxes IS DISTINCT FROM own.tax THEN format('its tax groups are %s, it says %s', own.taxes, own.tax)
+            WHEN own.tax_far THEN 'the tax of a group is more than the last place from its rate'
+            WHEN own.split <> own.gross - own.payable THEN format('payable %s is not %s less %s that is paid to the state', own.payable, own.gross, own.split)
+            WHEN own.sign = 1 AND own.dues IS DISTINCT FROM nullif(own.payable, 0) THEN format('its due days are %s and payable is %s', own.dues, own.payable)
+            WHEN own.sign <> 0 AND own.owed <> own.payable * own.sign THEN format('its entry says %s of the customer and payable is %s', own.owed, own.payable)
+            WHEN own.sign <> 0 AND (own.vat <> own.tax * -own.sign OR own.vat_split <> own.split * own.sign) THEN format('its entry says %s and %s of its tax, which is %s with %s paid to the state', own.vat, own.vat_split, own.tax, own.split)
+            ELSE 'its entry is not what its lines come to by account'
+        END AS reason INTO wrong
+        FROM (
+            WITH d AS MATERIALIZED (
+                SELECT n.id, CASE n.kind WHEN 'invoice' THEN 1 WHEN 'credit_note' THEN -1 ELSE 0 END AS sign, n.kind::text, n.document_date, n.issuer_id, n.customer_id, n.currency, currency_places(n.currency) AS places, n.net, n.tax, n.gross, n.payable
+                FROM new_rows AS n WHERE n.state = 'issued'
+            ), line AS MATERIALIZED (
+                SELECT d.id, d.sign, l.net, l.rate, l.nature, l.liability, l.legal_reference AS law, l.account_id, l.net <> round((l.unit_price - l.discount) * l.quantity, d.places) AS off FROM d JOIN document_line AS l ON l.document_id = d.id
+            ), tax AS (
+                SELECT part.id, sum(part.tax) AS tax, sum(part.tax) FILTER (WHERE part.liability = 'split') AS split, sum(part.line) IS DISTINCT FROM sum(part.base) OR count(part.base) <> 1 AS off, bool_or(part.far) AS far
+                FROM (SELECT d.id, t.rate, t.nature, t.liability, CASE WHEN t.nature IS NOT NULL THEN t.legal_reference END AS law, t.base, t.tax, NULL::numeric AS line, abs(t.tax - round(t.base * t.rate / 100, d.places)) > 10.0 ^ -d.places AS far FROM d JOIN document_tax AS t ON t.document_id = d.id
+                    UNION ALL SELECT id, rate, nature, liability, law, NULL, NULL, net, NULL FROM line) AS part GROUP BY part.id, part.rate, part.nature, part.liability, part.law
+            ), leg AS (
+                SELECT part.id, max(part.role) AS role, sum(part.amount) AS amount, bool_or(part.stray) OR CASE WHEN max(part.role) IN ('customers', 'vat_output', 'vat_split') THEN count(part.line) > 0
+                    ELSE coalesce(sum(part.amount), 0) + coalesce(sum(part.line), 0) <> 0 END AS off
+                FROM (SELECT d.id, p.account_id, a.role, p.amount, NULL::numeric AS line, p.customer_id <> d.customer_id OR e.dated <> d.document_date OR e.currency <> d.currency OR e.issuer_id <> d.issuer_id AS stray
+                        FROM d CROSS JOIN LATERAL (SELECT * FROM entry WHERE source = 'document' AND source_id = d.id AND kind = d.kind LIMIT 1) AS e JOIN posting AS p ON p.entry_id = e.id JOIN ledger_account AS a ON a.id = p.account_id
+                    UNION ALL SELECT id, account_id, NULL, NULL, net * sign, false FROM line WHERE sign <> 0) AS part GROUP BY part.id, part.account_id
+            )
+            SELECT part.id, max(part.sign) AS sign, max(part.net) AS net, max(part.tax) AS tax, max(part.gross) AS gross, max(part.payable) AS payable, sum(part.line) AS lines, bool_or(part.line_off) AS line_off,
+                sum(part.taxes) AS taxes, coalesce(sum(part.split), 0) AS split, bool_or(part.tax_off) AS tax_off, bool_or(part.tax_far) AS tax_far, sum(part.due) AS dues,
+                coalesce(sum(part.amount) FILTER (WHERE part.role = 'customers'), 0) AS owed, coalesce(sum(part.amount) FILTER (WHERE part.role = 'vat_output'), 0) AS vat,
+                coalesce(sum(part.amount) FILTER (WHERE part.role = 'vat_split'), 0) AS vat_split, coalesce(bool_or(part.leg_off), false) AS leg_off
+            FROM (SELECT id, sign, net, tax, gross, payable, NULL::numeric AS line, NULL::boolean AS line_off, NULL::numeric AS taxes, NULL::numeric AS split, NULL::boolean AS tax_off, NULL::boolean AS tax_far, NULL::numeric AS due,
+                    NULL::account_role AS role, NULL::numeric AS amount, NULL::boolean AS leg_off FROM d
+                UNION ALL SELECT id, NULL, NULL, NULL, NULL, NULL, net, off, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM line
+                UNION ALL SELECT id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, tax, split, off, far, NULL, NULL, NULL, NULL FROM tax
+                UNION ALL SELECT d.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, due.amount, NULL, NULL, NULL FROM d JOIN document_due AS due ON due.document_id = d.id
+                UNION ALL SELECT id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, role, amount, off FROM leg) AS part GROUP BY part.id) AS own
+        WHERE own.line_off OR own.lines IS DISTINCT FROM own.net OR own.tax_off OR own.taxes IS DISTINCT FROM own.tax OR own.tax_far OR own.split <> own.gross - own.payable
+            OR (own.sign = 1 AND own.dues IS DISTINCT FROM nullif(own.payable, 0))
+            OR (own.sign <> 0 AND (own.owed <> own.payable * own.sign OR own.vat <> own.tax * -own.sign OR own.vat_split <> own.split * own.sign OR own.leg_off))
+        ORDER BY own.id LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'document % can''t be issued: %', wrong.id, wrong.reason
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Work its totals out again from its lines.';
+    END IF;
+    -- What a credit note gives back, or a line below zero of an invoice, counts on the line that it corrects.
+    IF NOT EXISTS (SELECT FROM new_rows AS n WHERE n.state = 'issued' AND (n.kind = 'credit_note' OR EXISTS (SELECT FROM document_line AS l WHERE l.document_id = n.id AND l.corrects_id IS NOT NULL))) THEN
+        RETURN NULL;
+    END IF;
+    SELECT d.id, d.kind INTO wrong FROM new_rows AS d
+        WHERE d.state = 'issued' AND ((d.corrects_id IS NOT NULL AND NOT EXISTS (SELECT FROM document_line AS l WHERE l.document_id = d.id)) OR EXISTS (
+            SELECT FROM document_line AS l LEFT JOIN document AS first ON first.id = l.corrects_id
+            WHERE l.document_id = d.id AND (d.kind = 'credit_note' OR l.corrects_id IS NOT NULL) AND NOT coalesce(
+                first.kind = 'invoice' AND first.state = 'issued' AND first.customer_id = d.customer_id AND first.issuer_id = d.issuer_id AND first.currency = d.currency AND first.document_date <= d.document_date
+                AND first.id <> d.id AND CASE d.kind WHEN 'credit_note' THEN first.id = d.corrects_id ELSE l.net <= 0 END, false))) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% % does not correct the invoice that it names', replace(wrong.kind::text, '_', ' '), wrong.id
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+                HINT = 'An issued invoice of the same customer, issuer and currency, not dated later. Each line of a credit note names one of its lines; of an invoice only a line below zero names one.';
+    END IF;
+    SELECT l.document_id AS id, l.number INTO wrong FROM new_rows AS n JOIN document_line AS l ON l.document_id = n.id JOIN document_line AS first ON first.document_id = l.corrects_id AND first.number = l.corrects_number
+        WHERE n.state = 'issued' AND (l.rate, l.nature, l.liability, l.legal_reference) IS DISTINCT FROM (first.rate, first.nature, first.liability, first.legal_reference) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'line % of document % gives back at another tax than the line that it corrects', wrong.number, wrong.id
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME, HINT = 'Rate, nature, law and liability are those of the line that it corrects, whatever holds today.';
+    END IF;
+    INSERT INTO credited_line AS c (document_id, number, net, credited)
+        SELECT l.corrects_id, l.corrects_number, first.net, sum(CASE n.kind WHEN 'credit_note' THEN l.net ELSE -l.net END) FROM new_rows AS n JOIN document_line AS l ON l.document_id = n.id
+            JOIN document_line AS first ON first.document_id = l.corrects_id AND first.number = l.corrects_number
+        WHERE n.state = 'issued' AND n.kind IN ('invoice', 'credit_note') GROUP BY 1, 2, 3 ORDER BY 1, 2
+        ON CONFLICT (document_id, number) DO UPDATE SET credited = c.credited + EXCLUDED.credited;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER document_issue_whole AFTER INSERT ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION issue_documents();
+CREATE TRIGGER document_whole_opens AFTER INSERT ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION open_documents();
+CREATE TRIGGER whole_document_turnover AFTER INSERT ON document REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_turnover();
+GRANT SELECT, INSERT, UPDATE, DELETE ON document_to_come TO corrente_worker, corrente_web;
