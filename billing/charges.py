@@ -1,27 +1,28 @@
 """What is due of a contract's recurring items: the parts of their periods, less discounts, and credits for days unused.
 
 An item has its own price, dates and place in time up to which it was billed. A charge is one amount for one time. Where a
-discount of the contract begins or ends inside a period the period is cut there, and the pieces' full prices add up to the
-period's.
+discount of an item begins or ends inside a period the period is cut there, and the pieces' full prices add up to the
+period's. What an item is charged depends on nothing else that is billed with it, nor on how often it was asked for.
 
 Units: `period_price` is what one unit costs for a whole period, exact; times are days of the billing zone, `[start, end)`.
 Source: billing model sections 5 to 8.
 
-Next: billing/totals.py
+Next: billing/credited_days.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
-from itertools import groupby, pairwise
+from itertools import pairwise
 
-from billing.money import Money, settle, share, zero
-from billing.periods import Basis, Cycle, Period, Segment, Timing, due_date, segments_due, telescoped
+from msgspec import Struct
+
+from billing.money import Money, percent_of, settle, settle_product, zero
+from billing.periods import Basis, Cycle, Period, Segment, Timing, due_date, merged, segments_due, telescoped
 
 
 class Opening(StrEnum):
@@ -33,6 +34,13 @@ class Opening(StrEnum):
     FULL = "full"
     FREE = "free"
     JOIN = "join"
+
+
+class ItemKind(StrEnum):
+    """What recurs, by the words of the database."""
+
+    PLAN = "plan"
+    ADD_ON = "add_on"
 
 
 class DiscountKind(StrEnum):
@@ -59,6 +67,7 @@ class Item:
     """A plan or an add-on of a contract. `billed_through` is the first day that is not billed."""
 
     id: int
+    kind: ItemKind
     family: str
     quantity: Decimal
     period_price: Decimal
@@ -70,9 +79,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """Taken off one item, a family or, with neither, the whole contract, from a day on until another.
+    """Taken off one item, each item of a family or, with neither, the contract, from a day on until another.
 
-    Lower `priority` first; each counts on what those before it left, and takes no more than that.
+    Of the contract percents are taken off each item and an amount off its plan. Lower `priority` first; each counts on
+    what those before it left, and takes no more than that.
     """
 
     id: int
@@ -84,18 +94,18 @@ class Discount:
     item_id: int | None = None
     family: str | None = None
 
-    def covers(self, item: Item, part: Period) -> bool:
-        """Whether it is taken off a part of that item that it does not begin or end inside of."""
-        return (
-            self.item_id in (None, item.id)
-            and self.family in (None, item.family)
-            and self.starts_on <= part.start
-            and (self.ends_on is None or part.end <= self.ends_on)
-        )
+    def is_of(self, item: Item) -> bool:
+        """Whether it is taken off that item while it lasts."""
+        if self.item_id is None and self.family is None:
+            return self.kind is DiscountKind.PERCENT or item.kind is ItemKind.PLAN
+        return self.item_id in (None, item.id) and self.family in (None, item.family)
+
+    def lasts(self, part: Period) -> bool:
+        """Whether it lasts all days of a part that it does not begin or end inside of."""
+        return self.starts_on <= part.start and (self.ends_on is None or part.end <= self.ends_on)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """An amount due for a time: `units` of the `of` that a whole period has."""
 
     item_id: int
@@ -112,8 +122,7 @@ class Charge:
         return self.full - self.discounted
 
 
-@dataclass(frozen=True, slots=True)
-class Rated:
+class Rated(Struct, frozen=True):
     """What a contract owes up to a day, which parts of which items are left out for good, and where each item then stands."""
 
     charges: tuple[Charge, ...]
@@ -137,15 +146,16 @@ def rate(
     charges: list[Charge] = []
     stopped: list[tuple[int, Period]] = []
     stand: dict[int, date] = {}
+    in_order = sorted(discounts, key=lambda one: (one.priority, one.id))
     for item in sorted(items, key=lambda one: one.id):
+        of_item = [one for one in in_order if one.is_of(item)]
         for segment in _due(item, terms, through):
             stand[item.id] = segment.part.end
             if any(start <= segment.part.start and (end is None or segment.part.end <= end) for start, end in stops):
                 stopped.append((item.id, segment.part))
             else:
-                charges += _pieces(item, segment, terms, discounts)
-    by_id = {item.id: item for item in items}
-    return Rated(tuple(_discounted(charges, by_id, discounts, terms)), tuple(stopped), stand)
+                charges += _charges_of(item, segment, terms, of_item)
+    return Rated(tuple(charges), tuple(stopped), stand)
 
 
 def next_due(item: Item, terms: Terms) -> date | None:
@@ -157,22 +167,29 @@ def next_due(item: Item, terms: Terms) -> date | None:
     return _due_on(item, part, terms) - timedelta(days=terms.lead_days)
 
 
-def credit_for(charge: Charge, unused: Period, *, cycle: Cycle, basis: Basis, credited: Money) -> Money:
+def credit_for(
+    charge: Charge, unused: Period, *, cycle: Cycle, basis: Basis, credited: Money, given_back: Sequence[Period] = ()
+) -> Money:
     """What of a charge is given back for days of it that are not used, above zero; never more than is left of it.
 
+    Days that were `given_back` before are not again, and all credits of its days together are rounded once: with its last
+    day the charge is given back whole. `credited` is all that was given back of it, for days or otherwise.
     Source: billing model section 7: the share of the days, rounded once; invariant I10.
     """
-    start, end = max(unused.start, charge.part.start), min(unused.end, charge.part.end)
-    if start >= end:
+    if not merged((unused,), within=charge.part):
         return zero(charge.net.currency)
+    before = units_inside(charge, given_back, cycle, basis)
+    after = units_inside(charge, (*given_back, unused), cycle, basis)
     left = charge.net - credited
-    if not charge.units:
-        return left
+    given = telescoped(charge.net, before, after, charge.units) if charge.units else left
+    return max(zero(left.currency), min(given, left, key=lambda one: one.minor), key=lambda one: one.minor)
+
+
+def units_inside(charge: Charge, days: Sequence[Period], cycle: Cycle, basis: Basis) -> int:
+    """How many units of a charge lie inside of times, each once, counted as the charge was."""
     # A full price for an opening part was counted by its days.
     counted = basis if cycle.units(charge.part, basis)[0] == charge.units else Basis.ACTUAL
-    units, _ = cycle.units(Period(start, end), counted)
-    given = share(charge.net, units, charge.units)
-    return given if given <= left else left
+    return sum(cycle.units(one, counted)[0] for one in merged(days, within=charge.part))
 
 
 def discount_total(base: Money, discounts: Sequence[tuple[DiscountKind, Decimal]]) -> Money:
@@ -209,65 +226,57 @@ def _due_on(item: Item, part: Period, terms: Terms) -> date:
 
 
 def _opens(item: Item, part: Period) -> bool:
-    """Whether a part is the one before the item's first boundary."""
-    return part.start == item.starts_on and item.cycle.period_of(part.start).start != part.start
+    """Whether a part lies before the item's first boundary."""
+    return item.cycle.period_of(part.start).start < item.starts_on
 
 
-def _pieces(item: Item, segment: Segment, terms: Terms, discounts: Sequence[Discount]) -> Iterator[Charge]:
-    """One part, cut where discounts of the contract begin or end; none of them taken off yet."""
+def _charges_of(item: Item, segment: Segment, terms: Terms, discounts: Sequence[Discount]) -> Iterator[Charge]:
+    """One part, cut where discounts of the item begin or end, with what they take off.
+
+    What a piece costs is the rounded price up to its end less that up to its start, so that pieces add up.
+    """
     part = segment.part
     days = {day for one in discounts for day in (one.starts_on, one.ends_on) if day and part.start < day < part.end}
-    cuts = [Period(start, end) for start, end in pairwise((part.start, *sorted(days), part.end))]
-    price = settle(Fraction(item.period_price) * Fraction(item.quantity), terms.currency)
-    basis, of = terms.basis, segment.of
-    if _opens(item, part) and terms.opening is Opening.FREE:
-        price = zero(terms.currency)
-    if _opens(item, part) and terms.opening is Opening.FULL:
-        # The part is the whole: by its days, since on thirty-day months a 30th up to the 31st counts none.
-        basis, of = Basis.ACTUAL, (part.end - part.start).days
-    segments = tuple(Segment(cut, item.cycle.units(cut, basis)[0], of) for cut in cuts)
+    price, up_to, of = _priced(item, segment, terms)
     due_on = _due_on(item, part, terms)
-    for one, full in zip(segments, telescoped(price, segments), strict=True):
-        yield Charge(item.id, one.part, one.units, one.of, full, zero(terms.currency), due_on)
+    for start, end in pairwise((part.start, *sorted(days), part.end)):
+        piece = Period(start, end)
+        full = left = telescoped(price, up_to(start), up_to(end), of)
+        for one in discounts:
+            if one.lasts(piece):
+                offer = left if one.kind is DiscountKind.PERCENT else _offered(one, piece, up_to, of, terms)
+                left -= _taken(one.kind, one.value, left, offer)
+        yield Charge(item.id, piece, up_to(end) - up_to(start), of, full, full - left, due_on)
 
 
-def _discounted(
-    charges: list[Charge], items: dict[int, Item], discounts: Sequence[Discount], terms: Terms
-) -> list[Charge]:
-    """Take the discounts off. A fixed one of several items is used up by them in their order."""
-    for discount in sorted(discounts, key=lambda one: (one.priority, one.id)):
-        covered = [index for index, one in enumerate(charges) if discount.covers(items[one.item_id], one.part)]
-        offered = dict.fromkeys(covered, zero(terms.currency))
-        if discount.kind is DiscountKind.FIXED:
-            offered = _offered(discount, charges, covered, items, terms)
-        used: dict[Period, Money] = {}
-        for index in covered:
-            charge = charges[index]
-            offer = offered[index] - used.get(charge.part, zero(terms.currency))
-            taken = _taken(discount.kind, discount.value, charge.net, offer)
-            used[charge.part] = used.get(charge.part, zero(terms.currency)) + taken
-            charges[index] = replace(charge, discounted=charge.discounted + taken)
-    return charges
+def _priced(item: Item, segment: Segment, terms: Terms) -> tuple[Money, Callable[[date], int], int]:
+    """The price of the whole, the units of it up to a day from where the item's time in this period begins, their sum.
+
+    Counted from there and not from where billing stands: an item whose end was taken back is billed on in that period.
+    Source: billing model section 7: telescoping.
+    """
+    part = segment.part
+    price = settle_product(item.period_price, item.quantity, terms.currency)
+    begun = item.cycle.period_of(part.start).start
+    opens, base = begun < item.starts_on, max(begun, item.starts_on)
+    if opens and terms.opening is Opening.FULL:
+        # The first part of it is the whole: by its days, since on thirty-day months a 30th up to the 31st counts none.
+        days = (part.end - part.start).days
+        return price if part.start == base else zero(terms.currency), lambda day: max(0, (day - part.start).days), days
+    if opens and terms.opening is Opening.FREE:
+        price = zero(terms.currency)
+    return price, lambda day: item.cycle.units(Period(base, day), terms.basis)[0] if base < day else 0, segment.of
 
 
-def _offered(
-    discount: Discount, charges: list[Charge], covered: list[int], items: dict[int, Item], terms: Terms
-) -> dict[int, Money]:
-    """What a fixed discount gives for each covered piece: its share of a period, so that whole periods get all of it."""
-    value = settle(discount.value, terms.currency)
-    offered: dict[int, Money] = {}
-    for _, of_one_period in groupby(covered, lambda index: _period_key(charges[index], items)):
-        indexes = list(of_one_period)
-        pieces = tuple(Segment(charges[one].part, charges[one].units, charges[one].of) for one in indexes)
-        offered.update(zip(indexes, telescoped(value, pieces), strict=True))
-    return offered
-
-
-def _period_key(charge: Charge, items: dict[int, Item]) -> tuple[int, date]:
-    return charge.item_id, items[charge.item_id].cycle.period_of(charge.part.start).start
+def _offered(discount: Discount, piece: Period, up_to: Callable[[date], int], of: int, terms: Terms) -> Money:
+    """What a fixed discount gives for a piece: its share of a period, so that a whole period gets all of it."""
+    before = up_to(discount.starts_on)
+    return telescoped(
+        settle(discount.value, terms.currency), up_to(piece.start) - before, up_to(piece.end) - before, of
+    )
 
 
 def _taken(kind: DiscountKind, value: Decimal, left: Money, offer: Money) -> Money:
     if kind is DiscountKind.PERCENT:
-        return settle(Fraction(left.amount) * Fraction(value) / 100, left.currency)
+        return percent_of(left, value)
     return min(left, offer, key=lambda one: one.minor)

@@ -8,11 +8,13 @@ Next: billing/deeds.py
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from billing.money import Money
 from billing.periods import Cycle
 from billing.terms import Binding, ExitTable
 
@@ -51,23 +53,32 @@ class Level(StrEnum):
     BLOCKED = "blocked"
 
 
+class BilledAs(StrEnum):
+    """How days with a limit are billed: as ever, given back day by day, or whole periods inside it left out for good."""
+
+    BILL = "bill"
+    CREDIT_DAYS = "credit_days"
+    STOP = "stop"
+
+
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """A limit in force, or set for later. `credits_days`: its days are not paid."""
+    """A limit in force, or set for later."""
 
     origin: Origin
     level: Level
     since: date
     until: date | None = None
-    credits_days: bool = False
+    billing: BilledAs = BilledAs.BILL
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
     """The facts of a contract that its life cycle turns on.
 
-    `plan` was in force before the first of `plan_changes`, which are in order of their days, one a day.
-    `paid_through` is the first day that is not billed. `books_open_from` is the first day of the open fiscal period.
+    `plan` was in force before the first of `plan_changes`, which are in order of their days, one a day: with the plan that
+    the database's contract holds they are those not yet written into it.
+    `pause_fee` is what the plan's offer says today. `paid_through` is the first day that is not billed. `books_open_from` is the first day of the open fiscal period.
     """
 
     status: Status
@@ -87,11 +98,13 @@ class Contract:
     binding: Binding = UNBOUND
     exit_table: ExitTable | None = None
     exit_is_free: bool = False
+    pause_fee: Money | None = None
     terms_changed_on: tuple[date, ...] = ()
     cycle: Cycle | None = None
     paid_through: date | None = None
     plan_changes: tuple[tuple[date, int], ...] = ()
     plan_locked_until: date | None = None
+    valid_until: date | None = None
     service_address: int | None = None
     restrictions: tuple[Restriction, ...] = ()
     relief_until: date | None = None
@@ -100,3 +113,8 @@ class Contract:
     reopen_days: int = 30
     line_is_resold: bool = False
     books_open_from: date | None = None
+
+
+def pauses_from(restrictions: Sequence[Restriction], day: date) -> tuple[date, ...]:
+    """The first days of pauses that begin on a day or later."""
+    return tuple(one.since for one in restrictions if one.origin is Origin.CUSTOMER_PAUSE and one.since >= day)

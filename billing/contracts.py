@@ -18,14 +18,17 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from billing import deeds as do
-from billing.contract_facts import Contract, Status
+from billing.contract_facts import Contract, Status, pauses_from
+from billing.cycle_change import day_refused, decide_change_cycle, paid_ahead
 from billing.deeds import Billing, Changed, Deed, Network, Reason, Refused
 from billing.money import Money
-from billing.restrictions import decide_end_relief, decide_lift, decide_pause, decide_promise, decide_restrict
+from billing.restrictions import decide_lift, decide_pause, decide_restrict
 from billing.terms import earliest_end, exit_cost, leaves_free, may_withdraw, term_until
 
 Outcome = Changed | Refused
 
+# A customer has so long to answer, unless the proposal says another day.
+PROPOSAL_HOLDS: Final = timedelta(days=30)
 IN_SERVICE: Final = frozenset({Status.TRIAL, Status.ACTIVE, Status.FREE})
 
 
@@ -43,7 +46,7 @@ def decide_deed(contract: Contract, deed: Deed, today: date) -> Outcome:
 
 
 def possible_deeds(status: Status) -> tuple[str, ...]:
-    """What can be done to a contract of a status, if its guards allow."""
+    """What can be done to a contract of a status, if its guards allow; named like the commands that do it."""
     return tuple(name for name, statuses, _ in _TABLE.values() if status in statuses)
 
 
@@ -55,7 +58,10 @@ def plan_on(contract: Contract, day: date) -> int:
 def _propose(contract: Contract, deed: do.Propose, today: date) -> Outcome:
     if not contract.complete:
         return Refused(Reason.INCOMPLETE, "customer and plan are not complete; fill in what is missing first")
-    return Changed(replace(contract, status=Status.PROPOSAL), "proposed", today)
+    until = deed.valid_until or today + PROPOSAL_HOLDS
+    if until < today:
+        return Refused(Reason.TOO_EARLY, f"a proposal that holds until {until}: today is {today}")
+    return Changed(replace(contract, status=Status.PROPOSAL, valid_until=until), "proposed", today)
 
 
 def _accept(contract: Contract, deed: do.Accept, today: date) -> Outcome:
@@ -64,6 +70,8 @@ def _accept(contract: Contract, deed: do.Accept, today: date) -> Outcome:
     signed_on = deed.signed_on or today
     if signed_on > today:
         return Refused(Reason.DATE_AHEAD, f"signed on {signed_on}, which is after today {today}")
+    if contract.valid_until is not None and signed_on > contract.valid_until:
+        return Refused(Reason.TOO_LATE, f"it held until {contract.valid_until}, signed on {signed_on}; make a new one")
     after = replace(contract, status=Status.PENDING, signed_on=signed_on)
     return Changed(after, "accepted", today, Billing(one_off_fees=contract.order_fees), Network.PREPARE)
 
@@ -75,7 +83,7 @@ def _turn_down(event: str) -> Callable[[Contract, Any, date], Outcome]:
 def _activate(contract: Contract, deed: do.Activate, today: date) -> Outcome:
     if not contract.account_bound:
         return Refused(Reason.NO_ACCOUNT, "no service account is bound to it; bind one first")
-    if refused := _day_refused(contract, deed.on, today, ahead=False):
+    if refused := day_refused(contract, deed.on, today, ahead=False):
         return refused
     billable = max(deed.on + timedelta(days=contract.trial_days), contract.billable_from or deed.on)
     binding, ends_on = contract.binding, contract.ends_on
@@ -107,7 +115,7 @@ def _make_free(contract: Contract, deed: do.MakeFree, today: date) -> Outcome:
         return Refused(Reason.ROLE, "making a contract free needs a role that may")
     if not deed.reason.strip() or deed.review_on <= today:
         return Refused(Reason.NOT_EXPLAINED, "a free contract needs a reason and a day after today for its review")
-    if refused := _day_refused(contract, deed.on, today, ahead=False):
+    if refused := day_refused(contract, deed.on, today, ahead=False):
         return refused
     after = replace(
         contract,
@@ -116,14 +124,15 @@ def _make_free(contract: Contract, deed: do.MakeFree, today: date) -> Outcome:
         free_reason=deed.reason.strip(),
         free_review_on=deed.review_on,
     )
-    billing = Billing(items_end=deed.on, credit_from=_paid_ahead(contract, deed.on))
+    never = pauses_from(contract.restrictions, deed.on)
+    billing = Billing(items_end=deed.on, credit_from=paid_ahead(contract, deed.on), pauses_back=never)
     return Changed(after, "made_free", deed.on, billing)
 
 
 def _make_billable(contract: Contract, deed: do.MakeBillable, today: date) -> Outcome:
     if not contract.priced:
         return Refused(Reason.NO_PRICE, "no price is set; set one first")
-    if refused := _day_refused(contract, deed.on, today):
+    if refused := day_refused(contract, deed.on, today):
         return refused
     after = replace(
         contract, status=Status.ACTIVE, billable_from=deed.on, free_from=None, free_reason=None, free_review_on=None
@@ -137,14 +146,14 @@ def _change_plan(contract: Contract, deed: do.ChangePlan, today: date) -> Outcom
         return Refused(Reason.INCOMPLETE, "it has no billing period and so no next boundary; name a date")
     boundary = contract.cycle.period_of(today).end if contract.cycle else today
     on = deed.on or (boundary if deed.at is do.ChangeAt.NEXT_BOUNDARY else today)
-    if refused := _day_refused(contract, on, today):
+    if refused := day_refused(contract, on, today):
         return refused
     if not deed.offered:
         return Refused(Reason.NOT_OFFERED, f"plan {deed.plan} is not offered; choose one that is")
     if contract.plan_locked_until is not None and on < contract.plan_locked_until:
         return Refused(Reason.LOCKED, f"its plan is locked until {contract.plan_locked_until}; change it then")
     if plan_on(contract, on) == deed.plan:
-        return Refused(Reason.SAME, f"on {on} it has plan {deed.plan} already")
+        return Refused(Reason.SAME, f"on {on} it has that plan already")
     # Of several changes of one day the last counts; back to what was before, there is no change at all.
     others = tuple(one for one in contract.plan_changes if one[0] != on)
     back = plan_on(replace(contract, plan_changes=others), on) == deed.plan
@@ -154,14 +163,14 @@ def _change_plan(contract: Contract, deed: do.ChangePlan, today: date) -> Outcom
         billing = Billing(plan=deed.plan, replaces_same_day=len(others) < len(contract.plan_changes))
         if not back:
             start = max(on, contract.billable_from or on)
-            billing = replace(billing, items_start=start, items_end=on, credit_from=_paid_ahead(contract, on))
+            billing = replace(billing, items_start=start, items_end=on, credit_from=paid_ahead(contract, on))
     return Changed(after, "plan_changed", on, billing, Network.PROFILE)
 
 
 def _move_address(contract: Contract, deed: do.MoveAddress, today: date) -> Outcome:
     if deed.address == contract.service_address:
         return Refused(Reason.SAME, "the service is at that address already")
-    if refused := _day_refused(contract, deed.on, today, ahead=False):
+    if refused := day_refused(contract, deed.on, today, ahead=False):
         return refused
     return Changed(replace(contract, service_address=deed.address), "address_moved", deed.on, network=Network.CHECK)
 
@@ -169,7 +178,7 @@ def _move_address(contract: Contract, deed: do.MoveAddress, today: date) -> Outc
 def _schedule_end(contract: Contract, deed: do.ScheduleEnd, today: date) -> Outcome:
     if not deed.authorised:
         return Refused(Reason.ROLE, "setting a contract's end needs a role that may")
-    if refused := _day_refused(replace(contract, ends_on=None), deed.on, today):
+    if refused := day_refused(replace(contract, ends_on=None), deed.on, today):
         return refused
     if deed.on == contract.ends_on:
         return Refused(Reason.SAME, f"it ends on {deed.on} already")
@@ -187,6 +196,18 @@ def _schedule_end(contract: Contract, deed: do.ScheduleEnd, today: date) -> Outc
     return Changed(after, "end_scheduled", deed.on, Billing(items_end=deed.on))
 
 
+def _withdraw_end(contract: Contract, deed: do.WithdrawEnd, today: date) -> Outcome:
+    if not deed.authorised:
+        return Refused(Reason.ROLE, "taking back a contract's end needs a role that may")
+    if contract.ends_on is None:
+        return Refused(Reason.NO_END, "no end is set")
+    # Without renewal it would have ended by itself with its term: an earlier end gives way to that, that to none.
+    until = contract.binding.minimum_until if contract.binding.renew_months is None else None
+    ends_on = until if until is not None and contract.ends_on < until else None
+    billing = Billing(items_go_on=contract.ends_on, items_end=ends_on)
+    return Changed(replace(contract, ends_on=ends_on, exit_is_free=False), "end_withdrawn", today, billing)
+
+
 def _reach_end(contract: Contract, deed: do.ReachEnd, today: date) -> Outcome:
     end = contract.ends_on
     if end is None:
@@ -194,7 +215,11 @@ def _reach_end(contract: Contract, deed: do.ReachEnd, today: date) -> Outcome:
     if today < end:
         return Refused(Reason.TOO_EARLY, f"it ends on {end}, today is {today}")
     billing = Billing(
-        items_end=end, credit_from=_paid_ahead(contract, end), instalments_due=True, exit_cost=_exit(contract, end)
+        items_end=end,
+        credit_from=paid_ahead(contract, end),
+        instalments_due=True,
+        exit_cost=cost_of_leaving(contract, end),
+        pauses_back=pauses_from(contract.restrictions, end),
     )
     return Changed(replace(contract, status=Status.ENDED, relief_until=None), "ended", end, billing, Network.OFF)
 
@@ -208,7 +233,7 @@ def _reopen(contract: Contract, deed: do.Reopen, today: date) -> Outcome:
         return Refused(Reason.RESOLD, "its line or account serves another contract; make a new one")
     if deed.on < end:
         return Refused(Reason.OVERLAP, f"it was in service until {end}; reopen it from then on")
-    if refused := _day_refused(replace(contract, ends_on=None), deed.on, today, ahead=False):
+    if refused := day_refused(replace(contract, ends_on=None), deed.on, today, ahead=False):
         return refused
     after = replace(contract, status=Status.ACTIVE, ends_on=None, billable_from=deed.on, exit_is_free=False)
     after = replace(after, free_from=None, free_reason=None, free_review_on=None)
@@ -232,34 +257,16 @@ def _withdraw(contract: Contract, deed: do.Withdraw, today: date) -> Outcome:
     return Changed(after, "withdrawn", today, Billing(items_end=today, reverse_issued=True), Network.OFF)
 
 
-def _day_refused(contract: Contract, on: date, today: date, *, ahead: bool = True) -> Refused | None:
-    """Why a deed can't count from a day: not yet, in closed books, before the service or after its end."""
-    if on > today and not ahead:
-        return Refused(Reason.DATE_AHEAD, f"{on} is after today {today}; do it on that day")
-    if on < today and contract.books_open_from is not None and on < contract.books_open_from:
-        return Refused(Reason.BOOKS_CLOSED, f"the books are closed before {contract.books_open_from}; name a later day")
-    starts = [day for day in (contract.starts_on, contract.free_from) if day is not None]
-    if starts and on < max(starts):
-        return Refused(Reason.BEFORE_START, f"{on} is before {max(starts)}, from which day it is as it is now")
-    if contract.ends_on is not None and on >= contract.ends_on:
-        return Refused(Reason.AFTER_END, f"it ends on {contract.ends_on}; {on} is not before that")
-    return None
-
-
-def _paid_ahead(contract: Contract, day: date) -> date | None:
-    """The day from which what was paid is given back; None when nothing was paid beyond it."""
-    return day if contract.paid_through is not None and day < contract.paid_through else None
-
-
-def _exit(contract: Contract, end: date) -> Money | None:
-    """What leaving early costs; None when nothing."""
-    if contract.exit_table is None or contract.exit_is_free or contract.starts_on is None:
+def cost_of_leaving(contract: Contract, end: date) -> Money | None:
+    """What leaving early costs; None when nothing, as where nothing would have been paid: in service for free."""
+    free = contract.exit_is_free or contract.status is Status.FREE
+    if contract.exit_table is None or free or contract.starts_on is None:
         return None
     until = contract.binding.minimum_until
     return exit_cost(contract.exit_table, starts_on=contract.starts_on, ends_on=end, minimum_until=until) or None
 
 
-# A handler's second argument is its own deed, which the table's key names: the type of all of them together is Any.
+# The names are the commands': a refusal that says what is possible is to be typed. A handler's second argument is its own deed, which the table's key names: the type of all of them together is Any.
 _TABLE: Final[dict[type[Deed], tuple[str, frozenset[Status], Callable[[Contract, Any, date], Outcome]]]] = {
     do.Propose: ("propose", frozenset({Status.DRAFT}), _propose),
     do.Accept: ("accept", frozenset({Status.PROPOSAL}), _accept),
@@ -267,18 +274,18 @@ _TABLE: Final[dict[type[Deed], tuple[str, frozenset[Status], Callable[[Contract,
     do.Expire: ("expire", frozenset({Status.PROPOSAL}), _turn_down("expired")),
     do.Activate: ("activate", frozenset({Status.PENDING}), _activate),
     do.Cancel: ("cancel", frozenset({Status.PENDING}), _cancel),
-    do.EndTrial: ("end the trial", frozenset({Status.TRIAL}), _end_trial),
-    do.MakeFree: ("make free", frozenset({Status.TRIAL, Status.ACTIVE}), _make_free),
-    do.MakeBillable: ("make billable", frozenset({Status.FREE}), _make_billable),
-    do.ChangePlan: ("change plan", frozenset({Status.ACTIVE, Status.FREE}), _change_plan),
-    do.MoveAddress: ("move address", IN_SERVICE, _move_address),
+    do.EndTrial: ("end-trial", frozenset({Status.TRIAL}), _end_trial),
+    do.MakeFree: ("make-free", frozenset({Status.TRIAL, Status.ACTIVE}), _make_free),
+    do.MakeBillable: ("make-billable", frozenset({Status.FREE}), _make_billable),
+    do.ChangePlan: ("change-plan", frozenset({Status.ACTIVE, Status.FREE}), _change_plan),
+    do.ChangeCycle: ("change-period", frozenset({Status.ACTIVE}), decide_change_cycle),
+    do.MoveAddress: ("move", IN_SERVICE, _move_address),
     do.Restrict: ("restrict", IN_SERVICE, decide_restrict),
     do.Lift: ("lift", IN_SERVICE, decide_lift),
-    do.Promise: ("promise", IN_SERVICE, decide_promise),
-    do.EndRelief: ("end the relief", IN_SERVICE, decide_end_relief),
     do.Pause: ("pause", IN_SERVICE, decide_pause),
-    do.ScheduleEnd: ("schedule end", IN_SERVICE, _schedule_end),
-    do.ReachEnd: ("end", IN_SERVICE, _reach_end),
+    do.ScheduleEnd: ("end", IN_SERVICE, _schedule_end),
+    do.WithdrawEnd: ("keep", IN_SERVICE, _withdraw_end),
+    do.ReachEnd: ("reach-end", IN_SERVICE, _reach_end),
     do.Reopen: ("reopen", frozenset({Status.ENDED}), _reopen),
     do.Withdraw: ("withdraw", IN_SERVICE | {Status.PENDING}, _withdraw),
 }

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from billing.contract_facts import Contract, Level, Origin
+from billing.contract_facts import BilledAs, Contract, Level, Origin
 from billing.money import Money
-from billing.periods import Period
+from billing.periods import Cycle, Period
 
 
 class Lifter(StrEnum):
@@ -59,10 +59,6 @@ class Reason(StrEnum):
     NO_PRICE = "no_price"
     NOT_RESTRICTED = "not_restricted"
     NOT_BY_THEM = "not_by_them"
-    LIMIT = "limit"
-    RELIEF = "relief"
-    NO_RELIEF = "no_relief"
-    NO_DEBT = "no_debt"
     NOT_OFFERED = "not_offered"
     LOCKED = "locked"
     SAME = "same"
@@ -75,7 +71,9 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Propose:
-    """Send it to the customer."""
+    """Send it to the customer, who may accept it up to and with a day; without one, for 30 days."""
+
+    valid_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +129,7 @@ class Restrict:
 
     origin: Origin
     level: Level
-    credits_days: bool = False
+    billing: BilledAs = BilledAs.BILL
     authorised: bool = True
 
 
@@ -141,21 +139,6 @@ class Lift:
 
     origin: Origin
     by: Lifter
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """The customer will pay by a day; up to its end dunning does not limit. `within_limits` of number and debt."""
-
-    until: date
-    within_limits: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class EndRelief:
-    """The promise is over."""
-
-    debt_open: bool
 
 
 class ChangeAt(StrEnum):
@@ -180,6 +163,16 @@ class ChangePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeCycle:
+    """Periods of another length or from another day of the month on; `restart` counts them from the day, not as before."""
+
+    on: date
+    months: int | None = None
+    day: int | None = None
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MoveAddress:
     """The service is at another address from a day on."""
 
@@ -189,10 +182,12 @@ class MoveAddress:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The customer wants no service for some days, which are credited or cost a pause fee."""
+    """No service for some days, credited unless billed all the same; the offer's fee is owed unless `fee_waived` by a role."""
 
     start: date
     until: date
+    billing: BilledAs = BilledAs.CREDIT_DAYS
+    fee_waived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +197,13 @@ class ScheduleEnd:
     on: date
     notice_waived: bool = False
     free_of_cost: bool = False
+    authorised: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawEnd:
+    """The end that was set is taken back before it comes."""
+
     authorised: bool = True
 
 
@@ -228,8 +230,9 @@ class Withdraw:
 
 
 Deed = (
-    Propose | Accept | Refuse | Expire | Activate | EndTrial | MakeFree | MakeBillable | Restrict | Lift | Promise
-    | EndRelief | ChangePlan | MoveAddress | Pause | ScheduleEnd | ReachEnd | Reopen | Cancel | Withdraw
+    Propose | Accept | Refuse | Expire | Activate | EndTrial | MakeFree | MakeBillable | Restrict | Lift
+    | ChangePlan | ChangeCycle | MoveAddress | Pause | ScheduleEnd | WithdrawEnd | ReachEnd | Reopen
+    | Cancel | Withdraw
 )  # fmt: skip
 
 
@@ -238,13 +241,15 @@ class Billing:
     """What is to be billed because of a deed.
 
     Recurring items begin or end on the days named, the plan's alone when `plan` is; one that would begin after its end
-    never does. `credit_from`: what was paid from that day on is given back. `replaces_same_day`: an earlier change of the
+    never does. `items_go_on`: those that end on that day go on, up to `items_end`. `credit_from`: what was paid from that day on is given back. `replaces_same_day`: an earlier change of the
     day leaves no charge. `reverse_issued`: credit notes for what was issued. `instalments_due`: all that remain.
-    `days_not_paid`: of the restrictions concerned, in the place of what was said of them before.
+    `pause_fee`: owed for a pause; `pauses_back`: the first days of pauses that took none, whose fees are given back. `cycle`:
+    of the items that begin. `days_not_paid`: of the restrictions concerned, in the place of what was said of them before.
     """
 
     items_start: date | None = None
     items_end: date | None = None
+    items_go_on: date | None = None
     credit_from: date | None = None
     plan: int | None = None
     replaces_same_day: bool = False
@@ -252,7 +257,10 @@ class Billing:
     reverse_issued: bool = False
     instalments_due: bool = False
     exit_cost: Money | None = None
+    pause_fee: Money | None = None
+    pauses_back: tuple[date, ...] = ()
     days_not_paid: tuple[Period, ...] = ()
+    cycle: Cycle | None = None
 
 
 @dataclass(frozen=True, slots=True)

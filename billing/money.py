@@ -11,10 +11,11 @@ Next: billing/periods.py
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
+
+from msgspec import Struct
 
 from billing.errors import BillingError
 
@@ -52,8 +53,7 @@ class CurrenciesDifferError(BillingError):
     """Two amounts in different currencies were to be added or compared."""
 
 
-@dataclass(frozen=True, slots=True, order=False)
-class Money:
+class Money(Struct, frozen=True):
     """An amount that is settled: a whole number of the currency's smallest unit."""
 
     minor: int
@@ -105,11 +105,30 @@ def zero(currency: str) -> Money:
 
 
 def settle(amount: Exact, currency: str) -> Money:
-    """Round an exact amount to the currency's places, half away from zero. The only rounding there is."""
-    numerator, denominator = (
-        amount * 10 ** currency_places(currency) if not isinstance(amount, Decimal) else _scaled(amount, currency)
-    ).as_integer_ratio()
-    return Money(round_half_away(numerator, denominator), currency)
+    """Round an exact amount to the currency's places, half away from zero. With `settle_ratio` the only rounding there is."""
+    numerator, denominator = amount.as_integer_ratio()
+    return settle_ratio(numerator, denominator, currency)
+
+
+def settle_ratio(numerator: int, denominator: int, currency: str) -> Money:
+    """The same for an amount that is a ratio of whole numbers, in whole units of the currency; `denominator` is above zero.
+
+    Exact like a Fraction, which would look for the greatest common divisor at every step.
+    """
+    return Money(round_half_away(numerator * 10 ** currency_places(currency), denominator), currency)
+
+
+def settle_product(first: Exact, second: Exact, currency: str) -> Money:
+    """The product of two exact numbers, settled once."""
+    a, b = first.as_integer_ratio()
+    c, d = second.as_integer_ratio()
+    return settle_ratio(a * c, b * d, currency)
+
+
+def percent_of(amount: Money, percent: Exact) -> Money:
+    """So many percent of an amount, settled once."""
+    numerator, denominator = percent.as_integer_ratio()
+    return Money(round_half_away(amount.minor * numerator, denominator * 100), amount.currency)
 
 
 def read_money(amount: Decimal, currency: str) -> Money:
@@ -191,8 +210,3 @@ def round_half_away(numerator: int, denominator: int) -> int:
     assert denominator > 0, f"{numerator}/{denominator}"
     magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
     return -magnitude if numerator < 0 else magnitude
-
-
-def _scaled(amount: Decimal, currency: str) -> Fraction:
-    # As a fraction: the default decimal context has 28 digits and rounds half to even beyond them.
-    return Fraction(amount) * Fraction(10) ** currency_places(currency)

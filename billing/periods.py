@@ -11,11 +11,14 @@ Next: billing/charges.py
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
+
+from msgspec import Struct
 
 from billing.errors import BillingError
 from billing.money import Money, share
@@ -47,8 +50,7 @@ class Timing(StrEnum):
     POSTICIPATED = "posticipated"
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(Struct, frozen=True):
     """Days from `start` up to, and without, `end`."""
 
     start: date
@@ -84,11 +86,7 @@ class Cycle:
 
     def period_of(self, day: date) -> Period:
         """The aligned period that holds a day."""
-        k = ((day.year - self.anchor.year) * 12 + day.month - self.anchor.month) // self.months
-        # The month alone tells it but for the days of a boundary's own month that lie before the boundary.
-        if day < self.boundary(k):
-            k -= 1
-        return Period(self.boundary(k), self.boundary(k + 1))
+        return _period_of(self.anchor, self.wanted_day, self.months, day)
 
     def units(self, part: Period, basis: Basis) -> tuple[int, int]:
         """How much of its aligned period a part is: (units of it, units of the whole).
@@ -108,13 +106,11 @@ class Cycle:
         if day == whole.end:
             return of
         months = (day.year - whole.start.year) * 12 + day.month - whole.start.month
-        passed = 30 * months + min(day.day, 30) - min(self.wanted_day, 30)
-        # A start that a short month moved forward would count below zero, or past the end in the month after.
-        return max(0, min(of, passed)) if day != whole.start else 0
+        # A start that a short month moved forward would count below zero.
+        return max(0, 30 * months + min(day.day, 30) - min(self.wanted_day, 30))
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """A part of one aligned period with its share of it: `units` of `of`."""
 
     part: Period
@@ -188,30 +184,54 @@ def due_date(part: Period, timing: Timing, fixed_day: int | None = None) -> date
     return day if fixed_day is None else _first_on(day, fixed_day)
 
 
-def telescoped(price: Money, segments: tuple[Segment, ...]) -> tuple[Money, ...]:
-    """The price of each of several parts of one period so that together they are rounded once.
+def telescoped(price: Money, start: int, end: int, of: int) -> Money:
+    """The price of a part of a period so that the parts together are rounded once.
 
-    Each gets the rounded price up to its end less the rounded price up to its start, both counted from the first part's
-    start, so the parts of a whole period add up to its price.
+    It is the rounded price up to its end less that up to its start, both as units from where the first part begins, so the
+    parts of a whole period add up to its price.
     Source: billing model section 7; invariant I11.
     """
-    nets: list[Money] = []
-    units = 0
-    for segment in segments:
-        assert segment.of == segments[0].of, "parts of different periods do not telescope"
-        nets.append(share(price, units + segment.units, segment.of) - share(price, units, segment.of))
-        units += segment.units
-    return tuple(nets)
+    return share(price, end, of) - share(price, start, of)
 
 
-def days_of(period: Period) -> Iterator[date]:
-    """Every day of it."""
-    for number in range((period.end - period.start).days):
-        yield period.start + timedelta(days=number)
+def merged(times: Iterable[Period], *, within: Period) -> tuple[Period, ...]:
+    """Their days inside of a time, each once: disjoint, in order, with days between them."""
+    kept: list[Period] = []
+    for one in sorted(times, key=lambda time: time.start):
+        start, end = max(one.start, within.start), min(one.end, within.end)
+        if kept and start <= kept[-1].end:
+            start, end = kept[-1].start, max(end, kept[-1].end)
+            kept.pop()
+        if start < end:
+            kept.append(Period(start, end))
+    return tuple(kept)
+
+
+def gaps(times: Iterable[Period], *, within: Period) -> tuple[Period, ...]:
+    """What is left of a time without others: disjoint, in order."""
+    left: list[Period] = []
+    start = within.start
+    for one in merged(times, within=within):
+        if start < one.start:
+            left.append(Period(start, one.start))
+        start = one.end
+    return (*left, Period(start, within.end)) if start < within.end else tuple(left)
+
+
+# A run asks for the same few periods of thousands of items that share their billing day.
+@lru_cache(maxsize=4096)
+def _period_of(anchor: date, wanted_day: int, months: int, day: date) -> Period:
+    cycle = Cycle(anchor, wanted_day, months)
+    k = ((day.year - anchor.year) * 12 + day.month - anchor.month) // months
+    # The month alone tells it but for the days of a boundary's own month that lie before the boundary.
+    if day < cycle.boundary(k):
+        k -= 1
+    return Period(cycle.boundary(k), cycle.boundary(k + 1))
 
 
 def _on_day(year: int, month: int, day: int) -> date:
-    return date(year, month, min(day, monthrange(year, month)[1]))
+    # No month is shorter than 28 days.
+    return date(year, month, day if day <= 28 else min(day, monthrange(year, month)[1]))
 
 
 def _first_on(start: date, day: int) -> date:

@@ -1,6 +1,6 @@
-"""Restrictions of a contract in service, who lifts them, and the relief that a promise to pay gives from dunning.
+"""Restrictions of a contract in service, and who lifts them.
 
-Whether the contract's status admits these deeds was decided before.
+Whether the contract's status admits these deeds was decided before. A promise to pay is of who owes, not of a contract: billing/operations/promising.py.
 
 Units: days of the billing zone.
 Source: billing model sections 3.2 and 3.3.
@@ -15,7 +15,7 @@ from datetime import date
 from typing import Final
 
 from billing import deeds as do
-from billing.contract_facts import Contract, Level, Origin, Restriction
+from billing.contract_facts import BilledAs, Contract, Level, Origin, Restriction, Status, pauses_from
 from billing.deeds import Billing, Changed, Lifter, Network, Reason, Refused
 from billing.periods import Period
 
@@ -28,15 +28,20 @@ LIFTERS: Final = {
     Origin.LEGAL: {Lifter.OPERATOR},
     Origin.TECHNICAL: {Lifter.PROVISIONING},
 }
+# Who may leave out whole periods: billing is chosen when they limit.
+STOPPING: Final = frozenset({Origin.ADMIN, Origin.LEGAL})
 
 
 def decide_restrict(contract: Contract, deed: do.Restrict, today: date) -> Changed | Refused:
     """The contract with one more restriction."""
     if not deed.authorised:
         return Refused(Reason.ROLE, f"a restriction of origin {deed.origin} needs a policy or a role that may")
+    if deed.billing is BilledAs.STOP and deed.origin not in STOPPING:
+        who = ", ".join(sorted(STOPPING))
+        return Refused(Reason.NOT_BY_THEM, f"whole periods are left out by {who}, not by {deed.origin}")
     if any((one.origin, one.level) == (deed.origin, deed.level) for one in contract.restrictions):
         return Refused(Reason.SAME, f"it is already {deed.level} by {deed.origin}")
-    placed = Restriction(deed.origin, deed.level, today, credits_days=deed.credits_days)
+    placed = Restriction(deed.origin, deed.level, today, billing=deed.billing)
     after = replace(contract, restrictions=(*contract.restrictions, placed))
     return Changed(after, "restricted", today, network=Network.LEVEL)
 
@@ -49,38 +54,20 @@ def decide_lift(contract: Contract, deed: do.Lift, today: date) -> Changed | Ref
     if deed.by not in LIFTERS[deed.origin]:
         who = ", ".join(sorted(LIFTERS[deed.origin]))
         return Refused(Reason.NOT_BY_THEM, f"a restriction of origin {deed.origin} is lifted by {who}, not {deed.by}")
-    ended = ((one, min(today, one.until or today)) for one in lifted if one.credits_days)
+    if deed.by is Lifter.END_DATE:
+        # Another may be set for later.
+        lifted = [one for one in lifted if one.until is None or one.until <= today]
+    if not lifted:
+        return Refused(Reason.TOO_EARLY, f"no restriction of origin {deed.origin} is over on {today}")
+    ended = ((one, min(today, one.until or today)) for one in lifted if one.billing is BilledAs.CREDIT_DAYS)
     days = tuple(Period(one.since, until) for one, until in ended if one.since < until)
+    never = pauses_from(lifted, today)
     after = replace(contract, restrictions=tuple(one for one in contract.restrictions if one not in lifted))
-    return Changed(after, "lifted", today, Billing(days_not_paid=days), Network.LEVEL)
-
-
-def decide_promise(contract: Contract, deed: do.Promise, today: date) -> Changed | Refused:
-    """The contract with its relief from dunning."""
-    if all(one.origin is not Origin.DUNNING for one in contract.restrictions):
-        return Refused(
-            Reason.NOT_RESTRICTED, "no restriction of origin dunning is in force, so there is no relief from it"
-        )
-    if contract.relief_until is not None:
-        return Refused(Reason.RELIEF, f"there is a relief up to {contract.relief_until}; one at a time")
-    if not deed.within_limits or deed.until < today:
-        return Refused(Reason.LIMIT, f"a promise up to {deed.until} is beyond what number, debt and days allow")
-    return Changed(replace(contract, relief_until=deed.until), "promised", today, network=Network.LEVEL)
-
-
-def decide_end_relief(contract: Contract, deed: do.EndRelief, today: date) -> Changed | Refused:
-    """The contract without its relief: dunning counts again."""
-    if contract.relief_until is None:
-        return Refused(Reason.NO_RELIEF, "there is no relief to end")
-    if today < contract.relief_until:
-        return Refused(Reason.TOO_EARLY, f"the relief lasts up to {contract.relief_until}, today is {today}")
-    if not deed.debt_open:
-        return Refused(Reason.NO_DEBT, "the debt is paid; lift the dunning restriction instead")
-    return Changed(replace(contract, relief_until=None), "relief_over", today, network=Network.LEVEL)
+    return Changed(after, "lifted", today, Billing(days_not_paid=days, pauses_back=never), Network.LEVEL)
 
 
 def decide_pause(contract: Contract, deed: do.Pause, today: date) -> Changed | Refused:
-    """The contract with a pause set for its days."""
+    """The contract with a pause set for its days, and the fee that the offer asks for it, once a pause."""
     if deed.until <= deed.start or deed.start < today:
         return Refused(Reason.TOO_EARLY, f"a pause begins on {today} or later and ends after its beginning")
     if contract.ends_on is not None and deed.until > contract.ends_on:
@@ -89,7 +76,15 @@ def decide_pause(contract: Contract, deed: do.Pause, today: date) -> Changed | R
         other = one.origin is Origin.CUSTOMER_PAUSE
         if other and one.since < deed.until and (one.until is None or deed.start < one.until):
             return Refused(Reason.OVERLAP, f"it is paused from {one.since} to {one.until or 'further notice'} already")
-    placed = Restriction(Origin.CUSTOMER_PAUSE, Level.BLOCKED, deed.start, deed.until, credits_days=True)
+    if deed.billing is BilledAs.STOP:
+        return Refused(Reason.NOT_BY_THEM, f"the days of a pause are {BilledAs.CREDIT_DAYS} or {BilledAs.BILL}")
+    placed = Restriction(Origin.CUSTOMER_PAUSE, Level.BLOCKED, deed.start, deed.until, deed.billing)
     after = replace(contract, restrictions=(*contract.restrictions, placed))
-    billing = Billing(days_not_paid=(Period(deed.start, deed.until),))
+    credited = deed.billing is BilledAs.CREDIT_DAYS
+    # Where nothing recurs there is nothing to pay less of, and so no fee.
+    owes = credited and not deed.fee_waived and contract.status is Status.ACTIVE
+    billing = Billing(
+        days_not_paid=(Period(deed.start, deed.until),) if credited else (),
+        pause_fee=contract.pause_fee if owes else None,
+    )
     return Changed(after, "paused", deed.start, billing, Network.LEVEL)

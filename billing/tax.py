@@ -55,7 +55,8 @@ class TaxRate:
 class FiscalPosition:
     """How customers of a kind and place are taxed. `replaces` says which code takes the place of a product's own.
 
-    Without a priority it is only for customers that name it; without countries it fits in any.
+    Without a priority it is only for customers that name it; without countries it fits in any. A postal prefix goes with
+    its countries: other countries' codes begin alike.
     """
 
     id: int
@@ -67,6 +68,12 @@ class FiscalPosition:
     countries: frozenset[str] = frozenset()
     postal_prefix: str | None = None
     replaces: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.postal_prefix and not self.countries:
+            raise BillingError(
+                f"fiscal position {self.name}: postal codes from {self.postal_prefix} on, of which country?"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +89,15 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class StampDuty:
-    """What a document of a country owes when its amounts that bear stamp duty are above a sum."""
+    """What a document of a country owes when its amounts that bear stamp duty are above a sum; recharged as that product."""
 
     country: str
     since: date
     until: date | None
     above: Decimal
     amount: Decimal
+    currency: str
+    product_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +113,11 @@ class TaxedCustomer:
 
 @dataclass(frozen=True, slots=True)
 class StampRule:
-    """What `totals.stamp_duty_for` asks: nothing up to `above`, then `duty`."""
+    """What `totals.stamp_duty_for` asks: nothing up to `above`, then `duty`; where it is recharged, as that product."""
 
     above: Money
     duty: Money
+    product_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +167,16 @@ def treatment_for(
 ) -> TaxTreatment:
     """How a line of a product with that tax code is taxed on a document of that day.
 
-    An exemption of the customer on that day gives the code and the law; else the fiscal position may replace the code. The
-    liability is the position's, but only of tax that there is: where the customer owes it by reverse charge, or nobody
+    An exemption of the customer on that day gives what would be taxed its code and law; what bears no tax by itself, such as
+    stamp duty passed on, keeps its own: it is none of what the customer may buy without tax. Else the fiscal position may
+    replace the code. The liability is the position's, but only of tax that there is: where the customer owes it by reverse charge, or nobody
     does, there is none to split (SDI 00420; for IT, AdE circular 15/E of 2015 says so).
 
     Raises: BillingError for a code that has no rate on that day, or an id that the tables don't have.
     """
     position = position_for(customer, issuer_id=issuer_id, tables=tables)
     exemption = _in_force(tables.exemptions.get(customer.id, ()), day)
-    if exemption is not None:
+    if exemption is not None and _code(code_id, tables).nature is None:
         code = _code(exemption.code_id, tables)
         law: str | None = exemption.legal_reference
     else:
@@ -198,12 +209,19 @@ def position_for(customer: TaxedCustomer, *, issuer_id: int, tables: TaxTables) 
 def stamp_rule_for(country: str, *, currency: str, day: date, tables: TaxTables) -> StampRule | None:
     """What an issuer of that country owes on a document of that day, in its currency; None where there is no such duty.
 
-    Raises: BillingError when an amount has more places than the currency.
+    Raises: BillingError when an amount has more places than the currency, or the country has a duty in others alone: what
+    its sums are in this one nobody here can know.
     """
-    duty = _in_force([one for one in tables.duties if one.country == country], day)
+    duties = [one for one in tables.duties if one.country == country and _in_force([one], day)]
+    duty = next((one for one in duties if one.currency == currency), None)
     if duty is None:
+        if duties:
+            raise BillingError(
+                f"the stamp duty of {country} is known in {duties[0].currency} and not in {currency}: enter its sums in"
+                f" {currency} too, at the rate of the day (`corrente issuer duty set {country} AMOUNT --above SUM --from DAY --currency {currency}`)"
+            )
         return None
-    return StampRule(above=read_money(duty.above, currency), duty=read_money(duty.amount, currency))
+    return StampRule(read_money(duty.above, currency), read_money(duty.amount, currency), duty.product_id)
 
 
 def _fits(position: FiscalPosition, customer: TaxedCustomer, issuer_id: int) -> bool:

@@ -235,3 +235,5 @@ _SCHEMES: Final = {
     ),
     "ve.rif": _Scheme(rif.compact, rif.validate, (10,), "kind: V, E, J, P or G, then nine digits", "VEJPG"),
 }
+# All that `read_identifier` knows.
+KINDS: Final = tuple(sorted(_SCHEMES))

@@ -9,12 +9,13 @@ Next: billing/contract_facts.py
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
+from billing.charges import Discount, Item, Terms, rate
 from billing.money import Money, total, zero
-from billing.periods import Basis, Cycle, Period, segments_between
+from billing.periods import Cycle, Timing
 
 # After a tacit renewal nobody is held longer than this, whatever the contract says.
 LONGEST_NOTICE_AFTER_RENEWAL_DAYS: Final = 30
@@ -35,10 +36,15 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class ExitTable:
-    """What leaving early costs, by offer: (from so many whole months of service on, this much), in rising order."""
+    """What leaving early costs, by offer: (from so many whole months of service on, this much), in rising order.
+
+    `plan` with its `discounts` is what the customer pays for as long as he stays.
+    """
 
     steps: tuple[tuple[int, Money], ...]
-    month_price: Money
+    plan: Item
+    terms: Terms
+    discounts: tuple[Discount, ...] = ()
 
     def __post_init__(self) -> None:
         months = [step for step, _ in self.steps]
@@ -59,17 +65,23 @@ def whole_months(start: date, end: date) -> int:
 def exit_cost(table: ExitTable, *, starts_on: date, ends_on: date, minimum_until: date | None) -> Money:
     """What leaving on a day costs, without instalments: the table's amount for the whole months of service.
 
-    Never more than the customer would have paid up to the end of the minimum term, and nothing from that day on.
+    Never more than the customer would have paid for the plan up to the end of the minimum term, less its discounts, and
+    nothing from that day on.
     """
-    nothing = zero(table.month_price.currency)
+    nothing = zero(table.terms.currency)
     if minimum_until is None or ends_on >= minimum_until:
         return nothing
     served = whole_months(starts_on, ends_on)
     written = [amount for months, amount in table.steps if months <= served]
-    rest = segments_between(Cycle(starts_on, starts_on.day, 1), Period(ends_on, minimum_until), Basis.ACTUAL)
-    would_have_paid = total((part.net(table.month_price) for part in rest), nothing.currency)
     cost = written[-1] if written else nothing
-    return cost if cost <= would_have_paid else would_have_paid
+    if not cost:
+        return nothing
+    begun = min(table.plan.starts_on, ends_on)
+    stays = replace(table.plan, starts_on=begun, billed_through=ends_on, ends_on=minimum_until)
+    # When it would have been due is all one: all of it by then.
+    terms = replace(table.terms, timing=Timing.ANTICIPATED, fixed_day=None, lead_days=0)
+    rest = rate([stays], terms, through=minimum_until, discounts=table.discounts).charges
+    return min(cost, total((one.net for one in rest), nothing.currency), key=lambda one: one.minor)
 
 
 def term_end(binding: Binding, day: date) -> date | None:

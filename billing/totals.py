@@ -16,14 +16,17 @@ Next: billing/documents.py
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from billing.errors import BillingError
-from billing.money import Money, round_half_away, settle, spread, total, zero
+from billing.money import Money, percent_of, round_half_away, settle_product, settle_ratio, spread, total, zero
 
 PRICE_PLACES: Final = 8
 
@@ -50,10 +53,14 @@ class TaxTreatment:
     def __post_init__(self) -> None:
         if self.nature is not None and (self.rate or not self.legal_reference):
             raise BillingError(f"tax code {self.code}: with nature {self.nature} its rate is 0 and its law is named")
+        if self.nature is not None and self.liability is Liability.SPLIT:
+            raise BillingError(
+                f"tax code {self.code}: with nature {self.nature} there is no tax that the customer could pay to the state"
+                " (SDI 00420); its liability is not split"
+            )
 
 
-@dataclass(frozen=True, slots=True)
-class LineDraft:
+class LineDraft(Struct, frozen=True):
     """What is charged on one line, in the prices of the document: with tax or without it.
 
     `discounts` are percent of the unit price, each on what the one before left; `discount_each` an amount a unit after them.
@@ -67,8 +74,7 @@ class LineDraft:
     discount_each: Decimal = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line as it is printed, without tax: `(unit_price - discount) * quantity`, rounded, is its net."""
 
     description: str
@@ -79,8 +85,7 @@ class Line:
     treatment: TaxTreatment
 
 
-@dataclass(frozen=True, slots=True)
-class TaxGroup:
+class TaxGroup(Struct, frozen=True):
     """All that is taxed alike: its base is the sum of its lines' nets."""
 
     treatment: TaxTreatment
@@ -88,8 +93,7 @@ class TaxGroup:
     tax: Money
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """Lines, groups and sums. `payable` is what the customer pays: the gross less tax that it pays to the state."""
 
     lines: tuple[Line, ...]
@@ -116,10 +120,8 @@ def totals_for(
     """
     if not drafts:
         raise BillingError("a document without lines")
-    priced = [_priced(draft) for draft in drafts]
-    if discount is not None:
-        priced = _discounted(priced, discount)
-    amounts = tuple(settle(_amount(draft), currency) for draft in priced)
+    priced = [_priced(draft) for draft in drafts] if discount is None else discounted(drafts, discount)
+    amounts = tuple(_amount(draft, currency) for draft in priced)
     groups: list[TaxGroup] = []
     nets: dict[int, Money] = {}
     for key, members in _by_group(priced).items():
@@ -131,6 +133,43 @@ def totals_for(
     tax = total((group.tax for group in groups), currency)
     split = total((one.tax for one in groups if one.treatment.liability is Liability.SPLIT), currency)
     return Totals(lines, amounts, tuple(groups), net, tax, net + tax, net + tax - split)
+
+
+def discounted(drafts: Sequence[LineDraft], discount: Money) -> list[LineDraft]:
+    """The lines with a discount on all of them together taken off by their value, as an amount a unit.
+
+    Raises: BillingError for a discount below zero or beyond the lines.
+    """
+    drafts = [_priced(draft) for draft in drafts]
+    amounts = [_amount(draft, discount.currency) for draft in drafts]
+    together = total(amounts, discount.currency)
+    if discount.minor < 0 or together < discount or min(amount.minor for amount in amounts) < 0:
+        raise BillingError(f"a discount of {discount} on lines of {together}: none below zero, none beyond the lines")
+    if not discount:
+        return drafts
+    shares = spread(discount, [Fraction(amount.minor * discount.minor, together.minor) for amount in amounts])
+    # From what is left of the line, so that the product of its printed factors is rounded to exactly that.
+    return [
+        replace(draft, discount_each=draft.unit_price - _each(amount - share, draft))
+        for draft, amount, share in zip(drafts, amounts, shares, strict=True)
+    ]
+
+
+def with_net(line: Line, net: Money) -> Line:
+    """A printed line with another net: its price worked back from that.
+
+    Raises: BillingError when a price of 8 places can't express it for so many units.
+    """
+    return replace(line, net=net, unit_price=_each(net, line), discount=Decimal(0))
+
+
+def taxed_alike(treatment: TaxTreatment) -> tuple[Decimal, str | None, Liability, str | None]:
+    """What is equal for lines of one tax group: two laws of one nature are two groups.
+
+    Source: FatturaPA: a DatiRiepilogo has one RiferimentoNormativo, and a nature may have several of them.
+    """
+    law = treatment.legal_reference if treatment.nature is not None else None
+    return treatment.rate.normalize(), treatment.nature, treatment.liability, law
 
 
 def stamp_duty_for(lines: Sequence[Line], *, above: Money, duty: Money) -> Money:
@@ -145,45 +184,50 @@ def stamp_duty_for(lines: Sequence[Line], *, above: Money, duty: Money) -> Money
 def _priced(draft: LineDraft) -> LineDraft:
     """The draft with its percents turned into one amount a unit, of 8 places as it is printed."""
     for name, value in (("price", draft.unit_price), ("quantity", draft.quantity), ("discount", draft.discount_each)):
-        if -value.normalize().as_tuple().exponent > PRICE_PLACES:  # type: ignore[operator]  # finite, so a number
+        if not _fits(value):
             raise BillingError(f"{draft.description}: {name} {value} has more than {PRICE_PLACES} decimals")
     if draft.quantity <= 0:
         raise BillingError(f"{draft.description}: quantity {draft.quantity}; above zero, the sign is the price's")
+    each = draft.discount_each
+    if draft.discounts:
+        each += _of_percents(draft)
+    if each and (abs(each) > abs(draft.unit_price) or (each < 0) != (draft.unit_price < 0)):
+        raise BillingError(f"{draft.description}: discounts of {each} on a price of {draft.unit_price}")
+    return replace(draft, discounts=(), discount_each=each) if draft.discounts else draft
+
+
+def _of_percents(draft: LineDraft) -> Decimal:
+    """What a draft's percents take off a unit."""
     left = Fraction(draft.unit_price)
     for percent in draft.discounts:
         if not 0 <= percent <= 100:
             raise BillingError(f"{draft.description}: a discount of {percent} percent; 0 to 100")
         left -= left * Fraction(percent) / 100
-    each = _to_places(Fraction(draft.unit_price) - left, PRICE_PLACES) + draft.discount_each
-    if abs(each) > abs(draft.unit_price) or each * draft.unit_price < 0:
-        raise BillingError(f"{draft.description}: discounts of {each} on a price of {draft.unit_price}")
-    return replace(draft, discounts=(), discount_each=each)
+    return _to_places(Fraction(draft.unit_price) - left, PRICE_PLACES)
 
 
-def _amount(draft: LineDraft) -> Fraction:
-    return (Fraction(draft.unit_price) - Fraction(draft.discount_each)) * Fraction(draft.quantity)
+def _fits(value: Decimal) -> bool:
+    """Whether a number can be written with the places of prices; zeros behind them don't count."""
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent >= -PRICE_PLACES:
+        return True
+    return -value.normalize().as_tuple().exponent <= PRICE_PLACES  # type: ignore[operator]  # finite, so a number
 
 
-def _discounted(drafts: list[LineDraft], discount: Money) -> list[LineDraft]:
-    """Take a document's discount off its lines by their value."""
-    amounts = [settle(_amount(draft), discount.currency) for draft in drafts]
-    together = total(amounts, discount.currency)
-    if discount.minor < 0 or together < discount or min(amount.minor for amount in amounts) < 0:
-        raise BillingError(f"a discount of {discount} on lines of {together}: none below zero, none beyond the lines")
-    if not discount:
-        return drafts
-    shares = spread(discount, [Fraction(amount.minor * discount.minor, together.minor) for amount in amounts])
-    # From what is left of the line, so that the product of its printed factors is rounded to exactly that.
-    return [
-        replace(draft, discount_each=draft.unit_price - _each(amount - share, draft))
-        for draft, amount, share in zip(drafts, amounts, shares, strict=True)
-    ]
+def _amount(draft: LineDraft, currency: str) -> Money:
+    """`(unit_price - discount) * quantity`, rounded once."""
+    price, of_price = draft.unit_price.as_integer_ratio()
+    off, of_off = draft.discount_each.as_integer_ratio()
+    units, of_units = draft.quantity.as_integer_ratio()
+    return settle_ratio((price * of_off - off * of_price) * units, of_price * of_off * of_units, currency)
 
 
-def _each(amount: Money, draft: LineDraft) -> Decimal:
+def _each(amount: Money, draft: LineDraft | Line) -> Decimal:
     """An amount for a line as one for each unit of it, of 8 places; their product, rounded, is the amount again."""
+    if draft.quantity == 1:
+        return amount.amount
     each = _to_places(Fraction(amount.amount) / Fraction(draft.quantity), PRICE_PLACES)
-    if settle(Fraction(each) * Fraction(draft.quantity), amount.currency) != amount:
+    if settle_product(each, draft.quantity, amount.currency) != amount:
         raise BillingError(
             f"{draft.description}: {amount} over {draft.quantity} units can't be written with {PRICE_PLACES} decimals;"
             " sell it in larger units"
@@ -192,12 +236,10 @@ def _each(amount: Money, draft: LineDraft) -> Decimal:
 
 
 def _by_group(drafts: Sequence[LineDraft]) -> dict[TaxTreatment, list[int]]:
-    """Which lines are taxed alike: by rate, nature, liability and the law that is named, in order of the lines."""
+    """Which lines are taxed alike, in order of the lines."""
     groups: dict[tuple[object, ...], tuple[TaxTreatment, list[int]]] = {}
     for index, draft in enumerate(drafts):
-        one = draft.treatment
-        key = (one.rate.normalize(), one.nature, one.liability)
-        groups.setdefault(key, (one, []))[1].append(index)
+        groups.setdefault(taxed_alike(draft.treatment), (draft.treatment, []))[1].append(index)
     return dict(groups.values())
 
 
@@ -205,12 +247,12 @@ def _group(treatment: TaxTreatment, amounts: list[Money], *, includes_tax: bool)
     """One group and its lines' nets, which add up to its base."""
     currency = amounts[0].currency
     together = total(amounts, currency)
-    factor = 1 + Fraction(treatment.rate) / 100
     if not includes_tax:
-        tax = Money(round_half_away(*(together.minor * (factor - 1)).as_integer_ratio()), currency)
-        return TaxGroup(treatment, together, tax), tuple(amounts)
+        return TaxGroup(treatment, together, percent_of(together, treatment.rate)), tuple(amounts)
+    factor = 1 + Fraction(treatment.rate) / 100
     base = Money(round_half_away(*(together.minor / factor).as_integer_ratio()), currency)
-    return TaxGroup(treatment, base, together - base), spread(base, [amount.minor / factor for amount in amounts])
+    nets = (base,) if len(amounts) == 1 else spread(base, [amount.minor / factor for amount in amounts])
+    return TaxGroup(treatment, base, together - base), nets
 
 
 def _line(draft: LineDraft, net: Money, *, includes_tax: bool) -> Line:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from calendar import monthrange
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.billing_oracle import ToldCharge, told_charges
+from support.each_day import days_of
 
 from billing.charges import (
     Charge,
     Discount,
     DiscountKind,
     Item,
+    ItemKind,
     Opening,
     Rated,
     Terms,
@@ -24,20 +28,21 @@ from billing.charges import (
     next_due,
     rate,
 )
-from billing.money import Money
-from billing.periods import Basis, Cycle, Period, Timing, days_of
+from billing.money import Money, currency_places
+from billing.periods import Basis, Cycle, Period, Timing
 
 DAY = timedelta(days=1)
 STARTS = st.dates(date(2019, 12, 1), date(2024, 4, 30))
 PERCENT, FIXED = DiscountKind.PERCENT, DiscountKind.FIXED
 
 
-def item(start="2026-01-01", end=None, *, price="30.00", months=1, anchor="2026-01-01", number=1, family="access"):
+def item(start="2026-01-01", end=None, *, price="30.00", months=1, anchor="2026-01-01", number=1, kind=ItemKind.PLAN):
     first = date.fromisoformat(anchor)
     begins = date.fromisoformat(start)
     return Item(
         id=number,
-        family=family,
+        kind=kind,
+        family="access" if kind is ItemKind.PLAN else "tv",
         quantity=Decimal(1),
         period_price=Decimal(price),
         cycle=Cycle(first, first.day, months),
@@ -64,6 +69,7 @@ def items(draw, number=1) -> Item:
     month = start + timedelta(days=draw(st.integers(0, 365)))
     return Item(
         id=number,
+        kind=ItemKind.PLAN if number == 1 else ItemKind.ADD_ON,
         family=draw(st.sampled_from(["access", "tv"])),
         quantity=Decimal(draw(st.integers(1, 3))),
         period_price=draw(st.decimals("0", "200", places=4)),
@@ -89,7 +95,7 @@ def discounts(draw, number: int) -> Discount:
         starts_on=start,
         ends_on=draw(st.none() | st.integers(1, 700).map(lambda days: start + timedelta(days=days))),
         priority=draw(st.integers(1, 3)),
-        item_id=draw(st.sampled_from([None, 1])),
+        **draw(st.sampled_from([{}, {"item_id": 1}, {"item_id": 2}, {"family": "access"}, {"family": "tv"}])),
     )
 
 
@@ -114,17 +120,7 @@ def billed_on(contract, terms, days, given, stops):
         charges += rated.charges
         left_out += rated.stopped
         contract = [
-            Item(
-                one.id,
-                one.family,
-                one.quantity,
-                one.period_price,
-                one.cycle,
-                one.starts_on,
-                one.ends_on,
-                rated.billed_through.get(one.id, one.billed_through),
-            )
-            for one in contract
+            replace(one, billed_through=rated.billed_through.get(one.id, one.billed_through)) for one in contract
         ]
     return sorted(charges, key=lambda one: (one.item_id, one.part.start)), sorted(left_out, key=str), contract
 
@@ -192,15 +188,121 @@ def test_a_discount_that_ends_inside_a_period_cuts_it():
     ]
 
 
-def test_a_fixed_discount_on_the_contract_is_used_up_by_its_items_in_order():
-    contract = [item(price="8.00"), item(price="5.00", number=2, family="tv")]
-    ten_off = Discount(1, FIXED, Decimal(10), date(2026, 1, 1))
-    tv_free = Discount(2, PERCENT, Decimal(50), date(2026, 1, 1), family="tv", priority=200)
+def taken_off(**scope) -> list[str]:
+    """What ten off January, on these items, leaves: a plan of 30.00, one add-on of the family tv of 15.00, one of 8.00."""
+    contract = [
+        item(),
+        item(price="15.00", number=2, kind=ItemKind.ADD_ON),
+        item(price="8.00", number=3, kind=ItemKind.ADD_ON),
+    ]
+    rated = rate(
+        contract,
+        Terms("EUR"),
+        discounts=[Discount(1, FIXED, Decimal(10), date(2026, 1, 1), **scope)],
+        **through("2026-01-31"),
+    )
+    return [str(one.net.amount) for one in rated.charges]
 
-    rated = rate(contract, Terms("EUR"), discounts=[tv_free, ten_off], **through("2026-01-31"))
 
-    # 8.00 of the ten go to the first, 2.00 to the second; half of the 3.00 that are left after that.
-    assert shown(rated) == ["1 2026-01-01 2026-02-01 8.00 0.00", "2 2026-01-01 2026-02-01 5.00 1.50"]
+def test_a_fixed_discount_is_taken_off_the_item_it_names_each_item_of_its_family_or_the_plan():
+    assert taken_off(item_id=2) == ["30.00", "5.00", "8.00"]
+    assert taken_off(family="tv") == ["30.00", "5.00", "0.00"]
+    assert taken_off(family="voice") == ["30.00", "15.00", "8.00"]
+    assert taken_off() == ["20.00", "15.00", "8.00"]
+
+
+def test_a_percent_on_the_contract_is_taken_off_each_item_before_what_comes_later():
+    contract = [item(), item(price="15.00", number=2, kind=ItemKind.ADD_ON)]
+    half = Discount(2, PERCENT, Decimal(50), date(2026, 1, 1), priority=1)
+    ten_off = Discount(1, FIXED, Decimal(10), date(2026, 1, 1), family="tv")
+
+    rated = rate(contract, Terms("EUR"), discounts=[ten_off, half], **through("2026-01-31"))
+
+    assert shown(rated) == ["1 2026-01-01 2026-02-01 30.00 15.00", "2 2026-01-01 2026-02-01 15.00 0.00"]
+
+
+def test_discounts_of_one_priority_come_in_order_of_their_ids_and_without_one_it_is_a_hundred():
+    half = Discount(1, PERCENT, Decimal(50), date(2026, 1, 1))
+    ten_off = Discount(2, FIXED, Decimal(10), date(2026, 1, 1), priority=100)
+
+    rated = rate([item()], Terms("EUR"), discounts=[ten_off, half], **through("2026-01-31"))
+
+    # Half of 30.00 first, then 10.00; the other way round 10.00 would be left.
+    assert shown(rated) == ["1 2026-01-01 2026-02-01 30.00 5.00"]
+
+
+def test_a_discount_of_another_item_cuts_nothing():
+    of_the_other = Discount(1, PERCENT, Decimal(50), date(2026, 1, 16), item_id=2)
+
+    rated = rate([item()], Terms("EUR"), discounts=[of_the_other], **through("2026-01-31"))
+
+    assert shown(rated) == ["1 2026-01-01 2026-02-01 30.00 30.00"]
+
+
+@given(CONTRACTS, TERMS, SOME_DISCOUNTS, st.dates(date(2019, 12, 1), date(2026, 1, 1)))
+def test_what_an_item_is_charged_does_not_depend_on_what_is_billed_with_it(contract, terms, given, day):
+    stops = ((date(2021, 3, 10), date(2021, 9, 2)),)
+
+    together = rate(contract, terms, through=day, discounts=given, stops=stops)
+
+    apart = [rate([one], terms, through=day, discounts=given, stops=stops) for one in contract]
+    assert together.charges == tuple(charge for one in apart for charge in one.charges)
+    assert together.stopped == tuple(stop for one in apart for stop in one.stopped)
+    assert together.billed_through == {item_id: stand for one in apart for item_id, stand in one.billed_through.items()}
+
+
+@given(CONTRACTS, TERMS, SOME_DISCOUNTS)
+def test_every_charge_is_what_its_days_say_one_by_one(contract, terms, given):
+    thirty = terms.basis is Basis.THIRTY
+    if thirty:
+        contract = [_on_day_28_at_most(one) for one in contract]
+    terms = replace(terms, opening=Opening.PRORATE)
+
+    rated = rate(contract, terms, through=date(2024, 6, 1), discounts=given)
+
+    told = [
+        charge
+        for one in contract
+        for charge in told_charges(
+            one,
+            through=rated.billed_through.get(one.id, one.starts_on),
+            places=currency_places(terms.currency),
+            thirty=thirty,
+            discounts=given,
+        )
+    ]
+    assert [
+        ToldCharge(one.item_id, one.part.start, one.part.end, one.full.minor, one.net.minor) for one in rated.charges
+    ] == told
+
+
+def _on_day_28_at_most(one: Item) -> Item:
+    day = min(one.cycle.wanted_day, 28)
+    return replace(one, cycle=Cycle(one.cycle.anchor.replace(day=day), day, one.cycle.months))
+
+
+@given(items(), TERMS, SOME_DISCOUNTS, st.integers(1, 400))
+def test_an_item_whose_end_is_taken_back_after_it_was_billed_costs_what_one_without_it_costs(one, terms, given, days):
+    assume(terms.opening in (Opening.PRORATE, Opening.FREE))
+    ending = replace(one, ends_on=one.starts_on + timedelta(days=days))
+    first = rate([ending], terms, through=date(2026, 1, 1), discounts=given)
+    going_on = replace(one, billed_through=first.billed_through[one.id], ends_on=None)
+
+    charged = [*first.charges, *rate([going_on], terms, through=date(2026, 1, 1), discounts=given).charges]
+
+    straight = rate([replace(one, ends_on=None)], terms, through=date(2026, 1, 1), discounts=given)
+    # A percent is of what each piece costs, so a piece that is billed in two may differ by a cent.
+    assert sum(charge.full.minor for charge in charged) == sum(charge.full.minor for charge in straight.charges)
+    if all(discount.kind is FIXED for discount in given) and len(given) < 2:
+        assert sum(charge.net.minor for charge in charged) == sum(charge.net.minor for charge in straight.charges)
+
+
+def test_a_full_opening_that_was_billed_to_an_end_is_not_charged_again_when_the_end_is_taken_back():
+    one = replace(item("2026-06-11", anchor="2026-07-01"), billed_through=date(2026, 6, 21))
+
+    rated = rate([one], Terms("EUR", opening=Opening.FULL), **through("2026-07-01"))
+
+    assert shown(rated) == ["1 2026-06-21 2026-07-01 0.00 0.00", "1 2026-07-01 2026-08-01 30.00 30.00"]
 
 
 def test_a_fixed_discount_that_starts_inside_a_period_gives_the_share_of_its_days():
@@ -253,6 +355,12 @@ def test_an_item_that_ends_before_its_first_boundary_is_billed_though_its_openin
     assert shown(rated) == ["1 2026-06-11 2026-06-21 10.00 10.00"]
 
 
+def test_an_item_that_starts_on_a_boundary_has_no_opening_that_could_join():
+    rated = rate([item("2026-06-01")], Terms("EUR", opening=Opening.JOIN), **through("2026-06-01"))
+
+    assert shown(rated) == ["1 2026-06-01 2026-07-01 30.00 30.00"]
+
+
 def test_a_fixed_day_moves_what_is_due_and_lead_days_prepare_it_earlier():
     one = item("2026-01-20", anchor="2026-01-20")
     fixed = Terms("EUR", fixed_day=5)
@@ -289,6 +397,7 @@ def test_days_not_used_are_given_back_and_never_more_than_is_left():
     assert credit("2026-03-15", "2026-04-01") == 2742  # 17 of 31 days of 50.00
     assert credit("2026-02-01", "2026-05-01") == 5000
     assert credit("2026-03-15", "2026-04-01", credited=4000) == 1000
+    assert credit("2026-03-15", "2026-04-01", credited=6000) == 0
     assert credit("2026-04-01", "2026-05-01") == 0
 
 
@@ -309,3 +418,22 @@ def test_discounts_in_order_each_take_from_what_is_left():
     assert discount_total(base, [(FIXED, Decimal(10)), (PERCENT, Decimal(20))]).minor == 2800
     assert discount_total(base, [(PERCENT, Decimal(20)), (FIXED, Decimal(10))]).minor == 3000
     assert discount_total(base, [(FIXED, Decimal(150)), (PERCENT, Decimal(20))]).minor == 10_000
+
+
+def test_an_item_that_is_billed_to_its_end_or_beyond_is_never_due_again():
+    ended = item(end="2026-02-10")
+    for stands, due in (("2026-02-09", "2026-02-09"), ("2026-02-10", None), ("2026-03-01", None)):
+        day = next_due(replace(ended, billed_through=date.fromisoformat(stands)), Terms("EUR"))
+        assert day == (due and date.fromisoformat(due))
+
+
+def test_the_pieces_of_a_period_each_say_their_own_days_of_it():
+    # Half price for the first ten days of January: 9.68 (9.677) less 4.84, then the 21 days of 20.32.
+    half = Discount(1, PERCENT, Decimal(50), date(2025, 12, 1), date(2026, 1, 11))
+
+    first, second = rate([item()], Terms("EUR"), **through("2026-01-01"), discounts=[half]).charges
+
+    assert [(one.units, one.of, one.full.minor, one.net.minor) for one in (first, second)] == [
+        (10, 31, 968, 484),
+        (21, 31, 2032, 2032),
+    ]

@@ -16,11 +16,13 @@ from billing.money import (
     Money,
     currency_places,
     instalments,
+    percent_of,
     read_money,
     settle,
     share,
     split,
     total,
+    zero,
 )
 
 MINOR = st.integers(-(10**13), 10**13)
@@ -70,6 +72,21 @@ def test_different_currencies_are_never_added_or_compared():
         _ = Money(100, "EUR") < Money(100, "USD")
     with pytest.raises(CurrenciesDifferError):
         total([Money(1, "EUR"), Money(1, "CLP")], "EUR")
+
+
+def test_amounts_are_added_taken_off_and_compared():
+    small, large, none = Money(250, "EUR"), Money(1000, "EUR"), zero("EUR")
+
+    assert (small + large, large - small, -small) == (Money(1250, "EUR"), Money(750, "EUR"), Money(-250, "EUR"))
+    assert small < large
+    assert not small < Money(250, "EUR")
+    assert small <= Money(250, "EUR")
+    assert not large <= small
+    assert (bool(small), bool(none), none.minor) == (True, False, 0)
+    assert (percent_of(large, Decimal("12.5")), percent_of(-large, Decimal("0.05"))) == (
+        Money(125, "EUR"),
+        Money(-1, "EUR"),
+    )
 
 
 def test_an_amount_with_more_places_than_its_currency_is_refused():

@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.each_day import days_of
 
 from billing.errors import BillingError
 from billing.money import Money, total
@@ -20,8 +21,10 @@ from billing.periods import (
     Period,
     Segment,
     Timing,
-    days_of,
+    due_date,
     first_boundary,
+    gaps,
+    merged,
     segments_between,
     segments_due,
     telescoped,
@@ -142,7 +145,10 @@ def test_parts_of_one_period_add_up_to_its_price_and_a_longer_part_is_never_chea
     )
 
     assert sum(piece.units for piece in pieces) == pieces[0].of
-    assert total(telescoped(price, pieces), "EUR") == price
+    told = [sum(piece.units for piece in pieces[:count]) for count in range(len(pieces) + 1)]
+    parts = [telescoped(price, start, end, pieces[0].of) for start, end in pairwise(told)]
+    assert total(parts, "EUR") == price
+    assert all(Money(0, "EUR") <= part for part in parts)
     nets = [
         Segment(Period(whole.start, end), *cycle.units(Period(whole.start, end), basis)).net(price) for end in edges[1:]
     ]
@@ -175,6 +181,89 @@ def test_the_first_boundary_is_the_first_such_day_from_the_start_on(start, month
     assert Cycle(boundary, wanted, months).boundary(0) == boundary
 
 
+@pytest.mark.parametrize(
+    ("start", "alignment", "months", "day", "boundary"),
+    [
+        ("2026-02-10", "anniversary", 1, None, "2026-02-10"),
+        ("2026-03-05", "day_of_month", 1, 5, "2026-03-05"),
+        ("2026-03-06", "day_of_month", 1, 5, "2026-04-05"),
+        ("2026-12-06", "day_of_month", 1, 5, "2027-01-05"),
+        ("2026-02-01", "day_of_month", 1, 31, "2026-02-28"),
+        # Natural months, pairs of them, quarters, thirds, halves and years begin with January.
+        ("2026-02-01", "calendar", 1, None, "2026-02-01"),
+        ("2026-02-10", "calendar", 1, None, "2026-03-01"),
+        ("2026-02-01", "calendar", 2, None, "2026-03-01"),
+        ("2026-03-01", "calendar", 2, None, "2026-03-01"),
+        ("2026-05-02", "calendar", 3, None, "2026-07-01"),
+        ("2026-05-02", "calendar", 4, None, "2026-09-01"),
+        ("2026-02-10", "calendar", 6, None, "2026-07-01"),
+        ("2026-01-01", "calendar", 12, None, "2026-01-01"),
+        ("2026-01-02", "calendar", 12, None, "2027-01-01"),
+    ],
+)
+def test_first_boundaries_of_a_calendar_at_hand(start, alignment, months, day, boundary):
+    got, wanted = first_boundary(date.fromisoformat(start), Alignment(alignment), months=months, day=day)
+
+    assert got == date.fromisoformat(boundary)
+    assert wanted == (day or got.day)
+
+
+@pytest.mark.parametrize(
+    ("timing", "fixed_day", "due"),
+    [
+        ("anticipated", None, "2026-01-20"),
+        ("posticipated", None, "2026-02-20"),
+        ("anticipated", 20, "2026-01-20"),
+        ("anticipated", 31, "2026-01-31"),
+        ("anticipated", 19, "2026-02-19"),
+        ("posticipated", 20, "2026-02-20"),
+        ("posticipated", 31, "2026-02-28"),
+        ("posticipated", 5, "2026-03-05"),
+    ],
+)
+def test_a_part_is_due_on_its_start_or_end_or_the_first_such_day_from_there(timing, fixed_day, due):
+    part = Period(date(2026, 1, 20), date(2026, 2, 20))
+
+    assert due_date(part, Timing(timing), fixed_day) == date.fromisoformat(due)
+
+
+@pytest.mark.parametrize(
+    ("times", "together", "between"),
+    [
+        ([], [], [(1, 31)]),
+        ([(5, 9), (3, 5)], [(3, 9)], [(1, 3), (9, 31)]),  # they touch, and come in any order
+        ([(3, 9), (5, 7)], [(3, 9)], [(1, 3), (9, 31)]),  # one inside the other
+        ([(3, 7), (5, 9), (11, 12)], [(3, 9), (11, 12)], [(1, 3), (9, 11), (12, 31)]),
+        ([(3, 4), (5, 6), (6, 8)], [(3, 4), (5, 8)], [(1, 3), (4, 5), (8, 31)]),
+        ([(1, 31)], [(1, 31)], []),
+    ],
+)
+def test_times_together_have_each_day_once_and_gaps_have_the_others(times, together, between):
+    def of_january(days):
+        return tuple(Period(date(2026, 1, start), date(2026, 1, end)) for start, end in days)
+
+    within = Period(date(2026, 1, 1), date(2026, 1, 31))
+
+    assert merged(of_january(times), within=within) == of_january(together)
+    assert gaps(of_january(times), within=within) == of_january(between)
+
+
+def test_of_times_that_reach_beyond_only_the_days_inside_count():
+    within = Period(date(2026, 1, 10), date(2026, 1, 20))
+    times = [
+        Period(date(2025, 12, 1), date(2026, 1, 10)),
+        Period(date(2026, 1, 1), date(2026, 1, 12)),
+        Period(date(2026, 1, 18), date(2026, 2, 1)),
+        Period(date(2026, 1, 20), date(2026, 2, 1)),
+    ]
+
+    assert merged(times, within=within) == (
+        Period(date(2026, 1, 10), date(2026, 1, 12)),
+        Period(date(2026, 1, 18), date(2026, 1, 20)),
+    )
+    assert gaps(times, within=within) == (Period(date(2026, 1, 12), date(2026, 1, 18)),)
+
+
 def _is_boundary(looked_at: date, start: date, alignment: Alignment, months: int, day: int) -> bool:
     last_of_month = (looked_at + DAY).month != looked_at.month
     if alignment is Alignment.ANNIVERSARY:
@@ -205,6 +294,10 @@ def test_thirty_day_months_around_the_end_of_february(start, end, units):
 def test_what_a_cycle_refuses_it_names():
     with pytest.raises(BillingError, match="a period of 13 months: 1 to 12"):
         Cycle(date(2026, 1, 1), 1, 13)
+    with pytest.raises(BillingError, match="a period of 0 months: 1 to 12"):
+        Cycle(date(2026, 1, 1), 1, 0)
+    with pytest.raises(BillingError, match="billing day 0: 1 to 31"):
+        Cycle(date(2026, 1, 1), 0, 1)
     with pytest.raises(BillingError, match="billing day 32: 1 to 31"):
         Cycle(date(2026, 1, 31), 32, 1)
     with pytest.raises(BillingError, match="the anchor 2026-01-30 is not on billing day 31"):

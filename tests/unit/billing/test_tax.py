@@ -69,7 +69,10 @@ POSITIONS = (
     FiscalPosition(BUILDERS, "Reverse charge", Liability.SPLIT, replaces=((VAT, REVERSE),)),
 )
 EXEMPTIONS = (Exemption(9, INTENT, date(2026, 1, 1), date(2026, 3, 1), "protocol 26010112345678901-000001"),)
-DUTIES = (StampDuty("IT", date(2013, 6, 26), None, Decimal("77.470"), Decimal("2.000")),)
+DUTIES = (
+    StampDuty("IT", date(2013, 6, 26), None, Decimal("77.470"), Decimal("2.000"), "EUR"),
+    StampDuty("IT", date(2013, 6, 26), None, Decimal("80.5"), Decimal("2.000"), "CLP"),
+)
 TABLES = tax_tables(codes=CODES, rates=RATES, positions=POSITIONS, exemptions=EXEMPTIONS, duties=DUTIES)
 
 ROSSI = TaxedCustomer(1, CustomerKind.PERSON, "IT", "38122")
@@ -98,6 +101,9 @@ def test_a_day_without_a_rate_is_refused_by_code_and_day_and_says_what_to_enter(
         _treatment(BOOKS, ROSSI, date(2026, 1, 1))
     assert str(caught.value).endswith("(it has 4 from 2000-01-01 until 2026-01-01)")
     assert _treatment(BOOKS, ROSSI, date(2025, 12, 31)).rate == 4
+
+    with pytest.raises(BillingError, match=r"20 from 1997-10-01 until 2011-09-17; 21 from .*; 22 from 2013-10-01\)"):
+        _treatment(VAT, ROSSI, date(1997, 9, 30))
 
     empty = tax_tables(codes=CODES, rates=())
     with pytest.raises(BillingError, match="it has none at all"):
@@ -130,11 +136,18 @@ def test_a_customers_own_position_comes_first_and_then_the_first_that_fits(custo
 @pytest.mark.parametrize(("prefix", "code"), [("sw1", "SW1A 1AA"), ("12-3", "12345"), ("123 4", "12-345")])
 def test_a_postal_code_is_the_same_however_it_is_written(prefix, code):
     tables = tax_tables(
-        codes=CODES, rates=RATES, positions=[FiscalPosition(1, "here", priority=1, postal_prefix=prefix)]
+        codes=CODES,
+        rates=RATES,
+        positions=[FiscalPosition(1, "here", priority=1, countries=frozenset({"IT"}), postal_prefix=prefix)],
     )
 
     assert position_for(replace(ROSSI, postal_code=code), issuer_id=1, tables=tables) is not None
     assert position_for(replace(ROSSI, postal_code="9" + code), issuer_id=1, tables=tables) is None
+
+
+def test_a_postal_prefix_without_a_country_is_refused():
+    with pytest.raises(BillingError, match="fiscal position here: postal codes from 23 on, of which country"):
+        FiscalPosition(1, "here", postal_prefix="23")
 
 
 def test_a_position_replaces_a_code_once_and_leaves_those_it_does_not_name():
@@ -172,6 +185,15 @@ def test_an_exemption_comes_before_any_position_on_its_days(day, code, position)
         assert treatment.code == ("reverse" if position else "vat")
 
 
+def test_what_bears_no_tax_by_itself_is_none_of_what_an_exemption_is_for():
+    """AdE: stamp duty passed on is outside VAT (art. 15), and no purchase that a declaration of intent covers."""
+    exporter = TaxedCustomer(9, CustomerKind.COMPANY, "IT", "20121")
+
+    assert _treatment(ABROAD, exporter, date(2026, 2, 1)) == TaxTreatment(
+        "abroad", Decimal(0), "N2.1", "art. 7-ter DPR 633/72"
+    )
+
+
 def test_another_customers_exemption_is_nobody_elses():
     assert _treatment(VAT, replace(ROSSI, id=8), date(2026, 2, 1)).code == "vat"
 
@@ -191,6 +213,8 @@ def test_stamp_duty_goes_by_country_and_day():
     assert stamp_rule_for("ES", currency="EUR", day=DAY, tables=TABLES) is None
     with pytest.raises(BillingError, match="more than 0 decimals"):
         stamp_rule_for("IT", currency="CLP", day=DAY, tables=TABLES)
+    with pytest.raises(BillingError, match="known in EUR and not in USD: enter its sums in USD too"):
+        stamp_rule_for("IT", currency="USD", day=DAY, tables=TABLES)
 
 
 def test_an_exempt_customers_document_owes_stamp_duty_above_the_sum():

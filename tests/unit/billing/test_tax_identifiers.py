@@ -219,3 +219,23 @@ def test_no_single_mistyped_digit_goes_through(number, data):
     digit = data.draw(st.sampled_from([one for one in "0123456789" if one != right[place]]))
 
     assert isinstance(read_identifier(scheme, right[:place] + digit + right[place + 1 :]), WrongIdentifier)
+
+
+@pytest.mark.parametrize("province", ["00", "01", "24", "25", "29", "30", "31", "49", "50", "51"])
+def test_a_companys_number_of_ecuador_is_of_one_of_its_provinces(province):
+    # Companies' numbers come without a check digit; the establishment at the end is not 000.
+    found = read_identifier("ec.ruc", f"{province}93213150001")
+
+    assert isinstance(found, TaxIdentifier) is (province in ("01", "24", "30", "50"))
+
+
+def test_a_text_of_sixty_characters_is_read_and_one_longer_is_not():
+    dots = "1790010937001" + "." * 47
+    assert "more than any has" not in str(read_identifier("ec.ruc", dots))
+    assert "61 characters; 60 are more than any has" in str(read_identifier("ec.ruc", dots + "."))
+
+
+def test_what_may_stand_in_a_number_is_said():
+    assert "only digits K" in str(read_identifier("cl.rut", "12.345.67?-5"))
+    assert "only digits and letters" in str(read_identifier("br.cnpj", "12?"))
+    assert "it has 8 or 9" in str(read_identifier("cl.rut", "1"))

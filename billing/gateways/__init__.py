@@ -1,0 +1,1 @@
+"""What payment gateways tell and what follows from it, whoever they are."""

@@ -1,0 +1,136 @@
+"""Texts with names to fill in, by Jinja's syntax and a small part of its language: what an operator writes can't do harm.
+
+There are names, their parts (`issuer.name`), `{% if %}`, `{% for %}` and a few filters. Nothing is called, worked out, set,
+included or imported, so no text reaches code, files or the network, and none takes longer than its loops over what it was
+given. A name that is not there is an error, not an empty place in somebody's letter.
+
+Source: Jinja 3.1, whose sandbox runs what is left.
+Next: texts.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from billing.messages.errors import TextError
+
+MOST_LETTERS: Final = 300_000
+_DEEPEST_LOOP: Final = 2
+_FILTERS: Final = frozenset({"upper", "lower", "capitalize", "trim", "length", "join", "first", "last"})
+_TESTS: Final = frozenset({"none", "defined"})
+_NODES: Final = (
+    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.For, nodes.CondExpr),
+    *(nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Getattr, nodes.Getitem, nodes.Filter),
+    nodes.Test,
+)
+_KEPT: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that was read: it does nothing but say what it was given."""
+
+    template: Template
+    names: frozenset[str]
+
+    def filled(self, given: Mapping[str, object]) -> str:
+        """With the names filled in. Raises: TextError, which names what is not given."""
+        written: list[str] = []
+        letters = 0
+        try:
+            for part in self.template.generate(given):
+                written.append(part)
+                letters += len(part)
+                if letters > MOST_LETTERS:
+                    raise TextError(f"it comes to more than {MOST_LETTERS:,} letters")
+        except UndefinedError as error:
+            raise TextError(f"{error.message}: `corrente message template show` says what there is") from error
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise TextError(f"it can't be filled in: {error}") from error
+        return "".join(written)
+
+
+@lru_cache(maxsize=_KEPT)
+def read_text(source: str, *, as_html: bool = False) -> Text:
+    """A text as it was written; in HTML what it is filled with is escaped.
+
+    Raises: TextError with the line.
+    """
+    environment = _HTML if as_html else _PLAIN
+    try:
+        tree = environment.parse(source)
+        for node in _walk(tree, 0):
+            _allow(node)
+        return Text(environment.from_string(source), frozenset(meta.find_undeclared_variables(tree)))
+    except TemplateSyntaxError as error:
+        raise TextError(f"line {error.lineno}: {error.message}") from error
+    except RecursionError as error:
+        raise TextError("it is nested too deeply") from error
+
+
+def _walk(node: nodes.Node, loops: int) -> Iterator[nodes.Node]:
+    loops += isinstance(node, nodes.For)
+    if loops > _DEEPEST_LOOP:
+        raise TextError(f"line {node.lineno}: loops stand in each other {_DEEPEST_LOOP} deep at most")
+    yield node
+    for child in node.iter_child_nodes():
+        yield from _walk(child, loops)
+
+
+def _allow(node: nodes.Node) -> None:
+    word = type(node).__name__.lower()
+    allowed = isinstance(node, _NODES)
+    if isinstance(node, nodes.Filter | nodes.Test):
+        known = _FILTERS if isinstance(node, nodes.Filter) else _TESTS
+        word = f"{word} {node.name}"
+        allowed = node.name in known and not node.kwargs and all(isinstance(one, nodes.Const) for one in node.args)
+    elif isinstance(node, nodes.For):
+        allowed = isinstance(node.target, nodes.Name) and not node.recursive
+    elif isinstance(node, nodes.Getitem):
+        allowed = isinstance(node.arg, nodes.Const)
+    elif isinstance(node, nodes.Getattr):
+        word = f"a part named {node.attr}"
+        allowed = not node.attr.startswith("_")
+    elif isinstance(node, nodes.Name):
+        # The template as an object.
+        word, allowed = node.name, node.name != "self"
+    if not allowed:
+        raise TextError(f"line {node.lineno}: {word} is not there in a message: names, if, for and {_told()} are")
+
+
+def _told() -> str:
+    return ", ".join(f"|{name}" for name in sorted(_FILTERS))
+
+
+class _Values(ImmutableSandboxedEnvironment):
+    """Values are texts, tables and lists: what else they can do as objects of Python is not there."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A table's entry of that name; of a loop where it stands."""
+        if isinstance(obj, Mapping):
+            return obj[attribute] if attribute in obj else self.undefined(obj=dict(obj), name=attribute)
+        if type(obj).__name__ == "LoopContext" and attribute in ("first", "last", "index"):
+            return super().getattr(obj, attribute)
+        return self.undefined(f"{attribute!r} is no part of {str(obj)[:40]!r}")
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """As by a point."""
+        return self.getattr(obj, str(argument))
+
+
+def _environment(*, as_html: bool) -> ImmutableSandboxedEnvironment:
+    made = _Values(autoescape=as_html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.globals = {}
+    made.filters = {name: made.filters[name] for name in (*_FILTERS, "escape", "e")}
+    made.tests = {name: made.tests[name] for name in _TESTS}
+    return made
+
+
+_PLAIN: Final = _environment(as_html=False)
+_HTML: Final = _environment(as_html=True)
