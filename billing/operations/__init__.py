@@ -1,0 +1,1 @@
+"""What is done to contracts and money: rules asked, rows written, in the caller's transaction. Runs do it for many."""

@@ -1,0 +1,1 @@
+"""Batches: what walks over many customers, commits as it goes and can be killed anywhere."""

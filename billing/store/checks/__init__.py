@@ -1,0 +1,1 @@
+"""All invariants of the books, recomputed over a whole database."""
