@@ -26,6 +26,7 @@ from control_plane.accounting.installation import load_installation, taken_advic
 from control_plane.accounting.spool import Parked, SpoolError
 from control_plane.check_clocks import check_clocks
 from control_plane.check_loop import check_loop
+from control_plane.check_others import check_dunning, check_einvoices, check_gateways, check_messages, check_webhooks
 from control_plane.findings import Finding, Verdict, fail, ok, warn
 from control_plane.machine.live_figures import OLD_STORE_S
 from control_plane.machine.ports import PortError, can_bind, choose_ports, read_ports
@@ -124,6 +125,11 @@ def _check_database(settings: Settings, sealer: Sealer | None) -> Iterator[Findi
         yield check_leader(connection)
         yield from check_jobs(connection)
         yield from check_loop(connection, settings.zone)
+        yield check_webhooks(connection)
+        yield check_messages(connection, mail_host=settings.email.host)
+        yield check_einvoices(connection)
+        yield check_dunning(connection)
+        yield check_gateways(connection)
         yield from check_unanswered(connection, settings, now=datetime.now())  # noqa: DTZ005 - as FreeRADIUS's logs are
 
 

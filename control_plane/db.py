@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
 
 Kind = TypeVar("Kind", bound=psycopg.Connection[TupleRow])
+# Through what somebody acts, as schema.sql's audit_origin has it.
+Origin = Literal["screen", "interface", "job", "command"]
 # A cut cable otherwise hangs a query for minutes; these notice it in about 25 s.
 _KEEPALIVE: Final = {
     "connect_timeout": 5,
@@ -24,15 +27,16 @@ _KEEPALIVE: Final = {
 
 
 def connect(
-    conninfo: str, *, name: str, autocommit: bool = False, idle_limit_s: int = 0
+    conninfo: str, *, name: str, autocommit: bool = False, idle_limit_s: int = 0, origin: Origin | None = None
 ) -> psycopg.Connection[TupleRow]:
     """A connection that calls itself `name` in pg_stat_activity, speaks UTC and notices a dead peer.
 
     `idle_limit_s`: the server ends it when it is that long silent within a transaction, as a stopped process is, so that
-    what it has locked is free; 0 for never.
+    what it has locked is free; 0 for never. `origin`: what the audit log tells of who writes through it, together with a
+    request id that all of its rows have.
     """
     kind = psycopg.Connection[TupleRow]
-    return connect_as(kind, conninfo, name=name, autocommit=autocommit, idle_limit_s=idle_limit_s)
+    return connect_as(kind, conninfo, name=name, autocommit=autocommit, idle_limit_s=idle_limit_s, origin=origin)
 
 
 def expect_few_rows(connection: psycopg.Connection[Any], *, only_here: bool = False) -> None:
@@ -57,8 +61,17 @@ def reading_whole(connection: psycopg.Connection[Any]) -> Iterator[None]:
     connection.execute("SELECT set_config('enable_seqscan', %s, true)", (row[0],))
 
 
-def connect_as(kind: type[Kind], conninfo: str, *, name: str, autocommit: bool = False, idle_limit_s: int = 0) -> Kind:
+def connect_as(
+    kind: type[Kind],
+    conninfo: str,
+    *,
+    name: str,
+    autocommit: bool = False,
+    idle_limit_s: int = 0,
+    origin: Origin | None = None,
+) -> Kind:
     """The same, as a class derived from psycopg's."""
+    told = "" if origin is None else f" -c corrente.origin={origin} -c corrente.request_id={secrets.token_hex(8)}"
     given = psycopg.conninfo.conninfo_to_dict(conninfo)
     missing = {key: value for key, value in _KEEPALIVE.items() if key not in given}
     return kind.connect(
@@ -66,7 +79,7 @@ def connect_as(kind: type[Kind], conninfo: str, *, name: str, autocommit: bool =
         autocommit=autocommit,
         application_name=f"corrente {name}",
         # Our statements are short. Compiled, one that found 500 rows among a million spent 4 of its 5 seconds on that.
-        options=f"-c timezone=UTC -c jit=off -c idle_in_transaction_session_timeout={idle_limit_s}s",
+        options=f"-c timezone=UTC -c jit=off -c idle_in_transaction_session_timeout={idle_limit_s}s{told}",
         **missing,  # type: ignore[arg-type]
     )
 

@@ -60,7 +60,11 @@ SELECT (SELECT count(*) FROM enforcement WHERE closed_at IS NULL AND held_since 
     (SELECT count(*) FROM nas_maintenance WHERE ended_at IS NULL AND since <= now() AND (until IS NULL OR now() < until)),
     (SELECT count(*) FROM network_stop WHERE ended_at IS NULL),
     (SELECT count(*) FROM guard_state WHERE tripped_at IS NOT NULL),
-    (SELECT count(*) FROM scheduled_job WHERE started_at + make_interval(secs => deadline_s) < clock_timestamp())
+    (SELECT count(*) FROM scheduled_job WHERE started_at + make_interval(secs => deadline_s) < clock_timestamp()),
+    (SELECT count(*) FROM einvoice WHERE state IN ('rejected_fixable', 'rejected_final', 'blocked') OR (state = 'draft' AND next_try IS NULL) OR contradiction <> ''),
+    (SELECT count(*) FROM einvoice_account WHERE blocked_at IS NOT NULL AND enabled),
+    (SELECT count(*) FROM webhook_endpoint WHERE disabled_at IS NOT NULL AND removed_at IS NULL),
+    (SELECT count(*) FROM webhook_delivery AS d JOIN webhook_endpoint AS e ON e.id = d.endpoint_id WHERE d.state = 'parked' AND e.removed_at IS NULL)
 """
 _EACH: Final = (
     telemetry.ENFORCEMENTS_HELD,
@@ -70,6 +74,10 @@ _EACH: Final = (
     telemetry.NETWORK_STOPPED,
     telemetry.GUARD_TRIPPED,
     telemetry.JOBS_OVER_DEADLINE,
+    telemetry.EINVOICES_HELD,
+    telemetry.EINVOICE_ACCOUNTS_BLOCKED,
+    telemetry.WEBHOOKS_DISABLED,
+    telemetry.WEBHOOKS_PARKED,
 )
 _JOBS: Final = """
 SELECT name, took_s, failed_at IS NOT NULL, greatest(0, extract(epoch FROM clock_timestamp() - next_at))::float8 FROM scheduled_job

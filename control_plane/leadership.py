@@ -72,7 +72,7 @@ class FencedConnection(psycopg.Connection[TupleRow]):
     @classmethod
     def open(cls, conninfo: str, *, name: str, token: int) -> Self:
         """A connection for what only the holder of `token` may write."""
-        opened = db.connect_as(cls, conninfo, name=name, autocommit=True)
+        opened = db.connect_as(cls, conninfo, name=name, autocommit=True, origin="job")
         opened.token = token
         opened.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", (_IDLE_TIMEOUT,))
         return opened

@@ -29,6 +29,7 @@ _RATE: Final = re.compile(_NUMBER + r" ?([kMG]?) ?(?:bit/s|bps)?")
 _OCTETS: Final = re.compile(_NUMBER + r" ?([kMGT]|[KMGT]i)? ?B?")
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw])")
 _DEVICE_POLICY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+_EVERYBODY: Final = ip_address("255.255.255.255")
 _MAC: Final = re.compile(
     r"[0-9a-f]{2}(?:([:-])[0-9a-f]{2}(?:\1[0-9a-f]{2}){4}|[0-9a-f]{10})|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}", re.I
 )
@@ -201,6 +202,32 @@ def read_host(text: str) -> Network:
         return ip_network(ip_address(text))
     except ValueError as error:
         raise QuantityError(f"{text!r}: expected one address such as 192.0.2.7 or 2001:db8::7") from error
+
+
+def read_device_address(text: str) -> Network:
+    """The same for an address that a device can have. Raises: QuantityError for one of nobody or of many."""
+    return _of_a_device(read_host(text))
+
+
+def read_device_source(text: str) -> Network:
+    """An address or a prefix that devices can send from. Raises: QuantityError."""
+    return _of_a_device(read_network(text))
+
+
+def _of_a_device(network: Network) -> Network:
+    address = network.network_address
+    if network.prefixlen == network.max_prefixlen and (address.is_unspecified or address == _EVERYBODY):
+        raise QuantityError(f"{address} is no device's address: name the one that it sends from")
+    if address.is_multicast:
+        raise QuantityError(f"{network_text(network)} is multicast: no device sends from it, name its own address")
+    return network
+
+
+def read_new_name(text: str) -> str:
+    """A name that later commands can be given; what else it must be the database says. Raises: QuantityError."""
+    if text.startswith("-"):
+        raise QuantityError(f"{text!r} begins with -, as options do: every later command would take it for one")
+    return text
 
 
 def network_text(network: Network) -> str:

@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -31,6 +31,7 @@ PortOrNone = Annotated[int, Meta(ge=0, le=65535)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[int, Meta(ge=0)]
 Days = Annotated[int, Meta(ge=1)]
+ClockTime = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 # What to do for somebody else than the user whose state directory it is.
 NOT_YOURS: Final = "run this as the user who started Corrente, or as root (sudo)"
 DEFAULT_FILE: Final = "corrente.toml"
@@ -123,6 +124,8 @@ class RetentionSettings(_Section, frozen=True):
     usage_day_days: Days = 1095
     unreadable_record_days: Days = 30
     enforcement_days: Days = 365
+    # The database keeps them for four weeks whatever stands here.
+    message_days: Annotated[int, Meta(ge=28)] = 1095
     # The database refuses to forget the last four weeks.
     history_days: Annotated[int, Meta(ge=28)] = 1095
     change_feed_hours: Annotated[int, Meta(ge=1)] = 24
@@ -133,6 +136,78 @@ class GuardSettings(_Section, frozen=True):
 
     share_percent: Annotated[float, Meta(ge=0, le=100)] = 2.0
     never_less_than: Annotated[int, Meta(ge=0)] = 20
+
+
+class BillingSettings(_Section, frozen=True):
+    """Whether the worker bills by itself, and from which hour of the issuer's day; by which schemas files of banks are checked."""
+
+    daily: bool = False
+    prepare_hour: Annotated[int, Meta(ge=0, le=23)] = 5
+    bank_schemas: str = ""
+
+
+class PapersSettings(_Section, frozen=True):
+    """What is printed: where the operator's own templates, words and logos are."""
+
+    folder: str = "papers"
+
+
+class EinvoiceSettings(_Section, frozen=True):
+    """How tax authorities are spoken to."""
+
+    allow_private_addresses: bool = False
+    timeout_s: Annotated[float, Meta(gt=0, le=90)] = 30.0
+
+
+class WebhookSettings(_Section, frozen=True):
+    """What is told to others by HTTP."""
+
+    allow_private_addresses: bool = False
+    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    disable_after_days: Annotated[int, Meta(ge=1, le=365)] = 5
+    keep_days: Days = 90
+
+
+class GatewaySettings(_Section, frozen=True):
+    """Payment gateways."""
+
+    test_hosts: list[str] = []
+    timeout_s: PositiveSeconds = 20.0
+
+
+class MessagesSettings(_Section, frozen=True):
+    """When customers are written to, and the address of pages that a message may name."""
+
+    from_time: ClockTime = "08:00"
+    until_time: Annotated[str, Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")] = "20:00"
+    public_url: str = ""
+
+
+class EmailSettings(_Section, frozen=True):
+    """The mail server that takes our mail, and how much of it. Without a host no e-mail is sent."""
+
+    host: str = ""
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    ca_file: str = ""
+    username: str = ""
+    sender: str = ""
+    bounce_address: str = ""
+    per_hour: Annotated[int, Meta(ge=1)] = 1000
+    per_day: Annotated[int, Meta(ge=1)] = 10000
+    timeout_s: PositiveSeconds = 60.0
+
+
+class MailboxSettings(_Section, frozen=True):
+    """The mailbox that bounces and unsubscriptions come into. Without a host it is not read."""
+
+    host: str = ""
+    port: Port = 993
+    security: Literal["tls", "starttls", "none"] = "tls"
+    ca_file: str = ""
+    username: str = ""
+    folder: str = "INBOX"
+    timeout_s: PositiveSeconds = 60.0
 
 
 class WebSettings(_Section, frozen=True):
@@ -155,6 +230,14 @@ class Settings(_Section, frozen=True):
     accounting: AccountingSettings = AccountingSettings()
     retention: RetentionSettings = RetentionSettings()
     guard: GuardSettings = GuardSettings()
+    billing: BillingSettings = BillingSettings()
+    papers: PapersSettings = PapersSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    gateways: GatewaySettings = GatewaySettings()
+    messages: MessagesSettings = MessagesSettings()
+    email: EmailSettings = EmailSettings()
+    mailbox: MailboxSettings = MailboxSettings()
+    einvoice: EinvoiceSettings = EinvoiceSettings()
     web: WebSettings = WebSettings()
     # What differs by installation in how a vendor's devices are spoken to: each vendor file types its own section.
     drivers: dict[str, Any] = {}
@@ -166,6 +249,17 @@ class Settings(_Section, frozen=True):
     def state_dir(self) -> Path:
         """The state directory as an absolute path."""
         return (Path(self.base_dir) / self.paths.state_dir).resolve()
+
+    @property
+    def bank_schemas_dir(self) -> Path | None:
+        """The folder with schemas that banks' files are checked by; None: files are read without."""
+        folder = self.billing.bank_schemas
+        return (Path(self.base_dir) / folder).resolve() if folder else None
+
+    @property
+    def papers_dir(self) -> Path:
+        """Where an operator's own templates are; it need not be there."""
+        return (Path(self.base_dir) / self.papers.folder).resolve()
 
     @property
     def policy_dir(self) -> Path:
@@ -315,3 +409,22 @@ def secret_keys(settings: Settings) -> tuple[bytes, ...]:
     if not keys or any(len(key) != 32 for key in keys):
         raise SettingsError(f"{source}: expected one or more lines of base64 with 32 bytes each")
     return keys
+
+
+def password_of(settings: Settings, what: Literal["email", "mailbox"]) -> str:
+    """The password of the mail server or the mailbox: CORRENTE_EMAIL_PASSWORD, the first line of the file that
+    CORRENTE_EMAIL_PASSWORD_FILE names, or of email.password in the state directory (and the same with MAILBOX, mailbox).
+
+    Raises: SettingsError.
+    """
+    name = f"CORRENTE_{what.upper()}_PASSWORD"
+    if name in os.environ:
+        return os.environ[name]
+    file = Path(os.environ.get(f"{name}_FILE", settings.state_dir / f"{what}.password"))
+    try:
+        return file.read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, UnicodeDecodeError, IndexError) as error:
+        why = getattr(error, "strerror", None) or "it is empty or no text"
+        raise SettingsError(
+            f"{file}: the password of [{what}] username can't be read ({why}); put it there, or into {name}"
+        ) from error

@@ -58,9 +58,15 @@ ENFORCEMENT_STEPS: Final = Counter(
     "corrente_enforcement_steps", "Changes to live sessions by where each step left them", ["state"]
 )
 ENFORCEMENT_ALARMS: Final = Counter("corrente_enforcement_alarms", "Times that a person must look at a change")
+MESSAGES: Final = Counter(
+    "corrente_messages", "Messages to customers by what became of an attempt", ["channel", "outcome"]
+)
+RETURNS: Final = Counter("corrente_mail_returns", "Mail that came back, by what it was", ["kind"])
 ANSWERS_DISCARDED: Final = Counter(
     "corrente_change_answers_discarded", "Datagrams that came to the sender of changes and were no answer", ["reason"]
 )
+WEBHOOK_TRIES: Final = Counter("corrente_webhook_tries", "Webhooks sent, by what became of each try", ["outcome"])
+EINVOICES: Final = Counter("corrente_einvoices", "E-invoices that the tax authority settled", ["state"])
 DATABASE_FAILURES: Final = Counter("corrente_database_failures", "Times a process lost the database", ["process"])
 # What only the shipper counts. It is a process of its own beside the edge's publisher.
 _OF_SHIPPER: Final = (ACCOUNTING_RECORDS, ACCOUNTING_BATCHES, UNREADABLE_RECORDS, LOGIN_RECORDS)
@@ -128,6 +134,14 @@ NAS_SILENT: Final = LookedUp("corrente_nas_silent", "NASes that answer no change
 NAS_MAINTENANCE: Final = LookedUp("corrente_nas_in_maintenance", "NASes to which nothing is sent for maintenance")
 NETWORK_STOPPED: Final = LookedUp("corrente_network_stopped", "1 while a person has stopped all sending")
 GUARD_TRIPPED: Final = LookedUp("corrente_guard_tripped", "1 while automatic cuts wait for a person")
+EINVOICES_HELD: Final = LookedUp(
+    "corrente_einvoices_held", "E-invoices that need a person: rejected, held, blocked or contradictory"
+)
+EINVOICE_ACCOUNTS_BLOCKED: Final = LookedUp(
+    "corrente_einvoice_accounts_blocked", "Accounts of which the tax authority takes nothing"
+)
+WEBHOOKS_DISABLED: Final = LookedUp("corrente_webhooks_disabled", "Webhook endpoints that are switched off")
+WEBHOOKS_PARKED: Final = LookedUp("corrente_webhooks_parked", "Webhooks that were given up and wait for a person")
 LEADER: Final = LookedUp("corrente_leader", "1 when a worker leads")
 LEADER_TOKEN: Final = LookedUp("corrente_leader_token", "Grows with each change of leader")
 LEASE_AGE: Final = LookedUp("corrente_lease_age_seconds", "Since the leader's lease was last renewed")

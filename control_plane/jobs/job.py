@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg.rows import TupleRow
 
+from billing.plain_text import plain_text
 from control_plane import telemetry
 from control_plane.leadership import FencedConnection, LeadershipLostError
 from control_plane.settings import Settings
@@ -154,7 +155,7 @@ def _limit(connection: Connection, deadline_s: float) -> None:
 def _failed(connection: Connection, job: Job, error: Exception, *, took_s: float, due_next: datetime) -> None:
     hung = isinstance(error, psycopg.errors.QueryCanceled | psycopg.errors.LockNotAvailable)
     ended = f"ended after {took_s:.1f} s, its deadline is {job.deadline_s:g} s: " if hung else ""
-    problem = f"{ended}{type(error).__name__}: {error}".strip()[:PROBLEM_CHARACTERS]
+    problem = plain_text(f"{ended}{type(error).__name__}: {error}").strip()[:PROBLEM_CHARACTERS]
     connection.execute(_FAILED, (due_next, problem, job.name))
     telemetry.JOB_RUNS.labels(job.name, Ended.FAILED.value).inc()
     telemetry.logger().error("job.failed", job=job.name, deadline_s=job.deadline_s, problem=problem)

@@ -2,7 +2,8 @@
 
 When a job is due stands in its row, by the clock of the database; APScheduler is the alarm clock beside it and the threads
 that jobs run in. The leader compares the two every second, so a clock that is wrong or is set, a row that somebody made due
-and a run that was interrupted need no case of their own, and a run that was missed is made up once.
+and a run that was interrupted need no case of their own, and a run that was missed is made up once. Where somebody waits,
+a job is woken before its time.
 
 A job that fails is logged, noted in its row and tried again at its next time; the others go on.
 
@@ -30,19 +31,42 @@ from control_plane.accounting.sessions import close_stale_sessions
 from control_plane.control_loop.device_reading import READ_EVERY_S, read_devices
 from control_plane.control_loop.list_entries import TEND_EVERY_S, tend_list_entries
 from control_plane.jobs import upkeep
+from control_plane.jobs.commissions import commissions
+from control_plane.jobs.contract_deeds import DEEDS_EVERY_S, daily_deeds
+from control_plane.jobs.credit_left import credit_left
+from control_plane.jobs.daily_billing import BILLING_EVERY_S, daily_billing
+from control_plane.jobs.dunning import DUNNING_EVERY_S, dunning
+from control_plane.jobs.einvoices import SEND_EVERY_S as EINVOICES_EVERY_S
+from control_plane.jobs.einvoices import send_einvoices
+from control_plane.jobs.gateways import (
+    COLLECT_EVERY_S,
+    GATEWAYS_EVERY_S,
+    PAGES_EVERY_S,
+    RECONCILE_EVERY_S,
+    collect_due,
+    gateways,
+    page_new_invoices,
+    reconcile_gateways,
+)
 from control_plane.jobs.job import Connection, DailyAt, Ended, Job, prepare, run_job
+from control_plane.jobs.mail_invoices import MAIL_INVOICES_EVERY_S, mail_invoices
+from control_plane.jobs.send_messages import READ_MAIL_EVERY_S, SEND_MESSAGES_EVERY_S, read_returns, send_messages
+from control_plane.jobs.waking import hear
+from control_plane.jobs.webhooks import HAND_OVER_EVERY_S, SEND_EVERY_S, relay_outbox, send_webhooks
 from control_plane.leadership import LEASE_S, FencedConnection, Leadership, LeadershipLostError
 from control_plane.policy.quota import count_quotas
 from control_plane.pulse import elapsed_s
 from control_plane.settings import Settings
 from control_plane.store.lease import load_lease
 
-# Jobs at once: a slow one does not delay the others.
-THREADS: Final = 4
+# Jobs at once: a slow one does not delay the others. Those that wait for somebody else's server are long at it.
+THREADS: Final = 8
 # APScheduler's time and the row's may differ by this much before they are made equal.
 _TOLERANCE_S: Final = 0.5
 # A job that lost its connection is not begun again at once: its own statement may be what ended it.
 _AFTER_INTERRUPTION_S: Final = 5.0
+# A job that is woken again and again rests so long between two runs.
+_WOKEN_REST_S: Final = 0.1
 # What jobs may take to end well when the worker is asked to stop; what is cancelled is made up by the next leader.
 _STOP_WAIT_S: Final = 3.0
 _LOOK_S: Final = 0.1
@@ -60,10 +84,29 @@ JOBS: Final = (
     Job("clear_unreadable", DailyAt(TimeOfDay(3, 20)), upkeep.clear_unreadable, deadline_s=300),
     Job("clear_enforcements", DailyAt(TimeOfDay(3, 40)), upkeep.clear_enforcements, deadline_s=300),
     Job("clear_history", DailyAt(TimeOfDay(4, 0)), upkeep.clear_history, deadline_s=300),
+    Job("clear_told", DailyAt(TimeOfDay(4, 20)), upkeep.clear_told, deadline_s=300),
+    Job("expire_quotes", 3600, upkeep.expire_quotes, deadline_s=300),
+    Job("seal_audit", 600, upkeep.seal_audit, deadline_s=900),
     Job("apply_plan_changes", 60, upkeep.apply_plan_changes, deadline_s=300),
+    Job("daily_deeds", DEEDS_EVERY_S, daily_deeds, deadline_s=600),
+    Job("daily_billing", BILLING_EVERY_S, daily_billing, deadline_s=600),
+    Job("mail_invoices", MAIL_INVOICES_EVERY_S, mail_invoices, deadline_s=300),
+    Job("dunning", DUNNING_EVERY_S, dunning, deadline_s=600),
+    Job("credit_left", DailyAt(TimeOfDay(4, 40)), credit_left, deadline_s=600),
+    Job("commissions", DailyAt(TimeOfDay(5, 0)), commissions, deadline_s=900),
+    Job("gateways", GATEWAYS_EVERY_S, gateways, deadline_s=120),
+    Job("collect_due", COLLECT_EVERY_S, collect_due, deadline_s=600),
+    Job("page_new_invoices", PAGES_EVERY_S, page_new_invoices, deadline_s=300),
+    Job("reconcile_gateways", RECONCILE_EVERY_S, reconcile_gateways, deadline_s=600),
+    Job("send_messages", SEND_MESSAGES_EVERY_S, send_messages, deadline_s=120),
+    Job("read_returned_mail", READ_MAIL_EVERY_S, read_returns, deadline_s=300),
+    Job("clear_messages", DailyAt(TimeOfDay(4, 50)), upkeep.clear_messages, deadline_s=300),
     Job("count_quotas", 60, count_quotas, deadline_s=300),
     Job("close_stale_sessions", 30, _close_stale, deadline_s=300),
     Job("read_devices", READ_EVERY_S, read_devices, deadline_s=300),
+    Job("relay_outbox", HAND_OVER_EVERY_S, relay_outbox, deadline_s=60),
+    Job("send_einvoices", EINVOICES_EVERY_S, send_einvoices, deadline_s=300),
+    Job("send_webhooks", SEND_EVERY_S, send_webhooks, deadline_s=120),
     Job("tend_list_entries", TEND_EVERY_S, tend_list_entries, deadline_s=300),
 )
 
@@ -88,10 +131,13 @@ def run_worker(
     """Take part in the leadership, and run jobs as they fall due while leading, until `stop` is set."""
     leadership = leadership or Leadership(settings)
     scheduler = Scheduler(settings, leadership, jobs)
+    waking = threading.Thread(target=hear, args=(settings, stop, scheduler.wake), name="wake jobs", daemon=True)
+    waking.start()
     try:
         leadership.run(stop, scheduler.turn)
     finally:
         scheduler.stop()
+        waking.join(_STOP_WAIT_S)
         leadership.give_back()
 
 
@@ -107,6 +153,7 @@ class Scheduler:
         self._lock = threading.Lock()
         self._running: dict[str, tuple[FencedConnection | None, threading.Event]] = {}
         self._not_before: dict[str, float] = {}
+        self._woken: set[str] = set()
         # What it has to say is said by us, as JSON.
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
         # A run is never too late (misfire_grace_time None); how many were missed makes no difference (coalesce).
@@ -130,6 +177,24 @@ class Scheduler:
         self._cancel_given_up()
         if token is not None:
             self._set_alarms(connection)
+
+    def wake(self, name: str) -> None:
+        """There is something to do for this job: run it now, due or not, or once more when its run has ended.
+
+        May be called by any thread; where another worker leads it does nothing.
+        """
+        with self._lock:
+            if name in self._running:
+                self._woken.add(name)
+                return
+        self._run_soon(name, 0.0)
+
+    def _run_soon(self, name: str, in_s: float) -> None:
+        if name not in self._jobs or not self._leadership.is_leader():
+            return
+        held_s = self._not_before.get(name, 0.0) - elapsed_s()
+        at = datetime.now(UTC) + timedelta(seconds=max(in_s, held_s))
+        self._alarm.add_job(self._run, DateTrigger(at), args=(self._jobs[name], False), id=name, replace_existing=True)
 
     def stop(self) -> None:
         """Begin nothing more, give what runs a moment, then cancel it."""
@@ -169,7 +234,7 @@ class Scheduler:
         for connection in running:
             connection.cancel()
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: Job, due_only: bool = True) -> None:
         given_up = self._given_up
         with self._lock:
             if given_up.is_set():
@@ -178,7 +243,7 @@ class Scheduler:
         try:
             with self._leadership.connect(name=f"worker job {job.name}") as connection:
                 self._running[job.name] = (connection, given_up)
-                ended = run_job(connection, self._settings, job, given_up=given_up)
+                ended = run_job(connection, self._settings, job, given_up=given_up, due_only=due_only)
             if ended is Ended.INTERRUPTED:
                 telemetry.logger().info("job.interrupted", job=job.name, reason="this worker no longer leads")
         except LeadershipLostError:
@@ -190,6 +255,10 @@ class Scheduler:
         finally:
             with self._lock:
                 del self._running[job.name]
+                again = job.name in self._woken
+                self._woken.discard(job.name)
+            if again and not given_up.is_set():
+                self._run_soon(job.name, _WOKEN_REST_S)
 
 
 def _say_our_fault(event: JobExecutionEvent) -> None:

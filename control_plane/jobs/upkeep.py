@@ -11,10 +11,16 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from typing import Final, LiteralString
+from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg.rows import TupleRow
 
+from billing.operations.quotes import expire_quotes as expire
+from billing.store import deeds_due as billing_plans
+from billing.store.acting import acting
+from billing.store.audit import Busy, next_day, seal_day
+from billing.store.issuers import load_issuers
 from control_plane.policy.quota import next_month
 from control_plane.settings import RetentionSettings, Settings
 
@@ -45,15 +51,36 @@ WITH cleared AS (
 )
 SELECT count(*) FROM cleared
 """
-# Of several that are due only the last counts; a contract that has the plan already is not written.
-_APPLY_PLAN_CHANGES: Final = """
-WITH due AS (
-    SELECT DISTINCT ON (contract_id) contract_id, plan_id FROM plan_change WHERE applied_at IS NULL AND effective_on <= %(today)s
-    ORDER BY contract_id, effective_on DESC
-), written AS (
-    UPDATE contract c SET plan_id = d.plan_id FROM due d WHERE c.id = d.contract_id AND c.plan_id <> d.plan_id
+# Who was told asks after an event for some days; a caller repeats its call for hours (schema.sql keeps three days and one).
+EVENTS_KEPT: Final = timedelta(days=14)
+ANSWERS_KEPT: Final = timedelta(days=3)
+_CLEAR_EVENTS: Final = """
+WITH cleared AS (
+    DELETE FROM outbox WHERE id = ANY (ARRAY(SELECT id FROM outbox WHERE sent_at < %s ORDER BY sent_at LIMIT %s)) RETURNING id
 )
-UPDATE plan_change SET applied_at = %(now)s WHERE applied_at IS NULL AND effective_on <= %(today)s
+SELECT count(*) FROM cleared
+"""
+_CLEAR_ANSWERS: Final = """
+WITH cleared AS (
+    DELETE FROM idempotency_key WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency_key WHERE made_at < %s ORDER BY made_at LIMIT %s)) RETURNING key
+)
+SELECT count(*) FROM cleared
+"""
+_CLEAR_WEBHOOKS: Final = """
+WITH cleared AS (
+    DELETE FROM webhook_delivery WHERE id = ANY (ARRAY(SELECT id FROM webhook_delivery WHERE ended_at < %s ORDER BY ended_at LIMIT %s)) RETURNING id
+)
+SELECT count(*) FROM cleared
+"""
+# A formal notice counts from when its message went out, and not at all if that failed: kept while its case is open, since a notice
+# without a message counts from when it was written.
+_CLEAR_MESSAGES: Final = """
+WITH cleared AS (
+    DELETE FROM message WHERE id = ANY (ARRAY(SELECT m.id FROM message AS m WHERE m.ended_at < %s AND NOT (m.origin LIKE 'dunning %%' AND EXISTS (
+        SELECT FROM dunning_case AS c JOIN formal_notice AS f ON f.case_id = c.id WHERE c.customer_id = m.customer_id AND c.cleared_at IS NULL AND m.origin = 'dunning ' || f.case_id || ' ' || f.step))
+    ORDER BY m.ended_at LIMIT %s)) RETURNING id
+)
+SELECT count(*) FROM cleared
 """
 
 
@@ -151,6 +178,12 @@ def clear_enforcements(connection: Connection, settings: Settings, now: datetime
     return f"cleared {_cleared(connection, _CLEAR_ENFORCEMENTS, oldest)} changes"
 
 
+def clear_messages(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Delete what customers were told longer ago than its retention, with what became of it, in portions; no notice of an open case."""
+    oldest = now - timedelta(days=settings.retention.message_days)
+    return f"cleared {_cleared(connection, _CLEAR_MESSAGES, oldest)} messages"
+
+
 def clear_history(connection: Connection, settings: Settings, now: datetime) -> str:
     """Delete how rows stood longer ago than their retention, in portions."""
     oldest = now - timedelta(days=settings.retention.history_days)
@@ -168,7 +201,38 @@ def _cleared(connection: Connection, statement: LiteralString, before: datetime)
             return cleared
 
 
+def seal_audit(connection: Connection, _settings: Settings, now: datetime) -> str:
+    """Seal the days of the audit log that are over, each in a transaction; one that is written into still waits."""
+    sealed = rows = 0
+    while (day := next_day(connection, before=now.date())) is not None:
+        with connection.transaction():
+            made = seal_day(connection, day)
+        if isinstance(made, Busy):
+            return f"sealed {sealed} days with {rows} rows; {day} waits for a transaction that has written into it"
+        sealed, rows = sealed + 1, rows + made.rows
+    return f"sealed {sealed} days with {rows} rows"
+
+
+def expire_quotes(connection: Connection, _settings: Settings, now: datetime) -> str:
+    """Close quotes whose last day has passed, by the days of each issuer."""
+    expired = 0
+    with connection.transaction():
+        acting(connection, "job expire_quotes")
+        for issuer in load_issuers(connection):
+            today = now.astimezone(ZoneInfo(issuer.zone)).date()
+            expired += len(expire(connection, issuer.id, today=today, actor="job expire_quotes"))
+    return f"expired {expired} quotes"
+
+
+def clear_told(connection: Connection, settings: Settings, now: datetime) -> str:
+    """Delete events that were sent, answers to repeated calls and webhooks that ended, each after its time, in portions."""
+    events = _cleared(connection, _CLEAR_EVENTS, now - EVENTS_KEPT)
+    answers = _cleared(connection, _CLEAR_ANSWERS, now - ANSWERS_KEPT)
+    webhooks = _cleared(connection, _CLEAR_WEBHOOKS, now - timedelta(days=settings.webhooks.keep_days))
+    return f"cleared {events} events, {answers} answers and {webhooks} webhooks"
+
+
 def apply_plan_changes(connection: Connection, settings: Settings, now: datetime) -> str:
     """Write the plans whose day has come into their contracts. On the network they count from midnight without this."""
-    given = {"today": now.astimezone(settings.zone).date(), "now": now}
-    return f"applied {connection.execute(_APPLY_PLAN_CHANGES, given).rowcount} plan changes"
+    today = now.astimezone(settings.zone).date()
+    return f"applied {billing_plans.apply_plan_changes(connection, today, every=True)} plan changes"

@@ -105,11 +105,12 @@ def end_run(connection: Connection, run_id: int, *, now: datetime) -> None:
 
 
 def place_for_run(
-    connection: Connection, run_id: int, wanted: Sequence[Wanted], *, now: datetime, limits: GuardLimits
+    connection: Connection, run_id: int, wanted: Sequence[Wanted], *, now: datetime, limits: GuardLimits, still: int = 0
 ) -> Placed:
     """Place what a run wants: all of it, or all of it waiting for a person; exempt contracts are left alone.
 
-    Give it all that the run wants at once: what is asked in parts is judged in parts.
+    Give it all that the run wants at once, or say of how many contracts it `still` wants any, these included: what is asked in
+    parts is judged in parts.
     """
     given = {"contracts": [one.contract_id for one in wanted], "now": now, "since": now - WINDOW}
     exempt = sorted(number for (number,) in connection.execute(_EXEMPT, given))
@@ -120,7 +121,7 @@ def place_for_run(
     tripped, hour = hold_hour(connection, now)
     row = connection.execute(_PLACED_IN_HOUR, {**given, "contracts": list(contracts)}).fetchone()
     assert row is not None
-    held = verdict_on_placing(hour, limits, placed=row[0], placing=len(contracts), tripped=tripped)
+    held = verdict_on_placing(hour, limits, placed=row[0], placing=max(len(contracts), still), tripped=tripped)
     if held and not tripped:
         trip(connection, held, now)
     made = connection.execute(

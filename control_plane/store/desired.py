@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import Any, Final
 
 import psycopg
+from psycopg.types.json import Jsonb
 
+from control_plane.policy.profile import ProfileColumns, content_of
 from control_plane.publishing.change_feed import Position
 from radius_hooks.policy_records import Level
 
@@ -45,6 +47,15 @@ _SAVE_REVISIONS: Final = """
 INSERT INTO profile_revision AS r (profile_id, revision) SELECT i.id, i.revision FROM unnest(%s::bigint[], %s::bytea[]) AS i (id, revision)
     JOIN profile p ON p.id = i.id WHERE NOT EXISTS (SELECT FROM profile_revision WHERE profile_id = i.id AND revision = i.revision)
 ON CONFLICT (profile_id) DO UPDATE SET revision = EXCLUDED.revision RETURNING profile_id
+"""
+# What a revision gives, noted from the very row that was hashed: read a moment later the profile may have been edited. The
+# release before noted rates alone.
+_SAVE_CONTENTS: Final = """
+INSERT INTO known_revision AS k (revision, profile_id, rate_down_bps, rate_up_bps, content)
+SELECT i.revision, i.id, (i.content ->> 'rate_down_bps')::bigint, (i.content ->> 'rate_up_bps')::bigint, i.content
+FROM unnest(%s::bigint[], %s::bytea[], %s::jsonb[]) AS i (id, revision, content) WHERE NOT EXISTS (
+    SELECT FROM known_revision WHERE revision = i.revision AND profile_id = i.id AND content IS NOT NULL)
+ON CONFLICT (revision, profile_id) DO UPDATE SET content = EXCLUDED.content WHERE k.content IS NULL
 """
 
 
@@ -88,10 +99,12 @@ def save_desired(connection: Connection, desired: Sequence[DesiredRow]) -> list[
     return [row[0] for row in connection.execute(_SAVE, columns)]
 
 
-def save_revisions(connection: Connection, revisions: Mapping[int, bytes]) -> list[int]:
-    """Write what each profile gives, hashed; returns the profiles that give something else now."""
-    found = connection.execute(_SAVE_REVISIONS, (list(revisions), list(revisions.values())))
-    return [row[0] for row in found]
+def save_revisions(connection: Connection, profiles: Mapping[int, tuple[bytes, ProfileColumns]]) -> list[int]:
+    """Write what each profile gives, hashed and whole; returns the profiles that give something else now."""
+    ids, revisions = list(profiles), [revision for revision, _ in profiles.values()]
+    contents = [Jsonb(content_of(columns)) for _, columns in profiles.values()]
+    connection.execute(_SAVE_CONTENTS, (ids, revisions, contents))
+    return [row[0] for row in connection.execute(_SAVE_REVISIONS, (ids, revisions))]
 
 
 def stop_waiting(connection: Connection, accounts: Sequence[int]) -> None:

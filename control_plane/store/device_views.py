@@ -75,12 +75,13 @@ WHERE s.nas_id = %(nas)s AND NOT s.stale AND a.own_attributes = '[]' AND (s.appl
     AND (s.applied_version IS NOT NULL OR NOT EXISTS (SELECT FROM enforcement e WHERE e.account_id = s.account_id
         AND e.method <> 'coa' AND e.state = 'verified' AND e.closed_at > %(read_at)s - interval '1 day'))
 """
-# Profiles as they are now first, whose lists are known; then what they gave before they were edited.
+# Profiles as they are now first; then what they gave before they were edited. The release before did not note their lists.
 _GIVES: Final = """
 SELECT r.revision, coalesce(f.rate_down_bps, 0), coalesce(f.rate_up_bps, 0), f.address_lists
 FROM profile_revision r JOIN profile f ON f.id = r.profile_id
 UNION ALL
-SELECT k.revision, coalesce(k.rate_down_bps, 0), coalesce(k.rate_up_bps, 0), NULL FROM known_revision k
+SELECT k.revision, coalesce(k.rate_down_bps, 0), coalesce(k.rate_up_bps, 0), CASE WHEN k.content IS NOT NULL THEN
+    ARRAY(SELECT jsonb_array_elements_text(k.content -> 'address_lists')) END FROM known_revision k
 """
 _SHOWN: Final = """
 UPDATE session s SET applied_version = w.version, applied_by = 'device', applied_at = %(read_at)s

@@ -18,13 +18,15 @@ from typing import Any, Final
 
 import psycopg
 
-from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns
+from control_plane.control_loop.error_cause import NO_CAUSE
+from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns, read_content
 from nas_drivers.policy import Method
 from radius_hooks.policy_records import Level
 
 Connection = psycopg.Connection[Any]
 
-# A change that failed for good, or a cut that nothing confirmed, is tried anew after this long, while it is still wanted.
+# A change that failed for good, or a cut that nothing confirmed, is tried anew after this long, while it is still wanted; one that
+# failed and is wanted again after something else was, at once: the device may have been mended meanwhile.
 REOPEN_AFTER_S: Final = 900
 OPEN_STATES: Final = "('queued', 'sent', 'acked', 'nacked', 'unanswered')"
 
@@ -32,7 +34,7 @@ OPEN_STATES: Final = "('queued', 'sent', 'acked', 'nacked', 'unanswered')"
 class DriftReason(Enum):
     """Why a session is in drift.
 
-    In doubt: another policy was sent since, and how the session took that is not known. Unverified: the change was
+    In doubt: another policy was sent since, or this one was and then let go, and how the session took that is not known. Unverified: the change was
     acknowledged, and this device offers no second source. Unknown: the device echoes no Class.
     """
 
@@ -44,12 +46,15 @@ class DriftReason(Enum):
 
 
 # The last change that was sent to a session and that no later word settles. A disconnect leaves nothing behind in a
-# session that goes on, and neither does what was given up because the device refused it, with no packet unanswered.
-_REFUSED: Final = "(state = 'gave_up' AND error_cause IS NOT NULL AND NOT unsure)"
+# session that goes on, and neither does what was given up because the device refused it, with no packet unanswered: by its
+# Error-Cause that shows, and where it gave none by the words that stand for that.
+_REFUSED: Final = f"(state = 'gave_up' AND (error_cause IS NOT NULL OR problem = '{NO_CAUSE.meaning}') AND NOT unsure)"
 _SENT: Final = (
     "settled_at IS NULL AND state <> 'verified' AND sent_at IS NOT NULL AND desired_version IS NOT NULL "
     f"AND NOT {_REFUSED}"
 )
+# Sent, and nobody waits for how the device took it: that it gives what is wanted now is no word that it did.
+_LET_GO: Final = "('gave_up', 'superseded')"
 # The last change that came to nothing.
 _TRIED: Final = "settled_at IS NULL AND state IN ('unverifiable', 'gave_up')"
 _ONE: Final = "(SELECT * FROM enforcement WHERE session_key = s.session_key AND {} ORDER BY {} DESC, id DESC LIMIT 1)"
@@ -67,7 +72,7 @@ LEFT JOIN {lateral} {latest.format(_TRIED, "closed_at")} AS t ON t.session_key =
 LEFT JOIN enforcement o ON o.session_key = s.session_key AND o.state IN {OPEN_STATES}
 CROSS JOIN LATERAL (SELECT p.revision || d.account_revision AS desired, coalesce(s.applied_version, s.policy_version) AS runs) AS v
 CROSS JOIN LATERAL (SELECT u.sent_at > coalesce(s.applied_at, '-infinity')
-    AND (u.desired_version <> v.desired OR u.state = 'gave_up') AS doubted) AS b
+    AND (u.desired_version <> v.desired OR u.state IN {_LET_GO}) AS doubted) AS b
 CROSS JOIN LATERAL (SELECT CASE WHEN d.profile_id IS NULL THEN 'must_end' WHEN b.doubted THEN 'in_doubt'
     WHEN t.state = 'unverifiable' AND t.desired_version = v.desired AND t.sent_at > coalesce(s.applied_at, '-infinity') THEN 'unverified'
     WHEN v.runs IS NULL THEN 'unknown' WHEN v.runs <> v.desired THEN 'other_policy' END AS reason) AS k
@@ -86,7 +91,8 @@ _OF_DIFFERING: Final = _drift(_ALL, sessions="drift_differing x JOIN session s O
 IN_DRIFT: Final = "WHERE NOT s.stale AND k.reason IS NOT NULL AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL) "
 _TO_CHANGE: Final = (
     "(k.reason <> 'unknown' OR d.level <> 'full') AND (o.id IS NULL OR o.desired_version IS DISTINCT FROM v.desired) "
-    "AND (t.session_key IS NULL OR t.desired_version IS DISTINCT FROM v.desired "
+    "AND (t.session_key IS NULL OR t.desired_version IS DISTINCT FROM v.desired OR coalesce(t.sent_at, t.closed_at) < coalesce(s.applied_at, '-infinity') "
+    "OR (t.state = 'gave_up' AND t.closed_at < d.changed_at) "
     "OR (b.doubted AND u.sent_at > t.closed_at) OR ((t.state = 'gave_up' OR v.desired IS NULL) "
     f"AND t.closed_at < now() - make_interval(secs => {REOPEN_AFTER_S})))"
 )
@@ -128,38 +134,38 @@ _TUNE: Final = "SET LOCAL work_mem = '128MB'; SET LOCAL join_collapse_limit = 1"
 _TEMPORARY: Final = """
 CREATE TEMPORARY TABLE IF NOT EXISTS drift_work (
     session_key uuid, nas_id bigint, account_id bigint, acct_session_id text, username text, level policy_level, reason text,
-    from_version bytea, desired_version bytea, profile_id bigint, old_profile_id bigint, vendor text, wanted_at timestamptz,
+    from_version bytea, sent_version bytea, desired_version bytea, profile_id bigint, old_revision bytea, vendor text, has_api boolean, wanted_at timestamptz,
     before_id bigint, before_level policy_level, before_of_plan boolean, before_down_bps bigint, before_up_bps bigint,
     way text
 ) ON COMMIT DELETE ROWS
 """
-# The content of a revision that is not seen any more is known here for as long as a session may run under it.
-_NOTE_REVISIONS: Final = """
-INSERT INTO known_revision (revision, profile_id, rate_down_bps, rate_up_bps)
-SELECT r.revision, r.profile_id, f.rate_down_bps, f.rate_up_bps FROM profile_revision r JOIN profile f ON f.id = r.profile_id
-WHERE NOT EXISTS (SELECT FROM known_revision k WHERE k.revision = r.revision AND k.profile_id = r.profile_id)
-ON CONFLICT DO NOTHING
-"""
 # Sessions that go one way are treated alike; the way is a text so that a join by it is a hash join.
 _WAY: Final = """
-concat_ws(' ', n.vendor, coalesce(was.profile_id, 0), coalesce(d.profile_id, 0), d.level, coalesce(old.profile_id, 0), old.level, old.of_plan,
+concat_ws(' ', n.vendor, n.sealed_api_password IS NOT NULL, coalesce(encode(old.revision, 'hex'), '-'), coalesce(encode(substr(w.sent, 1, 4), 'hex'), '-'), coalesce(d.profile_id, 0), d.level, coalesce(old.profile_id, 0), old.level, old.of_plan,
     coalesce(old.rate_down_bps, 0), coalesce(old.rate_up_bps, 0))
 """
 _COLLECT: Final = f"""
 INSERT INTO drift_work
 SELECT s.session_key, s.nas_id, s.account_id, s.acct_session_id, s.username, d.level, d.reason,
-    -- What was sent in between, and not by ending the session, is what it runs under as far as anybody can tell.
-    CASE WHEN b.doubted AND u.desired_version <> v.desired AND u.method <> 'disconnect' THEN u.desired_version ELSE v.runs END,
-    v.desired, d.profile_id,
-    was.profile_id, n.vendor,
+    v.runs, w.sent, v.desired, d.profile_id,
+    old.revision, n.vendor, n.sealed_api_password IS NOT NULL,
     -- Who has the account's part already waits for an edited profile: its account's row knows nothing of it.
     CASE WHEN substr(v.runs, 5) = d.account_revision THEN now() ELSE greatest(d.changed_at, s.started_at) END,
     old.profile_id, old.level, old.of_plan, old.rate_down_bps, old.rate_up_bps, {_WAY}
 {{drift}}
 JOIN nas n ON n.id = s.nas_id
 JOIN subscriber_account a ON a.id = s.account_id JOIN contract c ON c.id = a.contract_id JOIN plan l ON l.id = c.plan_id
+-- What was sent in between, and not by ending the session, is what it runs under as far as anybody can tell. Where that gives the profile that
+-- is wanted now, edited since or not, and was not acknowledged, or was at last to be brought about by ending a session that goes on, what was sent
+-- before it may be what the device has still.
+CROSS JOIN LATERAL (SELECT CASE WHEN b.doubted THEN coalesce(
+    CASE WHEN u.method = 'disconnect' OR (u.state NOT IN ('acked', 'unverifiable') AND (u.profile_id = d.profile_id OR substr(u.desired_version, 1, 4) = substr(v.desired, 1, 4))) THEN (
+        SELECT desired_version FROM enforcement WHERE session_key = s.session_key AND {_SENT} AND (method <> 'disconnect' OR unsure)
+            AND sent_at > coalesce(s.applied_at, '-infinity') AND profile_id <> d.profile_id AND substr(desired_version, 1, 4) <> substr(v.desired, 1, 4)
+        ORDER BY method = 'disconnect', sent_at DESC, id DESC LIMIT 1) END,
+    CASE WHEN u.method <> 'disconnect' THEN nullif(u.desired_version, v.desired) END) END AS sent) AS w
 LEFT JOIN LATERAL (
-    SELECT r.profile_id, r.rate_down_bps, r.rate_up_bps, q.of_plan, (CASE WHEN q.of_plan THEN 'full'
+    SELECT CASE WHEN r.content IS NOT NULL THEN r.revision END AS revision, r.profile_id, r.rate_down_bps, r.rate_up_bps, q.of_plan, (CASE WHEN q.of_plan THEN 'full'
         WHEN r.profile_id = l.throttle_profile_id THEN 'throttle' WHEN r.profile_id = l.walled_profile_id THEN 'walled'
         ELSE 'full' END)::policy_level AS level
     FROM known_revision r CROSS JOIN LATERAL (SELECT r.profile_id = l.profile_id OR EXISTS (
@@ -169,12 +175,10 @@ LEFT JOIN LATERAL (
     ORDER BY q.of_plan DESC, r.profile_id = d.profile_id DESC, r.profile_id IN (l.throttle_profile_id, l.walled_profile_id) DESC,
         r.profile_id LIMIT 1
 ) AS old ON true
--- All that it gave is known only while the profile gives it still.
-LEFT JOIN profile_revision was ON was.profile_id = old.profile_id AND was.revision = substr(v.runs, 1, 4)
 {IN_DRIFT} AND {_TO_CHANGE}
 """
 _WAYS: Final = """
-SELECT DISTINCT way, vendor, old_profile_id, profile_id, level::text, before_id, before_level::text, before_of_plan, before_down_bps,
+SELECT DISTINCT way, vendor, has_api, old_revision, substr(sent_version, 1, 4), profile_id, level::text, before_id, before_level::text, before_of_plan, before_down_bps,
     before_up_bps FROM drift_work
 """
 _WANTED: Final = f"""
@@ -187,7 +191,7 @@ CROSS JOIN LATERAL (SELECT p.revision || d.account_revision AS desired) AS v
 WHERE o.state IN {OPEN_STATES} AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL)
     AND (o.desired_version IS DISTINCT FROM v.desired OR (o.sent_at IS NULL AND coalesce(s.applied_version, s.policy_version) = v.desired
         AND NOT EXISTS (SELECT FROM enforcement x WHERE x.session_key = o.session_key AND x.settled_at IS NULL AND x.state <> 'verified'
-            AND x.sent_at > coalesce(s.applied_at, '-infinity') AND (x.desired_version <> v.desired OR x.state = 'gave_up'))))
+            AND x.sent_at > coalesce(s.applied_at, '-infinity') AND (x.desired_version <> v.desired OR x.state IN {_LET_GO}))))
 """
 # In the order of their numbers, so that two reconcilers wait for each other and never in a circle. What was never sent, or
 # was refused with no packet unanswered, has left no trace on the device.
@@ -205,9 +209,10 @@ WHERE o.state = 'queued' AND o.sent_at IS NULL AND NOT EXISTS (SELECT FROM sessi
 _OPEN: Final = f"""
 INSERT INTO enforcement (session_key, nas_id, account_id, acct_session_id, username, level, reason, from_version, desired_version,
     profile_id, disruptive, method, wanted_at)
-SELECT w.session_key, w.nas_id, w.account_id, w.acct_session_id, w.username, w.level, w.reason, w.from_version, w.desired_version,
+SELECT w.session_key, w.nas_id, w.account_id, w.acct_session_id, w.username, w.level, w.reason,
+    CASE WHEN m.from_sent THEN w.sent_version ELSE w.from_version END, w.desired_version,
     w.profile_id, m.disruptive, m.method::enforcement_method, w.wanted_at
-FROM drift_work w JOIN unnest(%s::text[], %s::text[], %s::bool[]) AS m (way, method, disruptive) ON m.way = w.way
+FROM drift_work w JOIN unnest(%s::text[], %s::text[], %s::bool[], %s::bool[]) AS m (way, method, disruptive, from_sent) ON m.way = w.way
 ORDER BY w.session_key
 ON CONFLICT (session_key) WHERE state IN {OPEN_STATES} DO NOTHING
 """
@@ -232,7 +237,7 @@ class DriftFigure:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What a revision gave, as far as it was noted: the profile that is meant, and what it is to the session's plan now."""
+    """What a revision gave: the profile that is meant, what it is to the session's plan now, and its rates."""
 
     profile_id: int
     level: Level
@@ -245,16 +250,29 @@ class Before:
 class Change:
     """One way from a policy to another on one vendor's devices; `way` names it. Without `profile_id` the session must end.
 
-    `old_profile_id` is the profile it runs under while that still gives the same; `before` is what is left of the
-    knowledge after that, None when nothing is known.
+    `old_revision` names what it is held to run under where all of that is known; `before` is what that is to the plan, None
+    when nothing is known. `has_api`: there is an access to its API. `sent_revision` is what it was sent since, and nobody knows whether it took that.
     """
 
     way: str
     vendor: str
-    old_profile_id: int | None
+    has_api: bool
+    old_revision: bytes | None
+    sent_revision: bytes | None
     profile_id: int | None
     level: Level
     before: Before | None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a change is made: by which method first, whether it takes something away, and whether it starts from what was sent
+    in between or from what the session is held to run under."""
+
+    change: Change
+    method: Method
+    disruptive: bool
+    from_sent: bool
 
 
 def tune(connection: Connection) -> None:
@@ -285,11 +303,6 @@ def find_drift(connection: Connection) -> list[DriftFigure]:
 def _figures(connection: Connection, statement: str) -> list[DriftFigure]:
     rows = connection.execute(statement)
     return [DriftFigure(nas, DriftReason(reason), state, wanted, count) for nas, reason, state, wanted, count in rows]
-
-
-def note_revisions(connection: Connection) -> None:
-    """Remember what each profile gives now, so that a later change of it is known to give or to take."""
-    connection.execute(_NOTE_REVISIONS)
 
 
 def supersede_open(connection: Connection, accounts: Sequence[int] | None = None) -> int:
@@ -331,8 +344,8 @@ def _collect(connection: Connection, drift: str, scope: str, given: dict[str, ob
 def load_collected_changes(connection: Connection) -> list[Change]:
     """The different changes among the gathered sessions: few, however many sessions there are."""
     return [
-        Change(way, vendor, old_profile_id, profile_id, Level[level.upper()], _before(*before))
-        for way, vendor, old_profile_id, profile_id, level, *before in connection.execute(_WAYS)
+        Change(way, vendor, has_api, old_revision, sent_revision, profile_id, Level[level.upper()], _before(*before))
+        for way, vendor, has_api, old_revision, sent_revision, profile_id, level, *before in connection.execute(_WAYS)
     ]
 
 
@@ -342,14 +355,14 @@ def _before(
     return None if profile_id is None else Before(profile_id, Level[level.upper()], of_plan, down_bps, up_bps)
 
 
-def open_enforcements(connection: Connection, ways: Iterable[tuple[Change, Method, bool]]) -> int:
-    """Open one enforcement for each gathered session that has none, by the method and disruptive or not as its way is;
-    returns how many."""
+def open_enforcements(connection: Connection, ways: Iterable[Way]) -> int:
+    """Open one enforcement for each gathered session that has none, as its way is; returns how many."""
     rows = list(ways)
     columns = (
-        [change.way for change, _, _ in rows],
-        [method.value for _, method, _ in rows],
-        [disruptive for _, _, disruptive in rows],
+        [way.change.way for way in rows],
+        [way.method.value for way in rows],
+        [way.disruptive for way in rows],
+        [way.from_sent for way in rows],
     )
     return connection.execute(_OPEN, columns).rowcount
 
@@ -360,3 +373,13 @@ def load_profiles(connection: Connection, profile_ids: Sequence[int]) -> dict[in
         f"SELECT id, {', '.join(PROFILE_COLUMNS)} FROM profile WHERE id = ANY (%s)", (list(profile_ids),)
     )
     return {row[0]: ProfileColumns(**dict(zip(PROFILE_COLUMNS, row[1:], strict=True))) for row in rows}
+
+
+def load_contents(connection: Connection, revisions: Sequence[bytes]) -> dict[bytes, ProfileColumns]:
+    """What these revisions give, or gave before their profiles were edited, as far as this release can read it."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (revision) revision, content FROM known_revision WHERE revision = ANY (%s) AND content IS NOT NULL",
+        (list(revisions),),
+    )
+    found = {revision: read_content(content) for revision, content in rows}
+    return {revision: columns for revision, columns in found.items() if columns is not None}

@@ -56,6 +56,7 @@ class Change:
     sent_at: datetime | None
     session_live: bool
     id_used_again: bool
+    dialled_again: bool
     of_device_only: bool
     wanted_version: bytes | None
     wanted_known: bool
@@ -80,7 +81,7 @@ RESTRICTING_BESIDE: Final = 50
 # older change is still with a worker waits: two packets in flight at once could arrive in either order.
 # A million may be due, so NASes are found by stepping from one to the next, those of a NAS by the range of the index that is
 # due, and no more are locked of a NAS than its share of a turn, which is at least `least`. No more are taken than a NAS is
-# sent within moments: what restores does not wait behind cuts that are taken and can't leave yet.
+# sent within moments, and beside that a window of what restores: it does not wait behind cuts that are taken and can't leave yet.
 _TAKE: Final = """
 WITH RECURSIVE step AS (
     (SELECT nas_id FROM enforcement WHERE closed_at IS NULL ORDER BY nas_id LIMIT 1)
@@ -88,10 +89,12 @@ WITH RECURSIVE step AS (
     SELECT (SELECT e.nas_id FROM enforcement e WHERE e.closed_at IS NULL AND e.nas_id > step.nas_id ORDER BY e.nas_id LIMIT 1)
     FROM step WHERE step.nas_id IS NOT NULL
 ), share AS MATERIALIZED (
-    SELECT n.id AS nas_id, CASE WHEN q.nas_id IS NULL THEN greatest(0, least(
-        least(%(per_nas)s, 2 * n.coa_window, 2 * n.coa_rate_per_s) - coalesce(b.taken, 0), greatest(%(limit)s / (SELECT count(nas_id) FROM step), %(least)s))) ELSE 1 END AS room
+    SELECT n.id AS nas_id, CASE WHEN q.nas_id IS NULL THEN greatest(0, least(l.left_over, l.part)) ELSE 1 END AS room,
+        CASE WHEN q.nas_id IS NULL THEN greatest(0, least(l.left_over + n.coa_window, l.part)) ELSE 1 END AS room_restoring
     FROM step JOIN nas n ON n.id = step.nas_id AND n.enabled LEFT JOIN nas_silence q ON q.nas_id = n.id
     LEFT JOIN unnest(%(busy_nases)s::bigint[], %(busy)s::int[]) AS b (nas_id, taken) ON b.nas_id = n.id
+    CROSS JOIN LATERAL (SELECT least(%(per_nas)s, 2 * n.coa_window, 2 * n.coa_rate_per_s) - coalesce(b.taken, 0) AS left_over,
+        greatest(%(limit)s / (SELECT count(nas_id) FROM step), %(least)s) AS part) AS l
     LEFT JOIN LATERAL (SELECT true AS asked FROM enforcement p WHERE p.nas_id = q.nas_id AND p.taken_by IS NOT NULL
         AND p.taken_until > %(now)s LIMIT 1) AS a ON true
     WHERE q.nas_id IS NULL OR (q.next_at <= %(now)s AND a.asked IS NULL)
@@ -102,16 +105,20 @@ SELECT one.id, one.disruptive FROM share CROSS JOIN LATERAL (
         WHERE e.nas_id = share.nas_id AND e.disruptive = k.disruptive AND e.closed_at IS NULL AND e.state <> 'acked' AND e.next_at <= %(now)s
             AND (e.taken_until IS NULL OR e.taken_until <= %(now)s)
             AND NOT EXISTS (SELECT FROM enforcement x WHERE x.session_key = e.session_key AND x.id <> e.id AND x.taken_until > %(now)s)
-        ORDER BY e.next_at LIMIT share.room FOR UPDATE SKIP LOCKED
-    ) AS due LIMIT share.room
+        ORDER BY e.next_at LIMIT CASE WHEN k.disruptive THEN share.room ELSE share.room_restoring END FOR UPDATE SKIP LOCKED
+    ) AS due WHERE NOT (k.disruptive AND %(restoring_only)s) LIMIT share.room_restoring
 ) AS one ORDER BY one.disruptive, one.next_at LIMIT %(limit)s
 """
+# A command line may know sessions by their addresses alone: a cut that took effect must not be typed at its successor.
+# Sessions start in whole seconds.
 _LOAD: Final = """
 SELECT e.id, e.session_key, e.nas_id, e.account_id, e.acct_session_id, e.username, e.level::text, e.reason, e.from_version,
     e.desired_version, e.profile_id, e.disruptive, e.state::text, e.method::text, e.identity_detail, e.tries, e.attempt, e.unsure,
     e.sent_at, s.session_key IS NOT NULL OR x.own_key IS NOT NULL AS session_live,
     EXISTS (SELECT FROM session y WHERE y.nas_id = e.nas_id AND y.acct_session_id = e.acct_session_id
         AND y.session_key <> e.session_key AND y.started_at > coalesce(s.started_at, '-infinity')) AS id_used_again,
+    EXISTS (SELECT FROM session y WHERE e.method = 'cli' AND y.username = s.username AND y.nas_id = s.nas_id AND y.mac = s.mac
+        AND y.mac <> '' AND y.session_key <> s.session_key AND y.started_at >= date_trunc('second', e.sent_at)) AS dialled_again,
     x.own_key IS NOT NULL AS of_device_only,
     CASE WHEN d.profile_id IS NOT NULL THEN r.revision || d.account_revision END AS wanted_version,
     d.account_id IS NOT NULL AND (d.profile_id IS NULL OR r.profile_id IS NOT NULL) AS wanted_known,
@@ -171,6 +178,11 @@ FROM unnest(%(ids)s::bigint[], %(problems)s::text[]) AS w (id, problem) WHERE e.
 _PACKET: Final = """
 INSERT INTO enforcement_packet (enforcement_id, at, direction, code, identifier, peer, attributes, error_cause)
 SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::smallint[], %s::smallint[], %s::text[], %s::text[], %s::int[])
+    AS w (enforcement_id, at, direction, code, identifier, peer, attributes, error_cause)
+"""
+_UNLESS_THERE: Final = """
+WHERE NOT EXISTS (SELECT FROM enforcement_packet p WHERE (p.enforcement_id, p.at, p.direction, p.code, p.identifier, p.peer)
+    = (w.enforcement_id, w.at, w.direction, w.code, w.identifier, w.peer))
 """
 _APPLY: Final = """
 UPDATE session s SET applied_version = e.desired_version, applied_by = 'verified', applied_at = %(now)s
@@ -231,7 +243,15 @@ class PacketRow:
     error_cause: int | None = None
 
 
-def take_due(connection: Connection, *, now: datetime, limit: int, per_nas: int, busy: dict[int, int]) -> list[Change]:
+def take_due(
+    connection: Connection,
+    *,
+    now: datetime,
+    limit: int,
+    per_nas: int,
+    busy: dict[int, int],
+    restoring_only: bool = False,
+) -> list[Change]:
     """Changes that are due and nobody has, locked until the transaction ends; `busy` counts those taken of each NAS.
 
     Where something restores, few that restrict come with it: nothing leaves before the turn is committed, and a payer's change
@@ -244,6 +264,7 @@ def take_due(connection: Connection, *, now: datetime, limit: int, per_nas: int,
         "least": _SHARE_LEAST,
         "busy_nases": list(busy),
         "busy": list(busy.values()),
+        "restoring_only": restoring_only,
     }
     found = connection.execute(_TAKE, given).fetchall()
     restoring = [number for number, disruptive in found if not disruptive]
@@ -316,8 +337,8 @@ def save_later(connection: Connection, ids: Sequence[int], *, again: datetime) -
         connection.execute("UPDATE enforcement SET next_at = %s WHERE id = ANY (%s)", (again, list(ids)))
 
 
-def save_packets(connection: Connection, packets: Sequence[PacketRow]) -> None:
-    """Keep these packets for ever, or as long as their month."""
+def save_packets(connection: Connection, packets: Sequence[PacketRow], *, again: bool = False) -> None:
+    """Keep these packets for ever, or as long as their month. `again`: some may be there already, and none is kept twice."""
     if packets:
         columns = zip(
             *(
@@ -326,7 +347,7 @@ def save_packets(connection: Connection, packets: Sequence[PacketRow]) -> None:
             ),
             strict=True,
         )
-        connection.execute(_PACKET, [list(column) for column in columns])
+        connection.execute(_PACKET + (_UNLESS_THERE if again else ""), [list(column) for column in columns])
 
 
 def save_kept(connection: Connection, ids: Sequence[int], *, worker: str, until: datetime) -> list[int]:

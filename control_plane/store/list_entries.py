@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import psycopg
 
-from nas_drivers.routeros_lists import ListEntry
+from nas_drivers.families.routeros_lists import ListEntry
 
 Connection = psycopg.Connection[Any]
 

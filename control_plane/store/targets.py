@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import class_row
 
-from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns
+from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns, read_content
 
 Connection = psycopg.Connection[Any]
 
@@ -81,7 +82,10 @@ def load_profiles(connection: Connection) -> dict[int, ProfileColumns]:
     return {row[0]: ProfileColumns(**dict(zip(PROFILE_COLUMNS, row[1:], strict=True))) for row in rows}
 
 
-def load_revisions(connection: Connection) -> dict[bytes, int]:
-    """Which profile has which content now."""
-    rows = connection.execute("SELECT revision, profile_id FROM profile_revision ORDER BY profile_id DESC")
-    return {bytes(revision): profile_id for revision, profile_id in rows}
+def load_contents(connection: Connection, *, beside: Collection[bytes]) -> dict[bytes, ProfileColumns | None]:
+    """What every revision but these gave that was ever in force; None for what this release can't read."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (revision) revision, content FROM known_revision WHERE content IS NOT NULL AND revision <> ALL (%s)",
+        (list(beside),),
+    )
+    return {revision: read_content(content) for revision, content in rows}

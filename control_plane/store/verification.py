@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -50,7 +51,7 @@ class Acked:
 
 
 # Of the acknowledged ones those of which there can be news: the session is gone, has spoken, has a successor, or is late.
-# A successor proves nothing of a CoA.
+# A successor proves nothing of a CoA, and accounting nothing where the device itself is asked: that is done at its time.
 _NEWS: Final = """
 WITH heard AS (SELECT min(read_to) AS read_to FROM spool_node WHERE updated_at > %(now)s - interval '5 minutes')
 SELECT e.id, e.session_key, e.nas_id, e.username, e.acct_session_id, e.from_version, e.desired_version, e.profile_id, e.method::text, e.identity_detail, e.tries,
@@ -62,8 +63,8 @@ LEFT JOIN session s ON s.session_key = e.session_key LEFT JOIN device_session x 
 LEFT JOIN LATERAL (SELECT y.session_key FROM session y WHERE e.method <> 'coa' AND y.username = s.username AND y.nas_id = s.nas_id AND y.mac = s.mac
     AND y.mac <> '' AND y.session_key <> s.session_key AND y.started_at >= e.sent_at LIMIT 1) AS r ON true
 WHERE e.state = 'acked' AND (e.taken_until IS NULL OR e.taken_until <= %(now)s)
-    AND ((s.session_key IS NULL AND x.own_key IS NULL) OR s.received_at > e.answered_at OR e.next_at <= %(now)s
-        OR s.policy_version = e.desired_version OR r.session_key IS NOT NULL)
+    AND ((s.session_key IS NULL AND x.own_key IS NULL) OR e.next_at <= %(now)s OR r.session_key IS NOT NULL
+        OR ((s.received_at > e.answered_at OR s.policy_version = e.desired_version) AND NOT (e.method = 'coa' AND e.nas_id = ANY (%(read)s))))
 ORDER BY e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED
 """
 # A session that ended while its change was between two tries: a cut is what was wanted; anything else is over.
@@ -76,10 +77,10 @@ WHERE e.state IN ('sent', 'nacked', 'unanswered') AND e.sent_at IS NOT NULL AND 
 """
 
 
-def load_news(connection: Connection, *, now: datetime, limit: int) -> list[Acked]:
-    """Acknowledged changes of which there may be news, held until the transaction ends."""
+def load_news(connection: Connection, *, now: datetime, limit: int, read: Sequence[int] = ()) -> list[Acked]:
+    """Acknowledged changes of which there may be news, held until the transaction ends; the NASes `read` are asked themselves."""
     with connection.cursor(row_factory=class_row(Acked)) as cursor:
-        return cursor.execute(_NEWS, {"now": now, "limit": limit}).fetchall()
+        return cursor.execute(_NEWS, {"now": now, "limit": limit, "read": list(read)}).fetchall()
 
 
 def close_ended(connection: Connection, *, now: datetime) -> int:
