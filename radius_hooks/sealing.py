@@ -81,3 +81,28 @@ def nas_api_row(nas_id: int) -> str:
 def nas_ssh_row(nas_id: int) -> str:
     """The row name of the password of a NAS's command line."""
     return f"nas_ssh:{nas_id}"
+
+
+def webhook_row(endpoint_id: int) -> str:
+    """The row name of the secrets that an endpoint's webhooks are signed with."""
+    return f"webhook_endpoint:{endpoint_id}"
+
+
+def gateway_row(account_id: int) -> str:
+    """The row name of what a payment gateway's account is asked with."""
+    return f"gateway:{account_id}"
+
+
+def gateway_webhook_row(account_id: int) -> str:
+    """The row name of what a payment gateway's account signs its notices with."""
+    return f"gateway_webhook:{account_id}"
+
+
+def einvoice_row(account_id: int) -> str:
+    """The row name of what an account at a tax authority signs or logs in with."""
+    return f"einvoice_account:{account_id}"
+
+
+def ticket_row(account_id: int, service: str) -> str:
+    """The row name of a login that lasts at a tax authority."""
+    return f"auth_ticket:{account_id}:{service}"

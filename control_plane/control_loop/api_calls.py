@@ -21,7 +21,7 @@ from typing import Final
 from control_plane.control_loop.enforcement import Outcome, Reply
 from control_plane.control_loop.error_cause import SESSION_NOT_FOUND
 from nas_drivers.errors import NasError, printable
-from nas_drivers.routeros_lists import ListChange
+from nas_drivers.families.routeros_lists import ListChange
 from nas_drivers.transport.coa import PacketTrace
 from nas_drivers.transport.routeros import RouterOsDevice, Tell
 from nas_drivers.transport.routeros_access import ApiAccess, port_of

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from control_plane.control_loop.enforcement import Outcome, Reply
 from control_plane.control_loop.error_cause import SESSION_NOT_FOUND
@@ -27,7 +27,10 @@ from nas_drivers.device_session import DeviceSession
 from nas_drivers.errors import NasError, printable
 from nas_drivers.policy import SessionIdentity
 from nas_drivers.transport.coa import PacketTrace
-from nas_drivers.transport.ssh import SshAccess, SshDevice
+from nas_drivers.transport.ssh_access import SshAccess
+
+if TYPE_CHECKING:
+    from nas_drivers.transport.ssh import SshDevice
 
 # Devices that are spoken to at once.
 THREADS: Final = 16
@@ -87,6 +90,8 @@ class CliCaller:
 
 
 def _end(call: CliCall, tell: Callable[[PacketTrace], None], may_leave: Callable[[], bool]) -> Outcome | None:
+    from nas_drivers.transport.ssh import SshDevice  # noqa: PLC0415 - a quarter of a second, and few have such devices
+
     dialect, identity = call.dialect, call.identity
     try:
         with SshDevice(call.access, whole_s=WHOLE_S) as device:

@@ -11,13 +11,15 @@ from control_plane.control_loop.cli_calls import NotUnderstoodError, session_mea
 from nas_drivers.cli_dialect import CliDetail, CliDialect
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.policy import SessionIdentity
-from nas_drivers.transport.ssh import SshAccess, SshDevice
+from nas_drivers.transport.ssh_access import SshAccess
 
 
 class CliReader:
     """A connection that is opened when it is needed. Blocking, one thread at a time."""
 
     def __init__(self, access: SshAccess, dialect: CliDialect) -> None:
+        from nas_drivers.transport.ssh import SshDevice  # noqa: PLC0415 - a quarter of a second, and few have such devices
+
         self._device, self._dialect = SshDevice(access), dialect
         # Of a device that only lists everybody: one list for all that are asked about in one visit.
         self._everybody: tuple[DeviceSession, ...] | None = None

@@ -213,7 +213,7 @@ class _Keeper:
 
     def _write_profiles(self, feed: Connection, writer: Connection) -> list[int]:
         with writer.transaction():
-            return store.save_revisions(writer, {row.id: profile_revision(row) for row in load_profiles(feed)})
+            return store.save_revisions(writer, {row.id: (profile_revision(row), row) for row in load_profiles(feed)})
 
     def _rebuild(self, feed: Connection, writer: Connection, reason: str) -> Position | None:
         """Everything anew, from one snapshot, in parts; None when asked to stop in the middle."""

@@ -212,9 +212,11 @@ def _after_nak(
 
 
 def _after_gone(progress: Progress, rule: CauseRule) -> Next:
-    if progress.unsure or progress.identity_detail == FEWEST or progress.attempt >= ATTEMPTS_MAX:
-        # A cut is what was wanted; anything else has nothing left to change.
-        done = State.VERIFIED if progress.method is Method.DISCONNECT else State.SUPERSEDED
+    # A list that was looked through names nobody: what is not in it is not there.
+    named = progress.method in _BY_RADIUS
+    if not named or progress.unsure or progress.identity_detail == FEWEST or progress.attempt >= ATTEMPTS_MAX:
+        # A cut is what was wanted; a change has nothing left to change.
+        done = State.SUPERSEDED if progress.method is Method.COA else State.VERIFIED
         return Next(replace(progress, state=done), problem=rule.meaning, gone=True)
     # A device that compares one name too many says the same of a session that is there.
     return Next(replace(progress, identity_detail=FEWEST, tries=0), problem=rule.meaning)

@@ -28,7 +28,7 @@ from control_plane.control_loop.api_calls import ApiCall, ApiCaller
 from control_plane.control_loop.cli_calls import CliCall, CliCaller
 from control_plane.control_loop.enforcement import Outcome, Progress, Reply
 from control_plane.control_loop.outgoing import AnyOutgoing, OutgoingWithLists
-from control_plane.control_loop.turn import Came, MaySend, News, Turns
+from control_plane.control_loop.turn import Came, MaySend, News, Turn, Turns
 from control_plane.pulse import Pulse
 from control_plane.settings import Settings
 from control_plane.store.enforcement import RESTRICTING_BESIDE, Change, PacketRow
@@ -142,6 +142,9 @@ class Enforcer:
         for reason, count in self._sender.discarded.items():
             telemetry.ANSWERS_DISCARDED.labels(reason).inc(count)
         self._sender.discarded.clear()
+        if len(self._news.came) > RESTRICTING_BESIDE:
+            first = partial(self._turns.take_restoring, dict(self._taken), frozenset(self._tasks))
+            self._begin(await self._loop.run_in_executor(database, first))
         news, self._news = self._news, News()
         work = partial(self._turns.transact, news, dict(self._taken), frozenset(self._tasks))
         try:
@@ -149,11 +152,15 @@ class Enforcer:
         except BaseException:
             self._news.put_back(news)
             raise
+        self._begin(turn)
+        await self._loop.run_in_executor(database, self._turns.settle)
+        return len(turn.outgoing) > RESTRICTING_BESIDE
+
+    def _begin(self, turn: Turn) -> None:
+        """Put on its way what a turn has decided to send."""
         for change, progress, outgoing in turn.outgoing:
             self._taken[change.nas_id] += 1
             self._tasks[change.id] = asyncio.create_task(self._deliver(change, progress, outgoing))
-        await self._loop.run_in_executor(database, self._turns.settle)
-        return len(turn.outgoing) > RESTRICTING_BESIDE
 
     async def _deliver(self, change: Change, progress: Progress, outgoing: AnyOutgoing) -> None:
         """One exchange, to its outcome."""
@@ -191,7 +198,11 @@ class Enforcer:
                 if outcome is None or outcome.reply is not Reply.ACK or outcome.error_cause == _REST_REMOVED:
                     return outcome
             return await self._caller.change_lists(outgoing.lists, on_packet=trace, may_leave=ours)
-        return _outcome(await self._sender.send(outgoing.target, outgoing.request, on_packet=trace, may_leave=ours))
+        return _outcome(
+            await self._sender.send(
+                outgoing.target, outgoing.request, on_packet=trace, may_leave=ours, first=not change.disruptive
+            )
+        )
 
     def _trace(self, change: Change, trace: PacketTrace) -> None:
         # Code 0 is no RADIUS: a device whose API speaks may still be deaf to changes.

@@ -31,7 +31,8 @@ class Ladders:
         self._nases: dict[int, NasTarget] = {}
         self._policies: dict[int, SessionPolicy] = {}
         self._contents: dict[int, bytes] = {}
-        self._by_revision: dict[bytes, int] = {}
+        # By revision, of today's profiles and of what they gave before: a content is read once, for it never changes.
+        self._given: dict[bytes, SessionPolicy | None] = {}
         self._read_at: datetime | None = None
 
     def refresh(self, connection: Connection, now: datetime, *, at_once: bool = False) -> None:
@@ -42,7 +43,9 @@ class Ladders:
         rows = targets.load_profiles(connection)
         self._policies = {profile_id: session_policy(columns) for profile_id, columns in rows.items()}
         self._contents = {profile_id: profile_revision(columns) for profile_id, columns in rows.items()}
-        self._by_revision = targets.load_revisions(connection)
+        self._given |= {self._contents[profile_id]: policy for profile_id, policy in self._policies.items()}
+        for revision, columns in targets.load_contents(connection, beside=self._given.keys()).items():
+            self._given[revision] = None if columns is None else session_policy(columns)
         self._read_at = now
 
     def nas(self, nas_id: int) -> NasTarget:
@@ -58,13 +61,12 @@ class Ladders:
         return version is None or profile_id is None or self._contents.get(profile_id) == version[:4]
 
     def given_by(self, version: bytes | None) -> SessionPolicy | None:
-        """What a session runs under that carries this version; None when that is not known any more."""
-        profile_id = self._by_revision.get((version or b"")[:4])
-        return self.policy(profile_id) if self.has_content(profile_id, version) else None
+        """What a session runs under that carries this version, also when its profile was edited since; None: not known."""
+        return None if version is None else self._given.get(version[:4])
 
     def knows(self, version: bytes | None) -> bool:
-        """Whether the profile was read that a session with this version runs under; one may have been made since."""
-        return version is None or version[:4] in self._by_revision
+        """Whether the content was read that a session with this version runs under; one may have been noted since."""
+        return version is None or version[:4] in self._given
 
     def driver(self, nas_id: int) -> NasDriver:
         """The vendor's own, or the one that knows the RFCs when this release has no file for it."""
@@ -155,6 +157,10 @@ class Ladders:
             # Few command lines show rates; where accounting proves a change it is the better source.
             return nas.has_command_line and self.driver(nas_id).cli is not None and not self.echoes_class(nas_id)
         return nas.verification == "routeros_api" and nas.sealed_api_password is not None
+
+    def read_nases(self) -> list[int]:
+        """The NASes that are asked themselves."""
+        return [nas_id for nas_id in self._nases if self.is_read(nas_id)]
 
     def _whole(
         self, nas_id: int, now: Method, from_version: bytes | None, profile_id: int | None

@@ -5,7 +5,7 @@ router's to say. One that is still wanted is renewed before it ends by itself. W
 is what ends it.
 
 Units: *_s seconds.
-Next: ../../nas_drivers/routeros_lists.py
+Next: ../../nas_drivers/families/routeros_lists.py
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from control_plane.store.list_entries import Connection
 from control_plane.store.targets import NasTarget, load_targets
 from nas_drivers.driver import ChangesListsByApi, Drivers, UnknownVendorError
 from nas_drivers.errors import NasError
-from nas_drivers.routeros_lists import Care, ListEntry, care_for
+from nas_drivers.families.routeros_lists import Care, ListEntry, care_for
 from nas_drivers.transport.routeros import RouterOsDevice
 from nas_drivers.transport.routeros_access import RouterOsRefusedError
 from radius_hooks.sealing import Sealer, SealError

@@ -17,11 +17,11 @@ from control_plane.store.enforcement import Change
 from control_plane.store.targets import NasTarget
 from nas_drivers.driver import ChangesListsByApi, NasDriver
 from nas_drivers.errors import NasError
+from nas_drivers.families.routeros_lists import ListChange
 from nas_drivers.policy import Method, SessionIdentity
-from nas_drivers.routeros_lists import ListChange
 from nas_drivers.transport.coa import ChangeCode, ChangeRequest, ChangeTarget
 from nas_drivers.transport.routeros_access import ApiAccess, ApiLogin
-from nas_drivers.transport.ssh import SshAccess
+from nas_drivers.transport.ssh_access import SshAccess
 from radius_hooks.packet import CLASS_PREFIX
 from radius_hooks.sealing import Sealer, nas_api_row, nas_coa_row, nas_row, nas_ssh_row
 
@@ -140,7 +140,10 @@ def api_access(nas: NasTarget, sealer: Sealer) -> ApiAccess:
 def _cli_call(change: Change, nas: NasTarget, driver: NasDriver, sealer: Sealer) -> CliCall:
     if driver.cli is None:
         raise UnreachableError(f"{nas.name}: no command of {driver.vendor} is known")
-    return CliCall(ssh_access(nas, driver.cli.device_type, sealer), driver.cli, _identity(change, nas))
+    identity = _identity(change, nas)
+    # A name that no command line takes is found out here, and nobody logs in for it.
+    driver.cli.show_session(identity)
+    return CliCall(ssh_access(nas, driver.cli.device_type, sealer), driver.cli, identity)
 
 
 def ssh_access(nas: NasTarget, device_type: str, sealer: Sealer) -> SshAccess:

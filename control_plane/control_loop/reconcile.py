@@ -19,10 +19,10 @@ from control_plane import db
 from control_plane.control_loop.disruption import Given, is_disruptive
 from control_plane.policy.profile import ProfileColumns, session_policy
 from control_plane.store import drift
-from control_plane.store.drift import Change, Connection, DriftFigure
+from control_plane.store.drift import Change, Connection, DriftFigure, Way
 from nas_drivers.changes import way_to
-from nas_drivers.driver import DEFAULT_DRIVERS, Drivers, UnknownVendorError
-from nas_drivers.policy import Method
+from nas_drivers.driver import DEFAULT_DRIVERS, ChangesListsByApi, Drivers, UnknownVendorError
+from nas_drivers.policy import Method, SessionPolicy
 
 # Accounts looked at in one transaction.
 ACCOUNTS_AT_ONCE: Final = 5000
@@ -57,7 +57,6 @@ def reconcile_accounts(
             with connection.transaction():
                 drift.tune(connection)
                 db.expect_few_rows(connection, only_here=True)
-                drift.note_revisions(connection)
                 done.superseded += drift.supersede_open(connection, some)
                 wanted = drift.collect_of_accounts(connection, some)
                 done.opened += _open_collected(connection, drivers) if wanted else 0
@@ -71,7 +70,6 @@ def reconcile_all(connection: Connection, *, drivers: Drivers = DEFAULT_DRIVERS)
     done = Reconciled()
     with connection.transaction():
         drift.tune(connection)
-        drift.note_revisions(connection)
         done.ended = drift.close_ended(connection)
         drift.settle(connection)
         done.superseded = drift.supersede_open(connection)
@@ -93,32 +91,58 @@ def _portions(accounts: Sequence[int]) -> Iterator[list[int]]:
 def _open_collected(connection: Connection, drivers: Drivers) -> int:
     """Open an enforcement for each gathered session, by the best method of its device; returns how many."""
     changes = drift.load_collected_changes(connection)
-    ids = {i for change in changes for i in (change.old_profile_id, change.profile_id) if i is not None}
-    profiles = drift.load_profiles(connection, sorted(ids))
-    ways = [(change, first_method(change, profiles, drivers), takes_away(change, profiles)) for change in changes]
-    return drift.open_enforcements(connection, ways)
+    profiles = drift.load_profiles(
+        connection, sorted({one.profile_id for one in changes if one.profile_id is not None})
+    )
+    known = drift.load_contents(
+        connection, sorted({i for one in changes for i in (one.old_revision, one.sent_revision) if i})
+    )
+    return drift.open_enforcements(connection, [way_of(change, profiles, known, drivers) for change in changes])
 
 
-def first_method(change: Change, profiles: Mapping[int, ProfileColumns], drivers: Drivers) -> Method:
-    """How a change is tried first: the best that its vendor's driver knows. The sender, which knows more, asks again."""
-    before = profiles.get(change.old_profile_id or 0)
-    old = None if before is None else session_policy(before)
+def way_of(
+    change: Change, profiles: Mapping[int, ProfileColumns], known: Mapping[bytes, ProfileColumns], drivers: Drivers
+) -> Way:
+    """How a change is made, as far as is known here: the sender, which knows more, asks again for the method.
+
+    Where it starts from what was sent in between, but that would say nothing, it starts from what the session is held to run
+    under: whether it took what was sent is not known.
+    """
     # A profile that an account should have can't be deleted; that a session must end is said by no profile at all.
     new = None if change.profile_id is None else session_policy(profiles[change.profile_id])
+    from_sent = change.sent_revision is not None
+    ladder = _ladder(change, change.sent_revision if from_sent else change.old_revision, new, known, drivers)
+    if from_sent and not ladder:
+        from_sent, ladder = False, _ladder(change, change.old_revision, new, known, drivers)
+    # Where nothing is to be sent the sender says so, and the session follows as it is.
+    method = ladder[0] if ladder else Method.COA
+    return Way(change, method, takes_away(change, profiles, logs_in_anew=method is not Method.COA), from_sent)
+
+
+def _ladder(
+    change: Change,
+    revision: bytes | None,
+    new: SessionPolicy | None,
+    known: Mapping[bytes, ProfileColumns],
+    drivers: Drivers,
+) -> tuple[Method, ...]:
+    before = known.get(revision or b"")
+    old = None if before is None else session_policy(before)
     try:
-        ladder = way_to(drivers.of(change.vendor), old, new)
+        driver = drivers.of(change.vendor)
     except UnknownVendorError:
         # A NAS of a vendor that this release has no file for: what RFC 5176 says is all there is.
-        return Method.DISCONNECT if new is None else Method.COA
-    # Where nothing is to be sent the sender says so, and the session follows as it is.
-    return ladder[0] if ladder else Method.COA
+        return (Method.DISCONNECT if new is None else Method.COA,)
+    if isinstance(driver, ChangesListsByApi) and not change.has_api:
+        driver = driver.without_live_lists()
+    return way_to(driver, old, new)
 
 
-def takes_away(change: Change, profiles: Mapping[int, ProfileColumns]) -> bool:
+def takes_away(change: Change, profiles: Mapping[int, ProfileColumns], *, logs_in_anew: bool) -> bool:
     """Whether a change is disruptive: see disruption.py."""
     before = None if change.before is None else Given(**asdict(change.before))
     wanted = None
     if change.profile_id is not None:
         gives = profiles[change.profile_id]
         wanted = Given(change.profile_id, change.level, gives.rate_down_bps, gives.rate_up_bps)
-    return is_disruptive(before, wanted)
+    return is_disruptive(before, wanted, logs_in_anew=logs_in_anew)

@@ -21,6 +21,7 @@ from control_plane.control_loop.cli_reading import CliReader
 from control_plane.control_loop.outgoing import api_access, ssh_access
 from control_plane.control_loop.two_views import Gives, agrees
 from control_plane.store.targets import NasTarget
+from nas_drivers.cli_dialect import CliWordError
 from nas_drivers.device_session import DeviceSession
 from nas_drivers.driver import JudgesSessions, NasDriver
 from nas_drivers.errors import NasError
@@ -51,10 +52,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Whether a device runs a session under a policy; None, and why, when it does not say."""
+    """Whether a device runs a session under a policy; None, and why, when it does not say. `again`: it may say when asked later."""
 
     holds: bool | None
     problem: str = ""
+    again: bool = False
 
 
 Answers = dict[Question, Reading]
@@ -108,7 +110,8 @@ def visit(nas: NasTarget, sealer: Sealer, questions: list[Question], driver: Nas
             for question in questions[:_ASKED_AT_ONCE]:
                 answers[question] = _read(device, question, driver)
     except (NasError, SealError) as error:
-        unread = Reading(None, f"the device could not be read: {error}")
+        again = isinstance(error, NasError) and error.retryable
+        unread = Reading(None, f"the device could not be read: {error}", again=again)
         return {question: answers.get(question, unread) for question in questions}
     except Exception as error:  # noqa: BLE001 - a thread's own fault must not be asked about for ever
         telemetry.logger().error("verification.our_fault", nas_id=nas.id, problem=f"{type(error).__name__}: {error}")
@@ -128,7 +131,7 @@ def _reader(
 def _read(device: RouterOsDevice | CliReader, question: Question, driver: NasDriver | None) -> Reading:
     try:
         found = device.read_session(question.username, question.acct_session_id)
-    except (RouterOsRefusedError, NotUnderstoodError) as error:
+    except (RouterOsRefusedError, NotUnderstoodError, CliWordError) as error:
         return Reading(None, f"the device could not be read: {error}")
     if found is None:
         return Reading(None, "the device, when read, has no such session")

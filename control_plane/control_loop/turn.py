@@ -82,12 +82,16 @@ class Came:
 
 @dataclass(slots=True)
 class News:
-    """What has come since the last turn, to be written by the next: kept until that is committed."""
+    """What has come since the last turn, to be written by the next: kept until that is committed.
+
+    `again`: some of it was written before, and whether that was committed is not known: the database went away with the answer.
+    """
 
     came: list[Came] = field(default_factory=list)
     released: list[int] = field(default_factory=list)
     packets: list[PacketRow] = field(default_factory=list)
     answered: set[int] = field(default_factory=set)
+    again: bool = False
 
     def put_back(self, older: News) -> None:
         """What could not be written, before what has come since."""
@@ -95,14 +99,15 @@ class News:
         self.released[:0] = older.released
         self.packets[:0] = older.packets
         self.answered |= older.answered
+        self.again = True
 
     def of_each(self) -> dict[int, News]:
         """Outcomes and packets in pieces, one a change."""
         pieces: dict[int, News] = {}
         for came in self.came:
-            pieces.setdefault(came.change.id, News()).came.append(came)
+            pieces.setdefault(came.change.id, News(again=self.again)).came.append(came)
         for packet in self.packets:
-            pieces.setdefault(packet.enforcement_id, News()).packets.append(packet)
+            pieces.setdefault(packet.enforcement_id, News(again=self.again)).packets.append(packet)
         return pieces
 
 
@@ -198,6 +203,22 @@ class Turns:
             store.save_released(connection, news.released, worker=self._worker)
             self._save_reach(connection, news, now)
             self._take(connection, turn, taken, in_hand, now)
+        return self._taken_on(turn, until_s)
+
+    def take_restoring(self, taken: dict[int, int], in_hand: frozenset[int]) -> Turn:
+        """A turn before one with much to write: who is let in again does not wait until what came of hundreds of cuts is written.
+
+        Raises: psycopg.Error, and then nothing was written.
+        """
+        connection, until_s, turn = self._open(), elapsed_s() + LEASE.total_seconds(), Turn()
+        with connection.transaction():
+            now = self._now(connection)
+            self._ladders.refresh(connection, now)
+            self._take(connection, turn, taken, in_hand, now, restoring_only=True)
+        return self._taken_on(turn, until_s)
+
+    def _taken_on(self, turn: Turn, until_s: float) -> Turn:
+        """What is committed is in this worker's hands; what of it is not written yet is left to `settle`."""
         self._ours_until.update({change.id: until_s for change, _, _ in turn.outgoing})
         self._ghosts += [(nas_id, keys, SessionEnd.NOT_ON_DEVICE) for nas_id, keys in turn.gone.items()]
         self._ghosts += [(nas_id, keys, SessionEnd.REPLACED) for nas_id, keys in turn.replaced.items()]
@@ -247,7 +268,7 @@ class Turns:
         """Write packets and outcomes and add what follows to `whole`; False when the database refuses them."""
         try:
             with connection.transaction():
-                store.save_packets(connection, news.packets)
+                store.save_packets(connection, news.packets, again=news.again)
                 whole.add(self._save_came(connection, news.came, now))
         except psycopg.DatabaseError as error:
             if isinstance(error, psycopg.OperationalError) or connection.closed:
@@ -316,14 +337,23 @@ class Turns:
             store.save_heard(connection, now=now)
 
     def _take(
-        self, connection: Connection, turn: Turn, taken: dict[int, int], in_hand: frozenset[int], now: datetime
+        self,
+        connection: Connection,
+        turn: Turn,
+        taken: dict[int, int],
+        in_hand: frozenset[int],
+        now: datetime,
+        *,
+        restoring_only: bool = False,
     ) -> None:
         """Take what is due, look once more whether it is wanted, and write what will be sent."""
         room = min(TAKEN_AT_ONCE, IN_FLIGHT_MAX - len(in_hand))
         if room <= 0:
             return
         busy = {nas_id: count for nas_id, count in taken.items() if count}
-        due = store.take_due(connection, now=now, limit=room, per_nas=PER_NAS_MAX, busy=busy)
+        due = store.take_due(
+            connection, now=now, limit=room, per_nas=PER_NAS_MAX, busy=busy, restoring_only=restoring_only
+        )
         # Before a method is chosen: which one it is depends on what of the old policy is known.
         if not all(
             self._ladders.has_content(change.profile_id, change.desired_version)
@@ -340,7 +370,7 @@ class Turns:
             problem = reason_to_drop(change)
             if problem:
                 dropped[change.id] = problem
-                if change.id_used_again:
+                if change.id_used_again or change.dialled_again:
                     turn.replaced.setdefault(change.nas_id, []).append(change.session_key)
                 continue
             progress = self._taken_over(change)
@@ -432,6 +462,8 @@ def reason_to_drop(change: Change) -> str:
         return "the session ended before anything was sent"
     if change.id_used_again:
         return "the device has given the session's id to a newer session"
+    if change.dialled_again:
+        return "the subscriber has logged in again on the same line since it was sent"
     if change.of_device_only:
         return ""
     if change.wanted_known and change.wanted_version != change.desired_version:

@@ -2,7 +2,7 @@
 
 A disconnect is proven by the session's end: its Stop, or a new session of the same subscriber on the same device. A CoA is
 proven by the next accounting record where the device echoes a new Class, else by reading the device, else not at all. A
-device that goes on as before is caught by the same looks.
+device that goes on as before is caught by the same looks. One that did not answer when it was to be read is asked again.
 
 Units: *_s seconds; instants are aware UTC.
 Next: loop.py
@@ -40,6 +40,10 @@ _INTERVALS: Final = 2.2
 _GRACE_S: Final = 30.0
 # A device is read so long after it acknowledged.
 READ_AFTER_S: Final = 0.5
+# One that does not answer is asked again, each time after twice as long, for so long after it acknowledged.
+READ_FOR_S: Final = 600.0
+_READ_AGAIN_FIRST_S: Final = 1.0
+_READ_AGAIN_LAST_S: Final = 60.0
 # Changes looked at in one transaction.
 AT_ONCE: Final = 2000
 
@@ -112,6 +116,13 @@ def deadline_after(*, ends_session: bool, interim_interval_s: int | None) -> flo
     return _GRACE_S + _INTERVALS * (interim_interval_s or 600)
 
 
+def read_again_s(acknowledged_s: float) -> float | None:
+    """In how long to ask a device again that did not answer so long after it acknowledged; None: not any more. Units: seconds."""
+    if acknowledged_s >= READ_FOR_S:
+        return None
+    return min(max(acknowledged_s, _READ_AGAIN_FIRST_S), _READ_AGAIN_LAST_S)
+
+
 class Verifier:
     """Looks at the acknowledged changes of which there may be news, on one connection, which is in autocommit.
 
@@ -137,7 +148,7 @@ class Verifier:
         with connection.transaction():
             self._ladders.refresh(connection, now)
             closed = store.close_ended(connection, now=now)
-            found = {one.id: one for one in store.load_news(connection, now=now, limit=AT_ONCE)}
+            found = {one.id: one for one in self._load_news(now)}
             ended = [one for acked in found.values() if (one := self._looked(acked, now)) is not None]
             self._reader.turn()
             saved = save_ended(connection, ended, worker=None, now=now) if ended else {}
@@ -151,8 +162,12 @@ class Verifier:
                 replaced.setdefault(found[number].nas_id, []).append(found[number].session_key)
         self._gone.close(replaced, SessionEnd.REPLACED, now=now)
         for one in ended:
-            report(one.next, found[one.enforcement_id].nas_id, one.enforcement_id, one.error_cause)
+            if one.next.progress.state is not State.ACKED:
+                report(one.next, found[one.enforcement_id].nas_id, one.enforcement_id, one.error_cause)
         return closed + sum(state.closed for state in saved.values())
+
+    def _load_news(self, now: datetime) -> list[Acked]:
+        return store.load_news(self._connection, now=now, limit=AT_ONCE, read=self._ladders.read_nases())
 
     def _looked(self, acked: Acked, now: datetime) -> Ended | None:
         """What a look at one change brings; None when there is nothing new."""
@@ -180,6 +195,8 @@ class Verifier:
             sight, problem = sight_of(look, now=now)
             if reading.holds is None:
                 sight, problem = Sight.CANNOT, f"acknowledged; {reading.problem}"
+            if reading.again and (pause_s := read_again_s((now - acked.answered_at).total_seconds())) is not None:
+                return Ended(acked.id, Next(progress, problem=problem), now + timedelta(seconds=pause_s))
         else:
             sight, problem = sight_of(look, now=now)
         if sight is Sight.NOT_YET:

@@ -36,8 +36,8 @@ from control_plane.store.targets import NasTarget
 from control_plane.unanswered import Why, load_dropped, load_malformed
 from nas_drivers.driver import Drivers, NasDriver
 from nas_drivers.errors import NasError
+from nas_drivers.families.routeros_setup import setup_faults
 from nas_drivers.policy import SessionIdentity
-from nas_drivers.routeros_setup import setup_faults
 from nas_drivers.transport.coa import (
     ChangeCode,
     ChangeRequest,

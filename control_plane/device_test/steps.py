@@ -10,6 +10,7 @@ Next: device_steps.py
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -20,6 +21,8 @@ from nas_drivers.transport.coa import Acked, Nacked, Outcome, Unanswered
 
 # Fewer refusals than this may be one subscriber's typing.
 _FEW: Final = 3
+# What shows more, once nothing stands in its way.
+_LOG_IN: Final = "let one subscriber log in, then test again"
 _WRONG_PASSWORD: Final = "wrong_password"  # noqa: S105 - the name of a reason
 # A record may be on its way, and an interval is told with a minute's grain.
 _LATE_S: Final = 60.0
@@ -79,7 +82,7 @@ def check_secret(nas: NasUnderTest, heard: Heard, *, now: datetime) -> Finding:
             advice,
         )
     if proof is None:
-        return warn("secret", "not known: nothing came that shows it", "let one subscriber log in, then test again")
+        return warn("secret", "not known: nothing came that shows it", _LOG_IN)
     return ok("secret", f"the same on both sides {ago(proof, now)} ago")
 
 
@@ -97,7 +100,7 @@ def check_login(nas: NasUnderTest, heard: Heard, *, now: datetime) -> Finding:
         )
     if heard.login_at is not None:
         return fail("login", "none accepted in the last day", f"corrente explain USERNAME --nas {nas.name}")
-    return warn("login", "none seen in the last day", "let one subscriber log in, then test again")
+    return warn("login", "none seen in the last day", _LOG_IN)
 
 
 def check_accounting(nas: NasUnderTest, heard: Heard, live: Live, *, default_interval_s: int, now: datetime) -> Finding:
@@ -110,7 +113,7 @@ def check_accounting(nas: NasUnderTest, heard: Heard, live: Live, *, default_int
                 f"logins accepted in the last hour: {heard.accepted}, and no record of any session",
                 advice,
             )
-        return warn("accounting", "no record yet", "let one subscriber log in, then test again")
+        return warn("accounting", "no record yet", _LOG_IN)
     told = live.interval_s or default_interval_s
     text = f"last record {ago(heard.record_at, now)} ago; {live.sessions} live sessions"
     if not live.sessions:
@@ -184,14 +187,13 @@ def _refusal(nas: NasUnderTest, cause: int | None, message: str) -> Finding:
 
 
 def after(first: Finding, later: Finding) -> Finding:
-    """A step that fails because an earlier one did says so: one thing to put right is one FAIL."""
-    if first.verdict is not Verdict.FAIL or later.verdict is not Verdict.FAIL:
+    """A step that fails because an earlier one did says so: one thing to put right is one FAIL, and until then a login shows nothing."""
+    first_that = f"put `{first.subject}` right, then test again"
+    if first.verdict is not Verdict.FAIL or (later.verdict is not Verdict.FAIL and later.advice != _LOG_IN):
         return later
-    return warn(
-        later.subject,
-        f"not judged before `{first.subject}` is right: {later.text}",
-        f"put `{first.subject}` right, then test again",
-    )
+    if later.verdict is Verdict.FAIL:
+        return warn(later.subject, f"not judged before `{first.subject}` is right: {later.text}", first_that)
+    return replace(later, advice=first_that)
 
 
 def says_nothing(probe: Probe) -> bool:

@@ -3,7 +3,7 @@
 Pure and always the same: what depends on the day takes `today`. Nobody in it exists, and its addresses are those set
 aside for benchmarks and documentation (RFC 2544, RFC 5737, RFC 3849).
 
-Next: demo.py
+Next: demo_people.py
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Final
 
 CUSTOMERS: Final = 2000
+TRIAL_DAYS: Final = 30
 _SEED: Final = 1839
 _MBIT: Final = 1_000_000
 
@@ -140,8 +141,8 @@ class DemoLine:
 
 SITES: Final = (
     DemoSite("Monte Alto", "42.350000", "13.400000"),
-    DemoSite("Puerto Claro", "39.470000", "-0.380000"),
-    DemoSite("Kingsbridge", "50.280000", "-3.780000"),
+    DemoSite("Puerto Claro", "40.560000", "8.320000"),
+    DemoSite("Kingsbridge", "43.790000", "7.670000"),
 )
 NASES: Final = (
     DemoNas("monte-alto-1", "127.20.0.11", "mikrotik", "demo-monte-alto-1", 3799, "Monte Alto"),
@@ -176,10 +177,10 @@ _ROUTED: Final = tuple(IPv4Network("203.0.113.0/24").subnets(new_prefix=29))
 _DELEGATED: Final = IPv6Network("2001:db8::/32")
 
 
-def demo_lines(today: date) -> tuple[DemoLine, ...]:
-    """All customers with their contracts and accounts."""
+def demo_lines(today: date, customers: int = CUSTOMERS) -> tuple[DemoLine, ...]:
+    """All customers with their contracts and accounts, or so many of them."""
     chance = random.Random(_SEED)  # noqa: S311 - made-up people, always the same
-    return tuple(_line(number, chance, today) for number in range(1, CUSTOMERS + 1))
+    return tuple(_line(number, chance, today) for number in range(1, customers + 1))
 
 
 def _line(number: int, chance: random.Random, today: date) -> DemoLine:
@@ -210,12 +211,17 @@ def _line(number: int, chance: random.Random, today: date) -> DemoLine:
 
 
 def _dates(status: str, chance: random.Random, today: date) -> tuple[date, date | None]:
-    starts_on = today - timedelta(days=chance.randint(20, 2000))
+    age = chance.randint(20, 2000)
+    starts_on = today - timedelta(days=age)
     match status:
         case "draft" | "proposal" | "pending":
             return today + timedelta(days=chance.randint(1, 30)), None
         case "ended":
-            return starts_on, today - timedelta(days=chance.randint(0, 15))
+            # Through the whole year that is billed.
+            return starts_on, today - timedelta(days=min(chance.randint(0, 15) * 20, age - 10))
+        case "trial":
+            chance.random()  # so that who follows is who it was in databases made before
+            return today - timedelta(days=1 + age % (TRIAL_DAYS - 1)), None
         case _:
             return starts_on, today + timedelta(days=60) if chance.random() < 0.01 else None
 

@@ -32,6 +32,7 @@ _HANG_UP_EVERY_S: Final = 8.0
 _RETRY_EVERY_S: Final = 6.0
 _WRONG_PASSWORD_SHARE: Final = 0.04
 _REPORT_EVERY_S: Final = 60.0
+_PORT_AGAIN_S: Final = 2.0
 _METHODS: Final = (Method.PAP, Method.CHAP)
 
 
@@ -44,9 +45,9 @@ async def run_devices(settings: Settings, stop: asyncio.Event) -> None:
     devices = [_device(nas, server, everyone, number) for number, nas in enumerate(NASES, start=1)]
     tasks: list[asyncio.Task[None]] = []
     try:
-        for device in devices:
+        for nas, device in zip(NASES, devices, strict=True):
             await device.start()
-            tasks.append(asyncio.create_task(_live(device)))
+            tasks.append(asyncio.create_task(_live(device, nas)))
         tasks.append(asyncio.create_task(_report(devices)))
         waiter = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -74,7 +75,7 @@ def _device(nas: DemoNas, server: RadiusServer, everyone: Sequence[DemoSubscribe
 
 
 def _coa_port(nas: DemoNas) -> int:
-    """The device's port for changes, or any free one when a second demo on this machine has that."""
+    """The device's port for changes, or any free one as long as somebody else, such as a second demo, has that."""
     if can_bind(nas.address, nas.coa_port, "udp"):
         return nas.coa_port
     logger().warning("devices.port_taken", nas=nas.name, port=nas.coa_port)
@@ -92,8 +93,21 @@ def _modem(one: DemoSubscriber, chance: random.Random) -> Subscriber:
     )
 
 
-async def _live(device: SimulatedNas) -> None:
+async def _live(device: SimulatedNas, nas: DemoNas) -> None:
     """One device's subscribers come and go."""
+    await asyncio.gather(_get_port(device, nas), _dial_for_ever(device))
+
+
+async def _get_port(device: SimulatedNas, nas: DemoNas) -> None:
+    """Who had the device's port for changes may be gone in a moment; without it no change ever reaches the device."""
+    while device.coa_port != nas.coa_port:
+        await asyncio.sleep(_PORT_AGAIN_S)
+        if can_bind(nas.address, nas.coa_port, "udp"):
+            device.listen_on(nas.coa_port)
+            logger().info("devices.port_free", nas=nas.name, port=nas.coa_port)
+
+
+async def _dial_for_ever(device: SimulatedNas) -> None:
     chance = random.Random(device.address)  # noqa: S311 - chance for a simulation
     await device.dial(chance.sample(device.subscribers, len(device.subscribers)), rate_per_s=_FIRST_DIALS_PER_S)
     await asyncio.gather(_come_and_go(device, chance), _try_again(device, chance))

@@ -120,7 +120,9 @@ class LiveDisplay:
         if self._live is None:
             self._live = Live(console=self._console, screen=True, auto_refresh=False)
             self._live.start()
-        self._live.update(draw(picture, zone=self._zone, height=self._console.height), refresh=True)
+        self._live.update(
+            draw(picture, zone=self._zone, height=self._console.height, width=self._console.width), refresh=True
+        )
 
     def leave(self) -> None:
         """Give the terminal back as it was."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
+from billing.money import read_money
 from control_plane.store.interventions import load_maintenance, load_stop, load_trip
 from radius_hooks.decision import step_at
 from radius_hooks.policy_store import Level, PolicyReader, Snapshot, StoreError
@@ -68,6 +70,16 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
+class BooksFigures:
+    """What the books come to: `turnover` of the last whole month, without tax, by currency."""
+
+    customers: int
+    documents: int
+    month: date
+    turnover: tuple[tuple[str, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LiveSessionRow:
     """What is needed to judge one session."""
 
@@ -118,6 +130,26 @@ def load_last_decisions(connection: psycopg.Connection[Any], count: int) -> tupl
         (count,),
     )
     return tuple(LoginDecision(*row) for row in rows)
+
+
+def load_books_figures(connection: psycopg.Connection[Any], today: date) -> BooksFigures | None:
+    """The figures of all issuers; None where there is none. Numbers have no gaps, so the last ones say how many there are."""
+    month = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM issuer), (SELECT count(*) FROM customer), (SELECT coalesce(sum(y.last_number), 0)::bigint"
+        " FROM register_year AS y JOIN document_register AS r ON r.id = y.register_id WHERE r.kind IN ('invoice', 'credit_note'))"
+    ).fetchone()
+    if row is None or not row[0]:
+        return None
+    turnover = connection.execute(
+        "SELECT t.currency, sum(t.net) FROM turnover AS t JOIN ledger_account AS a ON a.id = t.account_id"
+        " WHERE t.issuer_id IN (SELECT id FROM issuer) AND t.dated >= %s AND t.dated < %s AND a.role IN ('revenue', 'fee_income')"
+        " GROUP BY 1 ORDER BY 1",
+        (month, today.replace(day=1)),
+    ).fetchall()
+    return BooksFigures(
+        row[1], row[2], month, tuple((currency, read_money(net, currency).amount) for currency, net in turnover)
+    )
 
 
 def load_live_sessions(connection: psycopg.Connection[Any]) -> tuple[LiveSessionRow, ...]:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from control_plane import freeradius
+from control_plane.gateways import sealing as webhook_sealing
 from control_plane.machine.ports import UP_VARIABLE
 from control_plane.machine.private_postgres import BINARIES
 from control_plane.machine.state_dir import StateDir, Users
 from control_plane.machine.supervision import Program
-from control_plane.settings import Settings
+from control_plane.settings import Settings, secret_keys
 
 POSTGRES: Final = "postgres"
 DEVICES: Final = "devices"
@@ -78,6 +79,9 @@ def environment_for(
         "PROMETHEUS_MULTIPROC_DIR": str(state.metrics),
         UP_VARIABLE: str(state.root),
     }
+    if "CORRENTE_SECRETS_KEY" in own:
+        # All that the web process gets of it.
+        found[webhook_sealing.VARIABLE] = webhook_sealing.webhook_variable(secret_keys(settings))
     if settings.source_file:
         found["CORRENTE_SETTINGS"] = settings.source_file
     return found

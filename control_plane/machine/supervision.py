@@ -29,7 +29,7 @@ _LOG_FILES: Final = 3
 _START_TRIES: Final = 4
 _DAEMON_TIMEOUT_S: Final = 15
 _LOG_TAIL_BYTES: Final = 20_000
-_EXIT: Final = re.compile(r"exited: (\S+) \(([^;)]*)")
+_SPAWNED_OR_EXITED: Final = re.compile(r"spawned: '(\S+)' with pid (\d+)|exited: (\S+) \(([^;)]*)")
 
 
 class SupervisionError(Exception):
@@ -199,12 +199,11 @@ class Supervisor:
             for one in found
         )
 
-    def last_exits(self) -> dict[str, str]:
-        """How each process last ended, in supervisord's words (`terminated by SIGKILL`), as far as its log reaches."""
+    def last_exits(self) -> dict[tuple[str, int], str]:
+        """How processes ended, by name and pid, in supervisord's words (`terminated by SIGKILL`), as far as its log reaches."""
         with (self._log_dir / "supervisor.log").open("rb") as log:
             log.seek(max(log.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES, 0))
-            text = log.read().decode(errors="replace")
-        return {name: how for name, how in _EXIT.findall(text)}
+            return exits_in(log.read().decode(errors="replace"))
 
     def start_program(self, name: str) -> None:
         """Ask for a process to be started; it is not waited for. Raises: SupervisionError, NotStartableError."""
@@ -246,3 +245,18 @@ class Supervisor:
             self._daemon.wait()
             return False
         return True
+
+
+def exits_in(log: str) -> dict[tuple[str, int], str]:
+    """The ends that supervisord's log tells, by name and pid; pid 0 where the process was spawned before the log begins.
+
+    A process may end more than once between two looks: who is started again beside what a killed one left ends at once.
+    """
+    running: dict[str, int] = {}
+    ends: dict[tuple[str, int], str] = {}
+    for spawned, pid, ended, how in _SPAWNED_OR_EXITED.findall(log):
+        if spawned:
+            running[spawned] = int(pid)
+        else:
+            ends[(ended, running.get(ended, 0))] = how
+    return ends

@@ -26,6 +26,9 @@ from psycopg import sql
 
 from control_plane import db, freeradius, migrate
 from control_plane.machine.demo import DemoOutcome, is_demo, load_demo
+from control_plane.machine.demo_isp import NASES
+from control_plane.machine.demo_loop import TheLoop
+from control_plane.machine.demo_year import YearBehindTheScenes
 from control_plane.machine.display import Display
 from control_plane.machine.leftovers import end_orphans, stop_leftovers
 from control_plane.machine.live_figures import spool_octets, store_age_s
@@ -138,6 +141,8 @@ class _Machine:
         self._states: tuple[ProcessState, ...] = ()
         self._down: dict[str, str] = {}
         self._gave_up: dict[str, float] = {}
+        self._year: YearBehindTheScenes | None = None
+        self._loop: TheLoop | None = None
 
     # -- start -------------------------------------------------------------------------------------------------------
 
@@ -157,6 +162,14 @@ class _Machine:
         has_demo = self._fill_database(with_demo=with_demo)
         freeradius.render(self._settings, self._state.freeradius)
         self._start_services(with_devices=with_demo and has_demo)
+        if has_demo:
+            conninfo = self._settings.conninfo("corrente")
+
+            def connect() -> psycopg.Connection[Any]:
+                return db.connect(conninfo, name="demo", autocommit=True)
+
+            self._loop = TheLoop(connect, self._display.say)
+            self._year = YearBehindTheScenes(connect, self._display.say, self._loop.run)
 
     def _clear(self) -> None:
         """Nothing of an earlier start may hold our ports, files or database."""
@@ -224,7 +237,7 @@ class _Machine:
         """Schema, months and demo; says whether the database is the demo's."""
         conninfo = self._settings.conninfo("corrente")
         made = not self._settings.database.conninfo and migrate.make_database(conninfo)
-        with db.connect(conninfo, name="up", autocommit=True) as connection:
+        with db.connect(conninfo, name="up", autocommit=True, origin="command") as connection:
             status = migrate.load_status(connection, migrate.load_migrations())
             if status.age is migrate.DatabaseAge.EMPTY:
                 with self._display.step("Loading schema.sql"):
@@ -269,9 +282,15 @@ class _Machine:
                        "it has published no policies")  # fmt: skip
             self._start_freeradius()
         if with_devices:
+            self._tell_deaf_devices()
             self._start_program(DEVICES)
             self._wanted = (*self._wanted, DEVICES)
         self._states = self._supervisor.states()
+
+    def _tell_deaf_devices(self) -> None:
+        if deaf := [one for one in NASES if _is_taken(one.address, one.coa_port)]:
+            names = "the demo's devices" if len(deaf) == len(NASES) else ", ".join(one.name for one in deaf)
+            self._display.say(f"UDP port {deaf[0].coa_port} is taken: {names} hear no changes until it is free")
 
     def _start_freeradius(self) -> None:
         """Both servers, until each has its port."""
@@ -302,8 +321,13 @@ class _Machine:
             f"Ready: RADIUS {ports.radius_address}:{ports.authentication} and :{ports.accounting}, "
             f"metrics http://{ports.web_address}:{ports.web}/metrics, logs {self._state.log}"
         )
+        if self._year is not None:
+            self._year.start()
         watcher = Watcher(
-            self._settings.conninfo("corrente"), policy_dir=self._settings.policy_dir, metrics_dir=self._state.metrics
+            self._settings.conninfo("corrente"),
+            policy_dir=self._settings.policy_dir,
+            metrics_dir=self._state.metrics,
+            zone=self._settings.zone,
         )
         try:
             while True:
@@ -362,6 +386,10 @@ class _Machine:
             waiting_octets=spool_octets(settings.accounting_spool_dir),
             processes=process_lines(self._states, now=time.time()),
             messages=tuple(self._display.messages),
+            books=watcher.books,
+            doing=self._year.doing if self._year is not None else "",
+            loop=self._loop.lines if self._loop is not None else (),
+            next_at=self._loop.next_at if self._loop is not None else None,
         )
 
     # -- stop --------------------------------------------------------------------------------------------------------
@@ -372,6 +400,8 @@ class _Machine:
             signal.signal(one, signal.SIG_IGN)
         started = time.monotonic()
         with self._display.step("Stopping"):
+            if self._year is not None:
+                self._year.end()
             with suppress(SupervisionError):
                 if self._supervisor.is_alive():
                     for together in STOP_ORDER:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +17,11 @@ import psycopg
 from control_plane import db
 from control_plane.machine.live_figures import (
     RATE_WINDOW_S,
+    BooksFigures,
     Drift,
     NetworkFigures,
     drift_of,
+    load_books_figures,
     load_live_sessions,
     load_network_figures,
 )
@@ -31,14 +34,19 @@ _STATEMENT_TIMEOUT: Final = "2s"
 # Measuring drift reads every session: it may take this share of the time.
 _DRIFT_SHARE: Final = 0.05
 _DRIFT_INTERVAL_S: Final = 2.0
+_BOOKS_INTERVAL_S: Final = 5.0
 
 
 def said_of_processes(
-    before: Sequence[ProcessState], after: Sequence[ProcessState], *, exits: Mapping[str, str], down: Mapping[str, str]
+    before: Sequence[ProcessState],
+    after: Sequence[ProcessState],
+    *,
+    exits: Mapping[tuple[str, int], str],
+    down: Mapping[str, str],
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """What to tell of processes that died, can't be started or run again, and which are down now with what was told.
 
-    A process that dies over and over is told of once. `exits` says how each last ended.
+    A process that dies over and over is told of once. `exits` says by name and pid how each ended; pid 0 where it is not known.
     """
     known = {one.name: one for one in before}
     said, still_down = [], dict(down)
@@ -47,7 +55,8 @@ def said_of_processes(
         if now.state == "RUNNING" and still_down.pop(now.name, ""):
             said.append(f"{now.name} runs again as process {now.pid}")
         if was is not None and was.state == "RUNNING" and now.pid != was.pid:
-            how = f" ({exits[now.name]})" if now.name in exits else ""
+            ended = exits.get((now.name, was.pid)) or exits.get((now.name, 0))
+            how = f" ({ended})" if ended else ""
             said.append(f"{now.name} died{how}" + (f", started again as process {now.pid}" if now.pid else ""))
             if not now.pid:
                 still_down[now.name] = "died"
@@ -85,14 +94,17 @@ class RateMeter:
 class Watcher:
     """Looks at the database, the policy store and the counters about once a second. Whatever is away is None."""
 
-    def __init__(self, conninfo: str, *, policy_dir: Path, metrics_dir: Path) -> None:
+    def __init__(self, conninfo: str, *, policy_dir: Path, metrics_dir: Path, zone: tzinfo = UTC) -> None:
         self._conninfo = conninfo
+        self._zone = zone
         self._policy_dir = policy_dir
         self._metrics_dir = metrics_dir
         self._connection: psycopg.Connection[Any] | None = None
         self._records = RateMeter()
         self._drift: Drift | None = None
         self._drift_due = 0.0
+        self._books: BooksFigures | None = None
+        self._books_due = 0.0
 
     def look(self) -> NetworkFigures | None:
         """The figures of the database; None while it does not answer."""
@@ -102,6 +114,7 @@ class Watcher:
                 self._connection.execute("SELECT set_config('statement_timeout', %s, false)", (_STATEMENT_TIMEOUT,))
             figures = load_network_figures(self._connection)
             self._measure_drift(self._connection)
+            self._count_books(self._connection)
         except psycopg.Error:
             self.close()
             self._drift = None
@@ -115,6 +128,17 @@ class Watcher:
         self._drift = drift_of(load_live_sessions(connection), self._policy_dir, now=time.time())
         took_s = time.monotonic() - started
         self._drift_due = time.monotonic() + max(_DRIFT_INTERVAL_S, took_s / _DRIFT_SHARE)
+
+    def _count_books(self, connection: psycopg.Connection[Any]) -> None:
+        if time.monotonic() < self._books_due:
+            return
+        self._books = load_books_figures(connection, datetime.now(UTC).astimezone(self._zone).date())
+        self._books_due = time.monotonic() + _BOOKS_INTERVAL_S
+
+    @property
+    def books(self) -> BooksFigures | None:
+        """The books as last counted."""
+        return self._books
 
     @property
     def drift(self) -> Drift | None:

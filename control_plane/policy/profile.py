@@ -8,9 +8,9 @@ Next: rendering.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 from nas_drivers.policy import BitRate, RatePair, SessionPolicy
 
@@ -43,6 +43,19 @@ class ProfileColumns:
 PROFILE_COLUMNS: Final = tuple(field.name for field in fields(ProfileColumns))
 # Newer than revisions that live sessions carry: while empty they are not hashed, or an upgrade would change everybody.
 UNHASHED_WHILE_EMPTY: Final = frozenset({"device_policy"})
+
+
+def content_of(profile: ProfileColumns) -> dict[str, Any]:
+    """All of it by name, as JSON can hold it."""
+    found = {name: getattr(profile, name) for name in PROFILE_COLUMNS}
+    return {**found, "address_lists": list(profile.address_lists)}
+
+
+def read_content(content: Mapping[str, Any]) -> ProfileColumns | None:
+    """What `content_of` gave in this release or an older one; None when it speaks of what this one no longer knows."""
+    known = {name: value for name, value in content.items() if name in PROFILE_COLUMNS}
+    lost = [value for name, value in content.items() if name not in PROFILE_COLUMNS]
+    return None if any(value is not None for value in lost) else ProfileColumns(**known)
 
 
 def session_policy(profile: ProfileColumns) -> SessionPolicy:
