@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from billing.store.contract_page import load_not_paid
+from billing.store.dunning_policies import respite_end
 from control_plane import audit
 from control_plane.cli._console import Connection, Refused, known_account, open_database, os_user
 from control_plane.cli._options import coming_instant, confirm
@@ -110,25 +112,45 @@ def _stopped(before: _Limits, after: _Limits, *, dry_run: bool, yes: bool) -> bo
 @click.argument("username")
 @click.option("--origin", type=click.Choice(_ORIGINS), help="Those of this origin.")
 @click.option("--id", "numbers", type=int, multiple=True, help="The one of this number; repeat for several.")
+@click.option("--reason", required=True, help="Why service is given back by hand; it stands in the audit log.")
 @click.option("--dry-run", is_flag=True, help="Show what it would mean, change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def lift(
-    settings: Settings, username: str, *, origin: str | None, numbers: Sequence[int], dry_run: bool, yes: bool
+    settings: Settings,
+    username: str,
+    *,
+    origin: str | None,
+    numbers: Sequence[int],
+    reason: str,
+    dry_run: bool,
+    yes: bool,
 ) -> None:
     """Lift restrictions of USERNAME's contract: those named, or the only one there is. Others stay."""
     now = datetime.now(UTC)
     with open_database(settings) as connection:
         limits = _load_limits(connection, username, settings, now)
         chosen = _chosen(limits, origin=origin, numbers=numbers)
+        _refuse_not_paid(connection, limits, chosen)
         rest = [row for row in limits.restrictions if row.id not in chosen]
         if _stopped(limits, replace(limits, restrictions=rest), dry_run=dry_run, yes=yes):
             return
         if save_lift(connection, chosen, lifted_by=os_user(), at=now) != len(chosen):
             raise Refused("another lifted one of them in this moment; look again with `corrente account show`")
-        detail = {"restrictions": chosen}
+        detail = {"restrictions": chosen, "reason": reason}
         audit.append(connection, actor=os_user(), action="account.lift", subject=username, detail=detail)
     click.echo(f"Lifted {', '.join(f'restriction {number}' for number in chosen)}.")
+
+
+def _refuse_not_paid(connection: Connection, limits: _Limits, chosen: Sequence[int]) -> None:
+    """Days that are not paid end with what they are not paid for: that is a deed of the contract."""
+    not_paid = load_not_paid(connection, list(chosen))
+    if not_paid:
+        origin = next(row.origin for row in limits.restrictions if row.id == not_paid[0])
+        contract_id = limits.account.contract_id
+        raise Refused(
+            f"the days of restriction {not_paid[0]} are not paid: lift it with `corrente contract lift {contract_id} --origin {origin}`"
+        )
 
 
 def _chosen(limits: _Limits, *, origin: str | None, numbers: Sequence[int]) -> list[int]:
@@ -159,6 +181,7 @@ def relief(settings: Settings, username: str, *, until: str, reason: str, dry_ru
     with open_database(settings) as connection:
         limits = _load_limits(connection, username, settings, now)
         contract_id = limits.account.contract_id
+        wanted, end = end, respite_end(connection, contract_id, end)
         granted = ReliefRow(0, now, end, reason, os_user())
         # Giving service back asks no question.
         if _stopped(limits, replace(limits, reliefs=[*limits.reliefs, granted]), dry_run=dry_run, yes=True):
@@ -166,4 +189,5 @@ def relief(settings: Settings, username: str, *, until: str, reason: str, dry_ru
         save_new_relief(connection, contract_id, granted)
         detail = {"until": end, "reason": reason}
         audit.append(connection, actor=os_user(), action="account.relief", subject=username, detail=detail)
-    click.echo(f"Relief for contract {contract_id} until {instant_text(end, settings.zone)}.")
+    later = " (before that nothing may be cut by the policy's hours)" if end != wanted else ""
+    click.echo(f"Relief for contract {contract_id} until {instant_text(end, settings.zone)}{later}.")

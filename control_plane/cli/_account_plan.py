@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Final
 
 import click
 
+from billing.deeds import Refused as DeedRefused
+from billing.errors import BillingError
+from billing.operations.doing import do_deed
+from billing.store.contract_page import has_terms
 from control_plane import audit
 from control_plane.cli._console import Connection, Refused, known_account, open_database, os_user, unknown
+from control_plane.cli._contract_deed import contract_day
+from control_plane.cli._contract_deeds import plan_deed
 from control_plane.cli._options import coming_instant
 from control_plane.policy.quota import quota_month
 from control_plane.quantities import QuantityError, instant_text, octets_text, read_octets
 from control_plane.settings import Settings
+from control_plane.store.account import Account
 from control_plane.store.plan import load_plans
 from control_plane.store.plan_terms import (
     TopupRow,
@@ -42,7 +50,10 @@ def change_plan(settings: Settings, username: str, *, plan: str | None, on: date
         contract_id = account.contract_id
         day = _only_day(connection, contract_id) if on is None else on.date()
         _refuse_past(day, settings)
-        if plan is None:
+        if has_terms(connection, contract_id):
+            # The bill goes with the network: taken back, the change is one to the plan that would go on.
+            change_billed_plan(connection, contract_id, plan or _plan_before(account, day), on=day, settings=settings)
+        elif plan is None:
             if not remove_plan_change(connection, contract_id, effective_on=day):
                 raise Refused(
                     f"no plan change of contract {contract_id} waits for {day}; `corrente account show` lists them"
@@ -57,6 +68,35 @@ def change_plan(settings: Settings, username: str, *, plan: str | None, on: date
         audit.append(connection, actor=os_user(), action=action, subject=username, detail=detail)
     said = f"stays with {account.plan}" if plan is None else f"has plan {plan} from the first moment of"
     click.echo(f"Contract {contract_id} {said} {'on ' if plan is None else ''}{day}.")
+
+
+def change_billed_plan(
+    connection: Connection, contract_id: int, plan: str, *, settings: Settings, on: date | None = None
+) -> None:
+    """Another plan of a contract that is billed, as `corrente contract change-plan` does it; refused in its words."""
+    today, zone = contract_day(connection, contract_id, settings)
+    deed = plan_deed(connection, plan, on=on)
+    try:
+        outcome = do_deed(connection, contract_id, deed, today=today, actor=os_user(), zone=zone)
+    except BillingError as error:
+        raise Refused(str(error)) from error
+    if isinstance(outcome, DeedRefused):
+        raise Refused(f"contract {contract_id}: {outcome.sentence}")
+
+
+def billed_words(contract_id: int, columns: Iterable[str]) -> str:
+    """Why an account's command does not write these columns of a contract, and which command does."""
+    deeds = {"status": "its deeds", "starts_on": "activate", "ends_on": "end"}
+    said = ", ".join(f"{name.replace('_', ' ')} ({deeds[name]})" for name in columns)
+    return (
+        f"contract {contract_id} is billed: its {said} change with the bill; `corrente contract --help` lists the deeds"
+    )
+
+
+def _plan_before(account: Account, day: date) -> str:
+    """The plan in force before a change of that day."""
+    earlier = [one for one in account.plan_changes if date.fromisoformat(str(one[0])) < day]
+    return str(earlier[-1][1]) if earlier else account.plan
 
 
 def _only_day(connection: Connection, contract_id: int) -> date:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import pwd
 import re
+import shutil
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 import orjson
 import psycopg
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from billing.money import Money
 from control_plane import db
+from control_plane.cli._books_words import BOOKS_WORDS
+from control_plane.cli._keyed import held_connection
+from control_plane.cli._table import print_fitted
+from control_plane.exit_codes import TRY_AGAIN
 from control_plane.settings import NOT_YOURS, Settings, SettingsError, secret_keys
 from control_plane.store.account import Account, load_account, load_similar_usernames
 from nas_drivers.errors import printable
@@ -26,20 +33,37 @@ from radius_hooks.sealing import Sealer, SealError
 Connection = psycopg.Connection[Any]
 _NEAR_MATCHES: Final = 3
 _COLUMN_UNIT: Final = re.compile(r"(_(down|up)_bps|_octets|_s|_id)$")
-# Wider than any table of ours, so that measuring never folds a line.
-_MEASURING_WIDTH: Final = 1000
 
 
 class Refused(click.ClickException):
     """The command did nothing, and why: one line, exit code 1."""
 
 
+class Busy(Refused):
+    """The same, and typed again it will do."""
+
+    exit_code = TRY_AGAIN
+
+
 @contextmanager
 def open_database(settings: Settings, *, autocommit: bool = False, role: str = "corrente") -> Iterator[Connection]:
-    """A connection for one command; what PostgreSQL refuses ends the command with its words."""
+    """A connection for one command; what PostgreSQL refuses ends the command with its words.
+
+    A command that was given a key has one connection, which is committed together with its answer: see _keyed.py.
+    """
+    held = held_connection(lambda: _opened(settings, autocommit=False, role=role), caller=os_user())
+    if held is not None:
+        yield held
+        return
+    with _opened(settings, autocommit=autocommit, role=role) as connection:
+        yield connection
+
+
+@contextmanager
+def _opened(settings: Settings, *, autocommit: bool, role: str) -> Iterator[Connection]:
     conninfo = settings.conninfo(role)
     try:
-        connection = db.connect(conninfo, name="command", autocommit=autocommit)
+        connection = db.connect(conninfo, name="command", autocommit=autocommit, origin="command")
     except psycopg.OperationalError as error:
         where = {
             k: v for k, v in psycopg.conninfo.conninfo_to_dict(conninfo).items() if k in ("host", "port", "dbname")
@@ -53,22 +77,42 @@ def open_database(settings: Settings, *, autocommit: bool = False, role: str = "
                 else "Start it with `corrente up`, or set [database] conninfo in corrente.toml"
             )
         ) from error
-    with connection:
+    with closing(connection), connection:
         try:
             yield connection
         except psycopg.errors.UndefinedTable as error:
             raise Refused(
                 f"the database does not hold Corrente's tables ({error.diag.message_primary}): run `corrente db status`"
             ) from error
+        except (
+            psycopg.errors.UndefinedColumn,
+            psycopg.errors.UndefinedFunction,
+            psycopg.errors.UndefinedObject,
+        ) as error:
+            raise Refused(
+                f"the database is of another version than this program ({error.diag.message_primary}): run `corrente db status`"
+            ) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise Refused(f"the database refuses role {connection.info.user}: {error.diag.message_primary}") from error
         except psycopg.errors.IntegrityError as error:
             raise Refused(words_for(error)) from error
+        except psycopg.DataError as error:
+            raise Refused(f"{_words_for_data(error)}; nothing was changed") from error
         except UnicodeEncodeError as error:
             # What was typed in another encoding than the terminal's comes in as lone surrogates.
             raise Refused(f"{error.object!r} is no text in UTF-8; nothing was changed") from error
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.LockNotAvailable) as error:
+            raise Busy(
+                "somebody else was changing the same at this moment, so this was not done: type it again"
+            ) from error
         except psycopg.OperationalError as error:
             raise Refused(f"the connection to the database broke, nothing was changed: {str(error).strip()}") from error
+
+
+def _words_for_data(error: psycopg.DataError) -> str:
+    if isinstance(error, psycopg.errors.NumericValueOutOfRange):
+        return "a number is greater than the database holds"
+    return f"the database refuses this: {error.diag.message_primary or error}"
 
 
 # What a person did, for the constraints that a command can run into.
@@ -109,12 +153,25 @@ CONSTRAINT_WORDS: Final = {
     "account_prefix_assigned_once": "this address or prefix is held already",
     "account_prefix_family": "an IPv4 address is one address, an IPv6 one too, and an IPv6 prefix is a /32 to /128",
     "account_prefix_unicast": "this address is no subscriber's: loopback, multicast, link-local or reserved",
+    **BOOKS_WORDS,
+}
+
+
+# Of whatever table: columns that a person fills in and that are the same everywhere.
+_TEXT_WORDS: Final = {
+    "note": "a note has at least one character; leave it out instead",
+    "payer": "who paid has 1 to 400 characters; leave it out instead",
+    "reason": "say why: a reason has at least one character",
+    "reason_code": "a code has 1 to 40 letters, digits, dots, dashes and underscores, such as AM04",
+    "reference": "a reference has 1 to 200 characters",
 }
 
 
 def words_for(error: psycopg.errors.IntegrityError) -> str:
     """What the database refused, in a person's words."""
-    words = CONSTRAINT_WORDS.get(error.diag.constraint_name or "")
+    named = error.diag.constraint_name or ""
+    column = named.removeprefix(f"{error.diag.table_name}_").removesuffix("_check")
+    words = CONSTRAINT_WORDS.get(named) or (_TEXT_WORDS.get(column) if named.endswith("_check") else None)
     # Not the detail: it quotes the whole row.
     hint = f". {error.diag.message_hint}" if error.diag.message_hint else ""
     return words or f"the database refuses this: {error.diag.message_primary}{hint}"
@@ -149,23 +206,32 @@ def sealer_of(settings: Settings) -> Sealer:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode())
+    """One JSON document on standard output. Amounts are text with all their digits, as exact numbers are."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+    click.echo(orjson.dumps(value, option=options, default=_jsonable).decode())
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, Money):
+        return str(value.amount)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return str(value)
 
 
 def print_table(columns: tuple[str, ...], rows: Iterable[tuple[object, ...]], *, empty: str) -> None:
-    """A table as wide as its content, the same on a terminal and in a pipe; `empty` when there are no rows. A cell is one line, with
-    nothing in it that a terminal obeys."""
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    for row in rows:
-        table.add_row(*(escape("" if cell is None else printable(str(cell))) for cell in row))
-    if not table.rows:
+    """A table as wide as its content in a pipe, and on a terminal not wider than that; `empty` when there are no rows. A cell is one
+    line, with nothing in it that a terminal obeys."""
+    cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
+    if not cells:
         click.echo(empty)
         return
-    width = Console(width=_MEASURING_WIDTH).measure(table).maximum
-    Console(highlight=False, width=width).print(table)
+    print_fitted(columns, cells, width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+
+
+def day_shown(moment: datetime | None, zone: ZoneInfo) -> str:
+    """The day of a moment there: in UTC an evening of America is tomorrow, and an hour after midnight in Europe yesterday."""
+    return "" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d}"
 
 
 def changed_words(columns: Iterable[str]) -> str:

@@ -9,12 +9,12 @@ from typing import Any, Final, Literal
 
 import click
 
-from control_plane.cli._options import NETWORK, given_secret, made_nas_secret
+from control_plane.cli._options import DEVICE_SOURCE, given_secret, made_nas_secret
 from control_plane.quantities import Network
 from nas_drivers.driver import driver_for, vendor_names
 from nas_drivers.policy import Method
 
-_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAME: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 _ANSWERS: Final = {"y": "corrente", "yes": "corrente", "n": "", "no": ""}
 _USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
@@ -72,7 +72,7 @@ def given_nas(
     if name is None:
         name = str(click.prompt("Its name, such as bras-1", value_proc=_name))
     if source is None:
-        source = click.prompt("The address it sends from, or the prefix of a group", type=NETWORK)
+        source = click.prompt("The address it sends from, or the prefix of a group", type=DEVICE_SOURCE)
     if vendor is None:
         vendor = str(click.prompt("Vendor", type=click.Choice(vendor_names())))
     secret = given_secret(secret_file, ask=ask_secret, what=what)
@@ -118,7 +118,7 @@ def signing_note(vendor: str, name: str, *, required: bool) -> str | None:
 
 def _name(text: str) -> str:
     if _NAME.fullmatch(text) is None:
-        raise click.BadParameter("letters, digits and . _ - alone, 64 at most")
+        raise click.BadParameter("letters, digits and . _ - alone, no - first, 64 at most")
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -12,7 +12,7 @@ from control_plane import audit
 from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, sealer_of, unknown
 from control_plane.cli._findings import print_finding
 from control_plane.cli._nas_asking import signing_note
-from control_plane.cli._options import HOST
+from control_plane.cli._options import DEVICE_ADDRESS
 from control_plane.device_commands import (
     DeviceCommands,
     Facing,
@@ -20,14 +20,13 @@ from control_plane.device_commands import (
     hidden_secrets,
     open_secrets,
 )
+from control_plane.exit_codes import INTERRUPTED
 from control_plane.findings import Verdict
 from control_plane.settings import Settings
 from control_plane.store.nas import load_nas, load_nases
 from control_plane.store.targets import NasTarget, load_targets
 from nas_drivers.errors import NasError
 from radius_hooks.sealing import SealError
-
-_INTERRUPTED: Final = 130
 
 
 def _target(connection: Connection, name: str) -> NasTarget:
@@ -43,11 +42,11 @@ def facing_options(function: Any) -> Any:
         click.option(
             "--radius-address",
             "radius_addresses",
-            type=HOST,
+            type=DEVICE_ADDRESS,
             multiple=True,
             help="Our address as the device reaches it; repeat for several nodes. Else the one this machine would use.",
         ),
-        click.option("--portal-address", type=HOST, help="What the walled garden may reach."),
+        click.option("--portal-address", type=DEVICE_ADDRESS, help="What the walled garden may reach."),
     ):
         function = option(function)
     return function
@@ -95,7 +94,7 @@ def print_commands(commands: DeviceCommands) -> None:
 
 @click.command("commands")
 @click.argument("name")
-@click.option("--device", type=HOST, help="Which of the devices, where NAME stands for many.")
+@click.option("--device", type=DEVICE_ADDRESS, help="Which of the devices, where NAME stands for many.")
 @facing_options
 @click.option(
     "--show-secret", is_flag=True, help="With the secrets in clear; the audit log keeps who saw them and why."
@@ -156,7 +155,7 @@ def test(settings: Settings, name: str, *, as_json: bool) -> None:
         except KeyboardInterrupt:
             # As a shell has it: 1 would say that a step failed.
             click.echo("Stopped; what stands above was seen.", err=True)
-            raise SystemExit(_INTERRUPTED) from None
+            raise SystemExit(INTERRUPTED) from None
     failed = sum(one.verdict is Verdict.FAIL for one in rows)
     if as_json:
         steps = [

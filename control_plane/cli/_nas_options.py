@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from control_plane.cli._console import Refused
-from control_plane.cli._options import HOST, given_secret
+from control_plane.cli._options import DEVICE_ADDRESS, given_secret
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _COA_COLUMNS: Final = (
@@ -29,14 +29,16 @@ _COA_COLUMNS: Final = (
 def change_options(function: Any) -> Any:
     """The options that say how changes reach a NAS."""
     for option in (
-        click.option("--coa-address", type=HOST, help="Where CoA goes, if not to the source address."),
+        click.option("--coa-address", type=DEVICE_ADDRESS, help="Where CoA goes, if not to the source address."),
         click.option(
             "--coa-port",
             type=click.IntRange(1, 65535),
             help="Where it listens for CoA; a new one: the usual of its vendor.",
         ),
         click.option("--coa-secret-file", metavar="FILE", help="CoA secret, if not the RADIUS secret."),
-        click.option("--coa-source", type=HOST, help="Our address that CoA leaves from, if the device knows only one."),
+        click.option(
+            "--coa-source", type=DEVICE_ADDRESS, help="Our address that CoA leaves from, if the device knows only one."
+        ),
         click.option(
             "--coa-message-authenticator/--no-coa-message-authenticator",
             default=None,
@@ -55,7 +57,7 @@ def change_options(function: Any) -> Any:
         ),
         click.option("--api-user", "api_username", help="User of its RouterOS API; none: the API is not used."),
         click.option("--api-password-file", metavar="FILE", help="That user's password: the first line of a file."),
-        click.option("--api-address", type=HOST, help="Where the API listens, if not where CoA goes."),
+        click.option("--api-address", type=DEVICE_ADDRESS, help="Where the API listens, if not where CoA goes."),
         click.option("--api-port", type=click.IntRange(1, 65535), help="8729 with TLS, 8728 without."),
         click.option("--api-tls/--no-api-tls", default=None, help="TLS to the API (the default)."),
         click.option(
@@ -68,7 +70,7 @@ def change_options(function: Any) -> Any:
         ),
         click.option("--ssh-user", "ssh_username", help="User of its command line; none: that is not used."),
         click.option("--ssh-password-file", metavar="FILE", help="That user's password: the first line of a file."),
-        click.option("--ssh-address", type=HOST, help="Where the command line is, if not where CoA goes."),
+        click.option("--ssh-address", type=DEVICE_ADDRESS, help="Where the command line is, if not where CoA goes."),
         click.option("--ssh-port", type=click.IntRange(1, 65535), help="22 unless it is another."),
     ):
         function = option(function)

@@ -16,12 +16,15 @@ from control_plane.cli._console import Refused
 from control_plane.quantities import (
     QuantityError,
     instant_text,
+    read_device_address,
     read_device_policy,
+    read_device_source,
     read_duration_s,
     read_host,
     read_instant,
     read_mac,
     read_network,
+    read_new_name,
     read_octets,
     read_rates,
 )
@@ -57,6 +60,9 @@ OCTETS: Final = Quantity("octets", read_octets)
 DURATION: Final = Quantity("duration", read_duration_s)
 NETWORK: Final = Quantity("address or prefix", read_network)
 HOST: Final = Quantity("address", read_host)
+DEVICE_SOURCE: Final = Quantity("address or prefix", read_device_source)
+DEVICE_ADDRESS: Final = Quantity("address", read_device_address)
+NEW_NAME: Final = Quantity("name", read_new_name)
 DEVICE_POLICY: Final = Quantity("name", read_device_policy)
 MAC: Final = Quantity("mac", read_mac)
 
@@ -128,11 +134,11 @@ def coming_instant(text: str, zone: ZoneInfo, now: datetime) -> datetime:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask before what takes service away; `--yes` answers, and without a terminal nothing is done."""
+    """Ask before what takes service away, beside what is printed; `--yes` answers, and without a terminal nothing is done."""
     if yes:
         return
     try:
-        agreed = click.confirm(question)
+        agreed = click.confirm(question, err=True)
     except click.Abort:
         click.echo(err=True)
         raise Refused("nothing was changed: answer the question with y, or give --yes") from None

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from billing.plain_text import is_seen
+from billing.store.contract_page import has_terms
 from control_plane import audit
 from control_plane.cli._account_limits import lift, relief, restrict
-from control_plane.cli._account_plan import change_plan, top_up
+from control_plane.cli._account_plan import billed_words, change_billed_plan, change_plan, top_up
 from control_plane.cli._account_show import load_page, page_json, print_page
 from control_plane.cli._console import (
     Connection,
@@ -128,6 +130,8 @@ def _contract_for(connection: Connection, options: dict[str, Any]) -> int:
         return int(options["contract_id"])
     if options["customer"] is None or options["plan"] is None:
         raise click.UsageError("say whose account it is: --customer NAME --plan PLAN, or --contract NUMBER")
+    if not is_seen(options["customer"]):
+        raise click.UsageError("--customer: there is nothing in the name that is seen")
     columns = {"status": "active", **_contract_columns(options)}
     return save_new_contract(
         connection, customer=options["customer"], plan_id=_plan_id(connection, options["plan"]), columns=columns
@@ -216,13 +220,19 @@ def set_(settings: Settings, /, username: str, *, yes: bool, **options: Any) -> 
     with open_database(settings) as connection:
         account = known_account(connection, username)
         contract = _contract_columns(options)
-        if options["plan"] is not None:
+        billed = has_terms(connection, account.contract_id)
+        if billed and contract:
+            raise Refused(billed_words(account.contract_id, contract))
+        if options["plan"] is not None and not billed:
             contract["plan_id"] = _plan_id(connection, options["plan"])
         columns = {**_columns(connection, settings, options), **_taken_away(options)}
         losses = list(_losses(contract, columns, zone=settings.zone, has_new_secret=bool(secret or made)))
         if losses:
             confirm(f"{username} {', '.join(losses)}. Go on?", yes=yes)
         save_changes(connection, "contract", account.contract_id, contract)
+        if options["plan"] is not None and billed:
+            change_billed_plan(connection, account.contract_id, options["plan"], settings=settings)
+            contract["plan_id"] = options["plan"]
         save_changes(connection, "subscriber_account", account.id, columns)
         new = secret or made
         if new is not None:

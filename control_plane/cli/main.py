@@ -11,14 +11,32 @@ import importlib
 import pkgutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from control_plane import cli
+from control_plane.cli._examples import give_examples
+from control_plane.exit_codes import INTERRUPTED
 from control_plane.settings import SettingsError, load_settings
 
 
 class _Commands(click.Group):
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """As click does it; Ctrl-C before a command is found is no failure either."""
+        try:
+            return super().make_context(*args, **extra)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does it, but Ctrl-C is no failure. A command that has more to say of it does so itself."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            ctx.exit(INTERRUPTED)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_modules())
 
@@ -27,6 +45,7 @@ class _Commands(click.Group):
         if module is None:
             return None
         command: click.Command = importlib.import_module(f"control_plane.cli.{module}").command
+        give_examples(command, f"corrente {cmd_name}")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -59,8 +78,3 @@ def corrente(ctx: click.Context, file: Path | None) -> None:
         ctx.obj = load_settings(file)
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-
-
-def main() -> None:
-    """Run the command line; expected failures end with one clear line and an exit code that is not zero."""
-    sys.exit(corrente(prog_name="corrente"))

@@ -31,7 +31,8 @@ from control_plane.cli._nas_options import (
     given_ssh_password,
 )
 from control_plane.cli._options import (
-    NETWORK,
+    DEVICE_SOURCE,
+    NEW_NAME,
     confirm,
     given_secret,
     made_nas_secret,
@@ -118,8 +119,8 @@ def _check_source(source: Network, name: str, others: list[Nas], *, nested: bool
 
 
 @command.command("add")
-@click.argument("name", required=False)
-@click.argument("source", type=NETWORK, required=False)
+@click.argument("name", type=NEW_NAME, required=False)
+@click.argument("source", type=DEVICE_SOURCE, required=False)
 @click.option("--vendor", help=f"How it is spoken to: {', '.join(vendor_names())}.")
 @facing_options
 @_common_options
@@ -253,8 +254,8 @@ def _coa_text(nas: Nas) -> str:
 
 @command.command("set")
 @click.argument("name")
-@click.option("--name", "new_name", help="Rename it.")
-@click.option("--source", type=NETWORK, help="It sends from another address or prefix now.")
+@click.option("--name", "new_name", type=NEW_NAME, help="Rename it.")
+@click.option("--source", type=DEVICE_SOURCE, help="It sends from another address or prefix now.")
 @click.option("--vendor", help="It is spoken to in another way.")
 @click.option("--new-secret", is_flag=True, help="Make a new RADIUS secret and print it once.")
 @click.option("--any-realm", is_flag=True, help="Serve all usernames again.")

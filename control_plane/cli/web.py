@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import click
@@ -30,6 +31,9 @@ def command(settings: Settings) -> None:
             f"port {web.port} of {web.address} can't be opened: another process has it, or the address is not this "
             "machine's; name another in [web] of corrente.toml"
         )
+    # The process that serves reads them for itself.
+    if settings.source_file:
+        os.environ["CORRENTE_SETTINGS"] = settings.source_file
     # The application is named, not imported: the entrance stands above this package.
     Granian(
         "web.app:create_app",
