@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
+from support.own_postgres import copy_database, server
 
 from control_plane import db
-from control_plane.machine.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
-from control_plane.migrate import load_migrations
+from control_plane.machine.private_postgres import Cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 _numbers = itertools.count(1)
@@ -23,36 +23,45 @@ settings.register_profile("corrente", deadline=None, derandomize=True, suppress_
 settings.load_profile("corrente")
 
 
+# Who starts the tests in a script's background has Ctrl-C ignored, and so would have every child in which a test presses it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+# They take minutes each: begun last, one of them would be left alone at the end.
+_LONG: Final = (
+    "tests/flows/test_virtual_year.py",
+    "tests/radius/test_scenarios.py",
+    "tests/flows/test_up.py",
+    "tests/radius/test_mixed_fleet.py",
+    "tests/radius/test_enforcement.py",
+    "tests/radius/test_enforcement_lists.py",
+    "tests/radius/test_peer_pppd.py",
+    "tests/db/test_publisher.py",
+    "tests/db/test_leadership.py",
+    "tests/db/test_accounting_streams.py",
+    "tests/db/test_edge_outages.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, the others as they are found."""
+    ranks = {ROOT / name: rank for rank, name in enumerate(_LONG)}
+    items.sort(key=lambda item: ranks.get(item.path, len(_LONG)))
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A PostgreSQL without durability, with a template database made from schema.sql."""
-    base = Path(tempfile.mkdtemp(prefix="corrente-pg-"))
-    base.chmod(0o755)
-    made = Cluster(data=base / "data", socket_dir=base / "run")
-    make_cluster(
-        made, settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60"}
-    )
-    start_cluster(made, log=base / "postgres.log")
-    try:
-        with db.connect(made.conninfo("postgres"), name="test", autocommit=True) as connection:
-            connection.execute("CREATE DATABASE corrente_template")
-        with db.connect(made.conninfo("corrente_template"), name="test") as connection:
-            connection.execute((ROOT / "schema.sql").read_text())
-            for migration in load_migrations():
-                connection.execute("INSERT INTO schema_migration (name) VALUES (%s)", (migration.name,))
-            connection.execute(
-                "SELECT make_month((date '2026-01-01' + make_interval(months => m))::date) FROM generate_series(-1, 14) m"
-            )
+    quick = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60"}
+    # Nothing is replicated from it, and its log lies in memory.
+    quick |= {"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB"}
+    with server(quick) as made:
         yield made
-    finally:
-        stop_cluster(made, mode="immediate")
-        shutil.rmtree(base)
 
 
 def _fresh_database(cluster: Cluster) -> Iterator[str]:
     name = f"corrente_{next(_numbers)}"
     with db.connect(cluster.conninfo("postgres"), name="test", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE corrente_template")
+        copy_database(admin, name)
         yield cluster.conninfo(name)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

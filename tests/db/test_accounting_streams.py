@@ -4,21 +4,18 @@ And the same streams while the shipper and PostgreSQL are killed at random: each
 """
 
 import random
-import shutil
-import tempfile
 import time
-from pathlib import Path
 
 import psycopg
 import pytest
-from support.accounting_world import NOON, add_network, detail, rows, settings_for, ship
+from support.accounting_world import NOON, add_network, detail, rows, settings_for, ship, shipping
+from support.own_postgres import own_postgres, start_again
 from support.shipper_process import ShipperProcess
 
 from control_plane import db
-from control_plane.machine.private_postgres import Cluster, PostgresError, make_cluster, start_cluster, stop_cluster
+from control_plane.machine.private_postgres import stop_cluster
 
 pytestmark = pytest.mark.db
-ROOT = Path(__file__).resolve().parents[2]
 USERS = ("anna", "bruno", "carla", "dino", "elsa")
 NASES = ("127.0.0.1", "127.0.0.2")
 
@@ -143,16 +140,17 @@ def test_every_record_counts_once_whatever_order_and_however_often_it_came(datab
     sessions = Sessions(seed)
     settings = settings_for(tmp_path, database, edge={"batch_records": sessions.random.choice((1, 7, 2000))})
     texts = list(sessions.text)
-    while texts:
-        some = sessions.random.randint(1, len(texts))
-        write(settings, texts[:some])
-        del texts[:some]
-        if sessions.random.random() < 0.5:
-            ship(settings)
-    ship(settings)
-    check(database, sessions)
+    with shipping(settings) as ship_all:
+        while texts:
+            some = sessions.random.randint(1, len(texts))
+            write(settings, texts[:some])
+            del texts[:some]
+            if sessions.random.random() < 0.5:
+                ship_all()
+        ship_all()
+        check(database, sessions)
 
-    # The whole of it again, from a file of another name.
+    # The whole of it again, from a file of another name, by a shipper that knows nothing yet.
     write(settings, sessions.text, name="detail.node-1.00000000000000000001")
     ship(settings)
     check(database, sessions)
@@ -167,12 +165,13 @@ def test_two_nodes_of_which_one_lags_by_hours_count_every_record_once(database, 
     nodes = [settings_for(tmp_path / name, database, edge={"node": name}) for name in ("one", "two")]
     waiting = [sessions.text[0::2], sessions.text[1::2]]
     share = pick.random()
-    while any(waiting):
-        node = 0 if waiting[0] and (pick.random() < share or not waiting[1]) else 1
-        some = pick.randint(1, 60)
-        write(nodes[node], waiting[node][:some])
-        del waiting[node][:some]
-        ship(nodes[node])
+    with shipping(nodes[0]) as first, shipping(nodes[1]) as second:
+        while any(waiting):
+            node = 0 if waiting[0] and (pick.random() < share or not waiting[1]) else 1
+            some = pick.randint(1, 60)
+            write(nodes[node], waiting[node][:some])
+            del waiting[node][:some]
+            (first, second)[node]()
     check(database, sessions)
 
 
@@ -252,19 +251,9 @@ def test_two_shippers_with_records_of_the_same_sessions_do_not_disturb_each_othe
 @pytest.mark.slow
 def test_a_database_that_is_killed_at_any_moment_loses_and_repeats_nothing(tmp_path):
     """With durability as in production: the shipper commits without waiting for the disk, and its files stay till it has."""
-    # Not below pytest's own folder: every pytest that starts closes that again for PostgreSQL's user.
-    base = Path(tempfile.mkdtemp(prefix="corrente-pg-"))
-    base.chmod(0o755)
-    cluster = Cluster(data=base / "data", socket_dir=base / "run")
-    make_cluster(cluster)
-    start_cluster(cluster, log=cluster.data.parent / "postgres.log")
-    try:
-        with db.connect(cluster.conninfo("postgres"), name="test", autocommit=True) as admin:
-            admin.execute("CREATE DATABASE corrente")
+    with own_postgres() as cluster:
         conninfo = cluster.conninfo("corrente")
         with db.connect(conninfo, name="test") as connection:
-            connection.execute((ROOT / "schema.sql").read_text())
-            connection.commit()
             add_network(connection, nases=NASES, usernames=USERS)
         sessions = Sessions(55, lives=12)
         settings = settings_for(tmp_path, conninfo, edge={"batch_records": 5})
@@ -276,12 +265,6 @@ def test_a_database_that_is_killed_at_any_moment_loses_and_repeats_nothing(tmp_p
         finally:
             shipper.kill()
         check(conninfo, sessions)
-    finally:
-        try:
-            stop_cluster(cluster, mode="immediate")
-        except PostgresError:
-            assert not (cluster.data / "postmaster.pid").exists()
-        shutil.rmtree(base)
 
 
 def _kill_often(cluster, settings, sessions):
@@ -293,7 +276,7 @@ def _kill_often(cluster, settings, sessions):
         time.sleep(sessions.random.uniform(0.1, 0.8))
         stop_cluster(cluster, mode="immediate")
         time.sleep(sessions.random.uniform(0.0, 0.3))
-        start_cluster(cluster, log=cluster.data.parent / "postgres.log")
+        start_again(cluster)
         _wait_for(cluster.conninfo("corrente"))
     write(settings, texts)
 

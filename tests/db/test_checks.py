@@ -101,7 +101,7 @@ def test_a_missing_month_fails_and_a_made_one_does_not(connection):
 
 
 def test_the_right_key_opens_the_sample_and_another_does_not(connection):
-    load_demo(connection, SEALER, today=date(2026, 11, 21))
+    load_demo(connection, SEALER, today=date(2026, 11, 21), customers=20)
     assert check_sample(connection, SEALER).verdict is Verdict.OK
     finding = check_sample(connection, Sealer([bytes(32)]))
     assert finding.verdict is Verdict.FAIL
@@ -220,7 +220,7 @@ def test_a_device_that_nobody_registered_is_named_until_it_is(connection, tmp_pa
 
 
 def test_a_subscriber_with_two_sessions_is_one_subscriber_online(connection):
-    load_demo(connection, SEALER, today=date(2026, 11, 21))
+    load_demo(connection, SEALER, today=date(2026, 11, 21), customers=20)
     for account, device in ((1, "s1"), (1, "s2"), (2, "s3"), (None, "s4")):
         connection.execute(
             "INSERT INTO session (session_key, nas_id, acct_session_id, username, account_id, started_at, updated_at, received_at, "

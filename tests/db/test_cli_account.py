@@ -336,22 +336,32 @@ def test_lifting_takes_the_one_that_is_named_and_leaves_the_others(corrente, con
             "account", "restrict", "anna@isp.example", "--level", level, "--reason", "r", "--origin", origin, "--yes"
         )
 
-    unclear = corrente("account", "lift", "anna@isp.example", "--yes")
+    unclear = corrente("account", "lift", "anna@isp.example", "--reason", "paid at the desk", "--yes")
     assert (
         unclear.exit_code,
         "name which with --id or --origin: 1 blocked (dunning): r; 2 throttle" in unclear.output,
     ) == (1, True)
-    wrong = corrente("account", "lift", "anna@isp.example", "--id", "9", "--yes")
+    wrong = corrente("account", "lift", "anna@isp.example", "--reason", "paid at the desk", "--id", "9", "--yes")
     assert (wrong.exit_code, "restriction 9 is none of contract 1's" in wrong.output) == (1, True)
-    assert corrente("account", "lift", "anna@isp.example", "--origin", "dunning", "--dry-run").exit_code == 0
+    assert (
+        corrente(
+            "account", "lift", "anna@isp.example", "--reason", "paid at the desk", "--origin", "dunning", "--dry-run"
+        ).exit_code
+        == 0
+    )
     assert _policy(corrente)["level"] == "blocked"
 
-    assert corrente("account", "lift", "anna@isp.example", "--origin", "dunning", "--yes").exit_code == 0
+    assert (
+        corrente(
+            "account", "lift", "anna@isp.example", "--reason", "paid at the desk", "--origin", "dunning", "--yes"
+        ).exit_code
+        == 0
+    )
 
     assert _policy(corrente)["level"] == "throttle"
     assert connection.execute("SELECT lifted_by FROM restriction ORDER BY id").fetchall() == [("maria",), (None,)]
-    assert corrente("account", "lift", "anna@isp.example", "--yes").exit_code == 0
-    none = corrente("account", "lift", "anna@isp.example", "--yes")
+    assert corrente("account", "lift", "anna@isp.example", "--reason", "paid at the desk", "--yes").exit_code == 0
+    none = corrente("account", "lift", "anna@isp.example", "--reason", "paid at the desk", "--yes")
     assert (none.exit_code, "there are: none" in none.output) == (1, True)
 
 

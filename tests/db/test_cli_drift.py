@@ -51,10 +51,8 @@ def test_a_session_in_drift_is_shown_with_what_it_runs_under_and_what_is_being_d
 def test_what_may_not_go_is_held_here_as_in_the_list_of_changes_and_an_edited_profile_is_told_apart(
     world, settings, database
 ):
-    world.connection.execute("INSERT INTO known_revision (revision, profile_id) VALUES ('FFFF', %s)", (world.isp.full,))
     world.connection.execute("UPDATE profile SET rate_down_bps = 7000000 WHERE id = %s", (world.isp.full,))
-    world.connection.execute("UPDATE profile_revision SET revision = 'GGGG' WHERE profile_id = %s", (world.isp.full,))
-    world.connection.commit()
+    world.give(world.isp.full, b"GGGG")
     reconcile(database)
     world.connection.execute("UPDATE enforcement SET held_since = now(), held_reason = 'waits for a person'")
     world.connection.commit()

@@ -424,6 +424,27 @@ def test_a_nas_that_is_not_there_is_named(corrente):
     assert (done.exit_code, "there is no NAS 'towr'" in done.output) == (1, True)
 
 
+@pytest.mark.parametrize("module", ["click", "control_plane.settings", "control_plane.cli._nas_check", "paramiko"])
+def test_ctrl_c_while_a_command_is_still_loading_ends_it_with_the_same_code(tmp_path, module):
+    settings = write_settings(tmp_path, "host=/nowhere dbname=none")
+    child = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "control_plane", "--settings", str(settings), "nas", "test", "tower"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=tmp_path, text=True,
+        env={**os.environ, "CORRENTE_SECRETS_KEY": base64.b64encode(KEY).decode(), "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert child.stderr is not None
+    try:
+        # Each line names a module that has just been loaded.
+        assert any(line.split("|")[-1].strip() == module for line in child.stderr), "it loads something else"
+        child.send_signal(signal.SIGINT)
+        said = child.stderr.read()
+        assert (child.wait(30), "Traceback" in said) == (130, False), said[-2000:]
+    finally:
+        child.kill()
+        child.wait()
+        child.stderr.close()
+
+
 def test_ctrl_c_ends_a_test_at_once_with_what_was_seen_and_a_code_of_its_own(tmp_path, database, connection):
     settings = write_settings(tmp_path, database)
     with socket.create_server((ADDRESS, 0)) as silent:

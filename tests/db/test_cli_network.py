@@ -180,6 +180,12 @@ def test_all_that_can_be_said_of_a_nas_is_kept(corrente, connection, tmp_path):
             "there is a NAS bras-1 already; to change it: corrente nas set bras-1",
         ),
         (("bras 2", "192.0.2.9", "--vendor", "generic"), "a NAS name has up to 64 letters"),
+        (("--vendor", "generic", "--", "-bras", "192.0.2.9"), "'-bras' begins with -, as options do"),
+        (("bras-2", "0.0.0.0", "--vendor", "generic"), "0.0.0.0 is no device's address"),
+        (("bras-2", "::", "--vendor", "generic"), ":: is no device's address"),
+        (("bras-2", "255.255.255.255", "--vendor", "generic"), "255.255.255.255 is no device's address"),
+        (("bras-2", "239.1.0.0/16", "--vendor", "generic"), "239.1.0.0/16 is multicast"),
+        (("bras-2", "192.0.2.9", "--vendor", "generic", "--coa-address", "ff02::1"), "ff02::1 is multicast"),
         (("bras-2", "192.0.2.1", "--vendor", "generic"), "192.0.2.1 is the source of NAS bras-1 already"),
         (
             ("bras-2", "192.0.2.0/24", "--vendor", "generic"),
@@ -268,6 +274,9 @@ def test_how_a_nas_is_sent_changes_is_kept_and_can_be_taken_back(corrente, conne
         (("--api-certificate", "abcd"), "a SHA-256 fingerprint has 64 hex digits"),
         (("--coa-source", "2001:db8::1"), "CoA can't leave from an IPv6 address to an IPv4 one"),
         (("--coa-window", "0"), "not in the range"),
+        (("--name", "-x"), "'-x' begins with -, as options do"),
+        (("--source", "224.0.0.1"), "224.0.0.1 is multicast"),
+        (("--ssh-address", "0.0.0.0"), "0.0.0.0 is no device's address"),
         (("--no-api", "--api-user", "x"), "--no-api excludes --api-user"),
     ],
 )

@@ -153,6 +153,23 @@ def test_a_wave_of_two_hundred_changes_is_read_by_four_logins_one_after_the_othe
     reader.close()
 
 
+def test_a_username_that_no_command_line_takes_is_asked_about_by_no_login_and_spoils_no_other_proof(
+    world, server, connection
+):
+    (server.base / "shell" / "sessions").write_text("7 user0001 192.0.2.7 slow-in slow-out\n")
+    slow = replace(SLOW, device_policy="slow")
+    unfit, other = Question(1, 1, "anna maria", "s2", slow), Question(2, 1, "user0001", "s1", slow)
+    before = logins(server)
+
+    alone = visit(load_targets(connection)[0], Sealer([KEY]), [unfit], driver_for("cisco_iosxe"))
+    assert logins(server) == before
+    both = visit(load_targets(connection)[0], Sealer([KEY]), [unfit, other], driver_for("cisco_iosxe"))
+
+    assert both[other] == Reading(True)
+    for found in (alone[unfit], both[unfit]):
+        assert (found.holds, "does not fit a command line" in found.problem) == (None, True)
+
+
 def test_a_device_that_only_lists_everybody_is_asked_for_one_list_a_visit(world, server, connection):
     (server.base / "shell" / "told").unlink(missing_ok=True)
     show(server, ("s1", "user0001"), ("s2", "user0002"))

@@ -42,8 +42,14 @@ def test_a_bulk_change_tells_of_each_contract_whose_status_it_changed_who_why_an
             "SELECT set_config('corrente.actor', 'maria', true), set_config('corrente.event', 'refused', true)"
         )
         world.execute("SELECT set_config('corrente.effective_on', '2026-03-01', true)")
+        world.execute("SELECT set_config('corrente.detail', '{\"before\": {}}', true)")
         world.execute("UPDATE contract SET status = 'cancelled', starts_on = '2026-01-01'")
 
+    assert world.execute("SELECT detail FROM contract_event ORDER BY id DESC LIMIT 3").fetchall() == [
+        ({"before": {}},),
+        ({"before": {}},),
+        ({},),
+    ]
     last = _told(world)[-2:]
     assert [(one[0], one[1], one[2], str(one[3]), *one[4:]) for one in last] == [
         (1, "maria", "refused", "2026-03-01", "proposal", "cancelled"),

@@ -1,20 +1,20 @@
 """desired_policy and profile_revision follow the database, and the clock, without anybody touching a row."""
 
-import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from msgspec.structs import replace
+from support.desired_keeper import keeping, worker_settings
 from support.edge_process import wait_until
 from support.small_isp import make_isp, one
 
-from control_plane import db
-from control_plane.control_loop.desired import PART_ACCOUNTS, READER, Changed, run_desired
+from billing.store.checks.catalogue import find_in
+from control_plane.check_desired import network_checks
+from control_plane.control_loop.desired import PART_ACCOUNTS, READER, Changed
 from control_plane.policy import policy_source
 from control_plane.policy.rendering import Rendering, build_account_record, policy_version, profile_revision
-from control_plane.settings import DatabaseSettings, Settings
 from nas_drivers.dictionaries.reader import load_dictionary
 from radius_hooks.decision import step_at
 
@@ -28,51 +28,7 @@ def isp(connection):
 
 @pytest.fixture
 def settings(cluster, connection, isp):
-    connection.execute("ALTER ROLE corrente_worker LOGIN")
-    name = one(connection, "SELECT current_database()")
-    connection.commit()
-    return Settings(database=DatabaseSettings(conninfo=cluster.conninfo(name, user="corrente_worker")))
-
-
-class Keeper:
-    """run_desired() in a thread, and what it told."""
-
-    def __init__(self, settings, on_changed=None):
-        self.settings, self.stop, self.told, self.error = settings, threading.Event(), [], None
-        self.on_changed = on_changed or (lambda _: None)
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
-
-    def _run(self):
-        try:
-            run_desired(self.settings, self.open_writer, self.stop, on_changed=self._tell)
-        except Exception as error:
-            self.error = error
-
-    def _tell(self, changed):
-        self.told.append(changed)
-        self.on_changed(changed)
-
-    def open_writer(self):
-        return db.connect(self.settings.database.conninfo, name="test desired", autocommit=True)
-
-    def end(self):
-        self.stop.set()
-        with self.open_writer() as connection:
-            connection.execute("NOTIFY corrente_change")
-        self.thread.join(timeout=30)
-        assert not self.thread.is_alive()
-        assert self.error is None
-
-
-@contextmanager
-def keeping(settings, on_changed=None):
-    keeper = Keeper(settings, on_changed)
-    try:
-        wait_until(lambda: keeper.told or keeper.error, what="the first turn")
-        yield keeper
-    finally:
-        keeper.end()
+    return worker_settings(cluster, connection)
 
 
 @pytest.fixture
@@ -219,6 +175,24 @@ def test_an_edited_profile_touches_one_row_and_none_of_its_accounts(keeper, isp,
     assert keeper.told[1:] == [Changed(profiles=[isp.full])]
 
 
+def test_what_a_profile_gives_is_noted_whole_under_each_of_its_revisions(keeper, isp, connection):
+    """Beside what a release has noted that kept the rates alone: that one is completed while it is in force."""
+    noted = (
+        "SELECT array_agg(k.content ->> 'ipv4_pool' ORDER BY k.since) FROM known_revision k WHERE k.profile_id = %s "
+        "AND k.rate_down_bps = (k.content ->> 'rate_down_bps')::bigint"
+    )
+    wait_until(lambda: one(connection, noted, isp.full) == [None])
+    change(connection, "UPDATE profile SET ipv4_pool = 'homes' WHERE id = %s", isp.full)
+    wait_until(lambda: one(connection, noted, isp.full) == [None, "homes"])
+    change(connection, "UPDATE profile SET ipv4_pool = 'others' WHERE id = %s", isp.full)
+    wait_until(lambda: one(connection, noted, isp.full) == [None, "homes", "others"])
+
+    change(connection, "UPDATE known_revision SET content = NULL")
+    change(connection, "UPDATE profile SET idle_timeout_s = 600 WHERE id = %s", isp.throttle)
+    # Of today's profiles all is noted again; of what is over nobody knows any more.
+    wait_until(lambda: one(connection, noted, isp.full) == ["others"])
+
+
 def test_a_top_up_lets_go_at_once_who_was_throttled(told_keeper, isp, connection):
     account = isp.accounts[0]
     connection.execute("UPDATE profile SET quota_octets = 1000 WHERE id = %s", (isp.full,))
@@ -352,3 +326,29 @@ def test_a_payment_is_worked_out_by_itself_between_two_parts_of_a_bulk_change(co
 
     assert [len(one.accounts) for one in told[1:]] == [PART_ACCOUNTS, 1, PART_ACCOUNTS, 1]
     assert told[2].accounts == [payer]
+
+
+def test_the_check_of_the_books_works_out_what_accounts_are_to_have_and_minds_what_is_not_looked_at_yet(
+    keeper, isp, connection
+):
+    def wrong():
+        with psycopg.connect(connection.info.dsn, user="corrente") as reader:
+            return [(one.subject, one.message) for one in find_in(reader, network_checks(ZoneInfo("Europe/Rome")))]
+
+    contract = isp.contracts[0]
+    (name,) = connection.execute("SELECT username FROM subscriber_account WHERE id = %s", (isp.accounts[0],)).fetchone()
+    assert wrong() == []
+    change(
+        connection,
+        "INSERT INTO restriction (contract_id, origin, level, reason, placed_by) VALUES (%s, 'admin', 'walled', 'x', 'x')",
+        contract,
+    )
+    wait_until(lambda: level(connection, isp.accounts[0]) == "walled")
+    assert wrong() == []
+    keeper.end()
+    change(connection, "UPDATE restriction SET lifted_at = now(), lifted_by = 'x' WHERE contract_id = %s", contract)
+    assert wrong() == []
+    change(connection, "UPDATE feed_position SET snapshot = pg_current_snapshot()::text")
+    assert wrong() == [
+        (f"account {name}", f"it is to have walled and contract {contract}, which is active, comes to full")
+    ]

@@ -16,7 +16,7 @@ from support.simulated_sessions import live_session, table_of
 from control_plane import db
 from control_plane.control_loop.device_reading import read_devices
 from control_plane.store.device_views import load_reading, load_unknown
-from nas_drivers.routeros_output import read_sessions
+from nas_drivers.families.routeros_output import read_sessions
 from radius_hooks.sealing import Sealer, nas_api_row
 
 pytestmark = pytest.mark.db

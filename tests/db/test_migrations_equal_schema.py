@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from support.catalog import normalised_catalog
+from support.own_postgres import copy_database
 
 from control_plane import db
 from control_plane.migrate import Migration, Phase, load_migrations, make_database, migrate
@@ -25,12 +27,20 @@ def expected(module_database):
     return normalised_catalog(module_database)
 
 
-def test_the_oldest_release_with_every_migration_equals_schema_sql(unmade, expected):
-    _make_oldest(unmade)
-    with db.connect(unmade, name="test", autocommit=True) as connection:
+@pytest.fixture(scope="module")
+def migrated(cluster):
+    """The name of a database that the first release made, with every migration on top."""
+    name = "migrated"
+    _make_oldest(cluster.conninfo(name))
+    with db.connect(cluster.conninfo(name), name="test", autocommit=True) as connection:
         assert migrate(connection) == tuple(migration.name for migration in load_migrations())
+    yield name
+    with db.connect(cluster.conninfo("postgres"), name="test", autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
-    assert normalised_catalog(unmade) == expected
+
+def test_the_oldest_release_with_every_migration_equals_schema_sql(cluster, migrated, expected):
+    assert normalised_catalog(cluster.conninfo(migrated)) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,8 +63,9 @@ def test_the_oldest_release_with_every_migration_equals_schema_sql(unmade, expec
         "ALTER TABLE contract ALTER COLUMN ends_on TYPE timestamptz",
     ],
 )
-def test_the_comparison_sees_a_migration_that_leads_elsewhere(unmade, expected, drift):
-    _make_oldest(unmade)
+def test_the_comparison_sees_a_migration_that_leads_elsewhere(cluster, migrated, unmade, expected, drift):
+    with db.connect(cluster.conninfo("postgres"), name="test", autocommit=True) as admin:
+        copy_database(admin, conninfo_to_dict(unmade)["dbname"], migrated)
     with db.connect(unmade, name="test", autocommit=True) as connection:
         migrate(connection, (*load_migrations(), Migration("9999_pre_drift.sql", Phase.PRE, drift)))
 

@@ -11,6 +11,8 @@ from control_plane import db
 from control_plane.control_loop.reconcile import reconcile_accounts, reconcile_all
 from control_plane.store import drift
 from control_plane.store.drift import DriftReason
+from nas_drivers.driver import Drivers
+from nas_drivers.vendors import mikrotik
 
 pytestmark = pytest.mark.db
 
@@ -126,7 +128,7 @@ def test_an_edited_profile_puts_its_sessions_into_drift_without_a_row_of_theirs_
     reconcile_all(loop)
     before = world.connection.execute("SELECT xmin, account_id FROM desired_policy").fetchall()
     world.connection.execute("UPDATE profile SET rate_down_bps = 50000000 WHERE id = %s", (world.isp.full,))
-    world.change("UPDATE profile_revision SET revision = 'GGGG' WHERE profile_id = %s", world.isp.full)
+    world.give(world.isp.full, b"GGGG")
 
     done = reconcile_all(loop)
 
@@ -159,9 +161,86 @@ def test_a_change_is_disruptive_when_it_takes_something_away(world, loop, runs, 
     assert world.enforcements("from_version", "disruptive") == [(runs, disruptive)]
 
 
+@pytest.mark.parametrize(
+    ("edit", "method", "disruptive"),
+    [
+        # What is there is said by nobody's CoA, and costs nobody the connection.
+        ("session_timeout_s = 7200", "coa", False),
+        ("rate_down_bps = 120000000, session_timeout_s = 7200", "coa", False),
+        ("rate_down_bps = 90000000", "coa", True),
+        ("ipv4_pool = 'others'", "disconnect", True),
+        ("ipv4_pool = 'others', rate_down_bps = 120000000", "disconnect", False),
+    ],
+)
+def test_of_an_edited_profile_only_what_differs_decides(world, loop, edit, method, disruptive):
+    world.change("UPDATE profile SET ipv4_pool = 'homes' WHERE id = %s", world.isp.full)
+    world.give(world.isp.full, b"PPPP")
+    world.run_under(1, "PPPP1111")
+    world.change(f"UPDATE profile SET {edit} WHERE id = %s", world.isp.full)
+    world.give(world.isp.full, b"QQQQ")
+
+    reconcile_accounts(loop, world.isp.accounts[:1])
+
+    assert world.enforcements("from_version", "desired_version", "method::text", "disruptive") == [
+        ("PPPP1111", "QQQQ1111", method, disruptive)
+    ]
+
+
+def test_an_edited_rate_is_told_a_router_that_has_policies_by_name_and_takes_rates_live(world, loop):
+    """A SmartEdge: the names of QoS policies need a login, the rates on top of them do not."""
+    world.change("UPDATE nas SET vendor = 'ericsson'")
+    world.change("UPDATE profile SET device_policy = 'home-300' WHERE id = %s", world.isp.full)
+    world.give(world.isp.full, b"PPPP")
+    world.run_under(1, "PPPP1111")
+    world.change("UPDATE profile SET rate_down_bps = 120000000 WHERE id = %s", world.isp.full)
+    world.give(world.isp.full, b"QQQQ")
+
+    reconcile_accounts(loop, world.isp.accounts[:1])
+
+    assert world.enforcements("method::text", "disruptive") == [("coa", False)]
+
+
+@pytest.mark.parametrize(("has_api", "method", "disruptive"), [(True, "coa", False), (False, "disconnect", True)])
+def test_other_lists_are_a_new_login_and_the_guards_only_where_no_api_changes_them(
+    world, loop, has_api, method, disruptive
+):
+    world.change(
+        "UPDATE nas SET vendor = 'mikrotik', api_username = %s, sealed_api_password = %s",
+        *(("corrente", bytes(40)) if has_api else (None, None)),
+    )
+    world.change("UPDATE profile SET address_lists = '{no-mail}' WHERE id = %s", world.isp.full)
+    world.give(world.isp.full, b"QQQQ")
+
+    reconcile_accounts(loop, world.isp.accounts[:1], drivers=Drivers({"mikrotik": mikrotik.Options(lists_by_api=True)}))
+
+    assert world.enforcements("method::text", "disruptive") == [(method, disruptive)]
+
+
+def test_what_a_release_noted_that_kept_the_rates_alone_is_not_known_and_a_new_login_for_it_is_disruptive(world, loop):
+    world.change("UPDATE profile SET ipv4_pool = 'homes' WHERE id = %s", world.isp.full)
+    world.change("UPDATE known_revision SET content = NULL")
+    world.give(world.isp.full, b"QQQQ")
+
+    reconcile_accounts(loop, world.isp.accounts[:1])
+
+    assert world.enforcements("method::text", "disruptive") == [("disconnect", True)]
+
+
+def test_a_new_login_from_an_edit_that_the_worker_never_noted_is_disruptive(world, loop):
+    """Edited twice while it was away: who logged in between runs under what nobody here knows."""
+    world.change("UPDATE profile SET ipv4_pool = 'homes' WHERE id = %s", world.isp.full)
+    world.give(world.isp.full, b"QQQQ")
+    world.run_under(1, "ZZZZ1111")
+
+    reconcile_accounts(loop, world.isp.accounts[:1])
+
+    assert world.enforcements("from_version", "method::text", "disruptive") == [("ZZZZ1111", "disconnect", True)]
+
+
 def test_a_payer_is_restored_though_the_walled_garden_has_no_rate_limit(world, loop):
     world.change("UPDATE profile SET rate_down_bps = NULL, rate_up_bps = NULL WHERE id = %s", world.isp.walled)
-    world.run_under(1, "WWWW2222")
+    world.give(world.isp.walled, b"VVVV")
+    world.run_under(1, "VVVV2222")
 
     reconcile_all(loop)
 
@@ -172,7 +251,7 @@ def test_the_plan_s_own_profile_of_another_hour_takes_nothing_away(world, loop):
     night = world.connection.execute(
         "INSERT INTO profile (name, rate_down_bps, rate_up_bps) VALUES ('night', 200000000, 40000000) RETURNING id"
     ).fetchone()[0]
-    world.change("INSERT INTO profile_revision VALUES (%s, 'NNNN')", night)
+    world.give(night, b"NNNN")
     world.change(
         "INSERT INTO plan_window (plan_id, begins, ends, profile_id) VALUES (%s, '22:00', '06:00', %s)",
         world.isp.plan,
@@ -250,18 +329,30 @@ def test_a_disconnect_on_its_way_leaves_the_session_that_goes_on_what_it_was(wor
 
 
 @pytest.mark.parametrize(
-    ("cause", "unsure", "from_version"),
-    [("402", "false", "FFFF1111"), ("402", "true", "TTTT2222"), ("NULL", "false", "TTTT2222")],
-    ids=["refused", "refused after a packet without an answer", "acknowledged in vain"],
+    ("cause", "unsure", "problem", "from_version"),
+    [
+        ("402", "false", "missing attribute", "FFFF1111"),
+        ("402", "true", "missing attribute", "TTTT2222"),
+        ("NULL", "false", "the device, when read, shows another policy", "TTTT2222"),
+        ("NULL", "false", "refused without a cause", "FFFF1111"),
+        ("NULL", "true", "refused without a cause", "TTTT2222"),
+    ],
+    ids=[
+        "refused",
+        "refused after a packet without an answer",
+        "acknowledged in vain",
+        "refused without a cause",
+        "refused without a cause after a packet without an answer",
+    ],
 )
 def test_what_was_given_up_is_where_the_next_change_starts_unless_the_device_refused_it(
-    world, loop, cause, unsure, from_version
+    world, loop, cause, unsure, problem, from_version
 ):
     account = world.isp.accounts[0]
     world.want(account, "throttle", 2)
     reconcile_accounts(loop, [account])
     world.sent("gave_up")
-    world.change(f"UPDATE enforcement SET error_cause = {cause}, unsure = {unsure}")
+    world.change(f"UPDATE enforcement SET error_cause = {cause}, unsure = {unsure}, problem = '{problem}'")
     world.want(account, "walled", 3)
 
     reconcile_accounts(loop, [account])
@@ -295,6 +386,101 @@ def test_who_pays_after_a_change_that_nothing_could_verify_is_told_the_full_poli
     assert world.enforcements("desired_version") == [("FFFF1111",)]
 
 
+@pytest.mark.parametrize(
+    ("came", "from_version"), [("sent", "WWWW2222"), ("unanswered", "WWWW2222"), ("unverifiable", "FFFF1111")]
+)
+def test_who_promises_and_then_pays_is_told_again_unless_the_first_telling_was_acknowledged(
+    world, loop, came, from_version
+):
+    # Walled, which nothing could verify; full by a promise, of which no answer came; full for good, which says the same.
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("unverifiable")
+    world.want(account, "full", 3)
+    reconcile_accounts(loop, [account])
+    world.sent(came)
+    world.want(account, "full", 4)
+
+    reconcile_accounts(loop, [account])
+
+    # The device may be in the garden still; from what the login gave there would be nothing to say.
+    assert world.enforcements("from_version", "desired_version", "disruptive") == [(from_version, "FFFF4444", False)]
+
+
+@pytest.mark.parametrize("came", ["sent", "unanswered", "acked"])
+def test_who_is_walled_and_pays_twice_within_a_telling_is_told_again(world, loop, came):
+    # Walled, which nothing could verify; full, and not heard of; walled again before that, and full before anything of it
+    # was sent. What is wanted is what was sent last and what the login gave: the device may be in the garden all the same.
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("unverifiable")
+    world.want(account, "full", 1)
+    reconcile_accounts(loop, [account])
+    world.sent(came)
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.want(account, "full", 1)
+
+    reconcile_accounts(loop, [account])
+
+    told = ("WWWW2222", "FFFF1111", "queued")
+    assert world.enforcements("from_version", "desired_version", "state") == [told]
+    # It stays open however often it is looked at, and a word of it ends the doubt.
+    assert [(one.reason, one.to_change) for one in reconcile_all(loop).figures] == [(DriftReason.IN_DOUBT, False)]
+    assert world.enforcements("from_version", "desired_version", "state") == [told]
+    world.sent("unverifiable")
+    assert [(one.reason, one.to_change) for one in reconcile_all(loop).figures] == [(DriftReason.UNVERIFIED, False)]
+
+
+def test_who_was_not_heard_of_and_whose_profile_is_edited_is_told_from_what_was_sent_before(world, loop):
+    # Walled, which nothing could verify; full, and not heard of; then full is something else, by the same name on the device.
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("unverifiable")
+    world.want(account, "full", 3)
+    reconcile_accounts(loop, [account])
+    world.sent("unanswered")
+    world.give(world.isp.full, b"GGGG")
+
+    reconcile_accounts(loop, [account])
+
+    assert world.enforcements("from_version", "desired_version") == [("WWWW2222", "GGGG3333")]
+
+
+def test_a_new_login_that_was_called_off_does_not_hide_what_was_sent_before_it(world, loop):
+    # Walled, and not heard of. Then throttled, which the device refused live: a new login was to bring it, and was called off in the
+    # middle. The plan in full is what the session began with, so without that first change there would be nothing to tell.
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("unanswered")
+    world.want(account, "throttle", 2)
+    reconcile_accounts(loop, [account])
+    world.sent()
+    world.change("UPDATE enforcement SET method = 'disconnect' WHERE closed_at IS NULL")
+    world.want(account, "full", 1)
+
+    reconcile_accounts(loop, [account])
+
+    assert world.enforcements("from_version", "desired_version") == [("WWWW2222", "FFFF1111")]
+
+
+def test_a_change_whose_last_way_was_a_new_login_may_have_been_done_by_the_way_before(world, loop):
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("unanswered")
+    world.change("UPDATE enforcement SET method = 'disconnect', unsure = true WHERE closed_at IS NULL")
+    world.want(account, "full", 1)
+
+    reconcile_accounts(loop, [account])
+
+    assert world.enforcements("from_version", "desired_version") == [("WWWW2222", "FFFF1111")]
+
+
 def test_a_change_that_was_given_up_is_tried_anew_after_a_quarter_of_an_hour(world, loop):
     account = world.isp.accounts[0]
     world.want(account, "walled", 2)
@@ -307,6 +493,21 @@ def test_a_change_that_was_given_up_is_tried_anew_after_a_quarter_of_an_hour(wor
     )
 
     assert reconcile_accounts(loop, [account]).opened == 1
+
+
+def test_what_was_given_up_and_is_wanted_again_after_something_else_was_is_tried_at_once(world, loop):
+    account = world.isp.accounts[0]
+    world.want(account, "walled", 2)
+    reconcile_accounts(loop, [account])
+    world.sent("gave_up")
+    world.change("UPDATE enforcement SET error_cause = 407, problem = 'the device knows no such policy'")
+    world.want(account, "full", 1)
+    reconcile_accounts(loop, [account])
+
+    world.want(account, "walled", 2)
+
+    assert reconcile_accounts(loop, [account]).opened == 1
+    assert world.enforcements("desired_version") == [("WWWW2222",)]
 
 
 def test_a_cut_that_nothing_confirms_is_tried_anew_while_the_session_goes_on(world, loop):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from support.ledger_cases import ISSUED
 from support.legal_world import WORLD, insert
 
 pytestmark = pytest.mark.db
+ACTOR = "SET corrente.actor = 'bruno'"
 
 
 @pytest.fixture
@@ -72,3 +74,71 @@ def test_a_restriction_is_lifted_once(two):
         second.execute(lift.format("job dunning"))
     first.commit()
     assert second.execute(lift.format("job dunning")).rowcount == 0
+
+
+def test_a_customer_is_not_deleted_under_a_document_that_is_just_being_written_for_it(two):
+    first, second = two
+    first.execute(insert("customer", id="5"))
+    first.commit()
+    _refused_while_open_and_after(
+        first,
+        second,
+        opened=insert("document", id="5", customer_id="5"),
+        contender="DELETE FROM customer WHERE id = 5",
+        error=psycopg.errors.ForeignKeyViolation,
+    )
+
+
+def test_nothing_is_written_for_a_customer_that_is_just_being_deleted(two):
+    first, second = two
+    first.execute(insert("customer", id="5"))
+    first.commit()
+    second.execute(ACTOR)
+    second.commit()
+    _refused_while_open_and_after(
+        first,
+        second,
+        opened="DELETE FROM customer WHERE id = 5",
+        contender=insert("document", id="5", customer_id="5"),
+        error=psycopg.errors.ForeignKeyViolation,
+    )
+
+
+def test_a_draft_that_is_just_being_issued_gets_no_line_more(two):
+    first, second = two
+    second.execute(ACTOR)
+    second.commit()
+    _refused_while_open_and_after(
+        first,
+        second,
+        opened=ISSUED,
+        contender=insert("document_line"),
+        error=psycopg.errors.RestrictViolation,
+    )
+
+
+def test_a_draft_of_which_a_line_is_just_being_taken_waits_to_be_issued(two):
+    first, second = two
+    second.execute(ACTOR)
+    second.commit()
+    _refused_while_open_and_after(
+        first,
+        second,
+        opened="DELETE FROM document_line",
+        contender=ISSUED,
+        error=psycopg.errors.CheckViolation,
+    )
+
+
+def test_a_draft_goes_with_the_line_that_another_has_just_written(two):
+    first, second = two
+    second.execute(ACTOR)
+    second.commit()
+    first.execute(insert("document", id="5"))
+    first.commit()
+    first.execute(insert("document_line", document_id="5"))
+    with pytest.raises(psycopg.errors.LockNotAvailable), second.transaction():
+        second.execute("DELETE FROM document WHERE id = 5")
+    first.commit()
+    second.execute("DELETE FROM document WHERE id = 5")
+    assert second.execute("SELECT count(*) FROM document_line WHERE document_id = 5").fetchone() == (0,)

@@ -93,6 +93,24 @@ def test_each_nas_gets_its_share_less_what_is_on_its_way_to_it(connection, nases
     assert [len(taken & of_nas) for of_nas in numbers] == [5, 0, 30]
 
 
+def test_a_nas_that_is_full_of_cuts_has_a_window_of_room_for_what_restores_and_no_more(connection, nases):
+    want(connection, nases[0], 40)
+    payers = want(connection, nases[0], 40, disruptive=False)
+
+    # 2 windows of 16 are on their way, then 2 and a half, then 3.
+    taken = [take(connection, busy={nases[0]: busy}) for busy in (32, 40, 48)]
+
+    assert [len(some) for some in taken] == [16, 8, 0]
+    assert set().union(*taken) <= payers
+
+
+def test_what_restores_may_be_taken_by_itself(connection, nases):
+    want(connection, nases[0], 5)
+    payers = want(connection, nases[1], 2, disruptive=False)
+
+    assert set(take(connection, restoring_only=True)) == payers
+
+
 def test_of_a_silent_nas_one_is_asked_at_a_time_and_what_restores_first(connection, nases):
     want(connection, nases[0], 5)
     restoring = want(connection, nases[0], 2, disruptive=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as clocks
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from support.drift_world import KEY
@@ -13,10 +14,13 @@ from support.radius_server import SEALER
 
 from control_plane import db
 from control_plane.control_loop import turn
+from control_plane.control_loop.enforcement import Outcome, Reply
 from control_plane.control_loop.outgoing import Outgoing
-from control_plane.control_loop.turn import News, Turns
+from control_plane.control_loop.turn import Came, News, Turns
 from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns
 from control_plane.policy.rendering import profile_revision
+from control_plane.store.enforcement import PacketRow
+from radius_hooks.sealing import nas_ssh_row
 
 pytestmark = pytest.mark.db
 NOTHING = frozenset()
@@ -207,4 +211,98 @@ def test_a_worker_that_is_stopped_within_its_turn_does_not_hold_the_guard(databa
         # Continued, it finds that nothing of its turn was written, and nothing leaves.
         assert len(failed) == 1
         assert one.rows("state::text, attempt") == [("queued", 0)]
+        sender.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("started", "mac", "left"),
+    [
+        ("1 second", "020000000001", 0),
+        ("0 seconds", "020000000001", 0),
+        ("-1 minute", "020000000001", 1),
+        ("1 second", "020000000002", 1),
+    ],
+    ids=["dialled in again since", "in that second", "had two before", "another line"],
+)
+def test_what_a_dead_worker_typed_is_not_typed_at_the_session_that_came_after_it(database, started, mac, left):
+    # A command line that shows no Acct-Session-Id knows the new session by the same name and address.
+    with desk(database, "127.66.21.9", vendor="cisco_iosxe") as one:
+        one.execute(
+            "UPDATE nas SET ssh_address = '127.0.0.1', ssh_username = 'corrente', sealed_ssh_password = %s, ssh_host_key = 'ssh-ed25519 '"
+            " || repeat('A', 68)",
+            SEALER.seal(b"its password", row=nas_ssh_row(one.world.isp.nas)),
+        )
+        one.cut(1, method="cli")
+        one.execute(
+            "UPDATE enforcement SET state = 'sent', sent_at = now() - interval '20 seconds', attempt = 1, tries = 1, "
+            "taken_by = 'the dead', taken_until = now()"
+        )
+        one.execute("UPDATE session SET mac = '020000000001' WHERE session_key = %s", KEY.format(1))
+        # Its Stop never came: for the database both are online.
+        one.execute(
+            "UPDATE session SET username = 'user0001', mac = %s, started_at = date_trunc('second', e.sent_at) + %s::interval "
+            "FROM enforcement e WHERE session.session_key = %s",
+            mac,
+            started,
+            KEY.format(2),
+        )
+        sender = turns(database)
+
+        made = sender.transact(News(), {}, NOTHING)
+
+        assert len(made.outgoing) == left
+        if not left:
+            assert one.rows("state::text, problem") == [
+                ("superseded", "the subscriber has logged in again on the same line since it was sent")
+            ]
+            assert list(made.replaced.values()) == [[UUID(KEY.format(1))]]
+        sender.disconnect()
+
+
+def test_what_was_written_and_whose_commit_was_lost_with_the_connection_is_not_in_the_log_twice(database):
+    with desk(database, "127.66.21.10") as one:
+        one.cut(1)
+        sender = turns(database)
+        ((change, progress, _),) = sender.transact(News(), {}, NOTHING).outgoing
+        at = datetime.now(UTC)
+        news = News(
+            came=[Came(change, progress, Outcome(Reply.ACK), at)],
+            packets=[
+                PacketRow(change.id, at, way, code, 7, "127.66.21.10:3799", "User-Name = user0001")
+                for way, code in (("sent", 40), ("received", 41))
+            ],
+        )
+        sender.transact(news, {}, NOTHING)
+        # The database has it all; who wrote it was never told so, and more has come since.
+        later = News(packets=[PacketRow(change.id, datetime.now(UTC), "received", 41, 7, "127.66.21.10:3799", "")])
+        later.put_back(news)
+
+        sender.transact(later, {}, NOTHING)
+
+        assert one.execute("SELECT direction, count(*) FROM enforcement_packet GROUP BY 1 ORDER BY 1") == [
+            ("received", 2),
+            ("sent", 1),
+        ]
+        sender.disconnect()
+
+
+def test_a_username_that_no_command_line_takes_is_given_up_before_anybody_logs_in(database):
+    with desk(database, "127.66.21.11", vendor="cisco_iosxe") as one:
+        one.execute(
+            "UPDATE nas SET ssh_address = '127.0.0.1', ssh_username = 'corrente', sealed_ssh_password = %s, ssh_host_key = 'ssh-ed25519 '"
+            " || repeat('A', 68)",
+            SEALER.seal(b"its password", row=nas_ssh_row(one.world.isp.nas)),
+        )
+        one.cut(1, method="cli")
+        one.execute(
+            "UPDATE enforcement SET username = 'anna maria', attempt = 2, tries = 1, state = 'nacked', sent_at = now(), answered_at = now(), problem = 'x'"
+        )
+        sender = turns(database)
+
+        made = sender.transact(News(), {}, NOTHING)
+
+        assert made.outgoing == []
+        ((state, method, problem, alarmed),) = one.rows("state::text, method::text, problem, alarmed_at IS NOT NULL")
+        assert (state, method, alarmed) == ("gave_up", "cli", True)
+        assert "'anna maria' does not fit a command line" in problem
         sender.disconnect()

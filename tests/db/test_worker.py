@@ -12,7 +12,7 @@ from support.small_isp import make_isp, one
 from control_plane import db, telemetry
 from control_plane.checks import Verdict, check_jobs
 from control_plane.jobs.job import Ended, Job, prepare, run_job
-from control_plane.jobs.scheduler import JOBS, run_all_once, run_worker
+from control_plane.jobs.scheduler import JOBS, Scheduler, run_all_once, run_worker
 from control_plane.jobs.upkeep import (
     CLEARED_AT_ONCE,
     clear_enforcements,
@@ -22,7 +22,7 @@ from control_plane.jobs.upkeep import (
     drop_months,
     make_months,
 )
-from control_plane.leadership import FencedConnection
+from control_plane.leadership import FencedConnection, Leadership
 from control_plane.publishing.change_feed import Behind, Read, load_changes, load_position, open_feed
 from control_plane.settings import DatabaseSettings, RetentionSettings, Settings
 from web.app import create_app
@@ -304,7 +304,7 @@ def test_a_job_that_fails_is_noted_and_the_others_go_on(settings, connection):
     def fail(connection, settings, now):
         with connection.transaction():
             connection.execute("INSERT INTO change_feed (kind, key) VALUES ('account', 77)")
-            raise ZeroDivisionError("of all things")
+            raise ZeroDivisionError("of all\0 things")
 
     ran = []
     jobs = (Job("failing", 60, fail, 60), Job("well", 60, lambda *_: ran.append(1) or "done", 60))
@@ -406,6 +406,57 @@ def test_jobs_that_nobody_runs_are_said(settings, connection):
     connection.execute("UPDATE scheduled_job SET next_at = now() - interval '601 seconds'")
     (finding,) = check_jobs(connection)
     assert (finding.verdict, finding.text) == (Verdict.WARN, "no worker runs them: one has waited for 601 s")
+
+
+def test_a_job_that_is_woken_runs_before_its_time(settings, connection):
+    runs, stop = [], threading.Event()
+    jobs = (Job("gateways", 3600, lambda *_: runs.append(1) or "done", 60),)
+    # It listens, and its first run is over.
+    ready = """
+    SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'corrente worker wake' AND starts_with(query, 'LISTEN'))
+        AND EXISTS (SELECT FROM scheduled_job WHERE done_at IS NOT NULL)
+    """
+
+    def is_ready():
+        found = one(connection, ready)
+        connection.commit()
+        return found
+
+    thread = threading.Thread(target=run_worker, args=(settings, stop), kwargs={"jobs": jobs})
+    thread.start()
+    try:
+        assert wait_until(is_ready)
+        connection.execute("NOTIFY corrente_gateway_notice")
+        connection.commit()
+        assert wait_until(lambda: len(runs) == 2)
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+def test_a_job_that_is_woken_while_it_runs_runs_once_more(settings, connection):
+    runs, stop = [], threading.Event()
+
+    def record(*_):
+        runs.append(1)
+        if len(runs) == 1:
+            scheduler.wake("told")
+            scheduler.wake("told")
+        return "done"
+
+    leadership = Leadership(settings)
+    scheduler = Scheduler(settings, leadership, (Job("told", 3600, record, 60),))
+    thread = threading.Thread(target=leadership.run, args=(stop, scheduler.turn))
+    thread.start()
+    try:
+        assert wait_until(lambda: len(runs) == 2, seconds=30)
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+        scheduler.stop()
+        leadership.give_back()
+    assert len(runs) == 2
 
 
 def test_a_worker_waits_for_a_database_that_is_away_and_goes_on(settings, connection):

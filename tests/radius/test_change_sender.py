@@ -51,12 +51,17 @@ def tell(story: Story, *, patience: Patience = QUICK, **sender: object) -> None:
 
 
 async def ask(
-    sender: ChangeSender, asked: Device | ChangeTarget, request: ChangeRequest = COA, **changed: object
+    sender: ChangeSender,
+    asked: Device | ChangeTarget,
+    request: ChangeRequest = COA,
+    *,
+    first: bool = False,
+    **changed: object,
 ) -> tuple[Outcome, list[PacketTrace]]:
     """One request and its packets."""
     packets: list[PacketTrace] = []
     target = asked.target(**changed) if isinstance(asked, Device) else asked
-    outcome = await sender.send(target, request, on_packet=packets.append)
+    outcome = await sender.send(target, request, on_packet=packets.append, first=first)
     return outcome, packets
 
 
@@ -418,6 +423,25 @@ def test_a_window_is_never_exceeded():
         raw_device.close()
 
     tell(story, patience=Patience(first_s=60, longest_s=60, total_s=60))
+
+
+def test_what_goes_first_leaves_before_all_that_waits_in_the_order_it_came_in():
+    async def story(sender):
+        raw_device = RawDevice("127.0.40.2")
+        one_by_one = raw_device.target(window=1)
+        asked = [asyncio.ensure_future(ask(sender, one_by_one)) for _ in range(3)]
+        await until(lambda: len(raw_device.heard) == 1)
+        asked += [asyncio.ensure_future(ask(sender, one_by_one, DISCONNECT, first=True)) for _ in range(2)]
+        await asyncio.sleep(0)
+        raw_device.respond = ack
+        raw_device.say(ack(raw_device.heard[0][1]), raw_device.heard[0][2])
+        outcomes = await asyncio.gather(*asked)
+        raw_device.close()
+
+        assert [raw[0] for _, raw, _ in raw_device.heard] == [43, 40, 40, 43, 43]
+        assert {outcome for outcome, _ in outcomes} == {Acked()}
+
+    tell(story, patience=Patience())
 
 
 def test_a_rate_is_never_exceeded_and_used_to_the_full():

@@ -17,7 +17,7 @@ from support.ssh_server import PASSWORD, SshServer, ssh_server
 from control_plane.control_loop.cli_calls import CliCall, CliCaller
 from nas_drivers.policy import SessionIdentity
 from nas_drivers.simulated.faults import Fault, FaultKind, Traffic
-from nas_drivers.transport.ssh import SshAccess
+from nas_drivers.transport.ssh_access import SshAccess
 from nas_drivers.vendors.cisco_iosxe import CiscoIosXeCli
 from radius_hooks.sealing import nas_ssh_row
 
@@ -118,9 +118,11 @@ def test_a_session_that_the_device_does_not_list_is_cut_by_nothing_not_even_by_i
         world.place("anna", "blocked")
 
         world.wait_for(CLOSED)
-        assert world.execute("SELECT state::text, method::text, error_cause FROM enforcement") == [
-            ("superseded", "cli", 503)
+        # It is not there, which is what was wanted; and a list is not looked through twice.
+        assert world.execute("SELECT state::text, method::text, error_cause, problem FROM enforcement") == [
+            ("verified", "cli", 503, "the device has no such session")
         ]
+        assert len([line for line in server.told if line.startswith("show subscriber session")]) == 1
         assert [line for line in server.told if line.startswith("clear")] == []
         world.wait_for("SELECT count(*) = 1 FROM session")
         assert world.execute("SELECT username FROM session") == [("bruno",)]

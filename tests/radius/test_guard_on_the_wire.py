@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 from support.command_line import run, write_settings
-from support.enforcement_world import FULL, WALLED, enforcement_world
+from support.enforcement_world import DRIFT, FULL, WALLED, enforcement_world
 from support.enforcement_world import working as at_work
 
 from control_plane import db
@@ -64,6 +64,29 @@ def test_more_than_the_share_is_cut_by_nobody_until_a_person_lets_it_go_and_one_
         assert "Lifted 4 restrictions" in done.output, done.output
         world.wait_for("SELECT count(*) = 8 FROM enforcement WHERE state = 'verified'")
         assert rates(world) == [FULL] * 5
+
+
+def test_an_edited_timeout_sends_nothing_to_who_is_online_and_an_edited_pool_waits_for_a_person(database, tmp_path):
+    """What the profile gave before is known in full: with a pool in it, nobody logs in anew for a timeout."""
+    commands = write_settings(tmp_path, database)
+    with enforcement_world(database, usernames=NAMES) as world, working(world):
+        world.execute("UPDATE profile SET ipv4_pool = 'homes' WHERE name = 'Full'")
+        world.wait_until_published()
+        # The worker notes what a profile gives as it follows the changes, and not what was there between two looks of it.
+        world.wait_for("SELECT count(*) > 0 FROM known_revision WHERE content ->> 'ipv4_pool' = 'homes'")
+        world.dial(*NAMES)
+        online = [world.session(name) for name in NAMES]
+
+        world.execute("UPDATE profile SET session_timeout_s = 7200 WHERE name = 'Full'")
+        world.wait_for("SELECT count(*) = 5 AND bool_and(state = 'superseded' AND sent_at IS NULL) FROM enforcement")
+        assert world.execute("SELECT count(*) FROM session WHERE applied_by = 'same'") == [(5,)]
+        assert world.execute(DRIFT) == [(0,)]
+
+        world.execute("UPDATE profile SET ipv4_pool = 'others' WHERE name = 'Full'")
+        world.wait_for("SELECT count(*) = 5 FROM enforcement WHERE held_since IS NOT NULL AND method = 'disconnect'")
+        assert "waits for a person: 5 of 5 subscribers online" in run(commands, "guard", "status").output
+        assert world.execute("SELECT count(*) FROM enforcement_packet") == [(0,)]
+        assert [world.session(name) for name in NAMES] == online
 
 
 def test_a_stop_and_maintenance_hold_everything_and_what_waited_goes_when_they_end(database, tmp_path):

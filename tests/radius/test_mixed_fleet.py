@@ -19,6 +19,7 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+from support.asking import rest_after
 from support.command_line import run, write_settings
 from support.fleet import Fleet, fleet, username
 from support.fleet_day import Book, Day, Deed, Step, make_day
@@ -130,10 +131,11 @@ def live_through(world: Fleet, day: Day, book: Book, kills: Kills) -> None:
         if hour == 15:
             world.restart_postgres()
         report_due(world)
-        until = time.monotonic() + SETTLES_S
+        looked = time.monotonic()
+        until = looked + SETTLES_S
         while len(wrong := what_is_wrong(world, book)) >= world.count / 10:
             assert time.monotonic() < until, told(world, day, wrong)
-            time.sleep(0.1)
+            looked = rest_after(looked, at_least_s=0.1)
 
 
 def something_is_sent(world: Fleet) -> bool:
@@ -292,7 +294,9 @@ def unexplained(world: Fleet, ledger: Ledger, kills: Kills, book: Book) -> list[
     for at, request in ledger.unheard:
         # What was on its way when the device's power went had left a moment before.
         if not any(began - 1 <= at <= ended for began, ended in off[request.peer]):
-            left.append(f"in the log and heard by no device: {request}")
+            left.append(
+                f"in the log at {at:.3f} and heard by no device: {request}, which was off at {off[request.peer]}"
+            )
     touched = {username(number) for number in book.touched}
     left += [
         f"{name} was sent something, and nothing happened to it all day" for name in sorted(ledger.users - touched)

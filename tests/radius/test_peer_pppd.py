@@ -132,7 +132,7 @@ def test_a_contract_s_change_cuts_the_real_session_by_a_stand_in_dae_and_it_come
     isp.online("bruno")
     assert isp.device.given("bruno")["Filter-Id"] == "walled"
 
-    isp.corrente("account", "lift", "bruno", "--yes")
+    isp.corrente("account", "lift", "bruno", "--reason", "paid", "--yes")
     full = isp.session("bruno", other_than=walled["session_key"])
     isp.online("bruno")
     assert isp.device.given("bruno")["Filter-Id"] == "full"

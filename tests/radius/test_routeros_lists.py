@@ -8,7 +8,7 @@ import pytest
 from support.routeros_api_stand_in import Entry
 from support.routeros_stories import on, tell
 
-from nas_drivers.routeros_lists import ListChange, ListEntry
+from nas_drivers.families.routeros_lists import ListChange, ListEntry
 from nas_drivers.transport.routeros import RouterOsListsError
 from nas_drivers.transport.routeros_access import RouterOsRefusedError, RouterOsUnreachableError
 

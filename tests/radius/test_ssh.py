@@ -15,7 +15,6 @@ from support.ssh_server import PASSWORD, ssh_server
 from nas_drivers.cli_dialect import CliStep
 from nas_drivers.transport import ssh
 from nas_drivers.transport.ssh import (
-    SshAccess,
     SshDevice,
     SshHostKeyError,
     SshLoginError,
@@ -23,6 +22,7 @@ from nas_drivers.transport.ssh import (
     fingerprint_of,
     read_offered_key,
 )
+from nas_drivers.transport.ssh_access import SshAccess
 
 pytestmark = pytest.mark.lab
 CLEAR = CliStep("clear session 00000007", question=r"\[y/N\]", answer="y")

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 from support.command_line import write_settings
 from support.freeradius_world import PASSWORD, FreeRadiusDatabase, hard_cases, random_users
+from support.own_postgres import copy_database
 from support.radius_server import KEY, SEALER, radius_server
 from support.rlm_sql_server import STOCK_SCHEMA, rlm_sql_server
 
@@ -83,7 +84,7 @@ def moved(cluster):
     with ExitStack() as stack:
         admin = stack.enter_context(db.connect(cluster.conninfo("postgres"), name="test", autocommit=True))
         admin.execute(f"CREATE DATABASE {names[0]}")
-        admin.execute(f"CREATE DATABASE {names[1]} TEMPLATE corrente_template")
+        copy_database(admin, names[1])
         for name in names:
             stack.callback(admin.execute, f"DROP DATABASE {name} WITH (FORCE)")
         _fill(cluster.conninfo(names[0]))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("radius_hooks", "control_plane", "nas_drivers", "web")
+PACKAGES = ("radius_hooks", "control_plane", "nas_drivers", "billing", "web")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 CODE = [path for path in MODULES if path.name != "__init__.py"]
 SQL_AND_SHELL = [ROOT / "schema.sql", *ROOT.glob("migrations/*.sql"), *ROOT.glob("bin/*"), *ROOT.glob("requirements/*")]
@@ -51,7 +51,7 @@ def test_a_module_fits_a_sitting_and_a_function_a_screen(path):
 
 
 def test_nothing_is_left_for_later():
-    marks = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b|NotImplemented|pragma: no cover")
+    marks = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b|raise NotImplemented|pragma: no cover")
     files = [*MODULES, *SQL_AND_SHELL, *ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.py")]
     found = [name(path) for path in files if path != Path(__file__) and marks.search(path.read_text())]
     assert found == []

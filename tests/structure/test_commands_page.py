@@ -93,3 +93,27 @@ def test_the_help_of_a_group_says_whole_what_each_command_does(group):
     for name in command.list_commands(context):
         said = command.get_command(context, name).help.partition("\n\n")[0]
         assert f"{name} {' '.join(said.split())}" in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(f"payment {verb}" for verb in ("new", "match", "choose", "reverse", "refund", "write-off", "undo-write-off")),
+        *(f"contract {verb}" for verb in ("new", "accept", "activate", "change-plan", "pause", "end", "withdraw")),
+        *(
+            "invoice new",
+            "invoice credit",
+            "quote new",
+            "quote accept",
+            "order advance",
+            "order invoice",
+            "order cancel",
+        ),
+        *("customer new", "ledger entry", "price-change set", "promotion new", "promotion apply", "catalogue new"),
+    ],
+)
+def test_what_a_program_may_have_to_type_twice_takes_a_key(words):
+    command = corrente
+    for word in words.split():
+        command = command.get_command(click.Context(command), word)
+    assert "--key" in [option for parameter in command.params for option in parameter.opts]

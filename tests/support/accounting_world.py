@@ -4,6 +4,7 @@ A spool file is written here as FreeRADIUS's `detail` module writes it, so that 
 """
 
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -92,16 +93,27 @@ def spool(settings, *records, mode="ab"):
         file.write("".join(records).encode())
 
 
-def ship(settings, *, deadline_s=30.0):
-    """Run a shipper until both spools are read and all files deleted."""
+@contextmanager
+def shipping(settings, *, deadline_s=30.0):
+    """One shipper; each call of what the block gets lets it work until both spools are read and all files deleted."""
     shipper = Shipper(settings)
-    try:
+
+    def ship_all():
         until = time.monotonic() + deadline_s
         while shipper.turn() or any(settings.accounting_spool_dir.iterdir()) or any(settings.login_spool_dir.iterdir()):
             assert time.monotonic() < until, f"spool not read: {list(settings.accounting_spool_dir.iterdir())}"
             time.sleep(0.01)
+
+    try:
+        yield ship_all
     finally:
         shipper.disconnect()
+
+
+def ship(settings, *, deadline_s=30.0):
+    """Run a shipper until both spools are read and all files deleted."""
+    with shipping(settings, deadline_s=deadline_s) as ship_all:
+        ship_all()
 
 
 def rows(conninfo, sql, *parameters):

@@ -19,8 +19,12 @@ _BAD: Final = (
     ("issuer", "email", "'post at example.net'", "'post@example.net'"),
     ("issuer", "iban", "'IT60 X054'", "'IT60X0542811101000000123456'"),
     ("issuer", "confirm_hours", "721", "0"),
+    ("issuer", "bank_days", "'it'", "'IT-TO'"),
+    ("issuer", "minimum_document", "0", "5"),
+    ("issuer", "minimum_document", "0.001", "0.01"),
     ("customer", "given_name", "''", "NULL"),
     ("customer", "family_name", "''", "NULL"),
+    ("customer", "external_reference", "'C 17'", "'C-17'"),
     ("tax_identifier", "scheme", "'iva'", "'ar.cuit'"),
     ("tax_identifier", "number", "'it 0123'", "'ZUÑ920208KL4'"),
     ("address", "street", "''", "'Via Po'"),
@@ -62,6 +66,8 @@ _BAD: Final = (
     ("early_exit_cost", "from_month", "120", "119"),
     ("early_exit_cost", "amount", "-1", "0"),
     ("early_exit_cost", "amount", "0.001", "0.01"),
+    ("pause_fee", "amount", "0", "0.01"),
+    ("pause_fee", "amount", "0.001", "0.01"),
     ("promotion", "name", "''", "'Winter'"),
     ("promotion", "value", "0", "100"),
     ("promotion", "family", "'TV'", "'tv'"),
@@ -75,6 +81,7 @@ _BAD: Final = (
     ("contract_terms", "trial_days", "0", "1"),
     ("contract_terms", "renew_months", "0", "1"),
     ("contract_terms", "notice_days", "366", "0"),
+    ("contract_terms", "minimum_months", "121", "120"),
     ("contract_item", "quantity", "0", "0.5"),
     ("contract_item", "period_price", "-1", "0"),
     ("contract_item", "months", "13", "12"),
@@ -108,9 +115,11 @@ _REFERENCES: Final = (
     ("exemption", "customer_id"),
     ("exemption", "tax_code_id"),
     ("product", "tax_code_id"),
+    ("stamp_duty", "product_id"),
     ("product_text", "product_id"),
     ("price", "product_id"),
     ("early_exit_cost", "product_id"),
+    ("pause_fee", "product_id"),
     ("contract_terms", "issuer_id"),
     ("contract_terms", "payer_id"),
     ("contract_terms", "service_address_id"),
@@ -142,6 +151,7 @@ _MONEY: Final = (
     ("product", "name"),
     ("price", "unit_price"),
     ("early_exit_cost", "amount"),
+    ("pause_fee", "amount"),
     ("promotion", "name"),
     ("contract_terms", "due_days"),
     ("contract_item", "quantity"),
@@ -181,6 +191,11 @@ def _parties() -> Iterator[Case]:
     person = {"given_name": "'Anna'", "family_name": "'Rossi'"}
     yield case("customer_person_has_both_names", "customer", {**person, "family_name": "NULL"}, person)
     yield case("customer_person_has_both_names", "customer", {**person, "kind": "'company'"}, {"kind": "'company'"})
+    known = insert("customer", external_reference="'C-17'")
+    yield Case("customer_external_reference_once", f"{known}; {known}", f"{known}; {insert('customer')}")
+    fresh = "DELETE FROM customer_words; " + insert("customer_words")
+    yield Case("customer_words_pkey", insert("customer_words"), fresh)
+    yield Case("customer_words_customer_id_fkey", insert("customer_words", customer_id="999"), fresh)
     yield case(
         "address_coordinates_in_pairs", "address", {"latitude": "NULL"}, {"latitude": "NULL", "longitude": "NULL"}
     )
@@ -238,6 +253,8 @@ def _taxes() -> Iterator[Case]:
     yield case(
         "fiscal_position_countries_are_codes", "fiscal_position", {"countries": "'{Italy}'"}, {"countries": "'{IT,SM}'"}
     )
+    prefix = {"postal_prefix": "'23041'", "countries": "'{}'"}
+    yield case("fiscal_position_prefix_of_country", "fiscal_position", prefix, {**prefix, "countries": "'{IT}'"})
     right = f"{_SECOND_TAX}; {insert('fiscal_position_tax')}"
     again = insert("fiscal_position_tax", from_tax_code_id="1")
     yield Case("fiscal_position_tax_pkey", again, right)
@@ -268,7 +285,11 @@ def _catalogue() -> Iterator[Case]:
     yield case("product_text_pkey", "product_text", {"language": "'en'"})
     early = {"during": "'[2026-12-31,)'"}
     yield case("price_one_a_day", "price", early, {**early, "months": "3"})
-    yield case("early_exit_cost_pkey", "early_exit_cost", {"from_month": "0"}, {"from_month": "0", "currency": "'USD'"})
+    yield case("price_one_a_day", "price", early, {**early, "includes_tax": "true"})
+    again = {"from_month": "0"}
+    for apart in ({"currency": "'USD'"}, {"includes_tax": "true"}):
+        yield case("early_exit_cost_pkey", "early_exit_cost", again, {**again, **apart})
+    yield case("pause_fee_pkey", "pause_fee", {"currency": "'EUR'"}, {"currency": "'EUR'", "includes_tax": "true"})
     yield case("promotion_name_key", "promotion", {"name": "'Spring'"})
     yield case("promotion_percent_is_a_share", "promotion", {"value": "100.5"}, {"value": "100.5", "kind": "'fixed'"})
 
@@ -277,7 +298,7 @@ def _terms() -> Iterator[Case]:
     begun = _FIRST_OF["contract_terms"]
     yield Case("contract_terms_pkey", insert("contract_terms", contract_id="1"), begun + insert("contract_terms"))
     yield Case("contract_terms_contract_id_fkey", insert("contract_terms"), begun + insert("contract_terms"))
-    free = {"free_reason": "'staff'", "free_review_on": "'2027-01-01'"}
+    free = {"free_reason": "'staff'", "free_review_on": "'2027-01-01'", "free_from": "'2026-05-01'"}
     for column, value in free.items():
         yield Case(
             "contract_terms_free_is_reviewed",
@@ -288,6 +309,18 @@ def _terms() -> Iterator[Case]:
         "contract_terms_free_reason_check",
         begun + insert("contract_terms", **{**free, "free_reason": "''"}),
         begun + insert("contract_terms", **free),
+    )
+    monthly = {"alignment": "'day_of_month'", "billing_day": "31"}
+    for column, value in (("billing_day", "31"), ("alignment", "'day_of_month'")):
+        yield Case(
+            "contract_terms_day_goes_with_alignment",
+            begun + insert("contract_terms", **{column: value}),
+            begun + insert("contract_terms", **monthly),
+        )
+    yield Case(
+        "contract_terms_billing_day_check",
+        begun + insert("contract_terms", **{**monthly, "billing_day": "32"}),
+        begun + insert("contract_terms", **monthly),
     )
     table = "contract_item"
     yield case(f"{table}_wanted_day_check", table, {"wanted_day": "32"})

@@ -33,6 +33,7 @@ PARTY_ROWS: Final[dict[str, dict[str, str]]] = {
         "taken_by": "'maria'",
     },
     "note": {"customer_id": "1", "text": "'Rings at noon.'", "author": "'maria'"},
+    "customer_words": {"customer_id": "1", "words": "' anna'"},
     "attachment": {
         "customer_id": "1",
         "name": "'contract.pdf'",
@@ -55,7 +56,13 @@ CATALOGUE_ROWS: Final[dict[str, dict[str, str]]] = {
         "bears_stamp": "true",
     },
     "tax_rate": {"tax_code_id": "1", "during": "'[2027-01-01,)'", "percent": "23"},
-    "stamp_duty": {"country": "'IT'", "during": "'[2027-01-01,)'", "above": "77.47", "amount": "2.00"},
+    "stamp_duty": {
+        "country": "'IT'",
+        "currency": "'EUR'",
+        "during": "'[2027-01-01,)'",
+        "above": "77.47",
+        "amount": "2.00",
+    },
     "fiscal_position": {"name": "'Public bodies'", "liability": "'split'", "priority": "10", "countries": "'{IT}'"},
     "fiscal_position_tax": {"fiscal_position_id": "1", "from_tax_code_id": "2", "to_tax_code_id": "1"},
     "exemption": {
@@ -69,6 +76,7 @@ CATALOGUE_ROWS: Final[dict[str, dict[str, str]]] = {
     "product_text": {"product_id": "1", "language": "'it'", "text": "'Casa 30'"},
     "price": {"product_id": "1", "currency": "'EUR'", "unit_price": "29.90", "during": "'[2027-01-01,)'"},
     "early_exit_cost": {"product_id": "1", "from_month": "12", "currency": "'EUR'", "amount": "50.00"},
+    "pause_fee": {"product_id": "1", "currency": "'USD'", "amount": "3.00"},
     "promotion": {
         "name": "'Autumn'",
         "kind": "'percent'",
@@ -88,6 +96,7 @@ CATALOGUE_FIRST: Final[dict[str, dict[str, str]]] = {
     "product_text": {"language": "'en'"},
     "price": {"during": "'[2026-01-01,2027-01-01)'"},
     "early_exit_cost": {"from_month": "0"},
+    "pause_fee": {"currency": "'EUR'"},
     "promotion": {"name": "'Spring'"},
 }
 
@@ -142,6 +151,7 @@ TERMS_FIRST: Final[dict[str, dict[str, str]]] = {
 
 LEDGER_ROWS: Final[dict[str, dict[str, str]]] = {
     "ledger_account": {"issuer_id": "1", "code": "'4200'", "name": "'Fees'", "role": "'fee_income'"},
+    "product_account": {"product_id": "2", "issuer_id": "1", "account_id": "1"},
     "fiscal_period": {"issuer_id": "1", "during": "'[2025-01-01,2025-02-01)'", "closed_by": "'maria'"},
     "entry": {
         "issuer_id": "1",
@@ -185,10 +195,62 @@ LEDGER_ROWS: Final[dict[str, dict[str, str]]] = {
         "tax_code_id": "1",
         "rate": "22",
         "liability": "'immediate'",
+        "account_id": "3",
     },
     "document_tax": {"document_id": "1", "rate": "10", "liability": "'immediate'", "base": "100", "tax": "22"},
+    "document_to_come": {"ids": "'{7}'"},
     "document_due": {"document_id": "1", "number": "2", "due_on": "'2026-03-16'", "amount": "122"},
     "credited_line": {"document_id": "1", "number": "1", "net": "100", "credited": "0"},
+    "allocation": {"credit_note_id": "11", "invoice_id": "1", "amount": "122"},
+    "payment_method": {"issuer_id": "1", "code": "'card'", "name": "'Card'", "kind": "'card'"},
+    "payment": {
+        "issuer_id": "1",
+        "method_id": "1",
+        "customer_id": "1",
+        "currency": "'EUR'",
+        "amount": "50",
+        "value_on": "'2026-03-10'",
+        "source": "'manual'",
+        "reference": "'r1'",
+        "made_by": "'maria'",
+    },
+    "payment_match": {"payment_id": "5", "customer_id": "1", "reason": "'by phone'", "made_by": "'maria'"},
+    "payment_reversal": {
+        "payment_id": "5",
+        "dated": "'2026-03-12'",
+        "reason": "'no funds'",
+        "source": "'file'",
+        "reference": "'b1'",
+        "made_by": "'maria'",
+    },
+    "refund": {
+        "payment_id": "5",
+        "method_id": "1",
+        "amount": "50",
+        "dated": "'2026-03-12'",
+        "source": "'manual'",
+        "reference": "'f1'",
+        "reason": "'too much'",
+        "made_by": "'maria'",
+    },
+    "write_off": {
+        "invoice_id": "1",
+        "amount": "122",
+        "dated": "'2026-04-12'",
+        "reason": "'moved'",
+        "made_by": "'maria'",
+    },
+    "write_off_undo": {"write_off_id": "3", "dated": "'2026-04-13'", "reason": "'found'", "made_by": "'maria'"},
+    "open_payment": {"payment_id": "5", "issuer_id": "1", "customer_id": "1", "currency": "'EUR'", "open": "50"},
+    "turnover": {"issuer_id": "1", "dated": "'2026-03-01'", "account_id": "3", "currency": "'EUR'", "net": "100"},
+    "open_document": {
+        "document_id": "1",
+        "issuer_id": "1",
+        "customer_id": "1",
+        "currency": "'EUR'",
+        "due_on": "'2026-03-16'",
+        "open": "122",
+    },
     "charge": {
         "item_id": "1",
         "kind": "'period'",
@@ -205,6 +267,7 @@ LEDGER_ROWS: Final[dict[str, dict[str, str]]] = {
 }
 LEDGER_FIRST: Final[dict[str, dict[str, str]]] = {
     "ledger_account": {"code": "'1500'", "name": "'Customers'", "role": "'customers'"},
+    "product_account": {"product_id": "1"},
     "fiscal_period": {"during": "'[2024-12-01,2025-01-01)'"},
     "entry": {"source": "'document'", "kind": "'invoice'"},
     "billing_run": {"run_date": "'2026-03-01'"},

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 import psycopg
 from support.small_isp import SmallIsp, make_isp
 
+from control_plane.policy.rendering import profile_revision
+from control_plane.store.desired import save_revisions
+from control_plane.store.drift import load_profiles
+
 LETTERS = {"full": b"FFFF", "throttle": b"TTTT", "walled": b"WWWW"}
 KEY = "00000000-0000-4000-8000-{:012d}"
 OPEN = ("queued", "sent", "acked", "nacked", "unanswered")
@@ -32,6 +36,12 @@ class DriftWorld:
             "profile_id = EXCLUDED.profile_id, account_revision = EXCLUDED.account_revision, changed_at = now()",
             (account, level, reason, profile, str(digit).encode() * 4),
         )
+        self.connection.commit()
+
+    def give(self, profile: int, revision: bytes | None = None) -> None:
+        """What the profile gives now goes by this revision from now on, or by its own."""
+        columns = load_profiles(self.connection, [profile])[profile]
+        save_revisions(self.connection, {profile: (revision or profile_revision(columns), columns)})
         self.connection.commit()
 
     def run_under(self, number: int, version: str | None) -> None:
@@ -72,7 +82,7 @@ def make_drift_world(connection: psycopg.Connection, *, accounts: int = 3) -> Dr
     isp = make_isp(connection, accounts=accounts)
     world = DriftWorld(connection, isp)
     for name, profile in (("full", isp.full), ("throttle", isp.throttle), ("walled", isp.walled)):
-        world.change("INSERT INTO profile_revision VALUES (%s, %s)", profile, LETTERS[name])
+        world.give(profile, LETTERS[name])
     for number, account in enumerate(isp.accounts, start=1):
         world.want(account, "full", 1)
         add_session(world, number, account)

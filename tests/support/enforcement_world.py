@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
+from support.asking import Asking, rest_after
 from support.edge_process import running_edge
 from support.radius_server import NAS_SECRET, SEALER, prepared_server
 
@@ -65,16 +66,16 @@ def add_isp(connection: Any, *, vendor: str, usernames: tuple[str, ...], address
         "INSERT INTO plan (name, profile_id, throttle_profile_id, walled_profile_id) SELECT 'Home', f.id, s.id, w.id "
         "FROM profile f, profile s, profile w WHERE f.name = 'Full' AND s.name = 'Slow' AND w.name = 'Walled'"
     )
-    numbered = list(enumerate(usernames, start=1))
-    cursor = connection.cursor()
-    cursor.executemany("INSERT INTO customer (name) VALUES (%s)", [(username,) for username in usernames])
-    cursor.executemany(
-        "INSERT INTO contract (customer_id, plan_id, status) VALUES (%s, 1, 'active')", [(n,) for n, _ in numbered]
+    numbers, names = list(range(1, len(usernames) + 1)), list(usernames)
+    connection.execute("INSERT INTO customer (name) SELECT name FROM unnest(%s::text[]) AS name", (names,))
+    connection.execute(
+        "INSERT INTO contract (customer_id, plan_id, status) SELECT n, 1, 'active' FROM unnest(%s::bigint[]) AS n ORDER BY n",
+        (numbers,),
     )
-    cursor.executemany(
+    connection.execute(
         "INSERT INTO subscriber_account (id, contract_id, username, sealed_secret, max_sessions) OVERRIDING SYSTEM VALUE "
-        "VALUES (%s, %s, %s, %s, 0)",
-        [(n, n, username, SEALER.seal(b"pw", row=account_row(n))) for n, username in numbered],
+        "SELECT n, n, name, sealed, 0 FROM unnest(%s::bigint[], %s::text[], %s::bytea[]) AS own (n, name, sealed)",
+        (numbers, names, [SEALER.seal(b"pw", row=account_row(n)) for n in numbers]),
     )
     connection.commit()
 
@@ -86,6 +87,7 @@ class World:
         self, conninfo: str, server: Any, *, vendor: str, clock_off_s: float | None, options: dict[str, Any]
     ) -> None:
         self.conninfo = conninfo
+        self._asking = Asking(conninfo)
         self.settings = server.settings
         self.loop = asyncio.new_event_loop()
         self._dials: set[asyncio.Task[Any]] = set()
@@ -121,6 +123,7 @@ class World:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+        self._asking.close()
 
     def do(self, action: Any, *, timeout_s: float = 60) -> Any:
         """Run a coroutine in the device's event loop."""
@@ -136,9 +139,7 @@ class World:
 
     def execute(self, sql: str, *given: Any) -> list[Any]:
         """A statement of its own; its rows, if it has any."""
-        with db.connect(self.conninfo, name="test", autocommit=True) as connection:
-            cursor = connection.execute(sql, given)
-            return cursor.fetchall() if cursor.description else []
+        return self._asking.execute(sql, *given)
 
     def dial(self, *usernames: str) -> None:
         """These log in, and their sessions are in the database."""
@@ -175,9 +176,10 @@ class World:
     def wait_for(self, sql: str, *given: Any, seconds: float = 90) -> None:
         """Until a query's one value is true. The deadline is for a broken program, not a measurement."""
         until = time.monotonic() + seconds
+        looked = time.monotonic()
         while not self.execute(sql, *given)[0][0]:
             assert time.monotonic() < until, f"not within {seconds} s: {sql}\n{self.report()}"
-            time.sleep(0.03)
+            looked = rest_after(looked, at_least_s=0.03)
 
     def settles(
         self,
@@ -194,7 +196,7 @@ class World:
         `ghosts`: the database may still have sessions that the device lost without a word. `reporting`: meanwhile the device
         sends its interims each second, not each minute. `dialling`: whoever is offline dials each second, as modems do.
         """
-        began = time.monotonic()
+        began = looked = time.monotonic()
         seconds = 0
         while wrong := self._wrong(wanted, ghosts=ghosts):
             passed_s = time.monotonic() - began
@@ -205,7 +207,7 @@ class World:
                     self.tell(self.nas.send_interims)
                 if dialling:
                     self.tell(lambda: self._dial_again(wanted))
-            time.sleep(0.05)
+            looked = rest_after(looked, at_least_s=0.05)
 
     def _dial_again(self, usernames: Iterable[str]) -> None:
         offline = [Subscriber(name, "pw") for name in usernames if not self.nas.sessions.of(name)]

@@ -24,6 +24,7 @@ from typing import Any
 
 import psycopg
 from msgspec.structs import replace
+from support.asking import Asking
 from support.edge_process import running_edge, wait_until
 from support.enforcement_world import PATIENT, give_to_freeradius
 from support.fleet_day import Deed, Step
@@ -90,6 +91,7 @@ class Fleet:
 
     def __init__(self, cluster: Cluster, directory: Path, server: Any, vendors: tuple[str, ...], count: int, seed: int):
         self.cluster, self.conninfo = cluster, cluster.conninfo("corrente")
+        self._asking = Asking(self.conninfo)
         self.directory, self.server, self.count = directory, server, count
         self.workers: list[WorkerProcess] = []
         self.dialling = False
@@ -197,8 +199,10 @@ class Fleet:
         self.do(self._reboot(one, down_s))
 
     async def _reboot(self, one: Device, down_s: float) -> None:
-        await asyncio.sleep(0)  # what lies in its socket now is read before
         began = time.time()
+        # What lies in its socket by then is read before. The loop's next turn only finds that out, and reads behind this.
+        for _ in range(10):
+            await asyncio.sleep(0)
         await one.nas.reboot(down_s=down_s)
         one.off.append((began, time.time()))
 
@@ -241,9 +245,7 @@ class Fleet:
 
     def execute(self, sql: str, *given: object) -> list[Any]:
         """A statement of its own; its rows, if it has any."""
-        with db.connect(self.conninfo, name="test", autocommit=True) as connection:
-            cursor = connection.execute(sql, given)
-            return cursor.fetchall() if cursor.description else []
+        return self._asking.execute(sql, *given)
 
     def wait_for(self, sql: str, *given: object, seconds: float = 120) -> None:
         """Until a query's one value is true. The deadline is for a broken program, not a measurement."""
@@ -283,6 +285,7 @@ class Fleet:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
             self.loop.close()
+            self._asking.close()
 
     async def _stop(self) -> None:
         for one in self.devices:
@@ -359,10 +362,15 @@ def add_isp(connection: psycopg.Connection[Any], devices: list[Device], count: i
         "(CASE WHEN n = ANY (%s) THEN ' by filter' WHEN n = ANY (%s) THEN ' by rate' ELSE '' END) ORDER BY n",
         (count, filtered, rated),
     )
-    connection.cursor().executemany(
+    numbers = range(1, count + 1)
+    connection.execute(
         "INSERT INTO subscriber_account (id, contract_id, username, sealed_secret) OVERRIDING SYSTEM VALUE "
-        "VALUES (%s, %s, %s, %s)",
-        [(n, n, username(n), SEALER.seal(b"pw", row=account_row(n))) for n in range(1, count + 1)],
+        "SELECT n, n, name, sealed FROM unnest(%s::bigint[], %s::text[], %s::bytea[]) AS own (n, name, sealed)",
+        (
+            list(numbers),
+            [username(n) for n in numbers],
+            [SEALER.seal(b"pw", row=account_row(n)) for n in numbers],
+        ),
     )
     connection.commit()
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from support.agent_world import AGENT_COUNTED, AGENT_FIRST, AGENT_ROWS
+from support.bank_world import BANK_FIRST, BANK_ROWS
 from support.books_world import (
     CATALOGUE_FIRST,
     CATALOGUE_ROWS,
@@ -18,6 +20,12 @@ from support.books_world import (
     TERMS_FIRST,
     TERMS_ROWS,
 )
+from support.cash_world import CASH_COUNTED, CASH_FIRST, CASH_ROWS
+from support.dunning_world import DUNNING_FIRST, DUNNING_ROWS
+from support.evidence_world import EVIDENCE_COUNTED, EVIDENCE_FIRST, EVIDENCE_ROWS
+from support.gateway_world import GATEWAY_FIRST, GATEWAY_ROWS
+from support.message_world import MESSAGE_FIRST, MESSAGE_ROWS
+from support.others_world import OTHERS_FIRST, OTHERS_ROWS
 
 SEALED: Final = "decode(repeat('ab', 40), 'hex')"
 KEY: Final = "'00000000-0000-4000-8000-00000000000{}'"
@@ -60,6 +68,9 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     },
     **TERMS_ROWS,
     **LEDGER_ROWS,
+    **CASH_ROWS,
+    **AGENT_ROWS,
+    **BANK_ROWS,
     "relief": {
         "contract_id": "1",
         "during": "'[2026-02-01 00:00+00,2026-02-03 00:00+00)'",
@@ -239,6 +250,11 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     "change_feed": {"kind": "'account'", "key": "1"},
     "change_horizon": {},
     "audit_log": {"actor": "'maria'", "action": "'account.set'", "subject": "'anna'", "detail": "'{}'"},
+    **EVIDENCE_ROWS,
+    **OTHERS_ROWS,
+    **DUNNING_ROWS,
+    **MESSAGE_ROWS,
+    **GATEWAY_ROWS,
 }
 
 # What differs in the first row; its identity columns are 1.
@@ -247,6 +263,14 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     **CATALOGUE_FIRST,
     **TERMS_FIRST,
     **LEDGER_FIRST,
+    **CASH_FIRST,
+    **AGENT_FIRST,
+    **BANK_FIRST,
+    **EVIDENCE_FIRST,
+    **OTHERS_FIRST,
+    **DUNNING_FIRST,
+    **MESSAGE_FIRST,
+    **GATEWAY_FIRST,
     "schema_migration": {"name": "'0001_pre_first.sql'"},
     "site": {"name": "'Tower 1'"},
     "nas": {"name": "'bras-1'", "source": "'192.0.2.1'"},
@@ -296,8 +320,28 @@ def insert(table: str, **changes: str) -> str:
 
 # schema.sql itself writes the row of these.
 _MADE: Final = {"change_horizon", "scheduler_lease", "scheduler_fence", "guard_state"}
-# Other tables' triggers write these, and nobody else.
-_COUNTED: Final = {"posting", "customer_balance", "credited_line"}
+# Other tables' triggers write these, and nobody else; payments and what they settle need entries and documents that are issued.
+_COUNTED: Final = (
+    {
+        "posting",
+        "customer_balance",
+        "credited_line",
+        "customer_words",
+        "payment",
+        "payment_match",
+        "payment_reversal",
+        "refund",
+        "write_off",
+        "write_off_undo",
+        "allocation",
+        "open_payment",
+        "open_document",
+        "turnover",
+    }
+    | EVIDENCE_COUNTED
+    | CASH_COUNTED
+    | AGENT_COUNTED
+)
 # Of these there is one row an account or a profile, and one account and one profile.
 _ONE_ONLY: Final = {"profile_revision", "desired_policy"}
 # Who writes money says so; here for the whole connection.

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from support.asking import Asking
 from support.drift_world import KEY, DriftWorld, make_drift_world
 from support.radius_server import NAS_SECRET, SEALER
 
@@ -106,14 +107,13 @@ class Desk:
     """The rows and the device."""
 
     conninfo: str
+    asking: Asking
     world: DriftWorld
     nas: BareNas
 
     def execute(self, statement: str, *given: object) -> list[Any]:
         """A statement of its own; its rows, if it has any."""
-        with db.connect(self.conninfo, name="test", autocommit=True) as connection:
-            cursor = connection.execute(statement, given)
-            return cursor.fetchall() if cursor.description else []
+        return self.asking.execute(statement, *given)
 
     def cut(self, *numbers: int, method: str = "disconnect") -> None:
         """These sessions must end, and a change for each is queued."""
@@ -139,10 +139,11 @@ class Desk:
         """Until a query's one value is true. The deadline is for a broken program, not a measurement."""
         until = time.monotonic() + seconds
         while not self.execute(statement)[0][0]:
-            told = self.rows(
-                "id, username, state, method, attempt, taken_by, taken_until - now(), next_at - now(), problem"
-            )
-            assert time.monotonic() < until, f"not within {seconds} s: {statement}\n" + "\n".join(map(str, told))
+            if time.monotonic() >= until:
+                told = self.rows(
+                    "id, username, state, method, attempt, taken_by, taken_until - now(), next_at - now(), problem"
+                )
+                raise AssertionError(f"not within {seconds} s: {statement}\n" + "\n".join(map(str, told)))
             time.sleep(0.02)
 
     def wait_until(self, condition: Callable[[], Any], *, seconds: float = 90) -> None:
@@ -156,7 +157,7 @@ class Desk:
 @contextmanager
 def desk(conninfo: str, address: str, *, accounts: int = 3, vendor: str = "accel_ppp") -> Iterator[Desk]:
     """Sessions of a device that is a bare socket."""
-    nas = BareNas(address)
+    nas, asking = BareNas(address), Asking(conninfo)
     try:
         with db.connect(conninfo, name="test") as connection:
             world = make_drift_world(connection, accounts=accounts)
@@ -168,8 +169,9 @@ def desk(conninfo: str, address: str, *, accounts: int = 3, vendor: str = "accel
                 SEALER.seal(NAS_SECRET, row=nas_row(world.isp.nas)),
                 world.isp.nas,
             )
-            yield Desk(conninfo, world, nas)
+            yield Desk(conninfo, asking, world, nas)
     finally:
+        asking.close()
         nas.close()
 
 

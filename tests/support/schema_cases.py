@@ -9,11 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from support.agent_cases import AGENT_CASES
+from support.at_once_cases import AT_ONCE_CASES
+from support.bank_cases import BANK_CASES
+from support.books_by_hand_cases import BY_HAND_CASES
 from support.books_cases import BOOKS_CASES
 from support.case import Case
 from support.case import case as _case
+from support.cash_cases import CASH_CASES
+from support.dunning_cases import DUNNING_CASES
+from support.evidence_cases import EVIDENCE_CASES
+from support.gateway_cases import GATEWAY_CASES
+from support.issuing_cases import ISSUING_CASES
+from support.known_cases import KNOWN_CASES
 from support.ledger_cases import LEDGER_CASES
 from support.legal_world import DURING_JANUARY, KEY, ROWS, SEALED, insert
+from support.message_cases import MESSAGE_CASES
+from support.others_cases import OTHERS_CASES
+from support.payment_cases import PAYMENT_CASES
 
 # The tables whose changes an edge must hear of.
 _WATCHED: Final = (
@@ -464,6 +477,7 @@ def _device_views() -> Iterator[Case]:
         )
     yield _case("known_revision_pkey", "known_revision", {"revision": "'\\x44556677'"})
     yield _case("known_revision_revision_check", "known_revision", {"revision": "'\\x00'"})
+    yield _case("known_revision_content_check", "known_revision", {"content": "'[]'"}, {"content": "'{}'"})
     table = "device_session"
     yield _case(f"{table}_pkey", table, {"acct_session_id": "'81000001'"})
     yield _case(f"{table}_acct_session_id_check", table, {"acct_session_id": "''"})
@@ -788,4 +802,17 @@ CASES: Final[tuple[Case, ...]] = (
     )
     + BOOKS_CASES
     + LEDGER_CASES
+    + ISSUING_CASES
+    + AT_ONCE_CASES
+    + KNOWN_CASES
+    + EVIDENCE_CASES
+    + BY_HAND_CASES
+    + DUNNING_CASES
+    + PAYMENT_CASES
+    + OTHERS_CASES
+    + MESSAGE_CASES
+    + CASH_CASES
+    + AGENT_CASES
+    + GATEWAY_CASES
+    + BANK_CASES
 )

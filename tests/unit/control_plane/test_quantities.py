@@ -21,11 +21,14 @@ from control_plane.quantities import (
     off_text,
     rate_text,
     rates_text,
+    read_device_address,
+    read_device_source,
     read_duration_s,
     read_host,
     read_instant,
     read_mac,
     read_network,
+    read_new_name,
     read_octets,
     read_rates,
 )
@@ -205,6 +208,33 @@ def test_what_is_no_address_is_refused(text):
         read_network(text)
     with pytest.raises(QuantityError, match="expected one address"):
         read_host(text)
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0", "::", "255.255.255.255", "224.0.0.1", "239.1.2.3", "ff02::1"])
+def test_what_is_nobody_s_address_or_everybody_s_is_no_device_s(text):
+    for read in (read_device_address, read_device_source):
+        with pytest.raises(QuantityError, match=f"{text} is (no device's address|multicast)"):
+            read(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["192.0.2.7", "127.0.0.1", "10.255.255.255", "223.255.255.255", "2001:db8::7", "fe80::1"]
+)
+def test_any_other_address_may_be_a_device_s(text):
+    assert read_device_address(text) == read_device_source(text) == ip_network(text)
+
+
+def test_a_prefix_of_devices_may_be_any_but_multicast():
+    assert read_device_source("192.0.2.0/24") == ip_network("192.0.2.0/24")
+    with pytest.raises(QuantityError, match=r"224\.0\.0\.0/8 is multicast"):
+        read_device_source("224.0.0.0/8")
+
+
+def test_a_new_name_is_not_taken_for_an_option():
+    assert read_new_name("bras-1") == "bras-1"
+    for name in ("-", "-bras", "--help"):
+        with pytest.raises(QuantityError, match="as options do"):
+            read_new_name(name)
 
 
 def test_a_host_is_no_prefix():

@@ -66,6 +66,33 @@ def test_a_slower_profile_takes_unless_it_is_the_plan_s_own_of_another_hour(leve
     assert is_disruptive(was, given(level)) is takes
 
 
+@pytest.mark.parametrize(
+    ("down", "up", "takes"),
+    [
+        # The same rate, and the connection is lost for it.
+        (10_000, 10_000, True),
+        (20_000, 10_000, False),
+        (20_000, 20_000, False),
+        (None, 10_000, False),
+        (20_000, None, False),
+        (5_000, 20_000, True),
+    ],
+)
+@pytest.mark.parametrize("level", [FULL, THROTTLE, WALLED])
+def test_a_new_login_that_brings_no_more_takes(level, down, up, takes):
+    assert is_disruptive(given(level), given(level, down=down, up=up), logs_in_anew=True) is takes
+
+
+def test_a_new_login_for_a_milder_level_or_another_hour_of_the_plan_takes_nothing():
+    assert not is_disruptive(given(WALLED), given(THROTTLE), logs_in_anew=True)
+    assert not is_disruptive(given(FULL, profile=2, of_plan=True), given(FULL), logs_in_anew=True)
+
+
+def test_a_new_login_from_what_is_not_known_takes_since_nobody_can_say_that_it_brings_anything():
+    assert is_disruptive(None, given(FULL), logs_in_anew=True)
+    assert not is_disruptive(None, given(FULL), logs_in_anew=False)
+
+
 @pytest.mark.parametrize(("level", "takes"), [(FULL, False), (THROTTLE, True), (WALLED, True)])
 def test_of_what_is_not_known_only_the_whole_plan_takes_nothing(level, takes):
     assert is_disruptive(None, given(level)) is takes

@@ -66,6 +66,12 @@ def test_session_not_found_is_asked_once_more_by_the_fewest_names_and_then_done(
     assert (cut.progress.state, cut.gone, cut.alarm) == (State.VERIFIED, True, False)
 
 
+@pytest.mark.parametrize("method", [Method.CLI, Method.ROUTEROS_API])
+def test_a_session_that_the_devices_own_list_does_not_have_is_cut_and_the_list_is_not_asked_twice(method):
+    found = one(nak(503), start=replace(QUEUED, method=method))
+    assert (found.progress.state, found.gone, found.alarm) == (State.VERIFIED, True, False)
+
+
 def test_session_not_found_after_a_lost_answer_is_done_at_once():
     lost = one(Outcome(Reply.NONE))
     assert (lost.progress.state, lost.progress.unsure) == (State.UNANSWERED, True)

@@ -140,6 +140,25 @@ def test_a_step_that_fails_behind_one_that_failed_is_not_judged_and_says_so():
     assert after(wrong, ok("changes", "503")).verdict is OK
 
 
+def test_nobody_is_told_to_log_in_while_the_secret_is_wrong():
+    nobody = Heard()
+    wrong = fail("secret", "another one", "mend it")
+    steps = (
+        check_login(NAS, nobody, now=NOW),
+        check_accounting(NAS, nobody, Live(), default_interval_s=600, now=NOW),
+    )
+    assert [step.advice for step in steps] == ["let one subscriber log in, then test again"] * 2
+
+    for step in steps:
+        found = after(wrong, step)
+        assert (found.verdict, found.text) == (WARN, step.text)
+        assert found.advice == "put `secret` right, then test again"
+        assert after(warn("secret", "not known", ""), step) is step
+    # Other advice stays.
+    other = warn("accounting", "2 silent for longer", "corrente sessions --nas bras-1")
+    assert after(wrong, other) is other
+
+
 @pytest.mark.parametrize(
     ("probe", "silent"),
     [

@@ -1,10 +1,12 @@
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from control_plane.machine.live_figures import Drift, LoginDecision, NetworkFigures
+from control_plane.machine.demo_loop import Change, LoopLine, loop_words
+from control_plane.machine.live_figures import BooksFigures, Drift, LoginDecision, NetworkFigures
 from control_plane.machine.screen import Picture, ProcessLine, decision_line, draw, plain_line
 
 AT = datetime(2026, 11, 21, 18, 5, 9, tzinfo=UTC)
@@ -31,7 +33,7 @@ ROME = ZoneInfo("Europe/Rome")
 def drawn(picture: Picture, *, width: int = 140, height: int = 40) -> str:
     console = Console(width=width, height=height, record=True, force_terminal=False, color_system=None)
     with console.capture() as capture:
-        console.print(draw(picture, zone=ROME, height=height))
+        console.print(draw(picture, zone=ROME, height=height, width=width))
     return capture.get()
 
 
@@ -56,8 +58,8 @@ def test_decisions_are_shown_with_their_reasons_in_the_operators_time():
 
 
 def test_a_process_that_is_down_is_named_with_its_state():
-    assert "edge backoff" in drawn(PICTURE)
-    assert "postgres 1m" in drawn(PICTURE)
+    assert "○ edge backoff" in drawn(PICTURE)
+    assert "● postgres 1m" in drawn(PICTURE)
 
 
 def test_what_happened_is_said():
@@ -134,8 +136,95 @@ def test_notices_take_their_lines_from_the_decisions_and_not_from_the_messages()
     assert len(screen.splitlines()) <= 30
 
 
+def test_on_a_narrow_terminal_names_are_whole_and_the_reason_says_why():
+    screen = drawn(PICTURE, width=80, height=24)
+    assert "eva.tarini7@" in screen
+    assert "wrong password" in screen
+    assert "does not match" not in screen
+
+
 def test_the_names_of_nases_are_whole_on_a_narrow_terminal():
     far = replace(WALLED, username="cosimo.ferez191@corrente.example", nas="puerto-claro-bras", detail="")
     screen = drawn(replace(PICTURE, network=replace(PICTURE.network, decisions=(far, REFUSED))), width=100)
     assert "puerto-claro-bras" in screen
     assert "cosimo.ferez191@corr" in screen
+
+
+def test_the_books_stand_on_the_screen_with_what_to_look_at():
+    books = BooksFigures(2000, 20514, date(2026, 10, 1), (("EUR", Decimal("46395.46")),))
+    billing = replace(PICTURE, books=books, doing="billing the past year: 7 of 12 months")
+    line = (
+        "billing the past year: 7 of 12 months · 2,000 customers · 20,514 documents · turnover of 2026-10 46,395.46 EUR"
+    )
+    assert line in drawn(billing)
+    assert "ledger check" in drawn(billing)
+    assert plain_line(billing).endswith(line)
+
+
+def test_without_an_issuer_nothing_is_said_of_books():
+    assert "customers" not in drawn(PICTURE)
+    assert "ledger check" not in drawn(PICTURE)
+
+
+WALLED_OFF = LoopLine(
+    "oscar.monaldi3@corrente.example",
+    "114.50 EUR",
+    date(2026, 7, 16),
+    date(2026, 10, 8),
+    AT,
+    Change("CoA", AT + timedelta(milliseconds=90), "verified"),
+)
+PAID_AT = AT + timedelta(seconds=40)
+OPEN_AGAIN = replace(
+    WALLED_OFF,
+    paid_at=PAID_AT,
+    paid_where="to Pedro Sanz, receipt 3/PE/2026",
+    opened=Change("CoA", PAID_AT + timedelta(milliseconds=84), "acked"),
+)
+
+
+def story(screen: str) -> list[str]:
+    """The lines from its heading on, without the frame and what is blank."""
+    lines = [line.strip("│ ") for line in screen.splitlines()]
+    first = next(place for place, line in enumerate(lines) if line.startswith("From unpaid to open"))
+    return lines[first : lines.index("", first)]
+
+
+def test_who_pays_before_one_s_eyes_stands_with_all_times():
+    picture = replace(PICTURE, loop=(OPEN_AGAIN, replace(OPEN_AGAIN, username="ugo")), next_at=AT + timedelta(seconds=120))  # fmt: skip
+    told = [
+        "From unpaid to open: oscar.monaldi3 owes 114.50 EUR   next from 19:07:09",
+        "✓ 16 Jul    unpaid",
+        "✓ 08 Oct    the formal notice came",
+        "✓ 19:05:09  walled off: CoA ACK after 90 ms, verified",
+        "✓ 19:05:49  paid to Pedro Sanz, receipt 3/PE/2026",
+        "✓ 19:05:49  open again: CoA ACK after 84 ms",
+        "before: ugo CoA ACK after 84 ms",
+    ]
+    picture = replace(picture, messages=("m", "n", "o", *PICTURE.messages))
+    for width, height in ((100, 30), (80, 24)):
+        screen = drawn(picture, width=width, height=height)
+        assert any(line.strip("│ ") == "o" for line in screen.splitlines())
+        assert story(screen) == told
+        assert len(screen.splitlines()) <= height
+        assert "edge died (signal 9)" in screen
+
+
+def test_what_is_still_to_come_of_a_story_has_no_tick_and_no_time():
+    assert story(drawn(replace(PICTURE, loop=(replace(WALLED_OFF, cut=None),))))[3:] == [
+        "✓ 19:05:09  walled off",
+        "·           paid",
+        "·           open again",
+    ]
+    coming = replace(PICTURE, next_at=AT)
+    assert "From unpaid to open: next from 19:05:09" in drawn(coming, width=80, height=24)
+
+
+def test_a_story_in_a_line_for_a_log():
+    assert loop_words(OPEN_AGAIN) == (
+        "oscar.monaldi3@corrente.example owes 114.50 EUR since 2026-07-16, on notice since 2026-10-08: walled off, CoA ACK after 90 ms, "
+        "verified; paid to Pedro Sanz, receipt 3/PE/2026, open again: CoA ACK after 84 ms"
+    )
+    assert loop_words(replace(OPEN_AGAIN, cut=None, opened=None)).endswith(
+        "walled off, at its next login; paid to Pedro Sanz, receipt 3/PE/2026, open again with the next login"
+    )

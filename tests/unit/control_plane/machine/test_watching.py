@@ -1,7 +1,7 @@
 import itertools
 
 from control_plane.machine.screen import ProcessLine
-from control_plane.machine.supervision import ProcessState
+from control_plane.machine.supervision import ProcessState, exits_in
 from control_plane.machine.watching import RateMeter, process_lines, said_of_processes
 
 
@@ -14,10 +14,24 @@ def test_nothing_is_said_while_nothing_changes():
 
 
 def test_a_process_that_died_and_came_back_between_two_looks_is_said():
-    exits = {"edge": "terminated by SIGKILL"}
+    exits = {("edge", 5): "terminated by SIGKILL"}
     said, down = said_of_processes([state("edge", 5)], [state("edge", 9, "STARTING")], exits=exits, down={})
     assert said == ("edge died (terminated by SIGKILL), started again as process 9",)
     assert down == {}
+
+
+def test_how_one_died_is_not_how_the_next_one_did_that_could_not_start_beside_what_it_left():
+    log = """
+2026-11-22 20:04:18,801 INFO exited: postgres (terminated by SIGKILL; not expected)
+2026-11-22 20:04:18,803 INFO spawned: 'postgres' with pid 31001
+2026-11-22 20:04:19,010 WARN exited: postgres (exit status 1; not expected)
+"""
+    exits = exits_in(log)
+    assert exits == {("postgres", 0): "terminated by SIGKILL", ("postgres", 31001): "exit status 1"}
+    said, _ = said_of_processes([state("postgres", 5)], [state("postgres", 0, "BACKOFF")], exits=exits, down={})
+    assert said == ("postgres died (terminated by SIGKILL)",)
+    said, _ = said_of_processes([state("postgres", 31001)], [state("postgres", 0, "BACKOFF")], exits=exits, down={})
+    assert said == ("postgres died (exit status 1)",)
 
 
 def test_a_process_that_died_and_is_not_back_yet_is_said_in_two_parts():

@@ -1,6 +1,7 @@
 """The level of an account over time, against a naive minute-by-minute reading of the rule."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -338,10 +339,18 @@ def naive_profile(plan, when, zone, base):
 
 def shown_by_then(when, zone, day, at):
     """Whether the clock has shown that time of that day, or a later one, at some minute until `when`."""
-    wanted = datetime.combine(day, at)
+    return latest_shown(when, zone) >= datetime.combine(day, at)
+
+
+@cache
+def latest_shown(when, zone):
     # A clock is never set back by more than an hour, so older minutes show nothing later than these.
-    minutes = (when - timedelta(minutes=back) for back in range(62))
-    return any(minute.astimezone(zone).replace(tzinfo=None) >= wanted for minute in minutes)
+    return max(shown_at(when - timedelta(minutes=back), zone) for back in range(62))
+
+
+@cache
+def shown_at(minute, zone):
+    return minute.astimezone(zone).replace(tzinfo=None)
 
 
 WORDS = {
