@@ -70,6 +70,10 @@ class Delays:
         ordered = sorted(self.seen)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
+    def share_over(self, limit_s: float) -> float:
+        """What share of the changes took longer."""
+        return sum(one > limit_s for one in self.seen) / len(self.seen)
+
     def __str__(self) -> str:
         """`p50 0.07 s, p95 0.09 s, p99 0.11 s`."""
         return ", ".join(f"p{share:g} {self.quantile(share / 100):.2f} s" for share in (50, 95, 99))
@@ -252,7 +256,7 @@ def chain_rows(base: Path, cluster: Cluster, *, rounds: int, share: float = 1.0)
             numbers = who.take(many)
             lifts.append(burst(network, acks, _LIFT, numbers))
             places.append(burst(network, acks, _PLACE, numbers))
-        with cuts_going_on(lambda wave: _cut(network.conninfo, acks, wave), others, cuts) as waves:
+        with cuts_going_on(lambda wave: cut_wave(network.conninfo, acks, wave), others, cuts) as waves:
             beside = lift_one_by_one(network.conninfo, acks, who.take(single), per_second=PER_SECOND)
     with devices() as running:
         rival = Rival(cluster.conninfo(DATABASE), running)
@@ -286,12 +290,15 @@ def chain_rows(base: Path, cluster: Cluster, *, rounds: int, share: float = 1.0)
     ]
 
 
-def _cut(conninfo: str, acks: Acknowledgements, wave: Sequence[int]) -> None:
+def cut_wave(conninfo: str, acks: Acknowledgements, wave: Sequence[int]) -> None:
     """A run of dunning restricts these; returns when the last device has acknowledged."""
-    with db.connect(conninfo, name="benchmark dunning", autocommit=True) as connection, connection.transaction():
-        connection.execute(_CUT, (list(wave),))
-        began = time.monotonic()
-    acks.wait(dict.fromkeys(wave, began), _LONGEST_S)
+    acks.wait(dict.fromkeys(wave, cut(conninfo, wave)), _LONGEST_S)
+
+
+def cut(conninfo: str, contracts: Sequence[int]) -> float:
+    """A run of dunning restricts these in one transaction; when its COMMIT was sent."""
+    with db.connect(conninfo, name="benchmark dunning", autocommit=True) as connection:
+        return commit(connection, _CUT, contracts)
 
 
 def _delay_row(what: str, ours: Delays, called: Delays, polled: Delays) -> Row:

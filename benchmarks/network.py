@@ -33,8 +33,8 @@ INSERT INTO profile (name, rate_down_bps, rate_up_bps, interim_interval_s) VALUE
 """
 _SUBSCRIBERS: Final = f"""
 INSERT INTO plan (name, profile_id, throttle_profile_id, walled_profile_id) VALUES ('home', 1, 2, 3);
-INSERT INTO customer (name) VALUES ('all of them');
-INSERT INTO contract (customer_id, plan_id, status, starts_on) SELECT 1, 1, 'active', '2024-01-01' FROM generate_series(1, %(n)s);
+INSERT INTO customer (name) SELECT 'Subscriber ' || n FROM generate_series(1, %(n)s) n;
+INSERT INTO contract (customer_id, plan_id, status, starts_on) SELECT n, 1, 'active', '2024-01-01' FROM generate_series(1, %(n)s) n;
 INSERT INTO subscriber_account (contract_id, username, sealed_secret)
     SELECT n, 'subscriber' || lpad(n::text, 7, '0'), {_SEALED} FROM generate_series(1, %(n)s) n;
 INSERT INTO restriction (contract_id, origin, level, reason, placed_by)
@@ -82,7 +82,7 @@ def live_network(
     with db.connect(cluster.conninfo("postgres"), name="benchmark", autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {DATABASE}")
     _fill(conninfo, Sealer([key]), devices, subscribers=subscribers, restricted=restricted)
-    with _command(home, "worker") as worker, _command(home, "edge"):
+    with command(home, "worker") as worker, command(home, "edge"):
         _wait(conninfo, "SELECT count(*) > 0 FROM feed_position WHERE reader = 'desired'")
         with db.connect(conninfo, name="benchmark", autocommit=True) as connection:
             connection.execute(_GO_ONLINE, {"nases": len(devices.targets)})
@@ -118,7 +118,7 @@ def _fill(conninfo: str, sealer: Sealer, devices: Devices, *, subscribers: int, 
 
 
 @contextmanager
-def _command(home: Path, name: str) -> Iterator[int]:
+def command(home: Path, name: str) -> Iterator[int]:
     """A process of Corrente as long as the block runs; its process id."""
     with (home / f"{name}.log").open("ab") as output:
         process = subprocess.Popen(

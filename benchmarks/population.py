@@ -73,11 +73,11 @@ def working_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def postgres(base: Path) -> Iterator[Cluster]:
+def postgres(base: Path, settings: dict[str, str] = POSTGRES_SETTINGS) -> Iterator[Cluster]:
     """A PostgreSQL of the run's own, on a socket only, that FreeRADIUS may enter (for the rival)."""
     cluster = Cluster(data=base / "postgres", socket_dir=base / "postgres-run")
     service_users = (SERVICE_USER,) if os.geteuid() == 0 else ()
-    make_cluster(cluster, settings=POSTGRES_SETTINGS, os_users=service_users)
+    make_cluster(cluster, settings=settings, os_users=service_users)
     start_cluster(cluster, log=base / "postgres.log")
     try:
         yield cluster

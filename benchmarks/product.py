@@ -90,18 +90,19 @@ def installation(base: Path, cluster: Cluster, subscribers: Iterable[Subscriber]
     with db.connect(cluster.conninfo("postgres"), name="bench", autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {DATABASE}")
     home = base / "corrente"
-    settings = _write_settings(home, cluster.conninfo(DATABASE))
+    settings = write_settings(home, cluster.conninfo(DATABASE))
     key = os.urandom(32)
     (settings.state_dir / "secrets.key").write_text(base64.b64encode(key).decode() + "\n")
     product = Product(settings, home / "corrente.toml", cluster.conninfo(DATABASE))
     fill_database(product.conninfo, subscribers, Sealer([key]))
     with edge(product):
-        _wait((settings.policy_dir / "current").exists, "the edge has published no policy store")
-    _hand_over(settings)
+        wait_until((settings.policy_dir / "current").exists, "the edge has published no policy store")
+    hand_over(settings)
     yield product
 
 
-def _write_settings(home: Path, conninfo: str) -> Settings:
+def write_settings(home: Path, conninfo: str, more: str = "") -> Settings:
+    """A settings file with ports that are free, `more` at its end, and the directories that it names."""
     authentication, accounting = free_port_pair()
     status, accounting_status = free_port_pair()
     home.mkdir()
@@ -110,7 +111,7 @@ def _write_settings(home: Path, conninfo: str) -> Settings:
         f'[database]\nconninfo = "{conninfo}"\n\n[paths]\nstate_dir = "var"\n\n'
         f"[radius]\nauthentication_port = {authentication}\naccounting_port = {accounting}\nstatus_port = {status}\n"
         f"accounting_status_port = {accounting_status}\n"
-        "reject_delay_s = 0\n"
+        "reject_delay_s = 0\n" + more
     )
     settings = load_settings(file)
     for directory in (
@@ -124,7 +125,7 @@ def _write_settings(home: Path, conninfo: str) -> Settings:
     return settings
 
 
-def _hand_over(settings: Settings) -> None:
+def hand_over(settings: Settings) -> None:
     """Let FreeRADIUS's user at the store, the spools and the key, as `corrente up` does when root starts it."""
     if os.geteuid() != 0:
         return
@@ -161,7 +162,8 @@ def edge(product: Product) -> Iterator[int]:
         process.wait(30)
 
 
-def _wait(done: Callable[[], bool], otherwise: str, *, timeout_s: float = _EDGE_TIMEOUT_S) -> None:
+def wait_until(done: Callable[[], bool], otherwise: str, *, timeout_s: float = _EDGE_TIMEOUT_S) -> None:
+    """Until it is so. Raises: TimeoutError."""
     deadline = time.monotonic() + timeout_s
     while not done():
         if time.monotonic() > deadline:
