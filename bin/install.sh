@@ -14,16 +14,19 @@ policies_placed=
 # FreeRADIUS and PostgreSQL are real parts, never imitated. For bin/test alone: git, because some tests read the tree;
 # tshark, which reads our packets with dictionaries that are not ours; sshd and FRR's vtysh, a real command line; devices
 # of others that our changes are sent to, in network namespaces with a packet filter between; pppd and pppoe-server in a
-# kernel of their own, for the machine's may have no PPP.
-packages_run=(python3 python3-venv freeradius freeradius-python3 postgresql-15 iproute2 procps)
+# kernel of their own, for the machine's may have no PPP; poppler's tools and zbar, which read papers and barcodes back;
+# Postfix and Dovecot, which take our mail, bounce it and show it by IMAP.
+packages_run=(python3 python3-venv freeradius freeradius-python3 postgresql-15 iproute2 procps
+    fonts-inter fonts-dejavu-core fonts-droid-fallback)
 packages_test=("${packages_run[@]}" freeradius-utils freeradius-postgresql git tshark openssh-server frr
     hostapd wpasupplicant nftables charon-systemd strongswan-swanctl libcharon-extra-plugins libcharon-extauth-plugins
-    libstrongswan-standard-plugins)
+    libstrongswan-standard-plugins poppler-utils zbar-tools postfix dovecot-core dovecot-imapd
+    curl openssl)
 # Debian has that kernel for PCs alone; the test says so elsewhere.
 [ "$(uname -m)" != x86_64 ] || packages_test+=(user-mode-linux kmod ppp pppoe)
 # Package to service: what would start by itself at the next boot, with its stock configuration.
 declare -A service_of=([freeradius]=freeradius [openssh-server]=ssh [frr]=frr
-    [hostapd]=hostapd [wpasupplicant]=wpa_supplicant [charon-systemd]=strongswan)
+    [hostapd]=hostapd [wpasupplicant]=wpa_supplicant [charon-systemd]=strongswan [postfix]=postfix [dovecot-core]=dovecot)
 
 services_policy=/usr/sbin/policy-rc.d
 cluster_policy=/etc/postgresql-common/createcluster.d/corrente-install.conf
@@ -74,7 +77,7 @@ place_policies() {
     as_root mkdir -p "${cluster_policy%/*}"
     printf '%s\ncreate_main_cluster = false\n' "$policy_mark" | as_root tee "$cluster_policy" >/dev/null
     [ ! -e "$services_policy" ] || return 0
-    printf '#!/bin/sh\n%s\ncase "$1" in freeradius*|postgresql*|ssh*|frr*|hostapd*|wpa_supplicant*|strongswan*) exit 101 ;; esac\nexit 0\n' "$policy_mark" |
+    printf '#!/bin/sh\n%s\ncase "$1" in freeradius*|postgresql*|ssh*|frr*|hostapd*|wpa_supplicant*|strongswan*|postfix*|dovecot*) exit 101 ;; esac\nexit 0\n' "$policy_mark" |
         as_root tee "$services_policy" >/dev/null
     as_root chmod 755 "$services_policy"
 }
@@ -235,8 +238,9 @@ install_python() { # runtime | test
     fi
     rm -f "$root/.venv/corrente-stamp"
     # -I: what the caller's environment says of Python paths does not count.
+    # localstripe, a test's judge, comes as source alone; its hash is known like the others'.
     if ! "$root/.venv/bin/python" -I -m pip install --no-input --disable-pip-version-check --no-color --compile \
-        --progress-bar off --only-binary :all: --require-hashes -r "$root/requirements/$1.txt" </dev/null 2>>"$log" |
+        --progress-bar off --only-binary :all: --no-binary localstripe --require-hashes -r "$root/requirements/$1.txt" </dev/null 2>>"$log" |
         while IFS= read -r line; do
             printf '%s\n' "$line" >>"$log"
             case $line in
