@@ -15,7 +15,7 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['corrente_edge', 'corrente_worker', 'corrente_web', 'corrente_lookup', 'corrente_collector'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['corrente_edge', 'corrente_worker', 'corrente_web', 'corrente_lookup', 'corrente_collector', 'corrente_console'] LOOP
         -- Roles belong to the cluster: another database of it, or its administrator, may have made them.
         CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = wanted);
         BEGIN
@@ -5122,3 +5122,22 @@ GRANT INSERT ON message_template TO corrente_web;
 -- Who writes into the audit log is asked whether the day is open.
 GRANT SELECT ON audit_seal TO corrente_worker, corrente_web, corrente_lookup;
 GRANT INSERT ON audit_seal TO corrente_worker;
+
+-- The console does what staff do by hand, so it may what its pages' permissions stand for: all that the worker, the public pages and
+-- the look-up may, and what only people set up. What is append-only or issued the triggers above hold against it, too.
+DO $$
+BEGIN
+    GRANT corrente_web, corrente_worker, corrente_lookup TO corrente_console;
+EXCEPTION WHEN insufficient_privilege THEN
+    -- Where the owner may not make roles, an administrator has made this one, and has to have granted it the others.
+    IF NOT (pg_has_role('corrente_console', 'corrente_web', 'USAGE') AND pg_has_role('corrente_console', 'corrente_worker', 'USAGE')
+            AND pg_has_role('corrente_console', 'corrente_lookup', 'USAGE')) THEN
+        RAISE EXCEPTION 'role corrente_console may not do its work' USING ERRCODE = 'insufficient_privilege',
+            HINT = 'As an administrator of the database: GRANT corrente_web, corrente_worker, corrente_lookup TO corrente_console';
+    END IF;
+END
+$$;
+GRANT SELECT, INSERT, UPDATE, DELETE ON site, nas, profile, plan, plan_window, quota_step, tax_code, tax_rate, stamp_duty, fiscal_position, fiscal_position_tax,
+    customer_words, guard_exemption, network_stop, nas_maintenance TO corrente_console;
+GRANT SELECT, INSERT, UPDATE ON issuer, guard_release, gateway_account, webhook_endpoint, einvoice_account TO corrente_console;
+GRANT SELECT ON node_holder TO corrente_console;

@@ -40,7 +40,7 @@ def create_command(settings: Settings) -> None:
         except psycopg.errors.InsufficientPrivilege as error:
             raise Refused(
                 f"{error.diag.message_primary}: let an administrator make the roles corrente_edge, corrente_worker, "
-                "corrente_web, corrente_lookup and corrente_collector, or run this as one"
+                "corrente_web, corrente_lookup, corrente_collector and corrente_console, or run this as one"
             ) from error
         click.echo(f"Database {connection.info.dbname}: {'made, with all tables' if made else 'all tables made'}.")
 

@@ -20,7 +20,15 @@ SERVICE_USER: Final = "postgres"
 SOCKET_PORT: Final = 5432
 _START_TIMEOUT_S: Final = 60
 # The owner, then the roles that schema.sql makes.
-ROLES: Final = ("corrente", "corrente_edge", "corrente_worker", "corrente_web", "corrente_lookup", "corrente_collector")
+ROLES: Final = (
+    "corrente",
+    "corrente_edge",
+    "corrente_worker",
+    "corrente_web",
+    "corrente_lookup",
+    "corrente_collector",
+    "corrente_console",
+)
 
 
 class PostgresError(Exception):

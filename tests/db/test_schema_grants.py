@@ -11,7 +11,15 @@ from support.payment_cases import PAID_AND_SETTLED
 
 pytestmark = pytest.mark.db
 
-OURS = {"corrente", "corrente_edge", "corrente_worker", "corrente_web", "corrente_lookup", "corrente_collector"}
+OURS = {
+    "corrente",
+    "corrente_edge",
+    "corrente_worker",
+    "corrente_web",
+    "corrente_lookup",
+    "corrente_collector",
+    "corrente_console",
+}
 
 ALLOWED = [
     ("corrente_edge", "SELECT sealed_secret FROM nas"),
