@@ -106,3 +106,8 @@ def einvoice_row(account_id: int) -> str:
 def ticket_row(account_id: int, service: str) -> str:
     """The row name of a login that lasts at a tax authority."""
     return f"auth_ticket:{account_id}:{service}"
+
+
+def staff_row(staff_id: int) -> str:
+    """The row name of the secret that a member of staff's authenticator app has."""
+    return f"staff:{staff_id}"

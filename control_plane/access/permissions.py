@@ -47,6 +47,7 @@ class Permission(StrEnum):
     MESSAGE_CHANGE = "message.change"
     CASH_TAKE = "cash.take"
     CASH_MANAGE = "cash.manage"
+    AGENT_OWN = "agent.own"
     EINVOICE_SEE = "einvoice.see"
     EINVOICE_ACT = "einvoice.act"
     GATEWAY_SEE = "gateway.see"
@@ -62,7 +63,15 @@ class Permission(StrEnum):
     SETTING_CHANGE = "setting.change"
 
 
+def section_of(permission: Permission) -> str:
+    """The part of the console that it is about."""
+    return permission.value.partition(".")[0]
+
+
 EVERYTHING: Final = frozenset(Permission)
+# Whatever their roles say: who is bound to a collector or an agent sees what is theirs and no more.
+OF_A_COLLECTOR: Final = frozenset({Permission.CASH_TAKE})
+OF_AN_AGENT: Final = frozenset({Permission.AGENT_OWN})
 _NETWORK: Final = frozenset(
     {Permission.NETWORK_SEE, Permission.ACCOUNT_SEE, Permission.CUSTOMER_SEE, Permission.CONTRACT_SEE}
 )
@@ -120,7 +129,8 @@ FIRST_ROLES: Final = MappingProxyType(
             Permission.PORTAL_CHANGE,
         },
         "support": _NETWORK | _OFFICE | {Permission.NETWORK_ACT, Permission.CUSTOMER_CHANGE, Permission.MESSAGE_SEND},
-        "collector": frozenset({Permission.CASH_TAKE}),
+        "collector": OF_A_COLLECTOR,
+        "agent": OF_AN_AGENT,
         "reader": _NETWORK | _OFFICE,
     }
 )

@@ -5,10 +5,10 @@ Next: permissions.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from control_plane.access.permissions import Permission
+from control_plane.access.permissions import EVERYTHING, OF_A_COLLECTOR, OF_AN_AGENT, Permission
 
 Theme = Literal["auto", "light", "dark"]
 
@@ -33,3 +33,24 @@ class Staff:
     def may(self, permission: Permission) -> bool:
         """Whether this person has been granted that."""
         return permission in self.permissions
+
+    def limited_to(self, permissions: frozenset[Permission]) -> Staff:
+        """The same person with no more than those: a token acts so."""
+        return replace(self, permissions=self.permissions & permissions)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes staff and roles, and what they may themselves: nobody hands on more than they have."""
+
+    name: str
+    permissions: frozenset[Permission] = EVERYTHING
+
+
+def bound(
+    permissions: frozenset[Permission], *, collector_id: int | None, agent_id: int | None
+) -> frozenset[Permission]:
+    """What is left of permissions for who is bound to a collector or an agent: what is theirs, whatever the roles say."""
+    if collector_id is not None:
+        return permissions & OF_A_COLLECTOR
+    return permissions & OF_AN_AGENT if agent_id is not None else permissions

@@ -27,6 +27,7 @@ from support.legal_world import DURING_JANUARY, KEY, ROWS, SEALED, insert
 from support.message_cases import MESSAGE_CASES
 from support.others_cases import OTHERS_CASES
 from support.payment_cases import PAYMENT_CASES
+from support.staff_cases import STAFF_CASES
 
 # The tables whose changes an edge must hear of.
 _WATCHED: Final = (
@@ -815,4 +816,5 @@ CASES: Final[tuple[Case, ...]] = (
     + AGENT_CASES
     + GATEWAY_CASES
     + BANK_CASES
+    + STAFF_CASES
 )
