@@ -153,6 +153,13 @@ CONSTRAINT_WORDS: Final = {
     "account_prefix_assigned_once": "this address or prefix is held already",
     "account_prefix_family": "an IPv4 address is one address, an IPv6 one too, and an IPv6 prefix is a /32 to /128",
     "account_prefix_unicast": "this address is no subscriber's: loopback, multicast, link-local or reserved",
+    "staff_name_check": "a name to sign in with has up to 64 letters, digits, dots, dashes, underscores and @",
+    "staff_full_name_check": "what people call somebody has 1 to 200 characters",
+    "staff_email_check": "an e-mail address has an @ and no spaces",
+    "staff_email_once": "somebody else has this e-mail address already",
+    "staff_is_collector_or_agent": "nobody is bound to a collector and to an agent",
+    "staff_role_name_check": "a role's name has up to 64 letters, digits, spaces, dots, dashes and underscores",
+    "api_token_name_check": "a token's name has 1 to 100 characters",
     **BOOKS_WORDS,
 }
 

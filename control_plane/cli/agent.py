@@ -18,7 +18,6 @@ from billing.operations.printing import load_settlement_paper
 from billing.papers.wording import LANGUAGES
 from billing.store.collectors import load_series
 from billing.store.commissions import (
-    Agent,
     AgentSettlement,
     EarnedRow,
     assign_contract,
@@ -31,9 +30,10 @@ from billing.store.commissions import (
     save_rule,
 )
 from billing.store.rows import id_of, insert_row, update_row
+from control_plane.cli._agents import known_agent
 from control_plane.cli._books import AMOUNT, CURRENCY, DAY, DECIMAL, issuer_meant, known_issuer, open_books
 from control_plane.cli._cash_words import DRY_RUN, JSON, PDF, day_of, done
-from control_plane.cli._console import Connection, Refused, os_user, print_json, print_table, unknown
+from control_plane.cli._console import Connection, Refused, os_user, print_json, print_table
 from control_plane.cli._group import Group
 from control_plane.cli._options import confirm
 from control_plane.cli._print import print_to
@@ -106,7 +106,7 @@ def set_(settings: Settings, /, *, agent: str, **typed: Any) -> None:
         changes = {key: value for key, value in typed.items() if value is not None}
         if not changes:
             raise click.UsageError("say what to change")
-        known = _known(connection, agent)
+        known = known_agent(connection, agent)
         update_row(connection, "agent", known.id, changes)
     click.echo(f"Agent {known.id}: changed.")
 
@@ -119,7 +119,7 @@ def set_(settings: Settings, /, *, agent: str, **typed: Any) -> None:
 def assign(settings: Settings, agent: str, contracts: tuple[int, ...], *, since: date | None) -> None:
     """Say that these CONTRACTs are AGENT's from a day on; `nobody` takes them away. What was invoiced before stays whose it was."""
     with open_books(settings) as connection:
-        known = None if agent == "nobody" else _known(connection, agent)
+        known = None if agent == "nobody" else known_agent(connection, agent)
         if known is not None and not known.active:
             raise Refused(f"{known.name} gets no contract more: `corrente agent set {known.id} --active`")
         for number in contracts:
@@ -142,7 +142,7 @@ def assign(settings: Settings, agent: str, contracts: tuple[int, ...], *, since:
 def earned(settings: Settings, agent: str, *, also_settled: bool, as_json: bool) -> None:
     """What AGENT earned up to now and is not settled: works it out and writes it down."""
     with open_books(settings) as connection:
-        known = _known(connection, agent)
+        known = known_agent(connection, agent)
         work_out(connection, known, today=day_of(connection, known.issuer_id), actor=os_user())
         found = [row for row in load_earned(connection, known.id) if also_settled or row.settlement is None]
     _tell_rows(found, as_json=as_json, empty=f"{known.name} has earned nothing that is not settled.")
@@ -161,7 +161,7 @@ def settle(
 ) -> None:
     """Settle what AGENT earned: numbered, with its entry. What comes to nothing or less waits for the next settlement."""
     with open_books(settings) as connection:
-        known = _known(connection, agent)
+        known = known_agent(connection, agent)
         today = day_of(connection, known.issuer_id)
 
         def attempt() -> Settled:
@@ -218,7 +218,7 @@ def _asked(
 def settlements(settings: Settings, *, agent: str | None, as_json: bool) -> None:
     """All settlements, the newest first."""
     with open_books(settings) as connection:
-        found = load_settlements(connection, agent_id=None if agent is None else _known(connection, agent).id)
+        found = load_settlements(connection, agent_id=None if agent is None else known_agent(connection, agent).id)
     if as_json:
         print_json(list(map(_settlement_json, found)))
         return
@@ -288,7 +288,7 @@ def add(settings: Settings, /, *, once: bool, issuer: str | None, as_json: bool,
             typed["percent"],
             None if amount is None else read_money(amount, typed["currency"] or keeper.currency),
             None if typed["product"] is None else id_of(connection, "product", typed["product"]),
-            None if typed["agent"] is None else _known(connection, typed["agent"]).id,
+            None if typed["agent"] is None else known_agent(connection, typed["agent"]).id,
             typed["since"] or day_of(connection, keeper.id),
             typed["until"],
             typed["months"],
@@ -332,17 +332,6 @@ def end_rule(settings: Settings, rule: int, day: date) -> None:
     with open_books(settings) as connection:
         update_row(connection, "commission_rule", rule, {"until": day})
     click.echo(f"Rule {rule}: up to and with {day}.")
-
-
-def _known(connection: Connection, text: str) -> Agent:
-    agents = load_agents(connection)
-    by_name = [one for one in agents if one.name == text]
-    if len(by_name) > 1:
-        raise Refused(f"there are {len(by_name)} agents named {text!r}: give the number")
-    found = by_name or [one for one in agents if text.isdigit() and one.id == int(text)]
-    if not found:
-        raise unknown("agent", text, [one.name for one in agents], also="`corrente agent list` shows them")
-    return found[0]
 
 
 def _known_settlement(connection: Connection, label: str) -> AgentSettlement:

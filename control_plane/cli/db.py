@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 import psycopg
 
+from control_plane.access.people import make_first_administrator
 from control_plane.cli._console import Refused, open_database
 from control_plane.cli._group import Group
 from control_plane.migrate import (
@@ -42,7 +45,10 @@ def create_command(settings: Settings) -> None:
                 f"{error.diag.message_primary}: let an administrator make the roles corrente_edge, corrente_worker, "
                 "corrente_web, corrente_lookup, corrente_collector and corrente_console, or run this as one"
             ) from error
+        first = make_first_administrator(connection, now=datetime.now(UTC))
         click.echo(f"Database {connection.info.dbname}: {'made, with all tables' if made else 'all tables made'}.")
+        if first is not None:
+            click.echo(f"Sign in to the console as {first.name} with {first.password} (not shown again).")
 
 
 @command.command("migrate")

@@ -25,6 +25,7 @@ import psycopg
 from psycopg import sql
 
 from control_plane import db, freeradius, migrate
+from control_plane.access.people import make_first_administrator
 from control_plane.machine.demo import DemoOutcome, is_demo, load_demo
 from control_plane.machine.demo_isp import NASES
 from control_plane.machine.demo_loop import TheLoop
@@ -254,6 +255,7 @@ class _Machine:
                 (_MONTHS_AHEAD,),
             )
             self._check_key(connection)
+            self._make_administrator(connection)
             if not with_demo or is_demo(connection):
                 return is_demo(connection)
             with self._display.step("Loading the demo ISP"), connection.transaction():
@@ -262,6 +264,12 @@ class _Machine:
             if outcome is DemoOutcome.OTHER_DATA:
                 self._display.say("The database holds data of its own: the demo ISP stays out")
             return outcome is not DemoOutcome.OTHER_DATA
+
+    def _make_administrator(self, connection: psycopg.Connection[Any]) -> None:
+        """At the first start somebody who may sign in and add others; the password is said here and stands nowhere."""
+        made = make_first_administrator(connection, now=datetime.now(UTC))
+        if made is not None:
+            self._display.say(f"Sign in as {made.name} with {made.password}, which is not shown again")
 
     def _check_key(self, connection: psycopg.Connection[Any]) -> None:
         """A key that opens nothing would refuse every login and seal new secrets apart from the old ones. Raises: UpError."""

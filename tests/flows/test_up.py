@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -77,6 +78,7 @@ def test_the_demo_runs_survives_the_death_of_each_process_and_keeps_its_data(hom
     again = Up(home)
     again.wait_for("Ready: RADIUS", seconds=30)
     assert "Making a private PostgreSQL" not in again.said
+    assert "Sign in as admin" not in again.said
     assert home.count("customer") == 2000
     assert home.count("login_attempt") > seen
     months = home.count(MONTHS)
@@ -137,13 +139,18 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing_running(home):
     assert again.stop() == 0
 
 
-def test_a_secrets_key_in_the_environment_is_given_to_freeradius_and_the_worker_and_written_nowhere(home):
+def test_a_secrets_key_and_the_first_password_are_written_nowhere_and_the_key_is_freeradius_s_and_the_worker_s(home):
     key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
     up = Up(home, "--empty", CORRENTE_SECRETS_KEY=key)
     up.wait_for("Ready: RADIUS")
     knowing = {name for name in PROCESSES if (pid := home.pid_of(name)) and key in environment_of(pid)}
-    files = [path for path in home.state.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
+    password = re.findall(r"Sign in as admin with ([a-z0-9-]{19}), which is not shown again", up.said)
+    secrets = [key.encode(), password[0].encode()]
+    files = [
+        path for path in home.state.rglob("*") if path.is_file() and any(one in path.read_bytes() for one in secrets)
+    ]
     assert up.stop() == 0
+    assert len(password) == 1
     assert knowing == {"authentication", "accounting", "worker"}
     assert files == []
 
