@@ -215,6 +215,8 @@ class WebSettings(_Section, frozen=True):
 
     address: str = "127.0.0.1"
     port: Port = 8000
+    # How many proxies stand before it, whose X-Forwarded-* are believed; 0: whoever connects is who asks.
+    proxies: Annotated[int, msgspec.Meta(ge=0, le=5)] = 0
 
 
 class Settings(_Section, frozen=True):

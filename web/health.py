@@ -23,6 +23,7 @@ from control_plane.gauges import DatabaseGauges, NodeGauges
 from control_plane.machine.live_figures import OLD_STORE_S, store_age_s
 from control_plane.settings import Settings
 from control_plane.telemetry import CONTENT_TYPE, counters_directory, machine_registry
+from web.marks import public
 
 _STATEMENT_TIMEOUT_MS: Final = 5000
 
@@ -35,15 +36,18 @@ def health_pages(settings: Settings) -> Blueprint:
     gauges.register(DatabaseGauges(lambda: _database(settings)))
 
     @pages.get("/health")
+    @public("a monitoring system asks")
     def health() -> dict[str, str]:
         return {"status": "ok"}
 
     @pages.get("/ready")
+    @public("a monitoring system asks")
     def ready() -> tuple[dict[str, object], int]:
         problems = list(problems_of(settings, now=time.time()))
         return {"ready": not problems, "problems": problems}, 503 if problems else 200
 
     @pages.get("/metrics")
+    @public("a monitoring system asks; docs/operations.md says how to keep it from others")
     def metrics() -> Response:
         return Response(_metrics_text(gauges), content_type=CONTENT_TYPE)
 

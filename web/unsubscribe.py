@@ -10,24 +10,16 @@ from __future__ import annotations
 from typing import Final
 
 import psycopg
-from flask import Blueprint
+from flask import Blueprint, render_template
 from psycopg.rows import TupleRow
 
 from billing.store.returned_messages import find_sent, withdraw_consent
 from control_plane import db
 from control_plane.messages.mail import is_token
 from control_plane.settings import Settings
+from web.marks import public
 
 _ACTOR: Final = "unsubscribe page"
-_PAGE: Final = (
-    '<!DOCTYPE html><html><head><meta charset="utf-8"><meta name="robots" content="noindex"><meta name="viewport" content="width=device-width">'
-    '<title>E-mail</title></head><body style="font-family:sans-serif;max-width:30em;margin:3em auto">{content}</body></html>'
-)
-_ASK: Final = (
-    '<form method="post"><p>No more offers by e-mail? · Non vuole più offerte per e-mail? · ¿No quiere más ofertas por correo?</p>'
-    '<button type="submit">OK</button></form>'
-)
-_DONE: Final = "<p>Done. · Fatto. · Hecho.</p>"
 
 
 def unsubscribe_pages(settings: Settings) -> Blueprint:
@@ -35,16 +27,18 @@ def unsubscribe_pages(settings: Settings) -> Blueprint:
     pages = Blueprint("unsubscribe", __name__)
 
     @pages.get("/unsubscribe/<int:message_id>-<token>")
+    @public("the address holds its own secret", checked_by_itself=True)
     def ask(message_id: int, token: str) -> str:
         del message_id, token
-        return _PAGE.format(content=_ASK)
+        return render_template("unsubscribe.html", state="ask")
 
     @pages.post("/unsubscribe/<int:message_id>-<token>")
+    @public("the address holds its own secret, and mail programs send it without a page", checked_by_itself=True)
     def do(message_id: int, token: str) -> tuple[str, int]:
         with _database(settings) as connection:
             if not _end(connection, message_id, token):
-                return _PAGE.format(content="<p>404</p>"), 404
-        return _PAGE.format(content=_DONE), 200
+                return render_template("unsubscribe.html", state="unknown"), 404
+        return render_template("unsubscribe.html", state="done"), 200
 
     return pages
 

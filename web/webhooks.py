@@ -14,6 +14,7 @@ from flask import Blueprint, Response, request
 from control_plane import db, telemetry
 from control_plane.gateways.intake import MOST_OCTETS, Intake
 from control_plane.settings import Settings
+from web.marks import public
 
 # Providers wait some ten seconds for an answer.
 _STATEMENT_TIMEOUT_MS: Final = 5000
@@ -62,6 +63,7 @@ def webhook_pages(connections: Connections, intake: Intake) -> Blueprint:
     pages = Blueprint("webhooks", __name__)
 
     @pages.post("/webhooks/<token>")
+    @public("a gateway signs its notices", checked_by_itself=True)
     def take(token: str) -> Response:
         if not token.isprintable():
             return Response("there is nothing here", 404, content_type="text/plain")

@@ -14,7 +14,8 @@ from control_plane.cli._console import Refused
 from control_plane.machine.ports import can_bind, settings_in_force
 from control_plane.settings import Settings
 
-_THREADS = 8
+# More than the streams that may be open (web/live.py), so that pages go on while all of those are taken.
+_THREADS = 96
 _STOP_TIMEOUT_S = 2
 # One that was killed has left a worker behind, which `corrente up` ends within moments.
 _PORT_WAIT_S = 5.0
@@ -24,7 +25,7 @@ _PORT_LOOK_S = 0.1
 @click.command("web")
 @click.pass_obj
 def command(settings: Settings) -> None:
-    """Serve health and metrics over HTTP."""
+    """Serve the console, the portal, the API, health and metrics over HTTP."""
     web = settings_in_force(settings).web
     if not _free_in_time(web.address, web.port):
         raise Refused(

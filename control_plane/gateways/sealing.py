@@ -42,6 +42,15 @@ def webhook_sealer(settings: Settings) -> Sealer:
         raise SettingsError(f"{VARIABLE}: expected lines of base64 with {KEY_BYTES} bytes each") from error
 
 
+def cookie_key(settings: Settings) -> bytes | None:
+    """What the web process signs its cookies with: made from the installation's key, so that all its processes have one. None without."""
+    try:
+        key = next(iter(secret_keys(settings)))
+    except (SettingsError, StopIteration):
+        return None
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"corrente web cookies").derive(key)
+
+
 def webhook_variable(keys: Iterable[bytes]) -> str:
     """What a process gets that is given no more."""
     return "\n".join(base64.b64encode(key).decode() for key in webhook_keys_of(keys))

@@ -24,7 +24,7 @@ DEVICES: Final = "devices"
 STOP_ORDER: Final = ((DEVICES,), (*freeradius.SERVERS, "web", "worker"), ("edge",), (POSTGRES,))
 # They share the policy store and the spools with FreeRADIUS through their group.
 _SHARING_UMASK: Final = "007"
-# The hook inside FreeRADIUS opens the secrets of logins, the worker those of access devices.
+# The hook inside FreeRADIUS opens the secrets of logins, the worker those of access devices, the console those it is asked to show.
 _NO_KEY: Final = ("CORRENTE_SECRETS_KEY",)
 
 
@@ -45,7 +45,7 @@ def programs_for(settings: Settings, state: StateDir, users: Users, *, is_root: 
         Program("edge", (*python, "edge"), priority=20, user=ours, umask=_SHARING_UMASK, without=_NO_KEY),
         *(_freeradius(server, state) for server in freeradius.SERVERS),
         Program("worker", (*python, "worker"), priority=40, user=ours),
-        Program("web", (*python, "web"), priority=50, user=ours, without=_NO_KEY),
+        Program("web", (*python, "web"), priority=50, user=ours),
         Program(DEVICES, (*python, "demo-network"), priority=60, user=ours, without=_NO_KEY),
     )
     return others if settings.database.conninfo else (postgres, *others)

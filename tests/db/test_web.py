@@ -38,7 +38,7 @@ def test_health_answers_with_everything_else_away(tmp_path):
         Settings(database=DatabaseSettings(conninfo="host=/nowhere"), base_dir=str(tmp_path))
     ).test_client()
     assert client.get("/health").json == {"status": "ok"}
-    assert client.get("/").status_code == 404
+    assert client.get("/").headers["Location"] == "/sign-in?back=/"
 
 
 def test_ready_with_a_database_and_a_fresh_store(database, tmp_path):

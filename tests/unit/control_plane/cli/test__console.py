@@ -2,7 +2,8 @@
 
 from support.schema_cases import CASES
 
-from control_plane.cli._console import CONSTRAINT_WORDS, print_table, unknown
+from control_plane.cli._console import print_table, unknown
+from control_plane.refusals import CONSTRAINT_WORDS
 
 
 def test_the_words_for_a_refusal_belong_to_constraints_that_are_there():

@@ -1,0 +1,85 @@
+"""Debian's Chromium through Playwright: pages that tell what a strict policy refused, and axe's judgement of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+from support.console_world import Console
+
+from web.acting import COOKIE
+
+CHROMIUM: Final = "/usr/bin/chromium"
+AXE: Final = Path(__file__).resolve().parent.parent.parent / ".venv/node/node_modules/axe-core/axe.min.js"
+WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+WIDE: Final = {"width": 1360, "height": 900}
+PHONE: Final = {"width": 390, "height": 844}
+
+
+class Browser:
+    """One Chromium. What a page's scripts threw or the policy refused stands in `complaints` of its page."""
+
+    def __init__(self, launched: Any) -> None:
+        self._launched = launched
+
+    def context(self, console: Console | None = None, role: str = "", **options: Any) -> BrowserContext:
+        """A browser of its own, with no cookies but the session of that role."""
+        context: BrowserContext = self._launched.new_context(**{"viewport": WIDE, "locale": "en-GB", **options})
+        context.set_default_timeout(15_000)
+        if console is not None and role:
+            cookie = {
+                "name": COOKIE,
+                "value": console.tokens[role],
+                "domain": "127.0.0.1",
+                "path": "/",
+                "httpOnly": True,
+            }
+            context.add_cookies([cookie])  # type: ignore[list-item]
+        return context
+
+    @contextmanager
+    def page(self, console: Console | None = None, role: str = "administrator", **options: Any) -> Iterator[Page]:
+        """A page of such a browser; at its end nothing may have been refused or thrown."""
+        context = self.context(console, role, **options)
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        page.on(
+            "console",
+            lambda said: (
+                complaints.append(f"{page.url}: {said.text}")
+                if said.type == "error" and "status of 4" not in said.text and "status of 5" not in said.text
+                else None
+            ),
+        )
+        try:
+            yield page
+            assert not complaints, complaints
+        finally:
+            context.close()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Started once; as root it has no sandbox of its own."""
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            yield Browser(launched)
+        finally:
+            launched.close()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with the page by WCAG 2.2 AA, a line each place."""
+    # Into the page's own world by the debugger, which the policy does not hold: the page could not load it.
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG)
+    return [
+        f"{one['id']}: {one['help']}: {place['target'][0]} {place['html'][:160]} {place.get('failureSummary', '')[:300]}"
+        for one in found["violations"]
+        for place in one["nodes"]
+    ]

@@ -1,0 +1,127 @@
+"""Who acts in this request, and whether they may: asked before every view.
+
+A request has the session's cookie or a token; the mark on its view says who may see it; what has no mark is refused. What changes
+something has to come from a page of ours (security.py). Views ask `person()` and open `transaction()`, which tells the
+database for whom it works.
+
+Next: language.py
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from flask import Flask, current_app, g, redirect, request, url_for
+from werkzeug.exceptions import Forbidden
+from werkzeug.wrappers import Response
+
+from control_plane import db
+from control_plane.access.permissions import Permission
+from control_plane.access.person import Staff
+from control_plane.store.staff_sessions import Entered, session_for
+from web.database import Connection
+from web.marks import Allowed, OfSubscriber, Public, SignedIn, mark_of
+from web.surroundings import here
+
+COOKIE: Final = "corrente_session"
+# Where somebody with a one-time password chooses their own.
+_FIRST_STEPS: Final = "sign_in.new_password"
+
+
+def guard(app: Flask) -> None:
+    """Put the question before every view of an application."""
+    app.before_request(_enter)
+    app.before_request(_decide)
+
+
+def person() -> Staff:
+    """Who acts."""
+    staff: Staff | None = g.get("staff")
+    assert staff is not None, "this view is for staff: mark it so"
+    return staff
+
+
+def may(permission: Permission | str) -> bool:
+    """Whether the one who looks may; False for nobody."""
+    staff: Staff | None = g.get("staff")
+    return staff is not None and staff.may(Permission(permission))
+
+
+def demand(permission: Permission) -> None:
+    """Refuse who may not, within a view that others may see."""
+    if not may(permission):
+        raise Forbidden
+
+
+@contextmanager
+def transaction() -> Iterator[Connection]:
+    """One, for whoever acts; see database.py."""
+    staff: Staff | None = g.get("staff")
+    actor = staff.name if staff else g.get("actor", "web")
+    origin = g.get("origin", "screen")
+    with here().database.transaction(actor=actor, origin=origin, request_id=request_id()) as connection:
+        yield connection
+
+
+def request_id() -> str:
+    """The same on all that one request writes."""
+    if "request_id" not in g:
+        g.request_id = secrets.token_hex(8)
+    return str(g.request_id)
+
+
+def clock(connection: Connection) -> datetime:
+    """What time the database has, aware UTC: what pages go by."""
+    return db.clock(connection)
+
+
+def _enter() -> None:
+    """Know who it is."""
+    g.staff = None
+    g.entered = None
+    token = request.cookies.get(COOKIE)
+    mark = mark_of(current_app.view_functions.get(request.endpoint or ""))
+    if not token or isinstance(mark, OfSubscriber) or (isinstance(mark, Public) and mark.checked_by_itself):
+        return
+    if request.endpoint == "assets.file":
+        return
+    with here().database.transaction(actor="web", request_id=request_id()) as connection:
+        entered: Entered | None = session_for(connection, token, now=datetime.now(UTC))
+    g.entered = entered
+    if entered is not None:
+        g.staff = entered.staff
+
+
+def _decide() -> Response | None:
+    """Refuse what is not allowed: 404 for what there is not, sign-in for who has not, 403 for who may not."""
+    if request.endpoint is None:
+        return None
+    mark = mark_of(current_app.view_functions[request.endpoint])
+    match mark:
+        case Public() | OfSubscriber():
+            return None
+        case None:
+            raise Forbidden
+        case _ if g.entered is None:
+            return _to_sign_in()
+        case SignedIn(first=True):
+            return None
+        case _ if g.entered.must_change_password:
+            return redirect(url_for(_FIRST_STEPS), 303)
+        case Allowed(permissions) if not all(person().may(one) for one in permissions):
+            raise Forbidden
+        case _:
+            return None
+
+
+def _to_sign_in() -> Response:
+    """The sign-in page, which leads back here. Who asks for a part of a page has the whole page go there."""
+    back = request.full_path.rstrip("?") if request.method == "GET" and "HX-Request" not in request.headers else ""
+    target = url_for("sign_in.ask", back=back or None)
+    if "HX-Request" in request.headers:
+        return Response(status=401, headers={"HX-Redirect": target})
+    return redirect(target, 303)

@@ -1,0 +1,1 @@
+"""Pages of collectors and agents, who see only what is theirs."""

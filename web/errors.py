@@ -1,0 +1,118 @@
+"""Pages for what goes wrong: each says what it is, what was not done, and what to do.
+
+A database that is away is no fault of the page: it says so, asks again by itself, and works again once it is back.
+"""
+
+from __future__ import annotations
+
+import psycopg
+from flask import Flask, g, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from control_plane import telemetry
+from control_plane.refusals import words_for
+from web.language import gettext, lazy
+
+_AGAIN_S = 5
+_TITLES = {
+    400: lazy("This can't be read"),
+    401: lazy("Please sign in"),
+    403: lazy("Not for you"),
+    404: lazy("There is nothing here"),
+    405: lazy("This can't be done here"),
+    409: lazy("Not done"),
+    413: lazy("Too large"),
+    422: lazy("Not done"),
+    429: lazy("Too often"),
+    503: lazy("The database can't be reached"),
+}
+_WORDS = {
+    403: lazy("You have not been granted what this page needs. An administrator can do that under Staff."),
+    404: lazy("There is no page of this address, or what it showed is gone."),
+    405: lazy("Pages that change something are opened from their form."),
+    413: lazy("What you sent is larger than this page takes."),
+}
+
+
+def explain_errors(app: Flask) -> None:
+    """Put these pages into an application."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(psycopg.errors.IntegrityError, _refused)
+    app.register_error_handler(psycopg.errors.LockNotAvailable, _busy)
+    app.register_error_handler(psycopg.errors.DeadlockDetected, _busy)
+    app.register_error_handler(psycopg.errors.QueryCanceled, _slow)
+    app.register_error_handler(psycopg.OperationalError, _away)
+    app.register_error_handler(Exception, _fault)
+
+
+def error_page(status: int, title: object, words: object, *, again_s: int = 0) -> Response:
+    """A page, or a part of one where only that was asked for."""
+    template = "error_part.html" if "HX-Request" in request.headers else "error.html"
+    g.setdefault("staff", None)
+    text = render_template(
+        template, status=status, title=title, words=words, again_s=again_s, actor_id=g.get("request_id")
+    )
+    return Response(text, status, content_type="text/html; charset=utf-8")
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400 or error.response is not None:
+        return error.get_response()
+    own = error.description if error.description != type(error).description else None
+    words = own or _WORDS.get(status, "")
+    page = error_page(status, _TITLES.get(status, gettext("Not done")), words)
+    page.headers.extend({name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")})
+    return page
+
+
+def _refused(error: psycopg.errors.IntegrityError) -> Response:
+    telemetry.logger().warning("page.refused", path=request.path, constraint=error.diag.constraint_name)
+    return error_page(409, gettext("Not done"), gettext(words_for(error)))
+
+
+def _busy(error: psycopg.Error) -> Response:
+    del error
+    return error_page(
+        409,
+        gettext("Not done"),
+        gettext("Somebody else was changing the same at this moment, so nothing was done. Send it again."),
+    )
+
+
+def _slow(error: psycopg.Error) -> Response:
+    del error
+    telemetry.logger().error("page.too_slow", path=request.path)
+    return error_page(
+        503,
+        gettext("This took too long"),
+        gettext("The question was given up, so that others are not held. Narrow it down."),
+    )
+
+
+def _away(error: psycopg.Error) -> Response:
+    telemetry.logger().warning("page.database_away", path=request.path, problem=str(error).strip())
+    nothing_sent = request.method in ("GET", "HEAD")
+    words = (
+        gettext("Subscribers go on logging in meanwhile and their usage is counted. This page asks again by itself.")
+        if nothing_sent
+        else gettext("Whether what you sent was done is not known. Go back and send it again: nothing is done twice.")
+    )
+    page = error_page(503, _TITLES[503], words, again_s=_AGAIN_S if nothing_sent else 0)
+    page.headers["Retry-After"] = str(_AGAIN_S)
+    return page
+
+
+def _fault(error: Exception) -> Response:
+    # A fault of ours: told whole in the log, by its number on the page.
+    telemetry.logger().exception("page.fault", path=request.path, request_id=g.get("request_id"))
+    del error
+    return error_page(
+        500,
+        gettext("A fault of ours"),
+        gettext(
+            "It stands in the log of the web process under %(number)s. Nothing was done.",
+            number=g.get("request_id", "?"),
+        ),
+    )

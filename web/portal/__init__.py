@@ -1,0 +1,1 @@
+"""Pages of subscribers: one module a noun."""
