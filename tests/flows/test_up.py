@@ -139,7 +139,7 @@ def test_a_stop_in_the_middle_of_a_start_leaves_nothing_running(home):
     assert again.stop() == 0
 
 
-def test_a_secrets_key_and_the_first_password_are_written_nowhere_and_the_key_is_freeradius_s_and_the_worker_s(home):
+def test_a_secrets_key_and_the_first_password_are_written_nowhere_and_the_edge_has_no_key(home):
     key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
     up = Up(home, "--empty", CORRENTE_SECRETS_KEY=key)
     up.wait_for("Ready: RADIUS")
@@ -151,7 +151,7 @@ def test_a_secrets_key_and_the_first_password_are_written_nowhere_and_the_key_is
     ]
     assert up.stop() == 0
     assert len(password) == 1
-    assert knowing == {"authentication", "accounting", "worker"}
+    assert knowing == {"authentication", "accounting", "worker", "web"}
     assert files == []
 
 
