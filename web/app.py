@@ -33,6 +33,7 @@ from web.errors import explain_errors
 from web.health import health_pages
 from web.lists import here_with
 from web.navigation import Entry, menu
+from web.staff_words import deed_of
 from web.surroundings import install, surround
 from web.unsubscribe import unsubscribe_pages
 from web.webhooks import Connections, webhook_pages
@@ -103,6 +104,7 @@ def _furnish(app: Flask, assets: Assets, entries: tuple[Entry, ...]) -> None:
         form_secret=security.form_secret,
         ago=lambda moment: language.ago_shown(moment, datetime.now(UTC)),
         here_with=here_with,
+        deed_of=deed_of,
     )
 
     @app.context_processor

@@ -26,6 +26,7 @@ from werkzeug.wrappers import Response
 from wtforms import Field, Form
 from wtforms.fields import DateField as _DateField
 from wtforms.fields import HiddenField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import StopValidation
 from wtforms.widgets import TextInput
 
@@ -76,6 +77,11 @@ def read_form(kind: type[PageForm], *, shown: object = None, **defaults: Any) ->
 def was_sent(form: PageForm) -> bool:
     """Whether it was sent and every field is right."""
     return request.method == "POST" and bool(form.validate())
+
+
+def choices_of(words: Mapping[str, Any]) -> list[SelectChoice]:
+    """The choices of a SelectField: what is sent for each, and how it reads."""
+    return [SelectChoice(value, label) for value, label in words.items()]
 
 
 def refuse(form: PageForm, field: str, words: str) -> None:

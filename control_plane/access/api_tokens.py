@@ -22,6 +22,10 @@ from control_plane.store.staff_tokens import ApiToken, add_api_token, close_api_
 Connection = psycopg.Connection[Any]
 
 
+class EmptyTokenError(AccessError):
+    """A token that may nothing, or would be over when it is made."""
+
+
 @dataclass(frozen=True, slots=True)
 class MadeToken:
     """A new token; `token` stands nowhere else."""
@@ -41,14 +45,14 @@ def make_api_token(
     by: Actor,
     now: datetime,
 ) -> MadeToken:
-    """A token that acts for `holder`. Raises: AccessError, TakenError, MoreThanOwnError."""
+    """A token that acts for `holder`. Raises: EmptyTokenError, TakenError, MoreThanOwnError."""
     lacking = sorted(permissions - (holder.permissions & by.permissions))
     if lacking:
         raise MoreThanOwnError(f"{holder.name} has not themselves {', '.join(lacking)}, or {by.name} has not")
     if not permissions:
-        raise AccessError("a token without a permission opens nothing: say what it may")
+        raise EmptyTokenError("a token without a permission opens nothing: say what it may")
     if expires_at is not None and expires_at <= now:
-        raise AccessError("this token would be over already")
+        raise EmptyTokenError("this token would be over already")
     token = new_api_token()
     digest = digest_of(token)
     assert digest is not None

@@ -36,6 +36,14 @@ class NotProvenError(AccessError):
     """The password or the code is not the right one."""
 
 
+class WrongCodeError(NotProvenError):
+    """The app shows another code."""
+
+
+class NoSecondFactorError(AccessError):
+    """What stands in for a second factor needs one."""
+
+
 class TooOftenError(AccessError):
     """That was tried too often; later it may be tried again."""
 
@@ -68,6 +76,16 @@ def change_own_password(connection: Connection, proof: Proof, *, new: str, now: 
     if verify_password(known.password_hash, new).right:
         raise BadPasswordError(PasswordProblem.AS_BEFORE)
     save_password(connection, person, new, now=now, but=proof.session_id)
+
+
+def choose_first_password(connection: Connection, staff_id: int, session_id: int, *, new: str, now: datetime) -> None:
+    """Have a password of one's own after the one-time one, with which somebody is in. Raises: NotProvenError, BadPasswordError."""
+    known, person = store.load_secrets_of(connection, staff_id), store.load_person_of(connection, staff_id)
+    if known is None or person is None or not known.must_change_password:
+        raise NotProvenError("only who came in with a one-time password chooses another without giving it")
+    if verify_password(known.password_hash, new).right:
+        raise BadPasswordError(PasswordProblem.AS_BEFORE)
+    save_password(connection, person, new, now=now, but=session_id)
 
 
 def save_password(connection: Connection, person: Person, new: str, *, now: datetime, but: int | None = None) -> None:
@@ -119,7 +137,7 @@ def begin_totp(connection: Connection, sealer: Sealer, proof: Proof, *, secret: 
     known = prove(connection, proof, now=now)
     step = step_of(secret, code, now=now)
     if step is None:
-        raise NotProvenError("this is not the code that the app shows now")
+        raise WrongCodeError("this is not the code that the app shows now")
     with connection.transaction():
         sealed = sealer.seal(secret.encode(), row=staff_row(known.id))
         store.update_staff(connection, known.id, {"sealed_totp": sealed, "totp_since": now, "totp_last_step": step})
@@ -146,10 +164,12 @@ def end_totp(connection: Connection, proof: Proof, *, now: datetime) -> None:
 
 
 def make_recovery_codes(connection: Connection, proof: Proof, *, now: datetime) -> tuple[str, ...]:
-    """New codes instead of the older ones; they stand nowhere else. Raises: NotProvenError, TooOftenError, AccessError."""
+    """New codes instead of the older ones; they stand nowhere else. Raises: NotProvenError, TooOftenError,
+    NoSecondFactorError.
+    """
     known = prove(connection, proof, now=now)
     if not known.has_second_factor:
-        raise AccessError("recovery codes stand in for a second factor, and there is none")
+        raise NoSecondFactorError("recovery codes stand in for a second factor, and there is none")
     codes = new_recovery_codes()
     digests = [digest for code in codes if (digest := recovery_digest(code)) is not None]
     with connection.transaction():
@@ -174,6 +194,16 @@ def end_own_session(connection: Connection, staff_id: int, session_id: int, *, n
         ended = close_session(connection, session_id, why="revoked", now=now, staff_id=staff_id)
         if ended and known is not None:
             _tell(connection, known.name, "session.end", {"session": session_id, "address": known.address})
+    return ended
+
+
+def end_own_sessions(connection: Connection, staff_id: int, *, but: int, now: datetime) -> int:
+    """End all of one's own sessions but that one; returns how many."""
+    person = store.load_person_of(connection, staff_id)
+    assert person is not None
+    with connection.transaction():
+        ended = close_sessions(connection, staff_id, why="revoked", now=now, but=but)
+        _tell(connection, person.name, "session.end_all", {"sessions_ended": ended, "but": but})
     return ended
 
 

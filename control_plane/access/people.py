@@ -50,6 +50,10 @@ class LastAdministratorError(AccessError):
     """Nobody would be left who may administer staff."""
 
 
+class RoleInUseError(AccessError):
+    """Somebody has that role."""
+
+
 class MoreThanOwnError(AccessError):
     """Who does it has not themselves what would be given, or taken over."""
 
@@ -252,13 +256,13 @@ def change_role(connection: Connection, name: str, *, permissions: frozenset[Per
 
 
 def remove_role(connection: Connection, name: str, *, by: Actor) -> None:
-    """Take a role away that nobody has. Raises: NobodyError, AccessError, MoreThanOwnError."""
+    """Take a role away that nobody has. Raises: NobodyError, RoleInUseError, MoreThanOwnError."""
     with connection.transaction():
         store.hold_grants(connection)
         before = _role(connection, name)
         _refuse_more(by, before.permissions, f"remove the role {name}")
         if before.members:
-            raise AccessError(f"{before.members} have the role {name!r}: give them another one first")
+            raise RoleInUseError(f"{before.members} have the role {name!r}: give them another one first")
         store.remove_role(connection, before.id)
         _tell(connection, by, "role.remove", name, {"before": {"permissions": sorted(before.permissions)}})
 

@@ -93,6 +93,90 @@ def close_api_token(connection: Connection, token_id: int, *, now: datetime) -> 
     return connection.execute(statement, (now, token_id)).rowcount == 1
 
 
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A passkey: its public key, and what is known of what holds the private one."""
+
+    id: int
+    staff_id: int
+    name: str
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    transports: list[str]
+    added_at: datetime
+    last_used_at: datetime | None
+
+
+_PASSKEYS: Final = "SELECT id, staff_id, name, credential_id, public_key, sign_count, transports, added_at, last_used_at FROM staff_passkey"
+
+
+def load_passkeys(connection: Connection, staff_id: int) -> list[Passkey]:
+    """A person's, in the order in which they were added."""
+    with connection.cursor(row_factory=class_row(Passkey)) as cursor:
+        return cursor.execute(f"{_PASSKEYS} WHERE staff_id = %s ORDER BY id", (staff_id,)).fetchall()
+
+
+def load_passkey(connection: Connection, credential_id: bytes) -> Passkey | None:
+    """The one that calls itself so; held until the transaction ends, for its count is compared and written."""
+    with connection.cursor(row_factory=class_row(Passkey)) as cursor:
+        return cursor.execute(f"{_PASSKEYS} WHERE credential_id = %s FOR NO KEY UPDATE", (credential_id,)).fetchone()
+
+
+def add_passkey(
+    connection: Connection,
+    staff_id: int,
+    *,
+    name: str,
+    credential_id: bytes,
+    public_key: bytes,
+    sign_count: int,
+    transports: Iterable[str],
+    now: datetime,
+) -> int:
+    """Write a new one; returns its number. Raises: psycopg.errors.UniqueViolation for one that is there."""
+    row = connection.execute(
+        "INSERT INTO staff_passkey (staff_id, name, credential_id, public_key, sign_count, transports, added_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        (staff_id, name, credential_id, public_key, sign_count, list(transports), now),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def note_passkey_used(connection: Connection, passkey_id: int, *, sign_count: int, now: datetime) -> None:
+    """Keep what it counted."""
+    connection.execute(
+        "UPDATE staff_passkey SET sign_count = %s, last_used_at = %s WHERE id = %s", (sign_count, now, passkey_id)
+    )
+
+
+def remove_passkey(connection: Connection, staff_id: int, passkey_id: int) -> str | None:
+    """Take one of that person's away; its name, or None where there is no such."""
+    row = connection.execute(
+        "DELETE FROM staff_passkey WHERE id = %s AND staff_id = %s RETURNING name", (passkey_id, staff_id)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def add_challenge(
+    connection: Connection, digest: bytes, challenge: bytes, *, staff_id: int | None, ends_at: datetime
+) -> None:
+    """Ask a passkey to sign something."""
+    connection.execute(
+        "INSERT INTO passkey_challenge (digest, challenge, staff_id, ends_at) VALUES (%s, %s, %s, %s)",
+        (digest, challenge, staff_id, ends_at),
+    )
+
+
+def take_challenge(connection: Connection, digest: bytes, *, now: datetime) -> tuple[bytes, int | None] | None:
+    """What was asked, and of whom; once."""
+    row = connection.execute(
+        "DELETE FROM passkey_challenge WHERE digest = %s RETURNING challenge, staff_id, ends_at > %s", (digest, now)
+    ).fetchone()
+    return (bytes(row[0]), row[1]) if row is not None and row[2] else None
+
+
 def remove_passkeys(connection: Connection, staff_id: int) -> None:
     """Take all of a person's away."""
     connection.execute("DELETE FROM staff_passkey WHERE staff_id = %s", (staff_id,))

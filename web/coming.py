@@ -1,0 +1,76 @@
+"""From where a request comes, and what is said to who is not let in: for the pages that let people in.
+
+Next: staff/sign_in.py
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from flask import redirect, request
+from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.wrappers import Response
+
+from control_plane.access.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, PasswordProblem
+from control_plane.access.signing_in import Came, Refused, SignedIn, SignInReason
+from radius_hooks.sealing import Sealer
+from web.acting import COOKIE
+from web.language import gettext, span_shown
+from web.surroundings import here
+
+
+def came() -> Came:
+    """The address, as far as it is one, and what the browser calls itself."""
+    address = request.remote_addr
+    try:
+        ip_address((address or "").partition("%")[0])
+    except ValueError:
+        address = None
+    return Came(address, request.headers.get("User-Agent", ""))
+
+
+def key() -> Sealer:
+    """What opens the secrets of authenticator apps. Raises: ServiceUnavailable where this process was given no key."""
+    sealer = here().sealer
+    if sealer is None:
+        raise ServiceUnavailable(gettext("This process was given no key: see corrente check."))
+    return sealer
+
+
+def let_in(result: SignedIn, back: str) -> Response:
+    """Lead to where they wanted to go, with the session's cookie."""
+    response = redirect(back, 303)
+    response.set_cookie(COOKIE, result.token, httponly=True, secure=request.is_secure, samesite="Lax")
+    return response
+
+
+def refusal_words(refused: Refused) -> str:
+    """Why somebody is not let in."""
+    if refused.reason is SignInReason.STEP_OVER:
+        return gettext("This took too long. Begin again with your name and password.")
+    if refused.reason is SignInReason.WAIT:
+        said = gettext("Too many tries have failed.")
+    elif refused.reason is SignInReason.WRONG_CODE:
+        said = gettext("This code is wrong, or it was used before.")
+    else:
+        said = gettext("The name or the password is wrong.")
+    if refused.wait_s:
+        return said + " " + gettext("The next one is looked at in %(span)s.", span=span_shown(refused.wait_s))
+    return said
+
+
+def password_words(problem: PasswordProblem) -> str:
+    """Why a password is not taken."""
+    match problem:
+        case PasswordProblem.TOO_SHORT:
+            return gettext("At least %(number)s characters.", number=LEAST_CHARACTERS)
+        case PasswordProblem.TOO_LONG:
+            return gettext("At most %(number)s characters.", number=MOST_CHARACTERS)
+        case PasswordProblem.COMMON:
+            return gettext("This is among the first that anybody tries.")
+        case PasswordProblem.REPEATS:
+            return gettext("This repeats a few characters.")
+        case PasswordProblem.LIKE_THE_NAME:
+            return gettext("Not your own name.")
+        case PasswordProblem.AS_BEFORE:
+            return gettext("This is the one you have.")

@@ -1,0 +1,99 @@
+"""Words about staff: why something was not done, and permissions by section and deed.
+
+Next: staff/me.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from control_plane.access.api_tokens import EmptyTokenError
+from control_plane.access.own import NoSecondFactorError, NotProvenError, TooOftenError, WrongCodeError
+from control_plane.access.people import (
+    AccessError,
+    LastAdministratorError,
+    MoreThanOwnError,
+    NobodyError,
+    RoleInUseError,
+    TakenError,
+)
+from control_plane.access.permissions import Permission, section_of
+from web.language import gettext, lazy
+
+# The first that fits says it: what is derived stands before what it is derived from.
+_WORDS: Final[dict[type[AccessError], Any]] = {
+    WrongCodeError: lazy("This is not the code that the app shows now."),
+    NotProvenError: lazy("This is not your password."),
+    TooOftenError: lazy("Too many tries have failed. Try again in an hour."),
+    NoSecondFactorError: lazy("Recovery codes stand in for an app or a passkey: add one first."),
+    TakenError: lazy("There is one of this name already."),
+    NobodyError: lazy("This is gone, or never was."),
+    RoleInUseError: lazy("Somebody has this role: give them another one first."),
+    MoreThanOwnError: lazy("You can't give, take or change what you have not been granted yourself."),
+    LastAdministratorError: lazy("Nobody would be left who may administer staff."),
+    EmptyTokenError: lazy("Say what the token may, and for how long from now on."),
+}
+SECTION_WORDS: Final[dict[str, Any]] = {
+    "network": lazy("Network"),
+    "holder": lazy("Who had an address"),
+    "account": lazy("Subscriber accounts"),
+    "customer": lazy("Customers"),
+    "contract": lazy("Contracts"),
+    "document": lazy("Documents"),
+    "bill": lazy("Billing runs"),
+    "payment": lazy("Payments"),
+    "dunning": lazy("Dunning"),
+    "ledger": lazy("Ledger"),
+    "catalogue": lazy("Catalogue"),
+    "message": lazy("Messages"),
+    "cash": lazy("Collectors and cash"),
+    "agent": lazy("Agents"),
+    "einvoice": lazy("E-invoices"),
+    "gateway": lazy("Payment gateways"),
+    "webhook": lazy("Webhooks"),
+    "portal": lazy("Portal"),
+    "staff": lazy("Staff and roles"),
+    "audit": lazy("Audit log"),
+    "setting": lazy("Settings"),
+}
+DEED_WORDS: Final[dict[str, Any]] = {
+    "see": lazy("see"),
+    "act": lazy("act on it"),
+    "change": lazy("change"),
+    "release": lazy("release what is held"),
+    "reveal": lazy("reveal passwords"),
+    "export": lazy("export"),
+    "issue": lazy("issue"),
+    "run": lazy("run"),
+    "record": lazy("record"),
+    "give_back": lazy("give back"),
+    "post": lazy("post"),
+    "send": lazy("send"),
+    "take": lazy("take payments as a collector"),
+    "manage": lazy("manage"),
+    "own": lazy("see one's own as an agent"),
+}
+
+
+def access_words(refused: AccessError) -> str:
+    """Why it was not done."""
+    return next(
+        (str(words) for kind, words in _WORDS.items() if isinstance(refused, kind)), gettext("This was not done.")
+    )
+
+
+def deed_of(permission: Permission) -> str:
+    """What it lets somebody do, in a word or two."""
+    return str(DEED_WORDS[permission.value.partition(".")[2]])
+
+
+def permissions_by_section(permissions: Iterable[Permission]) -> list[tuple[str, list[Permission]]]:
+    """Sections in the order of the console, each with those of its permissions that are among these."""
+    granted = frozenset(permissions)
+    found = []
+    for section in dict.fromkeys(section_of(one) for one in Permission):
+        some = [one for one in Permission if section_of(one) == section and one in granted]
+        if some:
+            found.append((str(SECTION_WORDS[section]), some))
+    return found
