@@ -16,18 +16,20 @@ from datetime import UTC, datetime
 from typing import Final
 
 from flask import Flask, current_app, g, redirect, request, url_for
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response
 
 from control_plane import db
 from control_plane.access.permissions import Permission
 from control_plane.access.person import Staff
-from control_plane.store.staff_sessions import Entered, session_for
+from control_plane.store.staff_sessions import Entered, session_for, token_for
 from web.database import Connection
-from web.marks import Allowed, OfSubscriber, Public, SignedIn, mark_of
+from web.marks import Allowed, Mark, OfSubscriber, Public, SignedIn, mark_of
 from web.surroundings import here
 
 COOKIE: Final = "corrente_session"
+# Below it programs call, with a token.
+INTERFACE: Final = "/api/"
 # Where somebody with a one-time password chooses their own.
 _FIRST_STEPS: Final = "sign_in.new_password"
 
@@ -83,6 +85,9 @@ def _enter() -> None:
     """Know who it is."""
     g.staff = None
     g.entered = None
+    if request.path.startswith(INTERFACE):
+        _enter_by_token()
+        return
     token = request.cookies.get(COOKIE)
     mark = mark_of(current_app.view_functions.get(request.endpoint or ""))
     if not token or isinstance(mark, OfSubscriber) or (isinstance(mark, Public) and mark.checked_by_itself):
@@ -96,16 +101,31 @@ def _enter() -> None:
         g.staff = entered.staff
 
 
+def _enter_by_token() -> None:
+    """Know for whom a program acts: a cookie is nothing here, so that no page of another site can call."""
+    g.by_token, g.origin = True, "interface"
+    kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not bearer:
+        return
+    with here().database.transaction(actor="web", request_id=request_id()) as connection:
+        program = token_for(connection, bearer.strip(), now=datetime.now(UTC))
+    if program is not None:
+        g.staff, g.program = program.staff, program
+
+
 def _decide() -> Response | None:
     """Refuse what is not allowed: 404 for what there is not, sign-in for who has not, 403 for who may not."""
     if request.endpoint is None:
         return None
     mark = mark_of(current_app.view_functions[request.endpoint])
+    if mark is None:
+        raise Forbidden
     match mark:
         case Public() | OfSubscriber():
             return None
-        case None:
-            raise Forbidden
+        case _ if request.path.startswith(INTERFACE):
+            _decide_for_program(mark)
+            return None
         case _ if g.entered is None:
             return _to_sign_in()
         case SignedIn(first=True):
@@ -116,6 +136,13 @@ def _decide() -> Response | None:
             raise Forbidden
         case _:
             return None
+
+
+def _decide_for_program(mark: Mark) -> None:
+    if g.staff is None:
+        raise Unauthorized
+    if not isinstance(mark, Allowed) or not all(person().may(one) for one in mark.permissions):
+        raise Forbidden
 
 
 def _to_sign_in() -> Response:

@@ -12,7 +12,9 @@ from werkzeug.wrappers import Response
 
 from control_plane import telemetry
 from control_plane.refusals import words_for
+from web.acting import INTERFACE
 from web.language import gettext, lazy
+from web.problems import problem_response
 
 _AGAIN_S = 5
 _TITLES = {
@@ -35,6 +37,16 @@ _WORDS = {
 }
 
 
+_TO_PROGRAMS = {
+    401: "Send a token that is valid: Authorization: Bearer …",
+    403: "The token has not this call's scope, or who it acts for has not been granted it.",
+    404: "There is no such thing.",
+    405: "This address takes other methods: see Allow.",
+    413: "The body is too large.",
+    503: "The database can't be reached at this moment: ask again. With an Idempotency-Key nothing is done twice.",
+}
+
+
 def explain_errors(app: Flask) -> None:
     """Put these pages into an application."""
     app.register_error_handler(HTTPException, _http)
@@ -42,18 +54,26 @@ def explain_errors(app: Flask) -> None:
     app.register_error_handler(psycopg.errors.LockNotAvailable, _busy)
     app.register_error_handler(psycopg.errors.DeadlockDetected, _busy)
     app.register_error_handler(psycopg.errors.QueryCanceled, _slow)
+    app.register_error_handler(psycopg.DataError, _unfit)
     app.register_error_handler(psycopg.OperationalError, _away)
     app.register_error_handler(Exception, _fault)
 
 
 def error_page(status: int, title: object, words: object, *, again_s: int = 0) -> Response:
     """A page, or a part of one where only that was asked for."""
+    if request.path.startswith(INTERFACE):
+        return problem_response(status, _plain(status, words))
     template = "error_part.html" if "HX-Request" in request.headers else "error.html"
     g.setdefault("staff", None)
     text = render_template(
         template, status=status, title=title, words=words, again_s=again_s, actor_id=g.get("request_id")
     )
     return Response(text, status, content_type="text/html; charset=utf-8")
+
+
+def _plain(status: int, words: object) -> str:
+    """For a program: in English, and what to do."""
+    return _TO_PROGRAMS.get(status) or str(words) or "Not done."
 
 
 def _http(error: HTTPException) -> Response:
@@ -70,6 +90,13 @@ def _http(error: HTTPException) -> Response:
 def _refused(error: psycopg.errors.IntegrityError) -> Response:
     telemetry.logger().warning("page.refused", path=request.path, constraint=error.diag.constraint_name)
     return error_page(409, gettext("Not done"), gettext(words_for(error)))
+
+
+def _unfit(error: psycopg.DataError) -> Response:
+    telemetry.logger().warning("page.unfit", path=request.path, problem=error.diag.message_primary or str(error))
+    return error_page(
+        422, gettext("Not done"), gettext("A number or a text is not one that the database can hold; nothing was done.")
+    )
 
 
 def _busy(error: psycopg.Error) -> Response:

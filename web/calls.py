@@ -1,0 +1,240 @@
+"""Calls of the interface: each declares what it takes, what it answers and who may, and that is all that its document and its checks are made of.
+
+    @pages.call("POST", "/payments", permission=Permission.PAYMENT_RECORD, body=NewPayment, answers=Payment, status=201)
+    def new(connection: Connection, body: NewPayment) -> Payment: ...
+
+A call's function gets a connection whose transaction is committed when it returns, and its parts by name: what stands in the path, `body`,
+`asked`. It returns what is answered or raises `Problem`, and then nothing is written. Values are strict: a number as text is refused.
+
+A call that writes takes `Idempotency-Key`: sent again with it, nothing is done twice and the first answer comes again.
+
+Source: IETF draft-ietf-httpapi-idempotency-key-header; RFC 9457.
+
+Next: openapi.py
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, assert_never
+
+import msgspec
+from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from billing.store.idempotency import Answered, First, OtherBody, Running, keep_answer, once
+from control_plane.access.permissions import Permission
+from web.acting import transaction
+from web.database import Connection
+from web.marks import allowed
+from web.problems import Problem, Wrong, problem_response
+
+BASE: Final = "/api/v1"
+KEY_HEADER: Final = "Idempotency-Key"
+REPLAYED_HEADER: Final = "Idempotency-Replayed"
+MOST_ROWS: Final = 200
+_KEY: Final = re.compile(r"[!-~]{1,100}")
+_PLACE: Final = re.compile(r" - at `\$?(.*)`$")
+_WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+Row = TypeVar("Row")
+
+
+class Slice(msgspec.Struct, Generic[Row], frozen=True):
+    """A part of a list. `next` is the `after` of the part that follows, null at the end."""
+
+    data: list[Row]
+    next: str | None
+
+
+class Paging(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a list: what follows `after`, at most `limit` rows."""
+
+    after: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as it was declared."""
+
+    noun: str
+    method: str
+    path: str
+    function: Callable[..., Any]
+    permission: Permission
+    summary: str
+    answers: Any
+    status: int
+    body: Any = None
+    asked: Any = None
+    refusals: tuple[int, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something, so that it takes a key."""
+        return self.method in _WRITES
+
+    @property
+    def name(self) -> str:
+        """The same in the document and in the code."""
+        return f"{self.noun}_{self.function.__name__}"
+
+
+class Noun(Blueprint):
+    """The calls of one noun: a blueprint below /api/v1."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"api_{name}", name, url_prefix=BASE)
+        self.noun = name
+        self.calls: list[Call] = []
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        permission: Permission,
+        answers: Any,
+        body: Any = None,
+        asked: Any = None,
+        status: int = 200,
+        refusals: tuple[int, ...] = (),
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare one. `refusals` are the statuses that it answers beside those that every call may; its docstring's first line is its summary."""
+
+        def put(function: Callable[..., Any]) -> Callable[..., Any]:
+            summary = (function.__doc__ or "").strip().partition("\n")[0]
+            assert summary, f"{function.__name__} says in its docstring what it is"
+            made = Call(self.noun, method, path, function, permission, summary, answers, status, body, asked, refusals)
+            self.calls.append(made)
+
+            def view(**path_values: Any) -> Response:
+                return _answer(made, path_values)
+
+            view.__name__ = function.__name__
+            # As for every view, Flask would answer OPTIONS by itself: there is no page of another site that may ask.
+            self.add_url_rule(
+                path, function.__name__, allowed(permission)(view), methods=[method], provide_automatic_options=False
+            )
+            return function
+
+        return put
+
+
+def _answer(call: Call, path_values: dict[str, Any]) -> Response:
+    given: dict[str, Any] = dict(path_values)
+    try:
+        if call.asked is not None:
+            given["asked"] = _asked(call.asked)
+        elif request.args:
+            raise _unknown_parameter(next(iter(request.args)))
+        raw = _raw() if call.body is not None else b""
+        if call.body is not None:
+            given["body"] = _body(call.body, raw)
+        key = _key() if call.writes else None
+        with transaction() as connection:
+            return _keyed(call, connection, given, key, raw)
+    except Problem as problem:
+        return problem_response(problem.status, problem.detail, problem.wrong)
+
+
+def _keyed(call: Call, connection: Connection, given: dict[str, Any], key: str | None, raw: bytes) -> Response:
+    if key is None:
+        return _response(call, call.function(connection, **given))
+    route = f"{request.method} {request.path}"
+    match once(connection, caller=f"token of {g.staff.name}", route=route, key=key, body=raw):
+        case First() as first:
+            response = _response(call, call.function(connection, **given))
+            keep_answer(connection, first, status=response.status_code, answer=response.get_data())
+            return response
+        case Answered(status, answer):
+            return Response(answer, status, {REPLAYED_HEADER: "true"}, content_type="application/json")
+        case OtherBody():
+            raise Problem(
+                422,
+                "This key was used for something else: nothing was done. Use another key.",
+                Wrong("used before", parameter=KEY_HEADER),
+            )
+        case Running():
+            raise Problem(409, "What this key stands for is being done at this moment: ask again later.")
+        case other:
+            assert_never(other)
+
+
+def _response(call: Call, answer: Any) -> Response:
+    if call.answers is None:
+        return Response(status=204)
+    return Response(msgspec.json.encode(answer), call.status, content_type="application/json")
+
+
+def _asked(kind: Any) -> Any:
+    known = {one.name: one for one in msgspec.structs.fields(kind)}
+    for name in request.args:
+        if name not in known:
+            raise _unknown_parameter(name)
+        if len(request.args.getlist(name)) > 1:
+            raise Problem(422, "A parameter is given once.", Wrong("given more than once", parameter=name))
+    for name, value in request.args.items():
+        if not value.isprintable():
+            raise Problem(422, "A value is refused.", Wrong("control characters", parameter=name))
+    try:
+        asked = msgspec.convert(request.args.to_dict(), kind, strict=False)
+    except msgspec.ValidationError as error:
+        words, place = _told(error)
+        raise Problem(422, "A value is refused.", Wrong(words, parameter=place.strip(".[]") or None)) from error
+    if isinstance(asked, Paging) and not 1 <= asked.limit <= MOST_ROWS:
+        raise Problem(422, "A value is refused.", Wrong(f"from 1 to {MOST_ROWS}", parameter="limit"))
+    return asked
+
+
+def _unknown_parameter(name: str) -> Problem:
+    return Problem(422, "There is no such parameter.", Wrong("unknown", parameter=name[:100]))
+
+
+def _raw() -> bytes:
+    if request.mimetype != "application/json":
+        raise Problem(415, "Send the body as application/json.")
+    try:
+        return request.get_data()
+    except RequestEntityTooLarge as error:
+        raise Problem(413, "The body is too large.") from error
+    except ClientDisconnected as error:
+        raise Problem(400, "The body did not come whole.") from error
+
+
+def _body(kind: Any, raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        words, place = _told(error)
+        raise Problem(422, "A value is refused.", Wrong(words, pointer=_pointer(place))) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, f"The body is no JSON: {error}") from error
+
+
+def _told(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Its words without the place, and the place."""
+    text = str(error)
+    place = _PLACE.search(text)
+    return (text[: place.start()], place.group(1)) if place else (text, "")
+
+
+def _pointer(place: str) -> str:
+    """`.lines[0].amount` as /lines/0/amount."""
+    return "".join(f"/{part}" for part in re.findall(r"[^.\[\]]+", place))
+
+
+def _key() -> str | None:
+    given = request.headers.get(KEY_HEADER)
+    if given is None:
+        return None
+    if not _KEY.fullmatch(given):
+        raise Problem(
+            422,
+            "The key can't be used.",
+            Wrong("1 to 100 printable ASCII characters without blanks", parameter=KEY_HEADER),
+        )
+    return given

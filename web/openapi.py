@@ -1,0 +1,151 @@
+"""The interface's document, made from the calls themselves: what is not declared is not served, what is served stands in it.
+
+Source: OpenAPI Specification 3.1.0; JSON Schema 2020-12 as msgspec writes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from web.calls import BASE, KEY_HEADER, REPLAYED_HEADER, Call
+from web.problems import CONTENT_TYPE, ProblemDocument
+
+VERSION: Final = "1"
+_REFERENCE: Final = "#/components/schemas/{name}"
+_IN_PATH: Final = re.compile(r"<(?:(\w+):)?(\w+)>")
+_ALWAYS: Final = {
+    401: "No valid token.",
+    403: "The token, or who it acts for, has not been granted this.",
+    422: "A value is refused; `errors` names it.",
+    429: "Too many calls: `Retry-After` says when.",
+    503: "The database can't be reached at this moment.",
+}
+_OF_BODY: Final = {
+    400: "The body can't be read.",
+    413: "The body is too large.",
+    415: "The body is not application/json.",
+}
+_OF_KEY: Final = {409: "What the key stands for is being done at this moment, or somebody else was changing the same."}
+_OTHER: Final = {404: "There is no such thing.", 409: "Not done; `detail` says why."}
+# PostgreSQL's bigint, from 1.
+_NUMBER: Final = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
+
+
+def document_of(calls: Iterable[Call]) -> dict[str, Any]:
+    """The whole document."""
+    calls = sorted(calls, key=lambda call: (call.path, call.method))
+    kinds = [kind for call in calls for kind in (call.answers, call.body) if kind is not None]
+    schemas, components = msgspec.json.schema_components([*kinds, ProblemDocument], ref_template=_REFERENCE)
+    schema_of = {repr(kind): schema for kind, schema in zip([*kinds, ProblemDocument], schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for call in calls:
+        path = _IN_PATH.sub(r"{\2}", BASE + call.path)
+        paths.setdefault(path, {})[call.method.lower()] = _operation(call, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Corrente",
+            "version": VERSION,
+            "description": "What the console can do, for programs. Amounts and quantities are texts with all their digits, days ISO 8601, moments with zone."
+            " Lists go by `after`: there are no page numbers.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "tags": [{"name": noun} for noun in sorted({call.noun for call in calls})],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Made under Your account, or by `corrente staff token new`. It may what it was made for, and no more than its holder.",
+                }
+            },
+        },
+    }
+
+
+def _operation(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
+    text = (call.function.__doc__ or "").strip()
+    operation: dict[str, Any] = {
+        "operationId": call.name,
+        "tags": [call.noun],
+        "summary": call.summary,
+        "description": f"{text}\n\nNeeds the scope `{call.permission.value}`.",
+        "responses": _responses(call, schema_of),
+    }
+    parameters = [*_of_path(call), *_of_question(call), *_of_headers(call)]
+    if parameters:
+        operation["parameters"] = parameters
+    if call.body is not None:
+        content = {"application/json": {"schema": schema_of[repr(call.body)]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _of_path(call: Call) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": _NUMBER if kind == "int" else {"type": "string", "minLength": 1},
+        }
+        for kind, name in _IN_PATH.findall(call.path)
+    ]
+
+
+def _of_question(call: Call) -> list[dict[str, Any]]:
+    if call.asked is None:
+        return []
+    (schema,), components = msgspec.json.schema_components([call.asked], ref_template="{name}")
+    whole = components[schema["$ref"]] if "$ref" in schema else schema
+    needed = set(whole.get("required", ()))
+    return [
+        {"name": name, "in": "query", "required": name in needed, "schema": _without_null(one)}
+        for name, one in whole["properties"].items()
+    ]
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter is left out, not null."""
+    kinds = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    plain = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return (
+        {**plain, **kinds[0]} if len(kinds) == 1 else {key: value for key, value in schema.items() if key != "default"}
+    )
+
+
+def _of_headers(call: Call) -> list[dict[str, Any]]:
+    if not call.writes:
+        return []
+    schema = {"type": "string", "pattern": "^[!-~]{1,100}$"}
+    words = "Sent again with the same key, nothing is done twice and the first answer comes again."
+    return [{"name": KEY_HEADER, "in": "header", "required": False, "schema": schema, "description": words}]
+
+
+def _responses(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
+    problems = dict(_ALWAYS)
+    if call.body is not None:
+        problems |= _OF_BODY
+    if call.writes:
+        problems |= _OF_KEY
+    problems |= {status: _OTHER.get(status, problems.get(status, "Not done.")) for status in call.refusals}
+    refused = {"schema": schema_of[repr(ProblemDocument)]}
+    responses: dict[str, Any] = {
+        str(status): {"description": words, "content": {CONTENT_TYPE: refused}}
+        for status, words in sorted(problems.items())
+    }
+    done: dict[str, Any] = {"description": call.summary}
+    if call.answers is not None:
+        done["content"] = {"application/json": {"schema": schema_of[repr(call.answers)]}}
+    if call.writes:
+        done["headers"] = {
+            REPLAYED_HEADER: {"schema": {"type": "string"}, "description": "`true` on an answer that is given again."}
+        }
+    return {str(call.status if call.answers is not None else 204): done, **responses}
