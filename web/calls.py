@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar, assert_never
+from typing import Annotated, Any, Final, Generic, TypeVar, assert_never
 
 import msgspec
 from flask import Blueprint, Response, g, request
@@ -52,8 +52,8 @@ class Slice(msgspec.Struct, Generic[Row], frozen=True):
 class Paging(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of a list: what follows `after`, at most `limit` rows."""
 
-    after: str | None = None
-    limit: int = 50
+    after: Annotated[str, msgspec.Meta(pattern=r"^\d{1,18}$")] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +177,11 @@ def _asked(kind: Any) -> Any:
             raise _unknown_parameter(name)
         if len(request.args.getlist(name)) > 1:
             raise Problem(422, "A parameter is given once.", Wrong("given more than once", parameter=name))
-    for name, value in request.args.items():
-        if not value.isprintable():
-            raise Problem(422, "A value is refused.", Wrong("control characters", parameter=name))
     try:
-        asked = msgspec.convert(request.args.to_dict(), kind, strict=False)
+        return msgspec.convert(request.args.to_dict(), kind, strict=False)
     except msgspec.ValidationError as error:
         words, place = _told(error)
         raise Problem(422, "A value is refused.", Wrong(words, parameter=place.strip(".[]") or None)) from error
-    if isinstance(asked, Paging) and not 1 <= asked.limit <= MOST_ROWS:
-        raise Problem(422, "A value is refused.", Wrong(f"from 1 to {MOST_ROWS}", parameter="limit"))
-    return asked
 
 
 def _unknown_parameter(name: str) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -11,11 +11,13 @@ from billing.errors import BillingError
 from billing.money import Money, read_money
 from web.problems import Problem, Wrong
 
+# Texts without control characters: PostgreSQL holds no NUL, and papers no others.
+NO_CONTROL: Final = r"^[^\x00-\x1f\x7f]*$"
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$", description="ISO 4217")]
 Digits = Annotated[
     str, msgspec.Meta(pattern=r"^-?\d{1,15}(\.\d{1,6})?$", description="a decimal number with all its digits")
 ]
-Words = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Words = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NO_CONTROL)]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 
 

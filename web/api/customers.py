@@ -10,10 +10,9 @@ from billing.customer_search import search_patterns
 from billing.store.customer_search import load_found
 from billing.store.customers import load_addresses, load_contacts, load_customer, load_tax_identifiers
 from control_plane.access.permissions import Permission
-from web.api._shapes import there_is_none
+from web.api._shapes import NO_CONTROL, there_is_none
 from web.calls import Noun, Paging, Slice
 from web.database import Connection
-from web.problems import Problem, Wrong
 
 pages = Noun("customers")
 
@@ -23,7 +22,10 @@ class Question(Paging, frozen=True, kw_only=True):
 
     q: (
         Annotated[
-            str, msgspec.Meta(max_length=200, description="words, parts of words or numbers that all have to fit")
+            str,
+            msgspec.Meta(
+                max_length=200, pattern=NO_CONTROL, description="words, parts of words or numbers that all have to fit"
+            ),
         ]
         | None
     ) = None
@@ -94,8 +96,7 @@ class OneCustomer(msgspec.Struct, frozen=True):
 @pages.call("GET", "/customers", permission=Permission.CUSTOMER_SEE, asked=Question, answers=Slice[ListedCustomer])
 def find(connection: Connection, *, asked: Question) -> Slice[ListedCustomer]:
     """Customers by number, those that fit `q` where it is given."""
-    after = _after(asked.after)
-    rows = load_found(connection, search_patterns(asked.q or ""), limit=asked.limit + 1, after=after)
+    rows = load_found(connection, search_patterns(asked.q or ""), limit=asked.limit + 1, after=int(asked.after or 0))
     shown = [msgspec.convert(row, ListedCustomer, from_attributes=True) for row in rows[: asked.limit]]
     return Slice(shown, str(shown[-1].id) if len(rows) > asked.limit else None)
 
@@ -123,13 +124,3 @@ def show(connection: Connection, *, number: int) -> OneCustomer:
             for one in load_contacts(connection, number)
         ],
     )
-
-
-def _after(mark: str | None) -> int:
-    if mark is None:
-        return 0
-    if not mark.isascii() or not mark.isdigit() or len(mark) > 18:
-        raise Problem(
-            422, "A value is refused.", Wrong("take it from the `next` of the part before", parameter="after")
-        )
-    return int(mark)

@@ -14,7 +14,7 @@ from billing.store.issuers import Issuer, load_issuers
 from billing.store.payments import KnownPayment, load_methods, load_payment, load_settled
 from control_plane.access.permissions import Permission
 from web.acting import clock, person
-from web.api._shapes import Amount, Number, Words, amount_of, money_of, there_is_none
+from web.api._shapes import NO_CONTROL, Amount, Number, Words, amount_of, money_of, there_is_none
 from web.calls import Noun
 from web.database import Connection
 from web.problems import Problem, Wrong
@@ -33,7 +33,7 @@ class PaymentToRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             min_length=1,
             max_length=200,
             description="its name where it comes from: told again it is the same payment",
-            pattern=r"^[^\x00-\x1f\x7f]+$",
+            pattern=NO_CONTROL,
         ),
     ]
     customer_id: Number | None = None

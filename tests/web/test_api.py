@@ -1,0 +1,170 @@
+"""The interface: what its document says holds for whatever a program sends, and nothing is done twice."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from support.console_world import Console
+
+from control_plane import db
+from control_plane.access.api_tokens import make_api_token
+from control_plane.access.permissions import EVERYTHING, Permission
+from control_plane.access.person import Actor
+from control_plane.store.staff import load_person
+
+pytestmark = pytest.mark.db
+PAYMENT = {"amount": {"amount": "12.50", "currency": "EUR"}, "method": "cash", "customer_id": 1}
+# Of each call, of what fits the document and of what does not.
+EXAMPLES = 20
+
+
+def make_token(console: Console, name: str, permissions: frozenset[Permission]) -> str:
+    with db.connect(console.conninfo, name="test", origin="command") as connection:
+        holder = load_person(connection, "admin")
+        assert holder is not None
+        made = make_api_token(
+            connection,
+            holder,
+            name=name,
+            permissions=permissions,
+            expires_at=None,
+            by=Actor("test"),
+            now=datetime.now(UTC),
+        )
+        connection.commit()
+    return made.token
+
+
+@pytest.fixture(scope="module")
+def token(console: Console) -> str:
+    """One that may everything."""
+    return make_token(console, "everything", EVERYTHING)
+
+
+def test_whatever_is_sent_the_answer_is_one_that_the_document_names(console, token):
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", console.app)
+    tried = []
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            tried += [operation.label]
+
+            @given(case=operation.as_strategy(generation_mode=mode))
+            @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+            def sent(case: Any) -> None:
+                # A document can't say which methods there are, nor how many decimals a currency has.
+                excluded = [positive_data_acceptance] if case.operation.body else []
+                case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, excluded_checks=excluded)
+
+            sent()
+    assert len(tried) >= 10
+
+
+class Program:
+    """A program with a token."""
+
+    def __init__(self, console: Console, token: str) -> None:
+        self._console, self._token = console, token
+
+    def post(self, path: str, body: Any, **headers: str) -> Any:
+        given = {
+            "Authorization": f"Bearer {self._token}",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        return self._console.app.test_client().post(f"/api/v1{path}", json=body, headers=given)
+
+    def get(self, path: str) -> Any:
+        return self._console.app.test_client().get(f"/api/v1{path}", headers={"Authorization": f"Bearer {self._token}"})
+
+
+@pytest.fixture(scope="module")
+def program(console: Console, token: str) -> Program:
+    return Program(console, token)
+
+
+def problem(answer: Any) -> tuple[int, Any]:
+    assert answer.content_type == "application/problem+json"
+    assert answer.json["status"] == answer.status_code
+    return answer.status_code, answer.json
+
+
+def test_without_a_token_or_with_a_session_s_cookie_nothing_is_answered(console):
+    for client in (console.client(""), console.client("administrator")):
+        answer = client.get("/api/v1/customers")
+        assert problem(answer)[0] == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_token_may_what_it_was_made_for_and_nothing_else(console):
+    narrow = Program(console, make_token(console, "reads customers", frozenset({Permission.CUSTOMER_SEE})))
+    assert narrow.get("/customers?limit=1").status_code == 200
+    assert problem(narrow.post("/payments", PAYMENT | {"reference": "narrow"}))[0] == 403
+    assert console.query("SELECT count(*) FROM payment WHERE reference = 'narrow'") == [(0,)]
+
+
+def test_a_list_is_gone_through_by_what_follows_until_its_end(program, console):
+    seen, after = [], ""
+    while after is not None:
+        part = program.get(f"/customers?limit=25{f'&after={after}' if after else ''}").json
+        seen += [one["id"] for one in part["data"]]
+        after = part["next"]
+    assert seen == [number for (number,) in console.query("SELECT id FROM customer ORDER BY id")]
+
+
+def test_a_payment_with_one_key_is_recorded_once_however_often_and_at_once_it_is_sent(program, console):
+    body, answers = PAYMENT | {"reference": "till 7, slip 31"}, []
+
+    def send() -> None:
+        answers.append(program.post("/payments", body, Idempotency_Key="slip-31"))
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    last = program.post("/payments", body, Idempotency_Key="slip-31")
+
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert last.status_code == 201
+    assert last.headers["Idempotency-Replayed"] == "true"
+    ids = {answer.json["id"] for answer in [*answers, last] if answer.status_code == 201}
+    assert len(ids) == 1
+    assert console.query(
+        "SELECT id, amount::numeric(9, 2)::text, made_by FROM payment WHERE reference = 'till 7, slip 31'"
+    ) == [(ids.pop(), "12.50", "admin")]
+    assert console.query("SELECT DISTINCT origin::text FROM audit_log WHERE action = 'payment.insert'") == [
+        ("interface",)
+    ]
+    other = program.post(
+        "/payments", body | {"amount": {"amount": "99.00", "currency": "EUR"}}, Idempotency_Key="slip-31"
+    )
+    assert problem(other)[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"amount": {"amount": 12.5, "currency": "EUR"}}, "/amount/amount"),
+        ({"amount": {"amount": "12.505", "currency": "EUR"}}, "/amount/amount"),
+        ({"customer_id": "1"}, "/customer_id"),
+        ({"value_on": "31.1.2026"}, "/value_on"),
+        ({"reference": "a\u0000b"}, "/reference"),
+    ],
+)
+def test_a_wrong_value_is_named_by_its_place(program, change, place):
+    status, said = problem(program.post("/payments", PAYMENT | {"reference": "wrong"} | change))
+    assert (status, said["errors"][0]["pointer"]) == (422, place)
+
+
+def test_a_payment_is_taken_back(program):
+    made = program.post("/payments", PAYMENT | {"reference": "cheque 5"}).json
+    back = program.post(f"/payments/{made['id']}/reversal", {"reason": "cheque without cover"}).json
+    assert back["reversed_on"] is not None
+    assert program.get(f"/payments/{made['id']}").json == back
