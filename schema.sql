@@ -1340,6 +1340,7 @@ COMMENT ON COLUMN document.from_id IS 'The quote that an order was made from, or
 COMMENT ON COLUMN document.is_advance IS 'An invoice of a part of an order before it is delivered; its final invoice deducts it.';
 CREATE INDEX document_customer ON document (customer_id, document_date);
 CREATE INDEX document_dated ON document (issuer_id, document_date);
+CREATE INDEX document_of_register ON document (register_id, document_date, id);
 CREATE INDEX document_label ON document (label) WHERE label IS NOT NULL;
 CREATE INDEX document_run ON document (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX document_corrects ON document (corrects_id) WHERE corrects_id IS NOT NULL;

@@ -152,7 +152,7 @@ def load_documents(
             "limit": limit,
         },
     )
-    return [_listed(row, today) for row in rows]
+    return [listed_document(row, today) for row in rows]
 
 
 def load_numbers(
@@ -249,7 +249,8 @@ def load_parties_of(connection: Connection, document_id: int) -> tuple[int, int]
     return row[0], row[1]
 
 
-def _listed(row: Row, today: date) -> ListedDocument:
+def listed_document(row: Row, today: date) -> ListedDocument:
+    """A document of a list, from its row; see `_LIST`."""
     currency = row[7]
     gross, payable, left = (read_money(amount, currency) for amount in row[8:11])
     days = zip(row[11] or (), row[12] or (), strict=True)
