@@ -1643,6 +1643,7 @@ COMMENT ON COLUMN open_document.due_on IS 'Its first due day that is not settled
 COMMENT ON COLUMN open_document.in_parts IS 'What is open falls due on several days: document_due says which.';
 CREATE INDEX open_document_due ON open_document (issuer_id, due_on);
 CREATE INDEX open_document_customer ON open_document (customer_id);
+CREATE INDEX open_document_amount ON open_document (open);
 CREATE TRIGGER open_document_is_counted AFTER INSERT OR UPDATE OR DELETE ON open_document FOR EACH STATEMENT EXECUTE FUNCTION refuse_own_writing('It follows from documents, allocations and refunds.');
 
 CREATE FUNCTION open_documents() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -1949,6 +1950,8 @@ COMMENT ON COLUMN payment.payer IS 'Who paid, in the bank''s words.';
 COMMENT ON COLUMN payment.returns_until IS 'Until then it may come back.';
 CREATE INDEX payment_customer ON payment (customer_id, value_on) WHERE customer_id IS NOT NULL;
 CREATE INDEX payment_day ON payment (issuer_id, value_on);
+CREATE INDEX payment_value_day ON payment (value_on, id);
+CREATE INDEX payment_of_method ON payment (method_id, id);
 
 CREATE TABLE payment_match (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
