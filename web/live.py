@@ -71,6 +71,9 @@ class _Feed:
                 # It comes back by itself; meanwhile nothing new is told.
                 telemetry.logger().warning("feed.unanswered", problem=str(error).strip())
                 answer = ""
+            except Exception as error:  # noqa: BLE001 - who looks keeps what was told last, and the fault is said
+                telemetry.logger().error("feed.our_fault", problem=f"{type(error).__name__}: {error}")
+                answer = ""
             with self._changed:
                 if self._looking == 0 or self._thread is not me:
                     return

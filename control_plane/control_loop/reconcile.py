@@ -20,6 +20,7 @@ from control_plane.control_loop.disruption import Given, is_disruptive
 from control_plane.policy.profile import ProfileColumns, session_policy
 from control_plane.store import drift
 from control_plane.store.drift import Change, Connection, DriftFigure, Way
+from control_plane.store.network_figures import save_sweep
 from nas_drivers.changes import way_to
 from nas_drivers.driver import DEFAULT_DRIVERS, ChangesListsByApi, Drivers, UnknownVendorError
 from nas_drivers.policy import Method, SessionPolicy
@@ -74,6 +75,7 @@ def reconcile_all(connection: Connection, *, drivers: Drivers = DEFAULT_DRIVERS)
         drift.settle(connection)
         done.superseded = drift.supersede_open(connection)
         done.figures = drift.find_drift(connection)
+        save_sweep(connection, done.figures)
     if any(figure.to_change for figure in done.figures):
         for after in range(0, done.in_drift, OPENED_AT_ONCE):
             with connection.transaction():

@@ -50,6 +50,7 @@ from control_plane.jobs.gateways import (
 )
 from control_plane.jobs.job import Connection, DailyAt, Ended, Job, prepare, run_job
 from control_plane.jobs.mail_invoices import MAIL_INVOICES_EVERY_S, mail_invoices
+from control_plane.jobs.network_figures import COUNT_EVERY_S, network_figures
 from control_plane.jobs.send_messages import READ_MAIL_EVERY_S, SEND_MESSAGES_EVERY_S, read_returns, send_messages
 from control_plane.jobs.waking import hear
 from control_plane.jobs.webhooks import HAND_OVER_EVERY_S, SEND_EVERY_S, relay_outbox, send_webhooks
@@ -103,6 +104,7 @@ JOBS: Final = (
     Job("clear_messages", DailyAt(TimeOfDay(4, 50)), upkeep.clear_messages, deadline_s=300),
     Job("count_quotas", 60, count_quotas, deadline_s=300),
     Job("close_stale_sessions", 30, _close_stale, deadline_s=300),
+    Job("network_figures", COUNT_EVERY_S, network_figures, deadline_s=60),
     Job("read_devices", READ_EVERY_S, read_devices, deadline_s=300),
     Job("relay_outbox", HAND_OVER_EVERY_S, relay_outbox, deadline_s=60),
     Job("send_einvoices", EINVOICES_EVERY_S, send_einvoices, deadline_s=300),

@@ -1,20 +1,47 @@
-"""The first page after signing in: what is asked of this person, then the network at a glance."""
+"""The first page after signing in: what is asked of this person, then the network at a glance, live."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from control_plane.access.permissions import Permission
-from web.acting import may
-from web.language import lazy
+from control_plane.nas_standing import Standing, standing_of
+from control_plane.store import network_figures as figures
+from control_plane.store.happenings import load_happenings
+from control_plane.store.interventions import load_stop, load_trip
+from web.acting import clock, may, transaction
+from web.database import Connection
+from web.language import chosen_language, gettext, lazy
+from web.lists import chosen
+from web.live_parts import part
 from web.marks import allowed, signed_in
 from web.navigation import Entry
+from web.staff.network_words import DEEDS, DRIFT, HAPPENINGS, REASONS, STANDINGS
+from web.surroundings import here
 
 pages = Blueprint("home", __name__)
 ENTRIES: Final = (Entry("home", lazy("Home"), "home.show", Permission.NETWORK_SEE, order=0),)
+
+_LIVE_S: Final = 5.0
+# What is behind by more than this is no hiccup any more.
+_LAG_S: Final = 60.0
+_MOST_NASES: Final = 12
+_HOUR: Final = timedelta(hours=1)
+# What a look brings anew of the chart: more than any that was missed meanwhile.
+_FRESH: Final = timedelta(minutes=10)
+# How long a chart goes back, and how far its points are apart.
+_SPANS: Final[dict[str, tuple[Any, timedelta, timedelta]]] = {
+    "day": (lazy("Day"), timedelta(days=1), timedelta(minutes=1)),
+    "week": (lazy("Week"), timedelta(days=7), timedelta(minutes=10)),
+    "month": (lazy("Month"), timedelta(days=31), timedelta(hours=1)),
+    "year": (lazy("Year"), timedelta(days=366), timedelta(days=1)),
+}
+_WORST_FIRST: Final = {standing: place for place, standing in enumerate(Standing)}
 
 
 @pages.get("/")
@@ -30,4 +57,69 @@ def begin() -> Response:
 @allowed(Permission.NETWORK_SEE)
 def show() -> str:
     """The network now."""
-    return render_template("staff/home.html")
+    asked = chosen("span", _SPANS) or "day"
+    with transaction() as connection:
+        now = clock(connection)
+        drawn = _drawn(connection, now, asked, back=_SPANS[asked][1])
+        values = _look(connection, asked)
+    return render_template("staff/home.html", drawn=drawn, span=asked, spans=_SPANS, **values)
+
+
+@pages.get("/home/live")
+@allowed(Permission.NETWORK_SEE)
+def live() -> Response:
+    """The same again and again, for as long as somebody looks."""
+    asked = chosen("span", _SPANS) or "day"
+    key = ("home", chosen_language(), asked)
+    return here().streams.stream(key, part("staff/home_live.html", lambda one: _look(one, asked)), interval_s=_LIVE_S)
+
+
+def _drawn(connection: Connection, now: datetime, span: str, *, back: timedelta) -> dict[str, Any]:
+    """The chart of subscribers online, or its end."""
+    points = figures.load_online_over_time(connection, since=now - back, step=_SPANS[span][2])
+    label = gettext("Subscribers online")
+    return {
+        "x": [at for at, _ in points],
+        "series": [{"label": label, "values": [most for _, most in points], "kind": "number"}],
+    }
+
+
+def _look(connection: Connection, span: str) -> Mapping[str, Any]:
+    """All that the live part shows."""
+    now = clock(connection)
+    answers = figures.load_answers(connection, now)
+    nases = [(one, _standing(one, now)) for one in figures.load_nas_states(connection, now)]
+    nases.sort(key=lambda pair: (_WORST_FIRST[pair[1]], -pair[0].sessions, pair[0].name))
+    lags = figures.load_lags(connection)
+    return {
+        "now": now,
+        "online": figures.load_online(connection),
+        "fresh": _drawn(connection, now, span, back=max(_FRESH, _SPANS[span][2])),
+        "accepted": sum(one.last_hour for one in answers if one.outcome == "accept"),
+        "refused": [one for one in answers if one.outcome == "reject"],
+        "restricted": [one for one in answers if one.outcome == "accept" and one.reason != "full"],
+        "sweep": figures.load_sweep(connection),
+        "queue": figures.load_queue(connection),
+        "alarms": figures.count_alarms(connection, since=now - timedelta(days=1)),
+        "stop": load_stop(connection),
+        "trip": load_trip(connection),
+        "nases": nases[:_MOST_NASES],
+        "more_nases": max(0, len(nases) - _MOST_NASES),
+        "counts": {standing: sum(one is standing for _, one in nases) for standing in Standing},
+        "lag": lags[0] if lags else None,
+        "lag_is_long": bool(lags) and lags[0].behind_s > _LAG_S,
+        "happenings": load_happenings(connection, since=now - _HOUR),
+        "words": {"reasons": REASONS, "standings": STANDINGS, "drift": DRIFT, "deeds": DEEDS, "happenings": HAPPENINGS},
+        "Standing": Standing,
+    }
+
+
+def _standing(one: figures.NasState, now: datetime) -> Standing:
+    return standing_of(
+        enabled=one.enabled,
+        sessions=one.sessions,
+        heard_at=one.heard_at,
+        silent_since=one.silent_since,
+        maintained_since=one.maintained_since,
+        now=now,
+    )

@@ -117,8 +117,30 @@
     root.querySelectorAll("[data-chart]").forEach((place) => watched.observe(place));
     root.querySelectorAll("[data-all-of]").forEach((all) => tell(all.dataset.allOf));
   };
+  // A live part may bring a chart's new figures: <script type="application/json" data-chart-of="ID"> with its end, which takes the
+  // place of what the chart has from its first moment on. What is as long ago as the chart is long goes out at the other side.
+  const renew = (part) =>
+    part.querySelectorAll("script[data-chart-of]").forEach((script) => {
+      const place = document.getElementById(script.dataset.chartOf);
+      const source = place && document.getElementById(place.dataset.chart);
+      const news = JSON.parse(script.textContent);
+      if (!source || !news.x.length) return;
+      const old = JSON.parse(source.textContent);
+      const kept = old.x.filter((at) => at < news.x[0]).length;
+      const over = old.x.length ? old.x.at(-1) - old.x[0] : Infinity;
+      const x = [...old.x.slice(0, kept), ...news.x];
+      const from = x.findIndex((at) => x.at(-1) - at <= Math.max(over, 3600));
+      const series = old.series.map((one, index) => ({
+        ...one,
+        values: [...one.values.slice(0, kept), ...news.series[index].values].slice(from),
+      }));
+      source.textContent = JSON.stringify({ x: x.slice(from), series });
+      if (place.chart) place.chart.setData([x.slice(from), ...series.map((one) => one.values)]);
+    });
   begin(document);
-  document.addEventListener("htmx:load", (event) => begin(event.detail.elt));
-  // A live part may bring a chart's new figures: <script type="application/json" data-chart-of="ID">.
+  document.addEventListener("htmx:load", (event) => {
+    begin(event.detail.elt);
+    renew(event.detail.elt.parentElement ?? event.detail.elt);
+  });
   window.correnteChart = { draw, kinds };
 })();
