@@ -4843,6 +4843,7 @@ COMMENT ON COLUMN audit_log.request_id IS 'The same on all rows of one call, com
 COMMENT ON TABLE audit_log IS 'Who did what to what: revealing a secret, an import, a look-up of who had an address. Append-only.';
 CREATE INDEX audit_log_subject ON audit_log (subject, at);
 CREATE INDEX audit_log_by_day ON audit_log (at, id);
+CREATE INDEX audit_log_by_actor ON audit_log (actor, at, id);
 CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_change('The audit log is append-only: write a new row.');
 CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('The audit log is append-only: write a new row.');
 

@@ -19,6 +19,8 @@ from control_plane.access.people import (
     TakenError,
 )
 from control_plane.access.permissions import Permission, section_of
+from control_plane.access.person import Actor
+from web.acting import person
 from web.language import gettext, lazy
 
 # The first that fits says it: what is derived stands before what it is derived from.
@@ -81,6 +83,11 @@ def access_words(refused: AccessError) -> str:
     return next(
         (str(words) for kind, words in _WORDS.items() if isinstance(refused, kind)), gettext("This was not done.")
     )
+
+
+def actor() -> Actor:
+    """Who changes staff and roles in this request, and what they have to hand on."""
+    return Actor(person().name, person().permissions)
 
 
 def deed_of(permission: Permission) -> str:

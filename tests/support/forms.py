@@ -1,4 +1,4 @@
-"""Forms of the console's pages, filled in without a browser."""
+"""Forms of the console's pages, filled in and sent without a browser."""
 
 from __future__ import annotations
 
@@ -7,28 +7,56 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+_WITHOUT_VALUE = frozenset({"submit", "button", "reset", "image", "file"})
 
-class _Hidden(HTMLParser):
+
+class _Forms(HTMLParser):
+    """What a browser would send of each form that nobody has touched."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.forms: list[dict[str, str]] = []
+        self.forms: list[dict[str, list[str]]] = []
+        self._select = ""
+        self._many = self._chosen = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
+        name, value = given.get("name") or "", given.get("value") or ""
         if tag == "form":
             self.forms.append({})
-        elif tag == "input" and self.forms and given.get("type") == "hidden" and given.get("name"):
-            self.forms[-1][str(given["name"])] = given.get("value") or ""
+        if not self.forms:
+            return
+        if tag == "input" and name and given.get("type") not in _WITHOUT_VALUE and "disabled" not in given:
+            if given.get("type") in ("checkbox", "radio"):
+                if "checked" in given:
+                    self.forms[-1].setdefault(name, []).append(value or "on")
+            else:
+                self.forms[-1].setdefault(name, []).append(value)
+        elif tag == "select":
+            self._select, self._many, self._chosen = name, "multiple" in given, False
+        elif tag == "option" and self._select:
+            first = self._select not in self.forms[-1]
+            if "selected" in given or (first and not self._many):
+                sent = self.forms[-1].setdefault(self._select, [])
+                if not self._many and not first and not self._chosen:
+                    sent.clear()
+                sent.append(value)
+                self._chosen = self._chosen or "selected" in given
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "select":
+            self._select = ""
 
 
-def form_of(text: str, having: str = "csrf_token") -> dict[str, str]:
-    """What the page's main form sends along: of the forms with that hidden field the one with most of them."""
-    read = _Hidden()
+def form_of(text: str) -> dict[str, Any]:
+    """What the page's main form sends as it stands: of its forms the one with most fields."""
+    read = _Forms()
     read.feed(text)
-    return max((form for form in read.forms if having in form), key=len)
+    found = max((form for form in read.forms if "csrf_token" in form), key=len)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
 def send(client: FlaskClient, path: str, *, address: str = "127.0.0.1", to: str | None = None, **typed: Any) -> Any:
-    """Open the page and send its form with these fields; `to` is where, if not to the page itself."""
-    form = form_of(client.get(path).text)
-    return client.post(to or path, data={**form, **typed}, environ_base={"REMOTE_ADDR": address})
+    """Open the page and send its form with these fields, None for one that is left out; `to` is where, if not to the page itself."""
+    form = {name: value for name, value in {**form_of(client.get(path).text), **typed}.items() if value is not None}
+    return client.post(to or path, data=form, environ_base={"REMOTE_ADDR": address})

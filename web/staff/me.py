@@ -28,7 +28,6 @@ from control_plane.access.own import (
 )
 from control_plane.access.people import AccessError
 from control_plane.access.permissions import Permission
-from control_plane.access.person import Actor
 from control_plane.access.totp import new_secret, provisioning_uri
 from control_plane.store.staff import Person, load_person_of, permissions_of
 from control_plane.store.staff_sessions import load_sessions
@@ -40,7 +39,7 @@ from web.forms import REQUIRED, PageForm, choices_of, read_form, refuse, status_
 from web.language import LANGUAGES, gettext, lazy
 from web.marks import signed_in
 from web.staff.sign_in import NewPasswordForm, same_twice
-from web.staff_words import access_words, permissions_by_section
+from web.staff_words import access_words, actor, permissions_by_section
 from web.surroundings import here
 
 pages = Blueprint("me", __name__, url_prefix="/me")
@@ -217,7 +216,7 @@ def new_token() -> Answer:
                     name=form.name.data,
                     permissions=permissions_of(form.granted.data),
                     expires_at=now + timedelta(days=int(form.days.data)) if form.days.data else None,
-                    by=Actor(person().name, person().permissions),
+                    by=actor(),
                     now=now,
                 )
                 return render_template("staff/me/token.html", made=made), 200
@@ -233,8 +232,7 @@ def revoke_token(number: int) -> Response:
     """Let a token open nothing from now on."""
     with transaction() as connection:
         try:
-            by = Actor(person().name, person().permissions)
-            revoke_api_token(connection, number, by=by, now=datetime.now(UTC), of=person().id)
+            revoke_api_token(connection, number, by=actor(), now=datetime.now(UTC), of=person().id)
         except AccessError as refused:
             raise NotFound from refused
     flash(gettext("The token is revoked."), "good")
