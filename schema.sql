@@ -2360,10 +2360,11 @@ CREATE VIEW collectable_customer WITH (security_barrier) AS
 COMMENT ON VIEW collectable_customer IS 'From whom the collector whom the transaction names (corrente.collector) may collect; without one, or for one who is not active, from nobody.';
 
 CREATE VIEW collectable_document WITH (security_barrier) AS
-    SELECT c.collector_id, o.document_id, d.label, d.document_date, o.due_on, o.open, d.payable, o.currency, c.customer_id, c.customer, a.address, p.phone
+    SELECT c.collector_id, o.document_id, d.label, d.document_date, o.due_on, o.open, d.payable, o.currency, c.customer_id, c.customer, a.address, p.phone, a.way
     FROM collectable_customer AS c JOIN open_document AS o ON o.customer_id = c.customer_id AND o.issuer_id = c.issuer_id
         CROSS JOIN LATERAL (SELECT i.label, i.document_date, i.payable FROM document AS i WHERE i.id = o.document_id LIMIT 1) AS d
-        LEFT JOIN LATERAL (SELECT concat_ws(', ', concat_ws(' ', w.street, w.house_number), w.city) AS address FROM address AS w WHERE w.customer_id = c.customer_id
+        LEFT JOIN LATERAL (SELECT concat_ws(', ', concat_ws(' ', w.street, w.house_number), w.city) AS address,
+            lower(concat_ws('|', w.city, w.street, lpad(substring(w.house_number FROM '^[0-9]{1,8}'), 8, '0'), w.house_number)) AS way FROM address AS w WHERE w.customer_id = c.customer_id
             ORDER BY w.kind = 'service' DESC, w.kind = 'billing' DESC, w.id LIMIT 1) AS a ON true
         LEFT JOIN LATERAL (SELECT coalesce(n.mobile, n.phone) AS phone FROM contact AS n WHERE n.customer_id = c.customer_id AND coalesce(n.mobile, n.phone) IS NOT NULL
             ORDER BY n.role = 'collections' DESC, n.role = 'main' DESC, n.id LIMIT 1) AS p ON true
@@ -2395,6 +2396,16 @@ COMMENT ON COLUMN cash_session.taken_by IS 'Who took the money.';
 COMMENT ON COLUMN cash_session.expected IS 'Opening, and cash that came in, less what was handed over before and what was taken back.';
 CREATE UNIQUE INDEX cash_session_one_open ON cash_session (collector_id, currency) WHERE closed_at IS NULL;
 CREATE INDEX cash_session_collector ON cash_session (collector_id, id);
+
+CREATE TABLE cash_offer (
+    session_id bigint PRIMARY KEY REFERENCES cash_session,
+    pieces     jsonb NOT NULL CHECK (jsonb_typeof(pieces) = 'object'),
+    note       text CHECK (note <> ''),
+    offered_by text NOT NULL CHECK (offered_by <> ''),
+    offered_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE cash_offer IS 'What a collector has counted and wants to hand over. No money moves by it: the office counts again and closes the session.';
+COMMENT ON COLUMN cash_offer.pieces IS 'Value of a note or coin → how many.';
 
 CREATE TYPE count_moment AS ENUM ('opening', 'closing');
 COMMENT ON TYPE count_moment IS 'When cash was counted.';
@@ -5389,3 +5400,5 @@ GRANT SELECT (at), DELETE ON sign_in_attempt TO corrente_worker;
 GRANT SELECT (begins), DELETE ON rate_window TO corrente_worker;
 GRANT SELECT (ends_at), DELETE ON passkey_challenge TO corrente_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON online_minute, login_minute, nas_word, drift_sweep TO corrente_worker;
+-- Pages of collectors.
+GRANT SELECT, INSERT, UPDATE ON cash_offer TO corrente_console;

@@ -170,14 +170,16 @@ def load_sessions(
     issuer_id: int | None = None,
     collector_id: int | None = None,
     only_open: bool = False,
+    before: int | None = None,
     limit: int = 100,
 ) -> list[Session]:
-    """The newest sessions that fit."""
+    """The newest sessions that fit, or those that are older than session `before`."""
     where = (
         "WHERE (%s::bigint IS NULL OR k.issuer_id = %s) AND (%s::bigint IS NULL OR s.collector_id = %s)"
-        " AND (NOT %s OR s.closed_at IS NULL) ORDER BY s.id DESC LIMIT %s"
+        " AND (NOT %s OR s.closed_at IS NULL) AND (%s::bigint IS NULL OR s.id < %s) ORDER BY s.id DESC LIMIT %s"
     )
-    return _sessions(connection, where, (issuer_id, issuer_id, collector_id, collector_id, only_open, limit))
+    asked = (issuer_id, issuer_id, collector_id, collector_id, only_open, before, before, limit)
+    return _sessions(connection, where, asked)
 
 
 def save_count(connection: Connection, session_id: int, moment: str, pieces: Mapping[Decimal, int]) -> None:

@@ -29,7 +29,7 @@ WHERE (%(id)s::bigint IS NULL OR k.id = %(id)s) AND (%(issuer)s::bigint IS NULL 
 _SCOPES: Final = "SELECT kind::text, coalesce(value, customer_id::text), through FROM collector_scope WHERE collector_id = %s ORDER BY kind, 2"
 _DOCUMENTS: Final = """
 SELECT document_id, label, document_date, due_on, open, payable, currency, customer_id, customer, address, phone FROM collectable_document
-WHERE %(due)s::date IS NULL OR due_on <= %(due)s ORDER BY due_on, document_id LIMIT %(limit)s
+WHERE (%(due)s::date IS NULL OR due_on <= %(due)s) AND (%(customer)s::bigint IS NULL OR customer_id = %(customer)s) ORDER BY due_on, document_id LIMIT %(limit)s
 """
 
 
@@ -140,11 +140,16 @@ def count_collectable(connection: Connection, collector_id: int) -> int:
 
 
 def load_collectable(
-    connection: Connection, collector_id: int, *, due_by: date | None = None, limit: int = 1000
+    connection: Connection,
+    collector_id: int,
+    *,
+    due_by: date | None = None,
+    customer_id: int | None = None,
+    limit: int = 1000,
 ) -> list[Collectable]:
-    """The open invoices that a collector may collect, what is due first in front."""
+    """The open invoices that a collector may collect, all or one customer's, what is due first in front."""
     see_as(connection, collector_id)
-    rows = connection.execute(_DOCUMENTS, {"due": due_by, "limit": limit})
+    rows = connection.execute(_DOCUMENTS, {"due": due_by, "customer": customer_id, "limit": limit})
     return [
         Collectable(
             *(document, label, dated, due),

@@ -158,6 +158,14 @@ def _withdrawals() -> Iterator[Case]:
     yield Case("cash_withdrawal_fits", _CLOSED + _entry("cash_withdrawal", 3, (8, "30"), (7, "-30")) + insert("cash_withdrawal", id="3"), right)  # fmt: skip
 
 
+def _offers() -> Iterator[Case]:
+    right = insert("cash_offer")
+    yield Case("cash_offer_pkey", right + "; " + right, right)
+    yield Case("cash_offer_session_id_fkey", insert("cash_offer", session_id="999"), right)
+    for column, wrong in (("pieces", "'[]'"), ("note", "''"), ("offered_by", "''")):
+        yield Case(f"cash_offer_{column}_check", insert("cash_offer", **{column: wrong}), right)
+
+
 def _taken_back() -> Iterator[Case]:
     right = _row("cash_taken_back")
     yield Case("cash_taken_back_pkey", right + "; " + insert("cash_taken_back"), right)
@@ -214,5 +222,5 @@ def _kept() -> Iterator[Case]:
 
 
 CASH_CASES: Final = tuple(
-    case for part in (_columns, _receipts, _withdrawals, _taken_back, _closing, _kept) for case in part()
+    case for part in (_columns, _receipts, _withdrawals, _offers, _taken_back, _closing, _kept) for case in part()
 )

@@ -27,6 +27,7 @@ CASH_ROWS: Final[dict[str, dict[str, str]]] = {
         "made_by": "'carla'",
     },
     "cash_taken_back": {"payment_id": "5", "session_id": "1"},
+    "cash_offer": {"session_id": "1", "pieces": "'{\"20\": 2}'", "offered_by": "'carla'"},
 }
 CASH_FIRST: Final[dict[str, dict[str, str]]] = {
     "number_series": {"code": "'RE'", "kind": "'receipt'", "name": "'Receipts'"},

@@ -345,8 +345,8 @@ _COUNTED: Final = (
     | CASH_COUNTED
     | AGENT_COUNTED
 )
-# Of these there is one row an account, a profile or a member of staff and a role, and one of each.
-_ONE_ONLY: Final = {"profile_revision", "desired_policy", "staff_has_role"}
+# Of these there is one row an account, a profile, a member of staff and a role, or a session, and one of each.
+_ONE_ONLY: Final = {"profile_revision", "desired_policy", "staff_has_role", "cash_offer"}
 # Who writes money says so; here for the whole connection.
 WORLD: Final = "SET corrente.actor = 'maria'; " + "; ".join(
     LEDGER_LEGS if table == "posting" else insert(table, **_FIRST.get(table, {}))
