@@ -70,8 +70,13 @@ def read_form(kind: type[PageForm], *, shown: object = None, **defaults: Any) ->
     if request.method == "POST":
         return kind(request.form, obj=shown, **defaults)
     form = kind(None, obj=shown, **defaults)
-    form.once_key.data = secrets.token_urlsafe(16)
+    form.once_key.data = new_key()
     return form
+
+
+def new_key() -> str:
+    """For one sending of a form: of a button that is a form of its own, too."""
+    return secrets.token_urlsafe(16)
 
 
 def was_sent(form: PageForm) -> bool:

@@ -261,13 +261,19 @@ def load_tallies(connection: Connection) -> dict[int, Tally]:
 
 
 def load_deliveries(
-    connection: Connection, *, endpoint_id: int | None = None, state: str | None = None, limit: int = 100
+    connection: Connection,
+    *,
+    endpoint_id: int | None = None,
+    state: str | None = None,
+    before: int | None = None,
+    limit: int = 100,
 ) -> list[Delivery]:
-    """The newest deliveries, of one endpoint and in one state if those are given."""
+    """The newest deliveries, of one endpoint and in one state if those are given, and older than number `before`."""
     rows = connection.execute(
         f"{_DELIVERY} WHERE (%(endpoint)s::bigint IS NULL OR d.endpoint_id = %(endpoint)s)"
-        " AND (%(state)s::text IS NULL OR d.state = %(state)s::webhook_state) ORDER BY d.id DESC LIMIT %(limit)s",
-        {"endpoint": endpoint_id, "state": state, "limit": limit},
+        " AND (%(state)s::text IS NULL OR d.state = %(state)s::webhook_state)"
+        " AND (%(before)s::bigint IS NULL OR d.id < %(before)s) ORDER BY d.id DESC LIMIT %(limit)s",
+        {"endpoint": endpoint_id, "state": state, "before": before, "limit": limit},
     ).fetchall()
     return [Delivery(*row) for row in rows]
 

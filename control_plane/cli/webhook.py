@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from billing.store import webhooks as store
 from billing.store.webhooks import Delivery, Endpoint
-from billing.webhooks import EVENTS, SECRET_OCTETS, Parked, Took, read_events, read_secret, secret_text
-from control_plane import audit
+from billing.webhooks import EVENTS, Parked, Took
 from control_plane.cli._books import open_books
 from control_plane.cli._console import Connection, Refused, os_user, print_json, print_table, sealer_of, unknown
 from control_plane.cli._group import Group
 from control_plane.cli._options import confirm
-from control_plane.outward.target import TargetError, read_target
+from control_plane.outward import webhook_desk as desk
+from control_plane.outward.target import TargetError
 from control_plane.outward.webhooks import send, valid_secrets
 from control_plane.quantities import QuantityError, instant_text, read_instant
 from control_plane.settings import Settings
-from radius_hooks.sealing import webhook_row
 
 command = Group("webhook", help="Webhooks: who is told of events by HTTP, and what was sent.")
 
@@ -51,20 +51,21 @@ def add(
     settings: Settings, /, *, name: str, url: str, events: tuple[str, ...], secret: str | None, as_json: bool
 ) -> None:
     """Tell URL of what happens from now on. The secret is shown once: the receiver checks signatures with it."""
-    _check_url(settings, url)
-    with open_books(settings) as connection:
-        wanted = read_events(events)
-        clear = secrets.token_bytes(SECRET_OCTETS) if secret is None else read_secret(secret)
-        if store.load_endpoint(connection, name) is not None:
-            raise Refused(f"there is a webhook {name!r} already; `corrente webhook set` changes it")
-        number = store.take_endpoint_id(connection)
-        sealed = sealer_of(settings).seal(clear, row=webhook_row(number))
-        store.add_endpoint(connection, number, name=name, url=url, events=wanted, sealed=sealed, by=os_user())
-        _tell(connection, "add", name, url=url, events=wanted)
+    with open_books(settings) as connection, _refusals():
+        added = desk.add(
+            connection,
+            sealer_of(settings),
+            name,
+            url=url,
+            events=events,
+            secret=secret,
+            allow_private=settings.webhooks.allow_private_addresses,
+            actor=os_user(),
+        )
     if as_json:
-        print_json({"name": name, "url": url, "events": wanted, "secret": secret_text(clear)})
+        print_json(asdict(added))
         return
-    click.echo(f"Webhook {name}: {url} is told of {', '.join(wanted)}\nSecret: {secret_text(clear)} (not shown again)")
+    click.echo(f"Webhook {name}: {url} is told of {', '.join(added.events)}\nSecret: {added.secret} (not shown again)")
     click.echo(f"`corrente webhook test {name}` sends a ping.")
 
 
@@ -75,14 +76,13 @@ def add(
 @click.pass_obj
 def set_(settings: Settings, *, name: str, url: str | None, events: tuple[str, ...]) -> None:
     """Send to another address, or tell of other events."""
-    if url is not None:
-        _check_url(settings, url)
-    with open_books(settings) as connection:
+    with open_books(settings) as connection, _refusals():
         known = _known(connection, name)
-        changed = replace(known, url=url or known.url, events=read_events(events) if events else known.events)
-        store.change_endpoint(connection, known.id, url=changed.url, events=changed.events)
-        _tell(connection, "set", name, url=changed.url, events=changed.events)
-    click.echo(f"Webhook {name}: {changed.url} is told of {', '.join(changed.events)}")
+        there = url or known.url
+        allow_private = settings.webhooks.allow_private_addresses
+        wanted = events or known.events
+        told = desk.change(connection, known, url=there, events=wanted, allow_private=allow_private, actor=os_user())
+    click.echo(f"Webhook {name}: {there} is told of {', '.join(told)}")
 
 
 @command.command("list")
@@ -194,21 +194,13 @@ def replay(settings: Settings, *, what: str, since: str | None, delivered: bool)
 
     Under the same event id, so that a receiver that has it leaves it be, and for three days anew.
     """
-    with open_books(settings) as connection:
+    with open_books(settings) as connection, _refusals():
         if what.isascii() and what.isdigit():
-            count = store.replay(connection, delivery_id=int(what), also_delivered=True)
-            if not count:
-                raise Refused(f"delivery {what} is not there, waits already, or its webhook is switched off or removed")
+            desk.replay_one(connection, int(what), actor=os_user())
+            count = 1
         else:
-            known = _known(connection, what)
-            if known.disabled_at is not None:
-                raise Refused(
-                    f"webhook {what} is switched off: {known.disabled_why}; `corrente webhook enable {what}` first"
-                )
-            count = store.replay(
-                connection, endpoint_id=known.id, since=_since(settings, since), also_delivered=delivered
-            )
-        _tell(connection, "replay", what, count=count)
+            known, began = _known(connection, what), _since(settings, since)
+            count = desk.replay_all(connection, known, since=began, also_delivered=delivered, actor=os_user())
     click.echo(f"{count} {'is' if count == 1 else 'are'} sent again.")
 
 
@@ -252,21 +244,19 @@ def test(settings: Settings, *, name: str, as_json: bool) -> None:
 @click.pass_obj
 def rotate(settings: Settings, *, name: str, valid_hours: float, secret: str | None, as_json: bool) -> None:
     """Sign with another secret. For a time with both, so that the receiver changes over when it likes."""
-    with open_books(settings) as connection:
-        known = _known(connection, name)
-        clear = secrets.token_bytes(SECRET_OCTETS) if secret is None else read_secret(secret)
-        sealed = sealer_of(settings).seal(clear, row=webhook_row(known.id))
-        until = store.rotate_secret(connection, known.id, sealed=sealed, old_valid_s=valid_hours * 3600)
-        _tell(connection, "rotate", name, old_valid_until=until)
+    with open_books(settings) as connection, _refusals():
+        known, sealer = _known(connection, name), sealer_of(settings)
+        new = desk.rotate(connection, sealer, known, secret=secret, old_valid_s=valid_hours * 3600, actor=os_user())
+    until = new.old_until
     if as_json:
-        print_json({"name": name, "secret": secret_text(clear), "old_secret_until": until})
+        print_json({"name": name, "secret": new.secret, "old_secret_until": until})
         return
     both = (
         "The old one is valid no more."
         if until is None
         else f"The old one signs, too, until {instant_text(until, settings.zone)}."
     )
-    click.echo(f"Secret of {name}: {secret_text(clear)} (not shown again)\n{both}")
+    click.echo(f"Secret of {name}: {new.secret} (not shown again)\n{both}")
 
 
 @command.command("disable")
@@ -276,8 +266,7 @@ def rotate(settings: Settings, *, name: str, valid_hours: float, secret: str | N
 def disable(settings: Settings, *, name: str, reason: str) -> None:
     """Send nothing to webhook NAME; what happens meanwhile is kept for `replay`."""
     with open_books(settings) as connection:
-        parked = store.switch_off(connection, _known(connection, name).id, why=reason)
-        _tell(connection, "disable", name, reason=reason, parked=parked)
+        parked = desk.switch_off(connection, _known(connection, name), reason=reason, actor=os_user())
     click.echo(f"Webhook {name} is switched off; {parked} deliveries are parked.")
 
 
@@ -287,13 +276,8 @@ def disable(settings: Settings, *, name: str, reason: str) -> None:
 def enable(settings: Settings, *, name: str) -> None:
     """Send to webhook NAME again; `replay NAME` sends what was parked."""
     with open_books(settings) as connection:
-        known = _known(connection, name)
-        store.switch_on(connection, known.id)
-        parked = store.load_tallies(connection).get(known.id)
-        _tell(connection, "enable", name)
-    waits = (
-        f"; `corrente webhook replay {name}` sends {parked.parked} that are parked" if parked and parked.parked else ""
-    )
+        parked = desk.switch_on(connection, _known(connection, name), actor=os_user())
+    waits = f"; `corrente webhook replay {name}` sends {parked} that are parked" if parked else ""
     click.echo(f"Webhook {name} is told again{waits}.")
 
 
@@ -306,15 +290,16 @@ def remove(settings: Settings, *, name: str, yes: bool) -> None:
     with open_books(settings) as connection:
         known = _known(connection, name)
         confirm(f"Remove webhook {name} ({known.url})?", yes=yes)
-        given_up = store.remove_endpoint(connection, known.id)
-        _tell(connection, "remove", name, given_up=given_up)
+        given_up = desk.remove(connection, known, actor=os_user())
     click.echo(f"Webhook {name} is removed; {given_up} deliveries were given up.")
 
 
-def _check_url(settings: Settings, url: str) -> None:
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the desk refuses ends the command with its words."""
     try:
-        read_target(url, allow_private=settings.webhooks.allow_private_addresses)
-    except TargetError as error:
+        yield
+    except (desk.WebhookRefusedError, TargetError) as error:
         raise Refused(str(error)) from error
 
 
@@ -331,10 +316,6 @@ def _since(settings: Settings, text: str | None) -> datetime | None:
         return None if text is None else read_instant(text, zone=settings.zone, now=datetime.now(UTC))
     except QuantityError as error:
         raise Refused(str(error)) from error
-
-
-def _tell(connection: Connection, verb: str, name: str, **detail: Any) -> None:
-    audit.append(connection, actor=os_user(), action=f"webhook.{verb}", subject=name, detail=detail)
 
 
 def _fields(one: Endpoint) -> dict[str, object]:
