@@ -5402,3 +5402,5 @@ GRANT SELECT (ends_at), DELETE ON passkey_challenge TO corrente_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON online_minute, login_minute, nas_word, drift_sweep TO corrente_worker;
 -- Pages of collectors.
 GRANT SELECT, INSERT, UPDATE ON cash_offer TO corrente_console;
+-- A secret is sealed for its row's number, so that number is taken before the row is written.
+GRANT USAGE ON SEQUENCE webhook_endpoint_id_seq, gateway_account_id_seq, einvoice_account_id_seq TO corrente_console;

@@ -6,7 +6,7 @@ A database that is away is no fault of the page: it says so, asks again by itsel
 from __future__ import annotations
 
 import psycopg
-from flask import Flask, g, render_template, request
+from flask import Flask, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -134,7 +134,8 @@ def _away(error: psycopg.Error) -> Response:
 def _fault(error: Exception) -> Response:
     # A fault of ours: told whole in the log, by its number on the page.
     telemetry.logger().exception("page.fault", path=request.path, request_id=g.get("request_id"))
-    del error
+    if current_app.testing:
+        raise error
     return error_page(
         500,
         gettext("A fault of ours"),

@@ -70,7 +70,11 @@ class EndpointForm(PageForm):
     """Who is told of what."""
 
     name = StringField(
-        lazy("Name"), [InputRequired(REQUIRED), Regexp(r"^[\w.-]{1,64}$", message=lazy("Up to 64 letters, digits, dots and dashes."))]
+        lazy("Name"),
+        [
+            InputRequired(REQUIRED),
+            Regexp(r"^[\w.-]{1,64}$", message=lazy("Up to 64 letters, digits, dots and dashes.")),
+        ],
     )
     url = StringField(lazy("Address"), [InputRequired(REQUIRED), Length(max=2000)])
     events = SelectMultipleField(lazy("Events"), [InputRequired(REQUIRED)], choices=[])
@@ -233,7 +237,9 @@ def rotate(name: str) -> str | tuple[str, int]:
         gettext("A new secret is made and shown once."),
         gettext("For 24 hours what is sent is signed with both, so that the receiver changes over when it likes."),
     ]
-    return _confirm(form, gettext("Another secret for %(name)s?", name=name), does, gettext("Make a new secret"), tone="primary")
+    return _confirm(
+        form, gettext("Another secret for %(name)s?", name=name), does, gettext("Make a new secret"), tone="primary"
+    )
 
 
 @pages.route("/webhooks/<name>/ping", methods=["POST"])
@@ -264,10 +270,30 @@ def act(name: str, deed: str) -> Response | str | tuple[str, int]:
     waiting = ngettext("%(num)s delivery waits.", "%(num)s deliveries wait.", tally.waiting)
     parked = ngettext("%(num)s delivery was given up.", "%(num)s deliveries were given up.", tally.parked)
     asked = {
-        "off": (gettext("Send nothing to %(name)s?", name=name), gettext("What happens meanwhile is kept and can be sent later."), gettext("Switch off"), "danger"),
-        "on": (gettext("Send to %(name)s again?", name=name), gettext("What was kept meanwhile is not sent by this: send it again afterwards."), gettext("Switch on"), "primary"),
-        "replay": (gettext("Send again to %(name)s what was given up?", name=name), gettext("Each goes out under its own event id, so that a receiver that has it leaves it be."), gettext("Send again"), "primary"),
-        "remove": (gettext("Remove %(name)s?", name=name), gettext("What waits is given up; what was sent can still be looked at."), gettext("Remove"), "danger"),
+        "off": (
+            gettext("Send nothing to %(name)s?", name=name),
+            gettext("What happens meanwhile is kept and can be sent later."),
+            gettext("Switch off"),
+            "danger",
+        ),
+        "on": (
+            gettext("Send to %(name)s again?", name=name),
+            gettext("What was kept meanwhile is not sent by this: send it again afterwards."),
+            gettext("Switch on"),
+            "primary",
+        ),
+        "replay": (
+            gettext("Send again to %(name)s what was given up?", name=name),
+            gettext("Each goes out under its own event id, so that a receiver that has it leaves it be."),
+            gettext("Send again"),
+            "primary",
+        ),
+        "remove": (
+            gettext("Remove %(name)s?", name=name),
+            gettext("What waits is given up; what was sent can still be looked at."),
+            gettext("Remove"),
+            "danger",
+        ),
     }
     question, does, button, tone = asked[deed]
     return _confirm(form, question, [does, waiting, parked], button, tone=tone)
