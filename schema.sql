@@ -3834,6 +3834,8 @@ COMMENT ON COLUMN subscriber_account.nas_ids IS 'Bound NASes (nas.id, held by tr
 COMMENT ON COLUMN subscriber_account.quota_exhausted_until IS 'The worker found the quota of the month used up; full service again at this instant.';
 CREATE INDEX subscriber_account_contract ON subscriber_account (contract_id);
 CREATE INDEX subscriber_account_quota ON subscriber_account (quota_exhausted_until) WHERE quota_exhausted_until IS NOT NULL;
+CREATE INDEX subscriber_account_username_parts ON subscriber_account USING gin (username gin_trgm_ops);
+CREATE INDEX subscriber_account_macs ON subscriber_account USING gin (macs) WHERE macs <> '{}';
 
 CREATE TABLE plan_change (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -25,6 +25,7 @@ from babel.messages.pofile import read_po
 from flask import g, request
 
 from billing.money import Money, currency_places
+from control_plane.quantities import mac_text
 from web.surroundings import here
 
 Language = Literal["en", "it", "es"]
@@ -220,6 +221,7 @@ FILTERS: Final = {
     "moment": moment_shown,
     "clock": time_shown,
     "span": span_shown,
+    "mac": mac_text,
     "month": month_shown,
     "octets": octets_shown,
     "rate": rate_shown,

@@ -34,8 +34,8 @@ Answer = Callable[[Connection], str]
 class _Feed:
     """One question and who waits for its answer."""
 
-    def __init__(self, database: Database, ask: Answer, interval_s: float) -> None:
-        self._database, self._ask, self._interval_s = database, ask, interval_s
+    def __init__(self, database: Database, ask: Answer, interval_s: float, before: Callable[[], None] | None) -> None:
+        self._database, self._ask, self._interval_s, self._before = database, ask, interval_s, before
         self._changed = threading.Condition()
         self._answer, self._number, self._looking = "", 0, 0
         self._thread: threading.Thread | None = None
@@ -65,6 +65,8 @@ class _Feed:
         while True:
             began = time.monotonic()
             try:
+                if self._before is not None:
+                    self._before()
                 with self._database.transaction() as connection:
                     answer = self._ask(connection)
             except psycopg.Error as error:
@@ -95,10 +97,19 @@ class Streams:
         self._feeds: dict[Hashable, _Feed] = {}
         self._open = 0
 
-    def stream(self, key: Hashable, ask: Answer, *, interval_s: float, event: str = "message") -> Response:
+    def stream(
+        self,
+        key: Hashable,
+        ask: Answer,
+        *,
+        interval_s: float,
+        event: str = "message",
+        before: Callable[[], None] | None = None,
+    ) -> Response:
         """A response that tells each new answer of `ask`; those with one `key` share it.
 
         `ask` gets a connection and returns text, HTML or JSON: the same text again is not sent. 503 when there are too many.
+        `before` is called each time before the transaction: for what must not be asked within one, such as a device.
         """
         with self._lock:
             if self._open >= MOST_STREAMS:
@@ -106,7 +117,7 @@ class Streams:
             self._open += 1
             feed = self._feeds.get(key)
             if feed is None:
-                feed = self._feeds[key] = _Feed(self._database, ask, interval_s)
+                feed = self._feeds[key] = _Feed(self._database, ask, interval_s, before)
             feed.enter()
         left = threading.Event()
 

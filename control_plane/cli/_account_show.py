@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
 
-from control_plane.cli._console import Connection, print_table
-from control_plane.explaining.explain_now import guarded_words, quota_in_force, reasons, step_words, steps_of
-from control_plane.policy import policy_source
-from control_plane.policy.rendering import REVISION_BYTES, profile_revision
+from control_plane.cli._console import print_table
+from control_plane.explaining.account_page import AccountPage, Standing, given_policy
+from control_plane.explaining.explain_now import guarded_words, quota_in_force, reasons, step_words
 from control_plane.quantities import (
     average_rate_text,
     duration_text,
@@ -22,60 +21,12 @@ from control_plane.quantities import (
     network_text,
     octets_text,
 )
-from control_plane.store.account import Account, Prefix, load_prefixes
-from control_plane.store.history import LoginView, SessionView, Usage, load_logins, load_sessions, load_usage
-from control_plane.store.limits import (
-    GuardedRow,
-    ReliefRow,
-    RestrictionRow,
-    load_guarded,
-    load_reliefs,
-    load_restrictions,
-)
-from control_plane.store.plan import Profile, load_profiles
+from control_plane.store.account import Account, Prefix
+from control_plane.store.history import SessionView, Usage
 from radius_hooks.decision import NO_TIME_LIMIT, step_at
 from radius_hooks.policy_records import PolicyStep
 
-LOGINS_SHOWN: Final = 10
 _LABEL_WIDTH: Final = 12
-
-
-@dataclass(frozen=True, slots=True)
-class AccountPage:
-    """All that is known of one account at one moment."""
-
-    at: datetime
-    account: Account
-    prefixes: list[Prefix]
-    restrictions: list[RestrictionRow]
-    reliefs: list[ReliefRow]
-    guarded: list[GuardedRow]
-    profiles: dict[int, Profile]
-    revisions: dict[int, bytes]
-    steps: tuple[PolicyStep, ...]
-    sessions: list[SessionView]
-    logins: list[LoginView]
-    usage: Usage
-
-
-def load_page(connection: Connection, account: Account, *, at: datetime, zone: ZoneInfo) -> AccountPage:
-    """The page of an account."""
-    restrictions = load_restrictions(connection, account.contract_id, now=at)
-    reliefs = load_reliefs(connection, account.contract_id, now=at)
-    return AccountPage(
-        at=at,
-        account=account,
-        prefixes=load_prefixes(connection, account.id),
-        restrictions=restrictions,
-        reliefs=reliefs,
-        guarded=load_guarded(connection, account.contract_id, now=at),
-        profiles={profile.id: profile for profile in load_profiles(connection)},
-        revisions={row.id: profile_revision(row) for row in policy_source.load_profiles(connection)},
-        steps=steps_of(account, restrictions, reliefs, at=at, zone=zone),
-        sessions=load_sessions(connection, account.id),
-        logins=load_logins(connection, account.username, limit=LOGINS_SHOWN),
-        usage=load_usage(connection, account.id, today=at.astimezone(zone).date()),
-    )
 
 
 def page_json(page: AccountPage, zone: ZoneInfo) -> dict[str, Any]:
@@ -213,17 +164,17 @@ def _session_words(session: SessionView, page: AccountPage, zone: ZoneInfo) -> I
 
 def _given_words(session: SessionView, page: AccountPage) -> str:
     """Which profile the session was given at its login, and whether it is the one that it should have now."""
-    desired = step_at(page.steps, page.at.timestamp())
-    if session.policy_version is None:
+    found = given_policy(session, page)
+    if found.standing is Standing.NOT_KNOWN:
         return "what it was given is not known: its device does not repeat Class"
-    revision = session.policy_version[:REVISION_BYTES]
-    known = [page.profiles[number].name for number, one in page.revisions.items() if one == revision]
-    given = f"given profile {' or '.join(known)}" if known else "given a profile that has changed since"
-    if desired.profile_id not in page.revisions:
+    given = (
+        f"given profile {' or '.join(found.profiles)}" if found.profiles else "given a profile that has changed since"
+    )
+    if found.standing is Standing.SHOULD_BE_OFFLINE:
         return f"DRIFT: {given}, should be offline"
-    if page.revisions[desired.profile_id] == revision:
+    if found.standing is Standing.AS_WANTED:
         return given
-    return f"DRIFT: {given}, should have {page.profiles[desired.profile_id].name}"
+    return f"DRIFT: {given}, should have {found.wanted}"
 
 
 def _counted(octets: int, seconds: int) -> str:

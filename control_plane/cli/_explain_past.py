@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import click
 
 from control_plane.cli._console import Refused, known_account, open_database, print_json
-from control_plane.explaining.explain_past import past_chain
+from control_plane.explaining.explain_past import NotKept, not_kept, past_chain
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store.past import Past, load_past, load_profile_names
@@ -21,14 +21,15 @@ def explain_past(settings: Settings, username: str, at: datetime, *, as_json: bo
     """Print the chain of that moment, from what the database keeps. Raises: Refused."""
     with open_database(settings) as connection:
         account = known_account(connection, username)
-        if at < account.created_at:
-            made = instant_text(account.created_at, settings.zone)
-            raise Refused(f"{username} is here since {made}: nothing is known of the time before")
-        kept_days = settings.retention.history_days
-        if at < datetime.now(UTC) - timedelta(days=kept_days):
-            raise Refused(
-                f"how things stood is kept for {kept_days} days ([retention] history_days): nothing certain is known of then"
-            )
+        match not_kept(account, at, now=datetime.now(UTC), kept_days=settings.retention.history_days):
+            case NotKept.BEFORE_ACCOUNT:
+                made = instant_text(account.created_at, settings.zone)
+                raise Refused(f"{username} is here since {made}: nothing is known of the time before")
+            case NotKept.TOO_OLD:
+                kept = settings.retention.history_days
+                raise Refused(
+                    f"how things stood is kept for {kept} days ([retention] history_days): nothing certain is known of then"
+                )
         past = load_past(connection, account, at)
         contents = load_profile_names(connection)
     chain = past_chain(past, contents, settings.zone)

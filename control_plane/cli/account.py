@@ -15,7 +15,7 @@ from billing.store.contract_page import has_terms
 from control_plane import audit
 from control_plane.cli._account_limits import lift, relief, restrict
 from control_plane.cli._account_plan import billed_words, change_billed_plan, change_plan, top_up
-from control_plane.cli._account_show import load_page, page_json, print_page
+from control_plane.cli._account_show import page_json, print_page
 from control_plane.cli._console import (
     Connection,
     Refused,
@@ -29,6 +29,7 @@ from control_plane.cli._console import (
 )
 from control_plane.cli._group import Group
 from control_plane.cli._options import HOST, MAC, NETWORK, confirm, given_secret, made_password, secret_options
+from control_plane.explaining.account_page import load_page
 from control_plane.quantities import QuantityError, network_text, read_instant
 from control_plane.settings import Settings
 from control_plane.store.account import (

@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from control_plane.cli._account_show import AccountPage, load_page
 from control_plane.cli._console import Connection, Refused, known_account, open_database, print_json, unknown
 from control_plane.cli._explain_past import explain_past
 from control_plane.cli._options import MAC
+from control_plane.explaining.account_page import AccountPage, load_page
 from control_plane.explaining.explain_now import reasons, step_words
+from control_plane.explaining.likely_asking import likely_nas, usual_mac
 from control_plane.explaining.trial_login import (
     Asked,
     Rendered,
@@ -90,7 +91,7 @@ def command(
         asked = Asked(
             username=username,
             source=str(nas.source.network_address),
-            mac=mac or _usual_mac(page),
+            mac=mac or usual_mac(page),
             circuit_id=circuit or next(iter(account.circuit_ids), ""),
             password=clear_password(rendered, settings),
             attributes=extra,
@@ -120,13 +121,6 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _usual_mac(page: AccountPage) -> str:
-    """The subscriber's own device, as far as it is known: asked about by name, a customer is meant at home."""
-    bound = tuple(page.account.macs)
-    online = [session.mac for session in page.sessions if session.mac and (not bound or session.mac in bound)]
-    return next(iter((*online, *bound)), "")
-
-
 def _nas_for(connection: Connection, page: AccountPage, wanted: str | None) -> tuple[Nas, str]:
     """The NAS that is taken to ask, and why that one."""
     nases = {nas.name: nas for nas in load_nases(connection)}
@@ -134,16 +128,10 @@ def _nas_for(connection: Connection, page: AccountPage, wanted: str | None) -> t
         if wanted not in nases:
             raise unknown("NAS", wanted, nases, also="`corrente nas list` shows them")
         return nases[wanted], ""
-    guesses = (
-        *((name, "the account is bound to it") for name in page.account.nas_names),
-        *((session.nas, "its session is there") for session in page.sessions),
-        *((login.nas, "its last login came from there") for login in page.logins if login.nas),
-        *((nas.name, "it is the first by name; --nas names another") for nas in nases.values() if nas.enabled),
-    )
-    for name, why in guesses:
-        if name in nases:
-            return nases[name], why
-    raise Refused("there is no NAS that could ask: corrente nas add NAME ADDRESS --vendor VENDOR")
+    found = likely_nas(page, nases)
+    if found is None:
+        raise Refused("there is no NAS that could ask: corrente nas add NAME ADDRESS --vendor VENDOR")
+    return found[0], found[1].value
 
 
 def _store_words(

@@ -43,14 +43,18 @@ _LEVEL_WORDS: Final = {
 _REFUSED: Final = (Level.BLOCKED, Level.NONE)
 
 
-class _PlanToCome(msgspec.Struct, array_like=True, frozen=True):
+class Plan(msgspec.Struct, array_like=True, frozen=True):
+    """A plan that the contract changes to."""
+
     effective_on: date
     name: str
     placed_by: str
     profiles: PlanProfiles
 
 
-class _Topup(msgspec.Struct, array_like=True, frozen=True):
+class Topup(msgspec.Struct, array_like=True, frozen=True):
+    """Octets beyond the quota within `[since, until)`."""
+
     octets: int
     since: datetime
     until: datetime
@@ -58,8 +62,14 @@ class _Topup(msgspec.Struct, array_like=True, frozen=True):
     placed_by: str
 
 
-def _plans_to_come(account: Account) -> tuple[_PlanToCome, ...]:
-    return msgspec.convert(account.plan_changes, tuple[_PlanToCome, ...])
+def plans_to_come(account: Account) -> tuple[Plan, ...]:
+    """The dated changes of its plan that wait, the next one first."""
+    return msgspec.convert(account.plan_changes, tuple[Plan, ...])
+
+
+def topups_of(account: Account) -> tuple[Topup, ...]:
+    """Its top-ups that are not over."""
+    return msgspec.convert(account.topups, tuple[Topup, ...])
 
 
 def access_facts(account: Account, restrictions: Sequence[RestrictionRow], reliefs: Sequence[ReliefRow]) -> AccessFacts:
@@ -72,7 +82,7 @@ def access_facts(account: Account, restrictions: Sequence[RestrictionRow], relie
             account.walled_profile_id,
             msgspec.convert(account.plan_windows, tuple[PlanWindow, ...]),
         ),
-        plan_changes=tuple(PlanChange(one.effective_on, one.profiles) for one in _plans_to_come(account)),
+        plan_changes=tuple(PlanChange(one.effective_on, one.profiles) for one in plans_to_come(account)),
         starts_on=account.starts_on,
         ends_on=account.ends_on,
         restrictions=tuple(
@@ -129,11 +139,11 @@ def reasons(
             said.append(_restriction_words(row, zone) + (", does not count during the relief" if ignored else ""))
     if relief is not None:
         said.append(f"relief until {instant_text(relief.end, zone)}, granted by {relief.granted_by}: {relief.reason}")
-    for change in _plans_to_come(account):
+    for change in plans_to_come(account):
         said.append(f"plan {change.name} from {change.effective_on.isoformat()}, placed by {change.placed_by}")
     for window in msgspec.convert(account.plan_windows, tuple[PlanWindow, ...]):
         said.append(f"plan {account.plan} gives another profile at the hours {window} of each day")
-    for topup in msgspec.convert(account.topups, tuple[_Topup, ...]):
+    for topup in topups_of(account):
         if topup.since <= at < topup.until:
             said.append(
                 f"top-up of {octets_text(topup.octets)} until {instant_text(topup.until, zone)}, placed by {topup.placed_by}:"
@@ -152,8 +162,7 @@ def quota_in_force(account: Account, *, at: datetime) -> int | None:
     """Octets that the account has this month, both ways: the quota and the top-ups in force. None: no quota."""
     if account.quota_octets is None:
         return None
-    topups = msgspec.convert(account.topups, tuple[_Topup, ...])
-    return account.quota_octets + sum(one.octets for one in topups if one.since <= at < one.until)
+    return account.quota_octets + sum(one.octets for one in topups_of(account) if one.since <= at < one.until)
 
 
 def _contract_words(account: Account) -> str:

@@ -7,14 +7,16 @@ Next: explain_now.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from control_plane.explaining.explain_now import reasons, step_words, steps_of
 from control_plane.policy.rendering import REVISION_BYTES, profile_revision
 from control_plane.quantities import instant_text, octets_text
+from control_plane.store.account import Account
 from control_plane.store.history import LoginView
 from control_plane.store.limits import RestrictionRow
 from control_plane.store.past import Past, PastChange, PastPacket, PastRestriction, PastSession
@@ -33,13 +35,27 @@ _CODES: Final = {
 }
 
 
+class NotKept(StrEnum):
+    """Why nothing certain is known of a moment."""
+
+    BEFORE_ACCOUNT = "before the account"
+    TOO_OLD = "too old"
+
+
+def not_kept(account: Account, at: datetime, *, now: datetime, kept_days: int) -> NotKept | None:
+    """Why how things stood at `at` is not known; None: it is."""
+    if at < account.created_at:
+        return NotKept.BEFORE_ACCOUNT
+    return NotKept.TOO_OLD if at < now - timedelta(days=kept_days) else None
+
+
 def past_chain(past: Past, contents: Sequence[Profile], zone: ZoneInfo) -> list[tuple[str, str]]:
     """The chain at a moment that is over, as (label, sentence): contract, restrictions, policy, sessions, changes with
     their packets, logins, what was done by hand.
 
     `contents` is every content that any profile has had: they give a policy version its name.
     """
-    names = _names_by_revision(contents)
+    names = names_by_revision(contents)
     rows = [
         RestrictionRow(one.id, one.origin, one.level, one.reason, one.placed_by, one.since, one.until)
         for one in past.restrictions
@@ -67,7 +83,7 @@ def past_chain(past: Past, contents: Sequence[Profile], zone: ZoneInfo) -> list[
     return said
 
 
-def _names_by_revision(contents: Sequence[Profile]) -> dict[bytes, str]:
+def names_by_revision(contents: Iterable[Profile]) -> dict[bytes, str]:
     """Which profiles had a content of that revision; a later name counts more, as the present ones come last."""
     return {profile_revision(one): one.name for one in contents}
 

@@ -10,10 +10,12 @@ Next: radius_hooks/login.py
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
+from hashlib import md5
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import lmdb
 import psycopg
@@ -54,6 +56,18 @@ _SIGNATURE: Final = "Message-Authenticator"
 _VERSION_DIGITS: Final = 16
 # Longer than any store lives: its age does not count.
 _NO_AGE_S: Final = 10**9
+# Of a tried login: RFC 2865 section 5.3, and RFC 2548 section 2.3.2 for the length of an MS-CHAPv2 answer.
+_CHAP_ID: Final = b"\x01"
+_CHALLENGE: Final = bytes(range(16))
+_MSCHAP_OCTETS: Final = 50
+
+
+class Way(StrEnum):
+    """How the login proves its password."""
+
+    PAP = "pap"
+    CHAP = "chap"
+    MSCHAP = "mschap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +78,34 @@ class Asked:
     source: str
     mac: str
     circuit_id: str
-    password: str
+    password: str = field(repr=False)
     attributes: tuple[tuple[str, str], ...] = ()
+    way: Way = Way.PAP
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The request as FreeRADIUS hands it over."""
-        pairs = [
-            ("Corrente-Source", f"{self.source} 0"),
-            ("User-Name", self.username),
-            ("User-Password", self.password),
-        ]
+        pairs = [("Corrente-Source", f"{self.source} 0"), ("User-Name", self.username), *self._proof()]
         if self.mac:
             pairs.append(("Calling-Station-Id", self.mac))
         if self.circuit_id:
             pairs.append(("ADSL-Agent-Circuit-Id", "0x" + self.circuit_id.encode().hex()))
         return (*pairs, *self.attributes)
+
+    def _proof(self) -> list[tuple[str, str]]:
+        """What proves the password. FreeRADIUS itself checks MS-CHAP behind us, so any answer of its length will do."""
+        match self.way:
+            case Way.PAP:
+                return [("User-Password", self.password)]
+            case Way.CHAP:
+                digest = md5(_CHAP_ID + self.password.encode() + _CHALLENGE, usedforsecurity=False).hexdigest()
+                return [("CHAP-Challenge", f"0x{_CHALLENGE.hex()}"), ("CHAP-Password", f"0x{_CHAP_ID.hex()}{digest}")]
+            case Way.MSCHAP:
+                return [
+                    ("MS-CHAP-Challenge", f"0x{_CHALLENGE.hex()}"),
+                    ("MS-CHAP2-Response", f"0x{'00' * _MSCHAP_OCTETS}"),
+                ]
+            case way:
+                assert_never(way)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,19 @@ class RouterOsDevice:
         found = [one for one in read_sessions(active, queues, lists) if one.acct_session_id == acct_session_id.lower()]
         return found[0] if found else None
 
+    def read_counters(self, username: str) -> tuple[int, int] | None:
+        """Octets from and to the subscriber that the session's interface has counted; None when it is not there.
+
+        The interface is the session's own and counts from nought. Raises: RouterOsError.
+        Source: RouterOS manual, Interface; a PPPoE server's interface for a user is named after it.
+        """
+        with self._connections.visit(self._access) as visit:
+            rows = visit.read("/interface", columns="name,rx-byte,tx-byte", where={"name": f"<pppoe-{username}>"})
+        if len(rows) != 1:
+            return None
+        received, sent = rows[0].get("rx-byte", ""), rows[0].get("tx-byte", "")
+        return (int(received), int(sent)) if received.isdecimal() and sent.isdecimal() else None
+
     def end_session(self, username: str, acct_session_id: str) -> bool:
         """End this session and no other of the same user; False when it was not there. Raises: RouterOsError."""
         with self._connections.visit(self._access) as visit:
