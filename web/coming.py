@@ -11,6 +11,7 @@ from flask import redirect, request
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 
+from control_plane.access.passkeys import Site
 from control_plane.access.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, PasswordProblem
 from control_plane.access.signing_in import Came, Refused, SignedIn, SignInReason
 from radius_hooks.sealing import Sealer
@@ -27,6 +28,16 @@ def came() -> Came:
     except ValueError:
         address = None
     return Came(address, request.headers.get("User-Agent", ""))
+
+
+def site() -> Site | None:
+    """This site as passkeys know it; None where it has no name, for they are for names alone."""
+    host = request.host.rpartition(":")[0] if ":" in request.host else request.host
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return Site(host, request.host_url.rstrip("/"), here().settings.operator.name)
+    return None
 
 
 def key() -> Sealer:
@@ -50,6 +61,8 @@ def refusal_words(refused: Refused) -> str:
         return gettext("This took too long. Begin again with your name and password.")
     if refused.reason is SignInReason.WAIT:
         said = gettext("Too many tries have failed.")
+    elif refused.reason is SignInReason.WRONG_PASSKEY:
+        said = gettext("This passkey is not known here, or was not unlocked.")
     elif refused.reason is SignInReason.WRONG_CODE:
         said = gettext("This code is wrong, or it was used before.")
     else:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from control_plane.access.api_tokens import EmptyTokenError
 from control_plane.access.own import NoSecondFactorError, NotProvenError, TooOftenError, WrongCodeError
+from control_plane.access.passkeys import NotAPasskeyError, TooManyError
 from control_plane.access.people import (
     AccessError,
     LastAdministratorError,
@@ -34,6 +35,8 @@ _WORDS: Final[dict[type[AccessError], Any]] = {
     RoleInUseError: lazy("Somebody has this role: give them another one first."),
     MoreThanOwnError: lazy("You can't give, take or change what you have not been granted yourself."),
     LastAdministratorError: lazy("Nobody would be left who may administer staff."),
+    NotAPasskeyError: lazy("The browser's answer is not what was asked for, or came too late. Try again."),
+    TooManyError: lazy("Remove one first: there are as many as there may be."),
     EmptyTokenError: lazy("Say what the token may, and for how long from now on."),
 }
 SECTION_WORDS: Final[dict[str, Any]] = {

@@ -1,6 +1,6 @@
 """Tokens of programs: made, and revoked. One is shown when it is made; it may no more than it was made for and its holder may.
 
-Next: passwords.py
+Next: passkeys.py
 """
 
 from __future__ import annotations

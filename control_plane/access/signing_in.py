@@ -46,6 +46,7 @@ class SignInReason(StrEnum):
 
     WRONG = "wrong"
     WRONG_CODE = "wrong_code"
+    WRONG_PASSKEY = "wrong_passkey"
     WAIT = "wait"
     STEP_OVER = "step_over"
 

@@ -22,7 +22,7 @@ from control_plane.access.signing_in import (
 )
 from web.acting import COOKIE, person, transaction
 from web.addresses import own_address
-from web.coming import came, key, let_in, password_words, refusal_words
+from web.coming import came, key, let_in, password_words, refusal_words, site
 from web.forms import REQUIRED, PageForm, read_form, refuse, status_of, was_sent
 from web.language import gettext, lazy
 from web.marks import public, signed_in
@@ -59,7 +59,7 @@ def ask() -> Answer:
     form = read_form(SignInForm)
     back = own_address(request.args.get("back")) or "/"
     if not was_sent(form):
-        return render_template("sign_in/ask.html", form=form, back=back), status_of(form)
+        return render_template("sign_in/ask.html", form=form, site=site(), back=back), status_of(form)
     now = datetime.now(UTC)
     with transaction() as connection:
         result = sign_in(connection, key(), name=form.name.data, password=form.password.data, came=came(), now=now)
@@ -68,11 +68,11 @@ def ask() -> Answer:
             return let_in(result, back)
         case NeedsSecondFactor():
             asked = SecondForm(None, step=result.step)
-            return render_template("sign_in/second.html", form=asked, factors=result.factors, back=back), 200
+            return render_template("sign_in/second.html", form=asked, site=site(), back=back), 200
         case Refused():
             refuse(form, "", refusal_words(result))
             status = 429 if result.reason is SignInReason.WAIT else 422
-            return render_template("sign_in/ask.html", form=form, back=back), status
+            return render_template("sign_in/ask.html", form=form, site=site(), back=back), status
         case other:
             assert_never(other)
 
@@ -94,7 +94,7 @@ def second() -> Answer:
             flash(refusal_words(result), "bad")
             return redirect(url_for("sign_in.ask", back=back), 303)
         refuse(form, "code", refusal_words(result))
-    return render_template("sign_in/second.html", form=form, factors=(), back=back), status_of(form)
+    return render_template("sign_in/second.html", form=form, site=site(), back=back), status_of(form)
 
 
 @pages.route("/sign-in/new-password", methods=["GET", "POST"])
