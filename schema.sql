@@ -304,6 +304,7 @@ CREATE TABLE customer (
 );
 COMMENT ON TABLE customer IS 'The person or company who owes.';
 COMMENT ON COLUMN customer.given_name IS 'A person''s, for authorities that want it apart from the family name.';
+CREATE INDEX customer_by_name ON customer (name, id);
 
 CREATE TYPE contract_status AS ENUM ('draft', 'proposal', 'pending', 'trial', 'active', 'free', 'ended', 'cancelled');
 COMMENT ON TYPE contract_status IS 'Trial, active and free are in service; the others give nothing on the network.';
@@ -5406,3 +5407,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON online_minute, login_minute, nas_word, d
 GRANT SELECT, INSERT, UPDATE ON cash_offer TO corrente_console;
 -- A secret is sealed for its row's number, so that number is taken before the row is written.
 GRANT USAGE ON SEQUENCE webhook_endpoint_id_seq, gateway_account_id_seq, einvoice_account_id_seq TO corrente_console;
+GRANT DELETE ON customer TO corrente_console;

@@ -72,6 +72,11 @@ class _Scheme:
     check: str = "check digit"
 
 
+def schemes() -> tuple[str, ...]:
+    """All kinds of numbers that are known, in order."""
+    return tuple(sorted(_SCHEMES))
+
+
 def read_identifier(scheme: str, text: str) -> TaxIdentifier | WrongIdentifier:
     """The number in its compact form, or what is wrong with it: its length, a character, a part or the check digit.
 

@@ -217,6 +217,8 @@ class WebSettings(_Section, frozen=True):
     port: Port = 8000
     # How many proxies stand before it, whose X-Forwarded-* are believed; 0: whoever connects is who asks.
     proxies: Annotated[int, msgspec.Meta(ge=0, le=5)] = 0
+    # Where maps have their pictures from, with {z}, {x} and {y}; empty: maps have none.
+    map_tiles: Annotated[str, Meta(pattern=r"^(https?://[A-Za-z0-9.:-]+/[^\s'\";,]*\{z\}[^\s'\";,]*)?$")] = ""
 
 
 class Settings(_Section, frozen=True):

@@ -12,7 +12,8 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, request
@@ -22,16 +23,19 @@ from werkzeug.wrappers import Response
 from web.language import gettext
 from web.marks import Public, mark_of
 
+View = TypeVar("View", bound=Callable[..., Any])
 FIELD: Final = "csrf_token"
+_FILES: Final = "corrente_most_octets"
 _HEADER: Final = "X-CSRF-Token"
 _COOKIE: Final = "corrente_form"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-# Forms have fields; what takes files says so itself (request.max_content_length).
+# Forms have fields; what takes files is marked by takes_files.
 MOST_OCTETS: Final = 2 * 1024 * 1024
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "manifest-src 'self'; worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+_OWN_PICTURES: Final = "img-src 'self' data:"
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -63,6 +67,22 @@ def form_secret() -> str:
     return str(g.form_secret)
 
 
+def takes_files(most_octets: int) -> Callable[[View], View]:
+    """A mark on a view: what is sent to it may be so large, which forms alone may not."""
+
+    def put(view: View) -> View:
+        setattr(view, _FILES, most_octets)
+        return view
+
+    return put
+
+
+def policy_with_pictures_of(address: str) -> str:
+    """The policy of a page that shows pictures from another host, too: a map's."""
+    parts = urlsplit(address)
+    return _POLICY.replace(_OWN_PICTURES, f"{_OWN_PICTURES} {parts.scheme}://{parts.netloc}")
+
+
 def _of_session(secret: bytes) -> str:
     return base64.urlsafe_b64encode(secret).decode()
 
@@ -70,7 +90,9 @@ def _of_session(secret: bytes) -> str:
 def _check_form() -> None:
     if request.method in _SAFE or request.endpoint is None or g.get("by_token"):
         return
-    mark = mark_of(current_app.view_functions[request.endpoint])
+    view = current_app.view_functions[request.endpoint]
+    request.max_content_length = getattr(view, _FILES, MOST_OCTETS)
+    mark = mark_of(view)
     if isinstance(mark, Public) and mark.checked_by_itself:
         return
     if not _of_this_site():

@@ -18,7 +18,7 @@ from billing.store.issuers import load_positions
 from control_plane import audit
 from control_plane.cli._books import open_books
 from control_plane.cli._console import Connection, Refused, os_user, print_json
-from control_plane.cli._customer_parts import LANGUAGES
+from control_plane.customers import LANGUAGES
 from control_plane.settings import Settings
 from nas_drivers.errors import printable
 

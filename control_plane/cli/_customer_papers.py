@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from billing.store.customer_papers import (
-    delete_attachment,
     load_attachments,
     load_content,
     load_history,
@@ -18,8 +17,8 @@ from billing.store.customer_papers import (
 )
 from control_plane.cli._books import known_customer, open_books
 from control_plane.cli._console import Refused, open_database, os_user, print_json, print_table
-from control_plane.cli._customer_parts import note_deed
 from control_plane.cli._options import confirm
+from control_plane.customers import drop_attachment
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 
@@ -110,8 +109,7 @@ def detach(settings: Settings, customer: str, number: int, *, yes: bool) -> None
         if number not in names:
             raise Refused(f"customer {found.id} has no file {number}")
         confirm(f"Take {names[number]} away for good?", yes=yes)
-        delete_attachment(connection, found.id, number)
-        note_deed(connection, found, "detach", {"file": number, "name": names[number]})
+        drop_attachment(connection, found, number, actor=os_user())
     click.echo(f"File {number} {names[number]} of customer {found.id} {found.name} removed.")
 
 

@@ -8,54 +8,25 @@ from typing import Any, Final
 import click
 
 from billing.contacts import ContactRole
-from billing.store.customers import (
-    Customer,
-    delete_address,
-    delete_contact,
-    delete_tax_identifier,
-    load_addresses,
-    load_contacts,
-    load_others_with_number,
-    save_address,
-    save_contact,
-    save_tax_identifier,
-)
+from billing.store.customers import Customer, load_addresses, load_contacts
 from billing.tax_identifiers import TaxIdentifier, WrongIdentifier, read_identifier
 from billing.telephone import WrongTelephone, read_telephone
-from control_plane import audit
 from control_plane.cli._books import DECIMAL, known_customer, open_books
 from control_plane.cli._console import Connection, Refused, os_user
 from control_plane.cli._options import Quantity
+from control_plane.customers import (
+    LANGUAGES,
+    drop_address,
+    drop_contact,
+    drop_identifier,
+    put_address,
+    put_contact,
+    put_identifier,
+)
 from control_plane.quantities import QuantityError
 from control_plane.settings import Settings
 
 ROLES: Final = tuple(role.value for role in ContactRole)
-LANGUAGES: Final = ("en", "it", "es")
-_SPANISH: Final = frozenset(
-    (
-        "AR",
-        "BO",
-        "CL",
-        "CO",
-        "CR",
-        "CU",
-        "DO",
-        "EC",
-        "ES",
-        "GT",
-        "HN",
-        "MX",
-        "NI",
-        "PA",
-        "PE",
-        "PR",
-        "PY",
-        "SV",
-        "UY",
-        "VE",
-    )
-)
-_ITALIAN: Final = frozenset(("IT", "SM", "VA"))
 _NEEDED: Final = ("street", "postal_code", "city", "country")
 
 
@@ -69,18 +40,6 @@ def _read_telephone(text: str) -> str:
 TELEPHONE: Final = Quantity("telephone", _read_telephone)
 
 
-def spoken_in(country: object) -> str:
-    """In which of our languages documents for a customer of a country are written, unless it is said."""
-    return "it" if country in _ITALIAN else "es" if country in _SPANISH else "en"
-
-
-def note_deed(connection: Connection, customer: Customer, verb: str, detail: dict[str, object]) -> None:
-    """What a person did to a customer, in the audit log and so in its history."""
-    audit.append(
-        connection, actor=os_user(), action=f"customer.{verb}", subject=f"customer {customer.id}", detail=detail
-    )
-
-
 def checked_identifier(text: str) -> TaxIdentifier:
     """`it.iva=01234560017`, or the refusal that says what is wrong with it."""
     scheme, equals, number = text.partition("=")
@@ -92,12 +51,10 @@ def checked_identifier(text: str) -> TaxIdentifier:
     return read
 
 
-def add_identifier(connection: Connection, customer: Customer, identifier: TaxIdentifier) -> None:
-    """Write a number, and say when another customer has it."""
-    save_tax_identifier(connection, customer.id, identifier)
-    others = load_others_with_number(connection, customer.id, identifier)
+def tell_others(number: str, others: list[int]) -> None:
+    """Say when other customers have a tax number, too: often the same one twice."""
     if others:
-        click.echo(f"Note: customer {' and '.join(map(str, others))} has {identifier.number} too.", err=True)
+        click.echo(f"Note: customer {' and '.join(map(str, others))} has {number} too.", err=True)
 
 
 @click.command("tax-id")
@@ -113,14 +70,12 @@ def tax_id(settings: Settings, customer: str, scheme: str, number: str | None, *
     with open_books(settings) as connection:
         found = known_customer(connection, customer)
         if number is None:
-            if not delete_tax_identifier(connection, found.id, scheme):
+            if not drop_identifier(connection, found, scheme, actor=os_user()):
                 raise Refused(f"customer {found.id} has no {scheme}")
-            note_deed(connection, found, "tax_id_removed", {"scheme": scheme})
             click.echo(f"Customer {found.id} {found.name}: no {scheme} any more.")
             return
         identifier = checked_identifier(f"{scheme}={number}")
-        add_identifier(connection, found, identifier)
-        note_deed(connection, found, "tax_id", {"scheme": scheme, "number": identifier.number})
+        tell_others(identifier.number, put_identifier(connection, found, identifier, actor=os_user()))
     click.echo(f"Customer {found.id} {found.name}: {scheme} {identifier.number}.")
 
 
@@ -162,8 +117,7 @@ def address(
             )
         if not columns:
             raise click.UsageError("nothing to change: name at least one option")
-        number = save_address(connection, found.id, kind, columns, address_id=address_id)
-        note_deed(connection, found, "address", {"kind": kind, "id": number, **columns})
+        number = put_address(connection, found, kind, columns, address_id=address_id, actor=os_user())
     click.echo(f"Customer {found.id} {found.name}: {kind} address {number} {'added' if new else 'changed'}.")
 
 
@@ -175,8 +129,7 @@ def _remove_address(
     wanted = address_id if address_id is not None else next(iter(there), None)
     if wanted not in there or wanted is None:
         raise Refused(f"customer {customer.id} has no such {kind} address")
-    delete_address(connection, customer.id, wanted)
-    note_deed(connection, customer, "address_removed", {"kind": kind, "id": wanted})
+    drop_address(connection, customer, kind, wanted, actor=os_user())
     click.echo(f"Customer {customer.id} {customer.name}: {kind} address {wanted} removed.")
 
 
@@ -213,15 +166,13 @@ def contact(
         found = known_customer(connection, customer)
         where = f"{role}{f' of contract {contract_id}' if contract_id is not None else ''}"
         if remove:
-            if not delete_contact(connection, found.id, role, contract_id):
+            if not drop_contact(connection, found, role, contract_id, actor=os_user()):
                 raise Refused(f"customer {found.id} has no contact {where}")
-            note_deed(connection, found, "contact_removed", {"role": role, "contract": contract_id})
             click.echo(f"Customer {found.id} {found.name}: contact {where} removed.")
             return
         if parent is not None:
             columns["parent_id"] = _parent_id(connection, found, parent)
-        save_contact(connection, found.id, role, contract_id, columns)
-        note_deed(connection, found, "contact", {"role": role, "contract": contract_id, **columns})
+        put_contact(connection, found, role, contract_id, columns, actor=os_user())
     click.echo(f"Customer {found.id} {found.name}: contact {where}.")
 
 

@@ -37,9 +37,9 @@ from control_plane.cli._console import (
     print_json,
     print_table,
 )
-from control_plane.cli._customer_parts import LANGUAGES
 from control_plane.cli._group import Group
 from control_plane.cli._keyed import keyed
+from control_plane.customers import LANGUAGES
 from control_plane.settings import Settings
 
 command = Group("catalogue", help="The catalogue: products, prices by date, texts, early exit, pauses.")

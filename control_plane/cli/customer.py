@@ -9,50 +9,32 @@ import click
 
 from billing.customer_search import search_patterns
 from billing.store.customer_search import load_found
-from billing.store.customers import (
-    change_customer,
-    delete_customer,
-    load_customer,
-    load_dependents,
-    save_address,
-    save_contact,
-    save_customer,
-)
+from billing.store.customers import load_others_with_number
 from billing.store.issuers import load_positions
 from control_plane.cli._books import known_customer, open_books
 from control_plane.cli._console import (
     Connection,
-    Refused,
     changed_words,
     open_database,
+    os_user,
     print_json,
     print_table,
     unknown,
 )
 from control_plane.cli._customer_import import import_
 from control_plane.cli._customer_papers import attach, consent, detach, fetch, history, note
-from control_plane.cli._customer_parts import (
-    LANGUAGES,
-    TELEPHONE,
-    add_identifier,
-    address,
-    checked_identifier,
-    contact,
-    note_deed,
-    spoken_in,
-    tax_id,
-)
+from control_plane.cli._customer_parts import TELEPHONE, address, checked_identifier, contact, tax_id, tell_others
 from control_plane.cli._customer_show import show
 from control_plane.cli._group import Group
 from control_plane.cli._keyed import keyed
 from control_plane.cli._options import confirm
+from control_plane.customers import KINDS, LANGUAGES, add_customer, drop_customer, edit_customer, refuse_held, spoken_in
 from control_plane.settings import Settings
 
 command = Group("customer", help="Customers: who owes, how they are reached, what is kept of them.")
 for part in (show, tax_id, address, contact, note, attach, fetch, detach, consent, history, import_):
     command.add_command(part)
 
-KINDS = ("person", "company", "public_body")
 _PLACE = ("street", "house_number", "postal_code", "city", "province", "country")
 _REACH = ("email", "phone", "mobile")
 
@@ -97,17 +79,17 @@ def new(settings: Settings, /, name: str, *, tax_ids: tuple[str, ...], **options
         raise click.UsageError("an address needs " + ", ".join(f"--{column.replace('_', '-')}" for column in missing))
     options["language"] = options["language"] or spoken_in(place.get("country"))
     with open_books(settings) as connection:
-        number = save_customer(connection, {"name": name, **_columns(connection, options)})
-        found = load_customer(connection, number)
-        assert found is not None, f"customer {number} was written in this transaction"
+        found = add_customer(
+            connection,
+            {"name": name, **_columns(connection, options)},
+            identifiers=identifiers,
+            place=place,
+            reach=reach,
+            actor=os_user(),
+        )
         for identifier in identifiers:
-            add_identifier(connection, found, identifier)
-        if place:
-            save_address(connection, number, "legal", place)
-        if reach:
-            save_contact(connection, number, "main", None, reach)
-        note_deed(connection, found, "new", {"name": name})
-    click.echo(f"Customer {number} {name.removesuffix('.')}.")
+            tell_others(identifier.number, load_others_with_number(connection, found.id, identifier))
+    click.echo(f"Customer {found.id} {name.removesuffix('.')}.")
 
 
 def _taken(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, object]:
@@ -146,8 +128,7 @@ def edit(settings: Settings, /, customer: str, *, name: str | None, no_position:
         columns |= {"fiscal_position_id": None} if no_position else {}
         if not columns:
             raise click.UsageError("nothing to change: name at least one option")
-        change_customer(connection, found.id, columns)
-        note_deed(connection, found, "edit", columns)
+        edit_customer(connection, found, columns, actor=os_user())
     click.echo(f"Changed customer {found.id} {name or found.name}: {changed_words(columns)}.")
 
 
@@ -159,13 +140,9 @@ def delete(settings: Settings, customer: str, *, yes: bool) -> None:
     """Delete CUSTOMER, which only works while nothing depends on it: one that was written by mistake."""
     with open_books(settings) as connection:
         found = known_customer(connection, customer)
-        keeping = load_dependents(connection, found.id)
-        if keeping:
-            said = ", ".join(f"{one.count:,} {one.noun}{'s' if one.count > 1 else ''}" for one in keeping)
-            raise Refused(f"customer {found.id} {found.name} stays: it has {said}; end its contracts instead")
+        refuse_held(connection, found)
         confirm(f"Delete customer {found.id} {found.name}?", yes=yes)
-        delete_customer(connection, found.id)
-        note_deed(connection, found, "delete", {"name": found.name})
+        drop_customer(connection, found, actor=os_user())
     click.echo(f"Customer {found.id} {found.name} deleted.")
 
 
