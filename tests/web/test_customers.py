@@ -258,3 +258,10 @@ def test_a_customer_is_written_and_looked_at_in_a_browser(console, address, brow
                 page.goto(f"{address}{where}")
                 assert violations(page) == []
                 assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), where
+
+
+def test_a_statement_is_asked_by_days_and_refuses_what_is_no_day(console, bianchi):
+    client = console.client("reader")
+    assert "Nothing was booked" in client.get(f"{bianchi}/statement?since=2026-01-01").text
+    assert client.get(f"{bianchi}/statement?since=yesterday").status_code == 400
+    assert console.client("network operator").get(f"{bianchi}/statement").status_code == 403

@@ -51,6 +51,20 @@ DOCUMENTS: Final[dict[str, Any]] = {
     "quote": lazy("Quote"),
     "order": lazy("Order"),
 }
+# An entry of a statement by what it tells of; one by hand has its own words.
+ENTRIES: Final[dict[str, Any]] = {
+    "balance before": lazy("Balance before"),
+    "document": lazy("Document"),
+    "invoice": lazy("Invoice"),
+    "credit note": lazy("Credit note"),
+    "issued": lazy("Document"),
+    "payment": lazy("Payment"),
+    "payment match": lazy("Payment"),
+    "payment reversal": lazy("Came back"),
+    "refund": lazy("Refund"),
+    "write off": lazy("Written off"),
+    "write off undo": lazy("Correction"),
+}
 LEVELS: Final[dict[str, Any]] = {
     "throttle": lazy("Throttled"),
     "walled": lazy("Walled garden"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,9 +20,10 @@ from billing.store.customer_page import CustomerPage, load_customer_page
 from billing.store.customer_papers import load_history
 from billing.store.customers import Customer, load_customer, load_customer_by_reference
 from billing.store.issued import load_documents
-from billing.store.issuers import load_positions
+from billing.store.issuers import load_issuers, load_positions
 from billing.store.message_list import load_messages
 from billing.store.payments import hold_customers, load_payments
+from billing.store.reports import stream_statement
 from control_plane.access.permissions import Permission
 from control_plane.customers import HeldCustomerError, add_customer, drop_customer, edit_customer
 from control_plane.store.customer_lines import load_lines_of_customer
@@ -43,6 +45,7 @@ ENTRIES: Final = (Entry("customers", lazy("Customers"), "customers.show_list", P
 _NEWEST: Final = 10
 _HAPPENINGS: Final = 100
 _FILE_PAGE: Final = 5_000
+_YEAR: Final = timedelta(days=365)
 _DOCUMENTS: Final = ("invoice", "credit_note", "quote", "order")
 Answer = str | Response | tuple[str, int]
 
@@ -180,6 +183,36 @@ def history(number: int) -> str:
         one = known(connection, number)
         happenings = load_history(connection, number, limit=_HAPPENINGS)
     return render_template("staff/customers/history.html", one=one, happenings=happenings)
+
+
+@pages.get("/customers/<int:number>/statement")
+@allowed(Permission.CUSTOMER_SEE, Permission.DOCUMENT_SEE)
+def statement(number: int) -> str:
+    """The customer's account: documents and entries with the balance after each, of the last year unless other days are asked for."""
+    with transaction() as connection:
+        one = known(connection, number)
+        today = clock(connection).astimezone(zone()).date()
+        since, until = asked_day("since") or today - _YEAR, asked_day("until") or today
+        parts = [
+            (issuer, list(stream_statement(connection, issuer.id, number, since=since, until=until)))
+            for issuer in load_issuers(connection)
+        ]
+    return render_template(
+        "staff/customers/statement.html",
+        one=one,
+        parts=[(issuer, rows) for issuer, rows in parts if rows],
+        whats=words.ENTRIES,
+        money_of=lambda amount, currency: None if amount is None else read_money(amount, currency),
+    )
+
+
+def asked_day(name: str) -> date | None:
+    """A day that the address asks for; None without one."""
+    typed = request.args.get(name)
+    try:
+        return date.fromisoformat(typed) if typed else None
+    except ValueError:
+        abort(400, gettext("Write a day such as %(example)s.", example="2026-01-31"))
 
 
 def contract_choices(page: CustomerPage) -> dict[str, str]:
