@@ -23,7 +23,7 @@ from web.database import Connection, Database
 # The server has more threads than this, see control_plane/cli/web.py: pages go on while all streams are taken.
 MOST_STREAMS: Final = 64
 # A word that keeps proxies from ending a stream in which nothing happens, and by which a client that has gone is noticed.
-_SILENCE_S: Final = 15.0
+_SILENCE_S: Final = 5.0
 # A browser opens a stream again; after this time it has to, so that none outlives its session for long.
 _LIFE_S: Final = 600.0
 _RETRY_MS: Final = 3000
