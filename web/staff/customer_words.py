@@ -52,7 +52,7 @@ DOCUMENTS: Final[dict[str, Any]] = {
     "order": lazy("Order"),
 }
 # An entry of a statement by what it tells of; one by hand has its own words.
-ENTRIES: Final[dict[str, Any]] = {
+BOOKED: Final[dict[str, Any]] = {
     "balance before": lazy("Balance before"),
     "document": lazy("Document"),
     "invoice": lazy("Invoice"),

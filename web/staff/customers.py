@@ -201,7 +201,7 @@ def statement(number: int) -> str:
         "staff/customers/statement.html",
         one=one,
         parts=[(issuer, rows) for issuer, rows in parts if rows],
-        whats=words.ENTRIES,
+        whats=words.BOOKED,
         money_of=lambda amount, currency: None if amount is None else read_money(amount, currency),
     )
 
