@@ -27,12 +27,13 @@ from billing.runs.desk import Sheaf, check_registers, load_desk
 from billing.runs.walk import Progress, collecting_seldom
 from billing.store.acting import acting
 from billing.store.due_work import Scope, list_due
+from billing.store.run_compared import load_gone
 from billing.store.runs import Run, RunState, find_run, load_last_amounts, load_unbilled, save_prepared
 
 Connection = psycopg.Connection[Any]
 BATCH: Final = 500
 # As many as a person looks through before confirming.
-CHANGES_SHOWN: Final = 20
+CHANGES_SHOWN: Final = 200
 FAILURES_SHOWN: Final = 100
 # Of a part of the book; a whole one has a hundred thousand.
 LINES_SHOWN: Final = 200
@@ -60,6 +61,10 @@ class _Findings:
     sums: dict[tuple[str, str], list[Money]] = field(default_factory=dict)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     changes: list[Change] = field(default_factory=list)
+    new: list[Change] = field(default_factory=list)
+    news: int = 0
+    products: dict[tuple[int | None, str], tuple[int, Money]] = field(default_factory=dict)
+    charges: dict[tuple[str, str], tuple[int, Money]] = field(default_factory=dict)
     failed: int = 0
 
     def add(self, sheaf: Sheaf, before: dict[int, Money]) -> None:
@@ -73,21 +78,39 @@ class _Findings:
             sums = self.sums.setdefault(key, [zero(draft.currency)] * 3)
             totals = draft.totals
             self.sums[key] = [a + b for a, b in zip(sums, (totals.net, totals.tax, totals.gross), strict=True)]
+            self._add_products(draft)
             if self.has_lines and len(self.lines) < LINES_SHOWN:
                 self.lines += lines_of(draft)
         for rated in sheaf.rated:
+            for charge in rated.charges:
+                _count_in(self.charges, (str(charge.kind), charge.net.currency), charge.net)
             self._compare(
                 rated.contract.id, rated.contract.payer_id, rated.contract.terms.currency, rated.charges, before
             )
 
     def _compare(self, contract_id: int, payer: int, currency: str, charges: Any, before: dict[int, Money]) -> None:
         was = before.get(contract_id)
-        if was is None or was.currency != currency:
-            return
         now = total((one.net for one in charges), currency)
-        if now != was:
-            change = Change(abs(now.minor - was.minor), contract_id, payer, str(was.amount), str(now.amount), currency)
-            (heapq.heappush if len(self.changes) < CHANGES_SHOWN else heapq.heappushpop)(self.changes, change)
+        if was is None:
+            self.news += 1
+            was, kept = zero(currency), self.new
+        else:
+            kept = self.changes
+        if was.currency != currency or now == was:
+            return
+        change = Change(abs(now.minor - was.minor), contract_id, payer, str(was.amount), str(now.amount), currency)
+        (heapq.heappush if len(kept) < CHANGES_SHOWN else heapq.heappushpop)(kept, change)
+
+    def _add_products(self, draft: Draft) -> None:
+        """What each product comes to, without tax; what a credit note gives back is below zero."""
+        for line, told in zip(draft.lines, draft.totals.lines, strict=True):
+            net = -told.net if draft.kind is DocumentKind.CREDIT_NOTE else told.net
+            _count_in(self.products, (line.source.product_id, draft.currency), net)
+
+
+def _count_in(sums: dict[Any, tuple[int, Money]], key: Any, amount: Money) -> None:
+    count, sum_ = sums.get(key, (0, zero(amount.currency)))
+    sums[key] = (count + 1, sum_ + amount)
 
 
 def lines_of(draft: Draft) -> list[dict[str, Any]]:
@@ -172,7 +195,12 @@ def look_ahead(
                 progress(Progress(found.tally.payers, due.payers, found.tally))
     with connection.transaction():
         unbilled = load_unbilled(connection, issuer_id)
-    return _told(found, unbilled)
+        # Of a part of the book nobody could tell what is gone from what was not asked for.
+        whole = not found.has_lines
+        gone = (
+            load_gone(connection, issuer_id, run_date=run_date, through=through, limit=CHANGES_SHOWN) if whole else None
+        )
+    return {**_told(found, unbilled), "gone": gone or {"count": 0, "contracts": []}}
 
 
 def _told(found: _Findings, unbilled: dict[str, Any]) -> dict[str, Any]:
@@ -197,15 +225,31 @@ def _told(found: _Findings, unbilled: dict[str, Any]) -> dict[str, Any]:
         "failures": [
             {"customer": one.customer_id, "contract": one.contract_id, "reason": one.reason} for one in tally.failures
         ],
-        "changes": [
-            {
-                "contract": one.contract_id,
-                "customer": one.customer_id,
-                "before": one.before,
-                "now": one.now,
-                "currency": one.currency,
-            }
-            for one in sorted(found.changes, reverse=True)
+        "changes": _changes(found.changes),
+        "new": {"count": found.news, "contracts": _changes(found.new)},
+        "products": [
+            {"product": product, "currency": currency, "count": count, "net": str(sum_.amount)}
+            for (product, currency), (count, sum_) in sorted(
+                found.products.items(), key=lambda one: (-abs(one[1][1].minor), one[0][0] or 0)
+            )
+        ],
+        "charge_kinds": [
+            {"kind": kind, "currency": currency, "count": count, "net": str(sum_.amount)}
+            for (kind, currency), (count, sum_) in sorted(found.charges.items())
         ],
         "unbilled": unbilled,
     }
+
+
+def _changes(found: list[Change]) -> list[dict[str, Any]]:
+    """The biggest first."""
+    return [
+        {
+            "contract": one.contract_id,
+            "customer": one.customer_id,
+            "before": one.before,
+            "now": one.now,
+            "currency": one.currency,
+        }
+        for one in sorted(found, reverse=True)
+    ]

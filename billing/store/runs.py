@@ -75,7 +75,10 @@ RETURNING {_COLUMNS}
 """  # noqa: S608 - our own list of columns
 _FIND: Final = f"SELECT {_COLUMNS} FROM billing_run WHERE issuer_id = %s AND run_date = %s AND filter = %s"  # noqa: S608
 _LOAD: Final = f"SELECT {_COLUMNS} FROM billing_run WHERE id = %s"  # noqa: S608
-_LIST: Final = f"SELECT {_COLUMNS} FROM billing_run WHERE issuer_id = %s ORDER BY run_date DESC, id DESC LIMIT %s"  # noqa: S608
+_LIST: Final = f"""
+SELECT {_COLUMNS} FROM billing_run WHERE issuer_id = %(issuer)s AND (%(day)s::date IS NULL OR (run_date, id) < (%(day)s, %(id)s))
+ORDER BY run_date DESC, id DESC LIMIT %(limit)s
+"""  # noqa: S608
 _TO_ISSUE: Final = f"""
 SELECT {_COLUMNS} FROM billing_run WHERE issuer_id = %s AND (state = 'issuing' OR (state = 'prepared' AND issue_after <= clock_timestamp()))
 ORDER BY run_date, id
@@ -90,7 +93,7 @@ ON CONFLICT (run_id, customer_id, contract_id) DO UPDATE SET reason = EXCLUDED.r
 """
 _ERRORS: Final = """
 SELECT e.run_id, e.customer_id, c.name, e.contract_id, e.reason, e.found_at FROM billing_error AS e JOIN customer AS c ON c.id = e.customer_id
-WHERE e.run_id = %s ORDER BY e.customer_id, e.contract_id
+WHERE e.run_id = %s ORDER BY e.customer_id, e.contract_id LIMIT %s
 """
 # The last date of each of an issuer's series: a run of an earlier day can't number anything in it.
 _LATER: Final = """
@@ -167,9 +170,13 @@ def load_run(connection: Connection, run_id: int) -> Run | None:
     return _run(row) if row is not None else None
 
 
-def load_runs(connection: Connection, issuer_id: int, *, limit: int) -> list[Run]:
-    """An issuer's newest runs first."""
-    return [_run(row) for row in connection.execute(_LIST, (issuer_id, limit))]
+def load_runs(
+    connection: Connection, issuer_id: int, *, limit: int, after: tuple[date, int] | None = None
+) -> list[Run]:
+    """An issuer's newest runs first; those behind the one of that day and number."""
+    day, number = after or (None, None)
+    rows = connection.execute(_LIST, {"issuer": issuer_id, "day": day, "id": number, "limit": limit})
+    return [_run(row) for row in rows]
 
 
 def runs_to_issue(connection: Connection, issuer_id: int) -> list[Run]:
@@ -219,9 +226,9 @@ def save_errors(
         connection.execute(_FAIL, (run_id, customer_id, contract_id, reason))
 
 
-def load_errors(connection: Connection, run_id: int) -> list[RunError]:
-    """Who was not billed in a run."""
-    return [RunError(*row) for row in connection.execute(_ERRORS, (run_id,))]
+def load_errors(connection: Connection, run_id: int, *, limit: int | None = None) -> list[RunError]:
+    """Who was not billed in a run; all of them without a limit."""
+    return [RunError(*row) for row in connection.execute(_ERRORS, (run_id, limit))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import click
@@ -14,6 +14,7 @@ from billing.errors import BillingError
 from billing.runs.billing_run import confirm as confirm_run
 from billing.runs.billing_run import issue_run
 from billing.runs.preview import look_ahead, prepare_run
+from billing.runs.run_days import AHEAD, check_run_days
 from billing.store.acting import acting
 from billing.store.books import BookKeeper, load_book_keeper
 from billing.store.due_work import Scope
@@ -37,8 +38,6 @@ from control_plane.cli._options import confirm
 from control_plane.settings import Settings
 
 RUNS_SHOWN = 20
-# Who bills years ahead has mostly mistyped a year: 2999 are 12,000 periods a contract.
-AHEAD = timedelta(days=400)
 command = Group("bill", help="The billing run: preview, run, confirm; what it made, and who could not be billed.")
 
 
@@ -213,14 +212,8 @@ def _part(
     payer = known_customer(connection, customer).id if customer is not None else None
     keeper = load_book_keeper(connection, issuer, customer_id=payer, contract_id=contract)
     today = today_of(keeper.zone)
-    if run_date is not None and run_date > today:
-        raise Refused(f"today is {today}: no document is dated ahead; `--through {run_date}` bills ahead")
     day = run_date or today
-    if through is not None and through > day + AHEAD and not far_ahead:
-        raise Refused(
-            f"--through {through} bills {(through - day).days} days ahead of {day}, each period of each contract: if that is"
-            " meant, say --far-ahead too"
-        )
+    check_run_days(day, through, today=today, far_ahead=far_ahead)
     scope = Scope(payer, contract, group, None if through == day else through)
     check_scope(connection, keeper.id, scope)
     return keeper, day, scope

@@ -31,6 +31,7 @@ from control_plane.accounting.sessions import close_stale_sessions
 from control_plane.control_loop.device_reading import READ_EVERY_S, read_devices
 from control_plane.control_loop.list_entries import TEND_EVERY_S, tend_list_entries
 from control_plane.jobs import upkeep
+from control_plane.jobs.asked_billing import ASKED_EVERY_S, asked_billing
 from control_plane.jobs.commissions import commissions
 from control_plane.jobs.contract_deeds import DEEDS_EVERY_S, daily_deeds
 from control_plane.jobs.credit_left import credit_left
@@ -91,6 +92,7 @@ JOBS: Final = (
     Job("apply_plan_changes", 60, upkeep.apply_plan_changes, deadline_s=300),
     Job("daily_deeds", DEEDS_EVERY_S, daily_deeds, deadline_s=600),
     Job("daily_billing", BILLING_EVERY_S, daily_billing, deadline_s=600),
+    Job("asked_billing", ASKED_EVERY_S, asked_billing, deadline_s=600),
     Job("mail_invoices", MAIL_INVOICES_EVERY_S, mail_invoices, deadline_s=300),
     Job("dunning", DUNNING_EVERY_S, dunning, deadline_s=600),
     Job("credit_left", DailyAt(TimeOfDay(4, 40)), credit_left, deadline_s=600),

@@ -18,8 +18,9 @@ import psycopg
 from control_plane import db, telemetry
 from control_plane.settings import Settings
 
-# Who takes a gateway's notice in says so: somebody has paid and waits (control_plane/gateways/intake.py).
-WAKES: Final[Mapping[str, str]] = {"corrente_gateway_notice": "gateways"}
+# Who takes a gateway's notice in says so: somebody has paid and waits (control_plane/gateways/intake.py). So does who asks for a
+# billing run: they sit before the page (billing/store/run_requests.py).
+WAKES: Final[Mapping[str, str]] = {"corrente_gateway_notice": "gateways", "corrente_billing_request": "asked_billing"}
 # How late a stop is noticed, and how long a database that is away is left alone.
 _LISTEN_S: Final = 0.5
 _RETRY_S: Final = 2.0

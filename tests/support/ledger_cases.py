@@ -30,6 +30,10 @@ _BAD: Final = (
     ("billing_run", "started_by", "''", "'bruno'"),
     ("billing_run", "expected", "'[]'", "'{}'"),
     ("billing_error", "reason", "''", "'no price'"),
+    ("billing_request", "filter", "'[]'", '\'{"group": "a"}\''),
+    ("billing_request", "asked_by", "''", "'bruno'"),
+    ("billing_request", "payers", "-1", "0"),
+    ("billing_request", "of_payers", "-1", "0"),
     ("document_register", "code", "'nc'", "'NC2'"),
     ("document_register", "name", "''", "'Notes'"),
     ("document_register", "pattern", "'{code}'", "'{year}-{number}'"),
@@ -55,6 +59,8 @@ _REFERENCES: Final = (
     ("entry", "corrects_id"),
     ("billing_run", "issuer_id"),
     ("billing_error", "run_id"),
+    ("billing_request", "issuer_id"),
+    ("billing_request", "run_id"),
     ("billing_error", "customer_id"),
     ("billing_error", "contract_id"),
     ("document_register", "issuer_id"),
@@ -67,7 +73,8 @@ _REFERENCES: Final = (
 def _columns() -> Iterator[Case]:
     for table, column, wrong, right in _BAD:
         yield case(f"{table}_{column}_check", table, {column: wrong}, {column: right})
-    for table in ("ledger_account", "entry", "billing_run", "billing_error", "document_register", "document", "charge"):
+    keyed = ("ledger_account", "entry", "billing_run", "billing_error", "billing_request", "document_register")
+    for table in (*keyed, "document", "charge"):
         yield case(f"{table}_pkey", table, {"id": "1"}, {"id": "77"})
     for table in ("register_year", "document_line", "document_due"):
         first = {"year": "2026"} if table == "register_year" else {"number": "1"}
@@ -144,6 +151,9 @@ def _runs() -> Iterator[Case]:
     yield case(f"{table}_ends_when_over", table, {**done, "ended_at": "NULL"}, done)
     yield case(f"{table}_ends_when_over", table, {"ended_at": "now()"}, {"ended_at": "now()", "state": "'cancelled'"})
     yield case("billing_error_once", "billing_error", {"contract_id": "NULL"})
+    table, first = "billing_request", {"run_date": "'2026-03-01'"}
+    yield case(f"{table}_one_at_a_time", table, first, {**first, "ended_at": "now()"})
+    yield case(f"{table}_issues_a_run", table, {"act": "'issue'"}, {"act": "'issue'", "run_id": "1"})
     yield Case(
         "billing_position_pkey",
         insert("billing_position", item_id="1"),
