@@ -9,10 +9,11 @@ from typing import Any, Final, Literal
 
 import click
 
-from control_plane.cli._options import DEVICE_SOURCE, given_secret, made_nas_secret
+from control_plane.cli._options import DEVICE_SOURCE, given_secret
+from control_plane.made_secrets import made_nas_secret
+from control_plane.nases import is_never_answered, way_in
 from control_plane.quantities import Network
 from nas_drivers.driver import driver_for, vendor_names
-from nas_drivers.policy import Method
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 _ANSWERS: Final = {"y": "corrente", "yes": "corrente", "n": "", "no": ""}
@@ -100,15 +101,9 @@ def _asked_more(new: NewNas, *, what: str, has_access: bool, signing: bool | Non
     return replace(new, access=NewAccess(by, user, made_nas_secret())) if user else new
 
 
-def way_in(vendor: str) -> Literal["api", "ssh"] | None:
-    """How a device of the vendor is spoken to beside RADIUS."""
-    methods = driver_for(vendor).change_methods(None, None)
-    return "api" if Method.ROUTEROS_API in methods else "ssh" if Method.CLI in methods else None
-
-
 def signing_note(vendor: str, name: str, *, required: bool) -> str | None:
     """A word on requests that would be dropped; None when there is nothing to say."""
-    if not required or driver_for(vendor).inspection.signs is not False:
+    if not is_never_answered(vendor, signed=required):
         return None
     return (
         f"{name} sends no Message-Authenticator, so none of its requests is answered: "

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from control_plane import audit
 from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, sealer_of, unknown
 from control_plane.cli._findings import print_finding
 from control_plane.cli._nas_asking import signing_note
@@ -18,10 +17,10 @@ from control_plane.device_commands import (
     Facing,
     device_commands,
     hidden_secrets,
-    open_secrets,
 )
 from control_plane.exit_codes import INTERRUPTED
 from control_plane.findings import Verdict
+from control_plane.nases import reveal_secrets
 from control_plane.settings import Settings
 from control_plane.store.nas import load_nas, load_nases
 from control_plane.store.targets import NasTarget, load_targets
@@ -107,20 +106,18 @@ def commands(settings: Settings, /, name: str, *, show_secret: bool, reason: str
         nas = _target(connection, name)
         whole = load_nas(connection, name)
         signed = whole is not None and whole.require_message_authenticator
-        shown, why = None, ""
+        shown = None
         try:
             if show_secret:
                 why = (reason if reason is not None else str(click.prompt("Why must it be seen?", err=True))).strip()
                 if not why:
                     raise Refused("a reason is needed: the audit log keeps it")
-                shown = open_secrets(nas, sealer_of(settings))
+                shown = reveal_secrets(connection, nas, sealer_of(settings), reason=why, actor=os_user())
             found = device_commands(connection, settings, nas, shown or hidden_secrets(nas), facing(options))
         except SealError as error:
             raise Refused(f"{error}; the settings need the key it was sealed with") from error
         except NasError as error:
             raise Refused(str(error)) from error
-        if show_secret:
-            audit.append(connection, actor=os_user(), action="nas.reveal_secret", subject=name, detail={"reason": why})
     # Only after the commit: what was not written down is not shown.
     note = signing_note(nas.vendor, name, required=signed)
     print_commands(found if note is None else replace(found, notes=(*found.notes, note)))

@@ -114,24 +114,24 @@ def emptied_columns(options: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def given_api_password(options: dict[str, Any], *, has_user: bool) -> bytes | None:
+def given_api_password(options: dict[str, Any], *, has_user: bool) -> str | None:
     """The password that goes with the user. Raises: Refused when one of the two is missing."""
     password = given_secret(options["api_password_file"], ask=False, what="the API password")
     if password is not None and options["api_username"] is None and not has_user:
         raise Refused("an API password needs --api-user")
     if options["api_username"] is not None and password is None and not has_user:
         raise Refused("an API user needs --api-password-file")
-    return None if password is None else password.encode()
+    return password
 
 
-def given_ssh_password(options: dict[str, Any], *, has_user: bool) -> bytes | None:
+def given_ssh_password(options: dict[str, Any], *, has_user: bool) -> str | None:
     """The password that goes with the user of the command line. Raises: Refused when one of the two is missing."""
     password = given_secret(options["ssh_password_file"], ask=False, what="the SSH password")
     if password is not None and options["ssh_username"] is None and not has_user:
         raise Refused("an SSH password needs --ssh-user")
     if options["ssh_username"] is not None and password is None and not has_user:
         raise Refused("an SSH user needs --ssh-password-file")
-    return None if password is None else password.encode()
+    return password
 
 
 def _fingerprint(text: str) -> bytes:

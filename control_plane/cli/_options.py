@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from control_plane.cli._console import Refused
+from control_plane.made_secrets import GOOD_NAS_SECRET_CHARACTERS, MOST_SECRET_OCTETS, is_storable
 from control_plane.quantities import (
     QuantityError,
     instant_text,
@@ -28,14 +28,6 @@ from control_plane.quantities import (
     read_octets,
     read_rates,
 )
-
-# Without letters and digits that are taken for each other when read out or copied from a label.
-_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-_NAS_SECRET_CHARACTERS: Final = 32
-_PASSWORD_CHARACTERS: Final = 12
-# RFC 2865 section 3: a shared secret of at least 16 octets.
-_GOOD_NAS_SECRET_CHARACTERS: Final = 16
-_MOST_SECRET_OCTETS: Final = 253
 
 
 class Quantity(click.ParamType[Any]):
@@ -101,24 +93,14 @@ def given_secret(secret_file: str | None, *, ask: bool, what: str) -> str | None
 def _checked(secret: str, source: str) -> str:
     if not secret:
         raise Refused(f"{source}: the secret is empty")
-    if len(secret.encode()) > _MOST_SECRET_OCTETS or not secret.isprintable():
-        raise Refused(f"{source}: a secret has at most {_MOST_SECRET_OCTETS} printable characters")
+    if not is_storable(secret):
+        raise Refused(f"{source}: a secret has at most {MOST_SECRET_OCTETS} printable characters")
     return secret
-
-
-def made_nas_secret() -> str:
-    """A new shared secret: 158 bits."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_NAS_SECRET_CHARACTERS))
-
-
-def made_password() -> str:
-    """A new subscriber password: 59 bits, short enough to be typed into a router."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_PASSWORD_CHARACTERS))
 
 
 def warn_of_short_nas_secret(secret: str) -> None:
     """Say so when a shared secret can be found by trying: what it protects is seen by everyone on the path."""
-    if len(secret) < _GOOD_NAS_SECRET_CHARACTERS:
+    if len(secret) < GOOD_NAS_SECRET_CHARACTERS:
         click.echo(f"Warning: {len(secret)} characters are few for a shared secret; use 16 or more.", err=True)
 
 

@@ -28,8 +28,9 @@ from control_plane.cli._console import (
     unknown,
 )
 from control_plane.cli._group import Group
-from control_plane.cli._options import HOST, MAC, NETWORK, confirm, given_secret, made_password, secret_options
+from control_plane.cli._options import HOST, MAC, NETWORK, confirm, given_secret, secret_options
 from control_plane.explaining.account_page import load_page
+from control_plane.made_secrets import made_password
 from control_plane.quantities import QuantityError, network_text, read_instant
 from control_plane.settings import Settings
 from control_plane.store.account import (

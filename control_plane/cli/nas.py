@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from control_plane import audit
 from control_plane.cli._console import (
     Connection,
     Refused,
@@ -35,26 +36,26 @@ from control_plane.cli._options import (
     NEW_NAME,
     confirm,
     given_secret,
-    made_nas_secret,
     secret_options,
     warn_of_short_nas_secret,
 )
 from control_plane.device_commands import DeviceCommands
+from control_plane.made_secrets import made_nas_secret
+from control_plane.nases import (
+    NasNameTakenError,
+    NasRefusedError,
+    NasSecrets,
+    NasSourceOverlapsError,
+    add_nas,
+    change_nas,
+    check_source,
+    set_in_service,
+    trust_host_key,
+)
 from control_plane.quantities import Network, network_text
 from control_plane.settings import Settings
-from control_plane.store.changes import save_changes
-from control_plane.store.nas import (
-    Nas,
-    load_nas,
-    load_nases,
-    load_or_save_site,
-    save_nas_coa_secret,
-    save_nas_secret,
-    save_new_nas,
-    sealed_api_password,
-    sealed_ssh_password,
-)
-from nas_drivers.driver import driver_for, vendor_names
+from control_plane.store.nas import Nas, load_nas, load_nases, load_or_save_site
+from nas_drivers.driver import vendor_names
 
 command = Group("nas", help="Access devices: who may ask, with which secret, and where CoA goes.")
 command.add_command(commands_command)
@@ -103,19 +104,17 @@ def _check_vendor(vendor: str) -> None:
         raise unknown("vendor", vendor, vendor_names(), also=f"there are {', '.join(vendor_names())}")
 
 
-def _check_source(source: Network, name: str, others: list[Nas], *, nested: bool) -> None:
-    """Refuse a prefix that is taken, and one around or inside another's unless that is meant."""
-    for other in others:
-        if other.name == name or other.source.version != source.version or not other.source.overlaps(source):
-            continue
-        if other.source == source:
-            raise Refused(f"{network_text(source)} is the source of NAS {other.name} already")
-        inner, outer = (source, other.source) if source.prefixlen > other.source.prefixlen else (other.source, source)
-        if not nested:
-            raise Refused(
-                f"{network_text(source)} overlaps {network_text(other.source)} of NAS {other.name}: requests from "
-                f"{network_text(inner)} would use its own secret, the rest of {outer} the other. Add --nested if that is meant"
-            )
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What is refused in the block, as a command says it."""
+    try:
+        yield
+    except NasNameTakenError as error:
+        raise Refused(f"{error}; to change it: corrente nas set {error.name}") from error
+    except NasSourceOverlapsError as error:
+        raise Refused(f"{error}. Add --nested if that is meant") from error
+    except NasRefusedError as error:
+        raise Refused(str(error)) from error
 
 
 @command.command("add")
@@ -147,34 +146,27 @@ def add(settings: Settings, /, name: str | None, source: Network | None, vendor:
     options |= new.answers
     api_password, ssh_password = _access_passwords(new, options)
     made = made_nas_secret() if new.secret is None else None
-    with open_database(settings) as connection:
-        if load_nas(connection, new.name) is not None:
-            raise Refused(f"there is a NAS {new.name} already; to change it: corrente nas set {new.name}")
-        _check_source(new.source, new.name, load_nases(connection), nested=options["nested"])
-        columns = {"name": new.name, "source": new.source, "vendor": new.vendor}
-        columns |= {"coa_port": driver_for(new.vendor).default_coa_port} | _columns(connection, options)
-        save_new_nas(
+    columns = {"name": new.name, "source": new.source, "vendor": new.vendor}
+    with open_database(settings) as connection, _in_words():
+        add_nas(
             connection,
             sealer_of(settings),
-            columns,
-            secret=(made or new.secret or "").encode(),
-            coa_secret=None if coa_secret is None else coa_secret.encode(),
-            api_password=api_password,
-            ssh_password=ssh_password,
+            columns | _columns(connection, options),
+            NasSecrets(made or new.secret, coa_secret, api_password, ssh_password),
+            nested=options["nested"],
+            actor=os_user(),
         )
-        detail = {"source": new.source, "vendor": new.vendor}
-        audit.append(connection, actor=os_user(), action="nas.add", subject=new.name, detail=detail)
         commands = commands_of_new(
             connection, settings, new.name, facing(options), made_secret=made, made_access=new.made_password
         )
     _tell_added(new, commands, made, signing_note(new.vendor, new.name, required=_is_signed(options)))
 
 
-def _access_passwords(new: NewNas, options: dict[str, Any]) -> tuple[bytes | None, bytes | None]:
+def _access_passwords(new: NewNas, options: dict[str, Any]) -> tuple[str | None, str | None]:
     """Of the users of its API and of its command line: made here for one that was asked for, else as given."""
     if new.access is None:
         return given_api_password(options, has_user=False), given_ssh_password(options, has_user=False)
-    password = new.access.password.encode()
+    password = new.access.password
     return (password, None) if new.access.by == "api" else (None, password)
 
 
@@ -279,26 +271,24 @@ def set_(settings: Settings, /, name: str, *, yes: bool, **options: Any) -> None
     if secret is not None and made is not None:
         raise click.UsageError("--new-secret excludes --secret-file and --ask-secret")
     coa_secret = given_secret(options["coa_secret_file"], ask=False, what="the CoA secret")
-    with open_database(settings) as connection:
+    with open_database(settings) as connection, _in_words():
         nas = _known(connection, name)
         columns = {**_columns(connection, options), **_renewed(options)}
-        api_password = given_api_password(options, has_user=nas.api_username is not None)
-        columns |= sealed_api_password(sealer_of(settings), nas.id, api_password)
-        ssh_password = given_ssh_password(options, has_user=nas.ssh_username is not None)
-        columns |= sealed_ssh_password(sealer_of(settings), nas.id, ssh_password)
-        if not columns and secret is None and made is None and coa_secret is None:
+        secrets = NasSecrets(
+            secret or made,
+            coa_secret,
+            given_api_password(options, has_user=nas.api_username is not None),
+            given_ssh_password(options, has_user=nas.ssh_username is not None),
+        )
+        if not columns and secrets == NasSecrets():
             raise click.UsageError("nothing to change: name at least one option")
         if "source" in columns:
-            _check_source(columns["source"], name, load_nases(connection), nested=options["nested"])
-        if secret or made or "source" in columns:
+            check_source(columns["source"], name, load_nases(connection), nested=options["nested"])
+        if secrets.radius or "source" in columns:
             confirm(f"Until {name} is changed alike, its requests are refused. Go on?", yes=yes)
-        save_changes(connection, "nas", nas.id, columns)
-        if secret is not None or made is not None:
-            save_nas_secret(connection, sealer_of(settings), nas.id, (secret or made or "").encode())
-        if coa_secret is not None:
-            save_nas_coa_secret(connection, sealer_of(settings), nas.id, coa_secret.encode())
-        changed = [*columns, *(["secret"] if secret or made else []), *(["coa_secret"] if coa_secret else [])]
-        audit.append(connection, actor=os_user(), action="nas.set", subject=name, detail={"changed": changed})
+        changed = change_nas(
+            connection, sealer_of(settings), nas, columns, secrets, nested=options["nested"], actor=os_user()
+        )
     click.echo(f"Changed NAS {name}: {changed_words(changed)}.")
     if made is not None:
         click.echo(f"Its secret, shown this once: {made}")
@@ -356,14 +346,7 @@ def host_key(settings: Settings, name: str, trust: str | None) -> None:
     if trust != shown:
         raise Refused(f"{name} shows {shown}, which is not {trust}: nothing was changed")
     with open_database(settings) as connection:
-        save_changes(connection, "nas", nas.id, {"ssh_host_key": offered})
-        audit.append(
-            connection,
-            actor=os_user(),
-            action="nas.host_key",
-            subject=name,
-            detail={"trusted": shown, "before": trusted},
-        )
+        trust_host_key(connection, nas, offered, shown=shown, before=trusted, actor=os_user())
     click.echo(f"Trusted: {name} is known by {shown}.")
 
 
@@ -387,8 +370,7 @@ def disable(settings: Settings, name: str, *, yes: bool) -> None:
             "none of its logins will be answered. Disable it?",
             yes=yes,
         )
-        save_changes(connection, "nas", nas.id, {"enabled": False})
-        audit.append(connection, actor=os_user(), action="nas.disable", subject=name)
+        set_in_service(connection, nas, enabled=False, actor=os_user())
     click.echo(f"Disabled NAS {name}.")
 
 
@@ -398,6 +380,5 @@ def disable(settings: Settings, name: str, *, yes: bool) -> None:
 def enable(settings: Settings, name: str) -> None:
     """Answer NAS NAME again."""
     with open_database(settings) as connection:
-        save_changes(connection, "nas", _known(connection, name).id, {"enabled": True})
-        audit.append(connection, actor=os_user(), action="nas.enable", subject=name)
+        set_in_service(connection, _known(connection, name), enabled=True, actor=os_user())
     click.echo(f"Enabled NAS {name}.")
