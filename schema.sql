@@ -5435,3 +5435,5 @@ GRANT USAGE ON SEQUENCE webhook_endpoint_id_seq, gateway_account_id_seq, einvoic
 GRANT DELETE ON customer TO corrente_console;
 GRANT SELECT, UPDATE (run_id, begun_at, payers, of_payers, ended_at, problem) ON billing_request TO corrente_worker;
 GRANT SELECT, INSERT ON billing_request TO corrente_console;
+-- A NAS's secrets are sealed for its row's number, which is drawn first.
+GRANT USAGE ON SEQUENCE nas_id_seq TO corrente_console;

@@ -66,6 +66,17 @@ class Database:
             connection.execute(_BEGIN, {"actor": actor, "origin": origin, "request": request_id})
             yield connection
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection without a transaction, for who looks for longer than one may be held: each statement sees its own moment."""
+        self._pool.open()
+        with self._pool.connection() as connection:
+            connection.autocommit = True
+            try:
+                yield connection
+            finally:
+                connection.autocommit = False
+
     def close(self) -> None:
         """Close all of them."""
         self._pool.close()

@@ -60,7 +60,6 @@ from nas_drivers.driver import vendor_names
 command = Group("nas", help="Access devices: who may ask, with which secret, and where CoA goes.")
 command.add_command(commands_command)
 command.add_command(test_command)
-_HOST_KEY_TIMEOUT_S = 10.0
 _SECRET = "the RADIUS shared secret"  # noqa: S105 - words for a person
 
 
@@ -327,27 +326,23 @@ def host_key(settings: Settings, name: str, trust: str | None) -> None:
     Trust it once you have compared it with what the device itself says.
     Without a key that was trusted its command line is not used; a key that has changed is refused until it is trusted.
     """
-    from nas_drivers.transport import ssh  # noqa: PLC0415 - half a second that no other command shall take
+    from control_plane.host_keys import NoHostKeyError, read_host_key  # noqa: PLC0415 - half a second that no other command shall take
 
     with open_database(settings) as connection:
         nas = _known(connection, name)
-    if nas.command_line_address is None:
-        raise Refused(f"{name} stands for many devices: register each by itself, or name one: --ssh-address")
     try:
-        offered = ssh.read_offered_key(str(nas.command_line_address), nas.ssh_port, timeout_s=_HOST_KEY_TIMEOUT_S)
-    except ssh.SshError as error:
+        key = read_host_key(nas)
+    except NoHostKeyError as error:
         raise Refused(str(error)) from error
-    shown = ssh.fingerprint_of(offered)
-    trusted = None if nas.ssh_host_key is None else ssh.fingerprint_of(nas.ssh_host_key)
     if trust is None:
-        click.echo(f"{name} at {nas.command_line_address} port {nas.ssh_port} shows {offered.split()[0]} {shown}.")
-        click.echo(_host_key_words(name, shown, trusted))
+        click.echo(f"{name} at {nas.command_line_address} port {nas.ssh_port} shows {key.kind} {key.fingerprint}.")
+        click.echo(_host_key_words(name, key.fingerprint, key.trusted))
         return
-    if trust != shown:
-        raise Refused(f"{name} shows {shown}, which is not {trust}: nothing was changed")
+    if trust != key.fingerprint:
+        raise Refused(f"{name} shows {key.fingerprint}, which is not {trust}: nothing was changed")
     with open_database(settings) as connection:
-        trust_host_key(connection, nas, offered, shown=shown, before=trusted, actor=os_user())
-    click.echo(f"Trusted: {name} is known by {shown}.")
+        trust_host_key(connection, nas, key.line, shown=key.fingerprint, before=key.trusted, actor=os_user())
+    click.echo(f"Trusted: {name} is known by {key.fingerprint}.")
 
 
 def _host_key_words(name: str, shown: str, trusted: str | None) -> str:

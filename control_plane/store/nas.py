@@ -85,6 +85,11 @@ def load_nas(connection: Connection, name: str) -> Nas | None:
         return cursor.execute(_NASES + "WHERE n.name = %s", (name,)).fetchone()
 
 
+def hold_nas(connection: Connection, name: str) -> None:
+    """Nobody else changes that one until the caller commits: whoever reads it next reads what is changed."""
+    connection.execute("SELECT FROM nas WHERE name = %s FOR UPDATE", (name,))
+
+
 def save_new_nas(
     connection: Connection,
     sealer: Sealer,
