@@ -2688,6 +2688,7 @@ COMMENT ON COLUMN bank_line.told IS 'What the bank said of it: party, iban, text
 COMMENT ON COLUMN bank_line.payment_id IS 'The payment that it is, also where nobody knows whose, or that it took back.';
 COMMENT ON COLUMN bank_line.reason IS 'Why it is where it is, in a person''s words.';
 CREATE INDEX bank_line_open ON bank_line (state, id) WHERE state IN ('new', 'waiting');
+CREATE INDEX bank_line_file ON bank_line (file_id, id);
 CREATE INDEX bank_line_entry ON bank_line (bank_account_id, entry_key);
 CREATE INDEX bank_line_day ON bank_line (bank_account_id, booked_on, amount);
 CREATE INDEX bank_line_payment ON bank_line (payment_id) WHERE payment_id IS NOT NULL;

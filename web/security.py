@@ -91,7 +91,7 @@ def _check_form() -> None:
     if request.method in _SAFE or request.endpoint is None or g.get("by_token"):
         return
     view = current_app.view_functions[request.endpoint]
-    request.max_content_length = getattr(view, _FILES, MOST_OCTETS)
+    request.max_content_length = request.max_form_memory_size = getattr(view, _FILES, MOST_OCTETS)
     mark = mark_of(view)
     if isinstance(mark, Public) and mark.checked_by_itself:
         return

@@ -120,12 +120,13 @@ def work_lines(
     today_of: Callable[[BankAccount], date],
     actor: str,
     advance: Callable[[int, int], None] = lambda done, total: None,
+    most: int | None = None,
 ) -> list[tuple[KeptLine, Fate]]:
-    """Look at every line that nobody has looked at yet, each in a transaction of its own; what became of them.
+    """Look at every line that nobody has looked at yet, or at the first so many, each in a transaction of its own; what became of them.
 
     Beside another one that does the same, each line is looked at once.
     """
-    ids = store.load_new(connection)
+    ids = store.load_new(connection)[:most]
     kept = store.load_queue(connection, limit=len(ids), ids=ids)
     accounts = {one.id: one for one in store.load_accounts_at_banks(connection)}
     desks: dict[int, Desk] = {}

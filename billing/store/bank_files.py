@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Final
 
 import psycopg
@@ -37,13 +38,28 @@ _LINE: Final = """
 SELECT l.id, l.bank_account_id, l.key, l.number, l.booked_on, l.value_on, l.currency, l.amount, l.told, l.state::text, l.payment_id, l.score, l.reason, l.decided_by, l.decided_at, f.name, f.form
 FROM bank_line AS l JOIN bank_file AS f ON f.id = l.file_id
 """
+# The files first, then their lines alone.
 _FILES: Final = """
-SELECT f.id, f.name, f.form, f.octets, f.made_by, f.made_at, count(l.id), count(*) FILTER (WHERE l.state = 'new'), count(*) FILTER (WHERE l.state = 'waiting')
-FROM bank_file AS f LEFT JOIN bank_line AS l ON l.file_id = f.id GROUP BY f.id ORDER BY f.id DESC LIMIT %s
+SELECT f.id, f.name, f.form, f.octets, f.made_by, f.made_at, l.lines, l.unread, l.waiting
+FROM (SELECT id, name, form, octets, made_by, made_at FROM bank_file
+    WHERE (%(before)s::bigint IS NULL OR id < %(before)s) AND (%(id)s::bigint IS NULL OR id = %(id)s) ORDER BY id DESC LIMIT %(limit)s) AS f
+CROSS JOIN LATERAL (SELECT count(*) AS lines, count(*) FILTER (WHERE state = 'new') AS unread, count(*) FILTER (WHERE state = 'waiting') AS waiting
+    FROM bank_line WHERE file_id = f.id) AS l ORDER BY f.id DESC
 """
+_STATES: Final = "SELECT state::text, count(*) FROM bank_line WHERE file_id = %s GROUP BY state"
 # What of a line has a column of its own, and what follows from the file that it is in.
 _COLUMNS: Final = frozenset({"number", "amount", "booked_on", "value_on", "key", "entry_key"})
 _TWINS: Final = frozenset({Form.CSV, Form.CAMT_053, Form.CAMT_054})
+
+
+class State(StrEnum):
+    """What became of a line."""
+
+    NEW = "new"
+    WAITING = "waiting"
+    RECORDED = "recorded"
+    RETURNED = "returned"
+    IGNORED = "ignored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +181,17 @@ def save_file(connection: Connection, *, name: str, form: Form, digest: bytes, o
     return int(row[0])
 
 
-def load_files(connection: Connection, *, limit: int) -> list[ListedFile]:
-    """The newest files."""
-    return [ListedFile(*row) for row in connection.execute(_FILES, (limit,))]
+def load_files(
+    connection: Connection, *, limit: int, before: int | None = None, file_id: int | None = None
+) -> list[ListedFile]:
+    """The newest files, from the one before that number on; or the one of that number."""
+    asked = {"limit": limit, "before": before, "id": file_id}
+    return [ListedFile(*row) for row in connection.execute(_FILES, asked)]
+
+
+def count_states(connection: Connection, file_id: int) -> dict[str, int]:
+    """How many lines of a file are in each state."""
+    return {state: count for state, count in connection.execute(_STATES, (file_id,))}
 
 
 def hold_account(connection: Connection, account_id: int) -> None:
@@ -254,15 +278,25 @@ def load_queue(
     *,
     limit: int,
     account_id: int | None = None,
-    state: str = "waiting",
+    state: str | None = "waiting",
     ids: Sequence[int] | None = None,
+    file_id: int | None = None,
+    after: int = 0,
 ) -> list[KeptLine]:
-    """Lines in a state, oldest first."""
-    rows = connection.execute(
-        f"{_LINE} WHERE CASE WHEN %(ids)s::bigint[] IS NULL THEN l.state = %(state)s::bank_line_state ELSE l.id = ANY (%(ids)s) END"
-        " AND (%(account)s::bigint IS NULL OR l.bank_account_id = %(account)s) ORDER BY l.id LIMIT %(limit)s",
-        {"state": state, "account": account_id, "limit": limit, "ids": None if ids is None else list(ids)},
-    )
+    """Lines in a state (None: in any), oldest first, or those of these numbers; of one file; from the one behind `after` on."""
+    where = ["l.id > %(after)s"]
+    where += ["l.id = ANY (%(ids)s)"] if ids is not None else []
+    where += [f"l.state = '{State(state)}'"] if state is not None and ids is None else []
+    where += ["l.bank_account_id = %(account)s"] if account_id is not None else []
+    where += ["l.file_id = %(file)s"] if file_id is not None else []
+    asked = {
+        "account": account_id,
+        "file": file_id,
+        "after": after,
+        "limit": limit,
+        "ids": None if ids is None else list(ids),
+    }
+    rows = connection.execute(f"{_LINE} WHERE {' AND '.join(where)} ORDER BY l.id LIMIT %(limit)s", asked)
     return [_kept(row) for row in rows]
 
 

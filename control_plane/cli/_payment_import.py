@@ -11,11 +11,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from billing.banking.bank_line import BankFileError, BankLine, Form, Statement
-from billing.banking.camt import is_xml, read_camt
-from billing.banking.csv_file import RefusedRow, read_csv
-from billing.operations.bank_import import Fate, Taken, foresee, load_desk, take_file, work_lines
-from billing.store.bank_files import BankAccount, load_accounts_at_banks, load_files, load_new, sort_lines
+from billing.banking.bank_line import BankFileError, BankLine
+from billing.banking.csv_file import RefusedRow
+from billing.operations.bank_import import Fate, Taken, take_file, work_lines
+from billing.operations.bank_reading import Read, foresee_file, read_statements
+from billing.store.bank_files import load_files, load_new
 from billing.store.issuers import load_issuers
 from control_plane import audit
 from control_plane.cli._books import open_books, today_of
@@ -87,61 +87,22 @@ def files(settings: Settings, *, limit: int, as_json: bool) -> None:
 
 def _read(
     connection: Connection, octets: bytes, bank: str | None, settings: Settings
-) -> tuple[list[tuple[BankAccount, Statement]], Sequence[RefusedRow]]:
+) -> tuple[Read, Sequence[RefusedRow]]:
     """The statements of a file with the account that each is of."""
-    accounts = load_accounts_at_banks(connection)
+    account = None if bank is None else known_account_at_bank(connection, bank)
     try:
-        if not is_xml(octets):
-            account = _account(connection, accounts, bank)
-            if account.layout is None:
-                raise Refused(
-                    f"{account.name} has no layout: `corrente payment bank layout {account.name!r} FILE` tries one"
-                )
-            found = read_csv(octets, account.layout, currency=account.currency)
-            return [(account, found.statement)], found.refused
-        statements = read_camt(octets, schemas=settings.bank_schemas_dir)
+        return read_statements(connection, octets, account, schemas=settings.bank_schemas_dir)
     except BankFileError as error:
         raise Refused(str(error)) from error
-    by_number = {one.account: one for one in accounts}
-    read = []
-    for one in statements:
-        if one.form is Form.PAIN_002:
-            read.append((_account(connection, accounts, bank), one))
-        elif one.account in by_number:
-            read.append((by_number[one.account], one))
-        else:
-            known = ", ".join(by_number) or "none"
-            raise Refused(
-                f"the file is of account {one.account or '(not said)'}, known are {known}: `corrente payment bank new NAME {one.account}`"
-            )
-    return read, ()
 
 
-def _account(connection: Connection, accounts: Sequence[BankAccount], bank: str | None) -> BankAccount:
-    if bank is not None:
-        return known_account_at_bank(connection, bank)
-    if len(accounts) == 1:
-        return accounts[0]
-    there = ", ".join(one.name for one in accounts)
-    raise Refused(
-        f"say which account with --bank; there are: {there}"
-        if there
-        else "there is no account: `corrente payment bank new NAME IBAN`"
-    )
-
-
-def _foresee(connection: Connection, statements: Sequence[tuple[BankAccount, Statement]], *, as_json: bool) -> None:
+def _foresee(connection: Connection, statements: Read, *, as_json: bool) -> None:
     zones = {one.id: one.zone for one in load_issuers(connection)}
-    known, findings, rows = 0, list[str](), list[tuple[BankLine, Fate]]()
-    for account, statement in statements:
-        lines = sort_lines(connection, account.id, statement)
-        known += lines.known
-        findings += [f"{account.name}: {one}" for one in (*statement.findings, *lines.findings)]
-        news = [one.line for one in lines.new]
-        desk = load_desk(connection, account, news, today=today_of(zones[account.issuer_id]), actor=os_user())
-        rows += [(one.line, foresee(connection, one, desk, form=statement.form)) for one in lines.new]
+    found = foresee_file(
+        connection, statements, today_of=lambda account: today_of(zones[account.issuer_id]), actor=os_user()
+    )
     connection.rollback()
-    _tell(rows, known, findings, as_json=as_json, dry_run=True)
+    _tell(found.rows, found.known, found.findings, as_json=as_json, dry_run=True)
 
 
 def _work(connection: Connection, taken: Taken | None, *, as_json: bool) -> None:

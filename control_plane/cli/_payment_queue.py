@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Final
 
 import click
 
-from billing.banking.matching import Suggestion, suggest
-from billing.banking.returns import ReturnedPayment, suggest_returned
-from billing.operations.bank_import import Desk, load_desk
+from billing.banking.matching import Suggestion
+from billing.banking.returns import ReturnedPayment
+from billing.operations.bank_import import Desk
 from billing.operations.bank_queue import Decided, choose_customer, choose_payment, ignore_line, undo_line
+from billing.operations.bank_reading import desks_of, load_line, may_be
 from billing.payments import NotDone
-from billing.store.bank_files import BankAccount, KeptLine, load_accounts_at_banks, load_queue
-from billing.store.bank_known import load_returnable
+from billing.store.bank_files import BankAccount, KeptLine, load_queue
 from billing.store.customers import load_customer
 from billing.store.issuers import load_issuers
 from control_plane import audit
@@ -44,8 +45,8 @@ def list_(settings: Settings, *, bank: str | None, state: str, limit: int, as_js
     with open_books(settings) as connection:
         account_id = None if bank is None else known_account_at_bank(connection, bank).id
         found = load_queue(connection, limit=limit, account_id=account_id, state=state)
-        desks = _desks(connection, found)
-        told = [(one, _suggested(connection, one, desks[one.bank_account_id])) for one in found]
+        desks = desks_of(connection, found, today_of=_today(connection), actor=os_user())
+        told = [(one, may_be(connection, one, desks[one.bank_account_id])) for one in found]
         connection.rollback()
     if as_json:
         print_json([_fields(one, suggested) for one, suggested in told])
@@ -69,7 +70,7 @@ def show(settings: Settings, line: int, *, as_json: bool) -> None:
     """LINE as the bank told it, what became of it, and all that it may be with the reasons."""
     with open_books(settings) as connection:
         kept, desk = _line(connection, line)
-        suggested = _suggested(connection, kept, desk)
+        suggested = may_be(connection, kept, desk)
         names = {
             one.customer_id: load_customer(connection, one.customer_id)
             for one in suggested
@@ -126,7 +127,7 @@ def choose_(
     with open_books(settings) as connection:
         kept, desk = _line(connection, line)
         done: Decided | NotDone
-        suggested = _suggested(connection, kept, desk)
+        suggested = may_be(connection, kept, desk)
         if payment is None and customer is None:
             best = suggested[0] if suggested else None
             payment = best.payment_id if isinstance(best, ReturnedPayment) else None
@@ -171,31 +172,15 @@ def undo(settings: Settings, line: int, *, reason: str, as_json: bool) -> None:
 
 
 def _line(connection: Connection, line_id: int) -> tuple[KeptLine, Desk]:
-    found = load_queue(connection, limit=1, ids=[line_id])
-    if not found:
+    found = load_line(connection, line_id, today_of=_today(connection), actor=os_user())
+    if found is None:
         raise Refused(f"there is no line {line_id}: `corrente payment queue list` shows those that wait")
-    return found[0], _desks(connection, found)[found[0].bank_account_id]
+    return found
 
 
-def _desks(connection: Connection, lines: Sequence[KeptLine]) -> dict[int, Desk]:
-    """What lines are judged with, by account."""
-    accounts: dict[int, BankAccount] = {one.id: one for one in load_accounts_at_banks(connection)}
+def _today(connection: Connection) -> Callable[[BankAccount], date]:
     zones = {one.id: one.zone for one in load_issuers(connection)}
-    desks = {}
-    for account_id in {one.bank_account_id for one in lines}:
-        account = accounts[account_id]
-        mine = [one.line for one in lines if one.bank_account_id == account_id]
-        today = today_of(zones[account.issuer_id])
-        desks[account_id] = load_desk(connection, account, mine, today=today, actor=os_user())
-    return desks
-
-
-def _suggested(connection: Connection, kept: KeptLine, desk: Desk) -> Sequence[Suggestion | ReturnedPayment]:
-    if kept.state != "waiting":
-        return ()
-    if kept.line.amount.minor > 0:
-        return suggest(kept.line, desk.known)
-    return suggest_returned(kept.line, load_returnable(connection, desk.account.issuer_id, kept.line))
+    return lambda account: today_of(zones[account.issuer_id])
 
 
 def _best(suggested: Sequence[Suggestion | ReturnedPayment]) -> str | None:
@@ -223,7 +208,7 @@ def _tell(
 
 
 def _fields(kept: KeptLine, suggested: Sequence[Suggestion | ReturnedPayment]) -> dict[str, object]:
-    may_be = [{name: getattr(one, name) for name in type(one).__slots__} for one in suggested]
+    found = [{name: getattr(one, name) for name in type(one).__slots__} for one in suggested]
     return {
         "line": kept.id,
         "state": kept.state,
@@ -231,5 +216,5 @@ def _fields(kept: KeptLine, suggested: Sequence[Suggestion | ReturnedPayment]) -
         "file": kept.file,
         "payment": kept.payment_id,
         "why": kept.reason,
-        "may_be": may_be,
+        "may_be": found,
     }

@@ -1,0 +1,236 @@
+"""Banks' files in the console: shown before they are taken in, taken in once, and the queue worked by keyboard."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from io import BytesIO
+
+import pytest
+from support.billed_console import bill_everybody, debtors, hidden
+from support.browser import PHONE, violations
+
+from billing.banking.layout import Layout
+from billing.store.acting import acting
+from billing.store.bank_files import save_bank_account, save_layout
+from billing.store.payments import load_methods
+from control_plane import db
+
+pytestmark = pytest.mark.db
+DAY = datetime.now(UTC).strftime("%d/%m/%Y")
+
+
+@pytest.fixture(scope="module")
+def owing(console):
+    """Twelve customers who owe one invoice each, and an account at a bank that writes CSV."""
+    issuer = bill_everybody(console)
+    with db.connect(console.conninfo, name="test", origin="command") as connection:
+        acting(connection, "maria")
+        method = next(one for one in load_methods(connection, issuer) if one.code == "transfer")
+        number = save_bank_account(
+            connection,
+            issuer_id=issuer,
+            name="Main",
+            account="IT60X0542811101000000123456",
+            currency="EUR",
+            method_id=method.id,
+            automatic_from=90,
+        )
+        save_layout(
+            connection,
+            number,
+            Layout(
+                booked_on="Data",
+                value_on="Valuta",
+                text=("Descrizione",),
+                amount="Importo",
+                party="Ordinante",
+                separator=";",
+                decimal=",",
+                day_form="DD/MM/YYYY",
+            ),
+        )
+        connection.commit()
+    return debtors(console, count=20)
+
+
+def csv_of(*rows):
+    lines = [f"{DAY};{DAY};{text};{str(amount).replace('.', ',')};{party}" for amount, text, party in rows]
+    return "\n".join(("Data;Valuta;Descrizione;Importo;Ordinante", *lines, "")).encode()
+
+
+def clear(customer):
+    return (f"{customer['open']:.2f}", f"Bonifico fattura {customer['label']}", customer["name"])
+
+
+def doubtful(customer):
+    return (f"{customer['open'] - 5:.2f}", "acconto internet", customer["name"])
+
+
+def look(client, octets, name="main.csv"):
+    form = hidden(client.get("/bank").text)
+    return client.post("/bank/try", data={**form, "file": (BytesIO(octets), name)}, content_type="multipart/form-data")
+
+
+def shown_fields(page):
+    return dict(
+        re.findall(r'<input type="hidden" name="(csrf_token|once_key|content|name|account)" value="([^"]*)"', page)
+    )
+
+
+def import_(client, octets, name="main.csv"):
+    shown = look(client, octets, name)
+    assert shown.status_code == 200, shown.text[:2000]
+    return client.post("/bank/import", data=shown_fields(shown.text))
+
+
+def work_all(client, address):
+    form = hidden(client.get(address).text)
+    answer = client.post(f"{address}/work", data=form)
+    assert answer.status_code == 303
+    return client.get(address).text
+
+
+def waiting(console):
+    return [number for (number,) in console.query("SELECT id FROM bank_line WHERE state = 'waiting' ORDER BY id")]
+
+
+def test_a_file_is_shown_and_nothing_is_written(console, owing):
+    client = console.client("billing")
+    shown = look(client, csv_of(clear(owing[0]), doubtful(owing[1]), ("-4.80", "Commissioni", "")))
+    assert shown.status_code == 200
+    assert owing[0]["name"] in shown.text
+    assert "document number" in shown.text
+    assert "Money out that took nothing back." in shown.text
+    assert console.query(
+        "SELECT (SELECT count(*) FROM bank_file), (SELECT count(*) FROM bank_line), (SELECT count(*) FROM payment)"
+    ) == [(0, 0, 0)]
+
+
+def test_a_file_is_taken_in_once_however_often_it_is_sent(console, owing):
+    client, octets = console.client("billing"), csv_of(clear(owing[2]), doubtful(owing[3]))
+    shown = look(client, octets)
+    fields = shown_fields(shown.text)
+    first, again = client.post("/bank/import", data=fields), client.post("/bank/import", data=fields)
+    assert first.status_code == 303
+    assert again.headers["Location"] == first.headers["Location"]
+    page = work_all(client, first.headers["Location"])
+    assert "Matched" in page
+    assert console.query("SELECT count(*) FROM payment WHERE customer_id = %s", (owing[2]["customer"],)) == [(1,)]
+    # The same file another day, under another name.
+    shown = look(client, octets, "again.csv")
+    assert "All of it was told before" in shown.text
+    third = client.post("/bank/import", data=shown_fields(shown.text))
+    assert third.headers["Location"] == first.headers["Location"]
+    assert console.query("SELECT count(*) FROM payment WHERE customer_id = %s", (owing[2]["customer"],)) == [(1,)]
+
+
+def test_what_is_no_file_of_a_bank_is_refused_with_what_to_do(console, owing, monkeypatch):
+    client = console.client("billing")
+    assert "Choose a file first" in look(client, b"").text
+    wrong = look(client, b"a,b,c\n1,2,3\n")
+    assert wrong.status_code == 422
+    foreign = look(client, b'<?xml version="1.0"?><Document xmlns="urn:x"/>')
+    assert foreign.status_code == 422
+    large = {"CONTENT_LENGTH": str(17 * 1024 * 1024)}
+    form = hidden(client.get("/bank").text)
+    assert client.post("/bank/try", data=form, environ_overrides=large).status_code == 413
+    monkeypatch.setattr("web.staff.bank.MOST_OCTETS", 1000)
+    assert "too large for a page" in look(client, b"x" * 1100).text
+    form = hidden(client.get("/bank").text)
+    assert client.post("/bank/import", data={**form, "once_key": "k1", "content": "!!"}).status_code == 400
+
+
+def test_what_waits_is_chosen_once_and_can_be_taken_back(console, owing):
+    client, customer = console.client("billing"), owing[4]
+    work_all(client, import_(client, csv_of(doubtful(customer))).headers["Location"])
+    number = waiting(console)[-1]
+    address = f"/bank/lines/{number}"
+    assert customer["name"] in client.get(address).text
+    form = {**hidden(client.get(address).text), "customer_id": customer["customer"]}
+    assert client.post(f"{address}/choose", data=form).status_code == 303
+    assert client.post(f"{address}/choose", data=form).status_code == 303
+    assert console.query(
+        "SELECT count(*), max(owner_of_payment(id)) FROM payment WHERE id = (SELECT payment_id FROM bank_line WHERE id = %s)",
+        (number,),
+    ) == [(1, customer["customer"])]
+    form = hidden(client.get(address).text)
+    assert client.post(f"{address}/undo", data={**form, "once_key": "u1", "reason": ""}).status_code == 422
+    assert client.post(f"{address}/undo", data={**form, "once_key": "u2", "reason": "mistaken"}).status_code == 303
+    assert number in waiting(console)
+    form = hidden(client.get(address).text)
+    assert (
+        client.post(f"{address}/ignore", data={**form, "once_key": "i1", "reason": "our own transfer"}).status_code
+        == 303
+    )
+    assert number not in waiting(console)
+    assert "our own transfer" in client.get(address).text
+
+
+def test_two_who_decide_one_line_at_once_decide_it_once(console, owing):
+    client, customer = console.client("billing"), owing[5]
+    work_all(client, import_(client, csv_of(doubtful(customer))).headers["Location"])
+    number = waiting(console)[-1]
+    mine, theirs = (hidden(client.get(f"/bank/lines/{number}").text) for _ in range(2))
+    assert (
+        client.post(f"/bank/lines/{number}/ignore", data={**mine, "once_key": "m", "reason": "ours"}).status_code == 303
+    )
+    late = client.post(
+        f"/bank/lines/{number}/choose", data={**theirs, "once_key": "t", "customer_id": customer["customer"]}
+    )
+    assert late.status_code == 422
+    assert console.query("SELECT state::text FROM bank_line WHERE id = %s", (number,)) == [("ignored",)]
+
+
+def test_who_may_not_record_sees_and_changes_nothing(console, owing):
+    reader = console.client("reader")
+    page = reader.get("/bank")
+    assert page.status_code == 200
+    assert "/bank/try" not in page.text
+    form = hidden(page.text)
+    assert reader.post("/bank/import", data=form).status_code == 403
+    assert reader.post("/bank/lines/1/choose", data=form).status_code == 403
+    assert console.client("network operator").get("/bank").status_code == 403
+
+
+def test_the_queue_is_worked_by_keyboard(console, address, browser, owing):
+    client = console.client("billing")
+    work_all(client, import_(client, csv_of(doubtful(owing[6]), doubtful(owing[7]))).headers["Location"])
+    before = waiting(console)
+    with browser.page(console, "billing") as page:
+        page.goto(f"{address}/bank")
+        assert violations(page) == []
+        first = page.locator("[data-queue-line]:has([data-take])").first
+        number = int(first.get_attribute("id").removeprefix("line-"))
+        first.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f'#line-{number} a[href^="/payments/"]')
+        assert page.evaluate("document.activeElement.matches('[data-queue-line]')")
+    assert waiting(console) == [one for one in before if one != number]
+
+
+def test_a_file_is_sent_shown_and_taken_in(console, address, browser, owing, tmp_path):
+    file = tmp_path / "june.csv"
+    file.write_bytes(csv_of(clear(owing[8]), clear(owing[9])))
+    with browser.page(console, "billing") as page:
+        page.goto(f"{address}/bank")
+        page.set_input_files("#file", file)
+        page.click("text=Look at it")
+        page.wait_for_selector("text=Nothing is written yet.")
+        assert violations(page) == []
+        page.dblclick("button:has-text('Take it in')")
+        page.wait_for_selector("td:has-text('Matched') >> nth=1")
+        assert violations(page) == []
+    assert console.query(
+        "SELECT count(*) FROM payment WHERE customer_id IN (%s, %s)", (owing[8]["customer"], owing[9]["customer"])
+    ) == [(2,)]
+
+
+@pytest.mark.parametrize("options", [{"color_scheme": "dark"}, {"viewport": PHONE}], ids=["dark", "phone"])
+def test_the_pages_are_usable_by_everybody(console, address, browser, owing, options):
+    line = console.query("SELECT min(id) FROM bank_line")[0][0]
+    with browser.page(console, "billing", **options) as page:
+        for path in ("/bank", f"/bank/lines/{line}", "/bank/files/1"):
+            page.goto(address + path)
+            assert violations(page) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
