@@ -16,7 +16,7 @@ Next: openapi.py
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Generic, TypeVar, assert_never
 
@@ -28,6 +28,7 @@ from billing.store.idempotency import Answered, First, OtherBody, Running, keep_
 from control_plane.access.permissions import Permission
 from web.acting import transaction
 from web.database import Connection
+from web.lists import mark_of, read_mark
 from web.marks import allowed
 from web.problems import Problem, Wrong, problem_response
 
@@ -36,6 +37,7 @@ KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
 MOST_ROWS: Final = 200
 _KEY: Final = re.compile(r"[!-~]{1,100}")
+_WHOLE: Final = re.compile(r"-?\d{1,19}", re.ASCII)
 _PLACE: Final = re.compile(r" - at `\$?(.*)`$")
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -52,8 +54,31 @@ class Slice(msgspec.Struct, Generic[Row], frozen=True):
 class Paging(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of a list: what follows `after`, at most `limit` rows."""
 
-    after: Annotated[str, msgspec.Meta(pattern=r"^\d{1,18}$")] | None = None
+    after: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,400}$")] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ROWS)] = 50
+
+
+def part_after(asked: Paging, *kinds: type) -> tuple[Any, ...] | None:
+    """The sort key that a part of a list begins behind; None for the first part. Raises: Problem for one that is not of this list."""
+    if asked.after is None:
+        return None
+    try:
+        key = read_mark(asked.after)
+    except ValueError as error:
+        raise Problem(
+            404, "There is no such part of the list: take `after` from the `next` of the part before."
+        ) from error
+    if len(key) != len(kinds) or not all(isinstance(part, kind) for part, kind in zip(key, kinds, strict=True)):
+        raise Problem(404, "There is no such part of the list: take `after` from the `next` of the part before.")
+    return key
+
+
+def slice_of(
+    rows: Sequence[Any], asked: Paging, *, shown: Callable[[Any], Row], key: Callable[[Any], Iterable[Any]]
+) -> Slice[Row]:
+    """A part of what was read: ask for `asked.limit + 1` rows, so that it is known whether there are more."""
+    part = rows[: asked.limit]
+    return Slice([shown(row) for row in part], mark_of(key(part[-1])) if len(rows) > asked.limit else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +203,26 @@ def _asked(kind: Any) -> Any:
         if len(request.args.getlist(name)) > 1:
             raise Problem(422, "A parameter is given once.", Wrong("given more than once", parameter=name))
     try:
-        return msgspec.convert(request.args.to_dict(), kind, strict=False)
+        return msgspec.convert({name: _read(value, known[name].type) for name, value in request.args.items()}, kind)
     except msgspec.ValidationError as error:
         words, place = _told(error)
         raise Problem(422, "A value is refused.", Wrong(words, parameter=place.strip(".[]") or None)) from error
+
+
+def _read(text: str, kind: Any) -> Any:
+    """A parameter as its type has it: a text stays one, also `null` and `7`; numbers and yes or no are read where no text is wanted."""
+    for value in (
+        text,
+        *([int(text)] if _WHOLE.fullmatch(text) else ()),
+        *([text == "true"] if text in ("true", "false") else ()),
+    ):
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            continue
+        return value
+    # It fits nothing: what is said of it is said of the number, where it is one.
+    return int(text) if _WHOLE.fullmatch(text) else text
 
 
 def _unknown_parameter(name: str) -> Problem:

@@ -51,11 +51,8 @@ def after() -> tuple[Any, ...] | None:
     if not mark:
         return None
     try:
-        if len(mark) > _MOST_LETTERS:
-            raise ValueError(mark)
-        key = msgspec.json.decode(base64.urlsafe_b64decode(mark + "=" * (-len(mark) % 4)), type=list[Any])
-        return tuple(_read(part) for part in key)
-    except (ValueError, binascii.Error, msgspec.DecodeError) as error:
+        return read_mark(mark)
+    except ValueError as error:
         raise BadRequest(
             gettext("This address of a list's page is damaged. Begin with the list's first page.")
         ) from error
@@ -75,6 +72,17 @@ def mark_of(key: Iterable[Any]) -> str:
     """A sort key as it stands in an address."""
     text = msgspec.json.encode([_written(part) for part in key])
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def read_mark(mark: str) -> tuple[Any, ...]:
+    """The sort key that `mark_of` wrote. Raises: ValueError."""
+    if len(mark) > _MOST_LETTERS:
+        raise ValueError("too long")
+    try:
+        key = msgspec.json.decode(base64.urlsafe_b64decode(mark + "=" * (-len(mark) % 4)), type=list[Any])
+    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError("no mark of ours") from error
+    return tuple(_read(part) for part in key)
 
 
 def here_with(**changed: str | None) -> str:

@@ -22,7 +22,7 @@ from control_plane.store.staff import load_person
 pytestmark = pytest.mark.db
 PAYMENT = {"amount": {"amount": "12.50", "currency": "EUR"}, "method": "cash", "customer_id": 1}
 # Of each call, of what fits the document and of what does not.
-EXAMPLES = 20
+EXAMPLES = 12
 
 
 def make_token(console: Console, name: str, permissions: frozenset[Permission]) -> str:
@@ -161,6 +161,20 @@ def test_a_payment_with_one_key_is_recorded_once_however_often_and_at_once_it_is
 def test_a_wrong_value_is_named_by_its_place(program, change, place):
     status, said = problem(program.post("/payments", PAYMENT | {"reference": "wrong"} | change))
     assert (status, said["errors"][0]["pointer"]) == (422, place)
+
+
+def test_a_word_that_looks_like_nothing_is_a_word(program):
+    assert program.get("/customers?q=null").json == {"data": [], "next": None}
+    assert len(program.get("/customers?limit=3").json["data"]) == 3
+    assert problem(program.get("/customers?limit=null"))[0] == 422
+
+
+def test_an_account_is_found_and_shown_without_its_secret(program, console):
+    ((username,),) = console.query("SELECT username FROM subscriber_account ORDER BY username LIMIT 1")
+    (listed,) = program.get(f"/accounts?q={username}&limit=1").json["data"]
+    shown = program.get(f"/accounts/{username}").json
+    assert (listed["username"], shown["username"], listed["plan"]) == (username, username, shown["plan"])
+    assert not [name for name in shown if "secret" in name or "password" in name]
 
 
 def test_a_payment_is_taken_back(program):

@@ -11,7 +11,7 @@ from billing.store.customer_search import load_found
 from billing.store.customers import load_addresses, load_contacts, load_customer, load_tax_identifiers
 from control_plane.access.permissions import Permission
 from web.api._shapes import NO_CONTROL, there_is_none
-from web.calls import Noun, Paging, Slice
+from web.calls import Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
 
 pages = Noun("customers")
@@ -93,12 +93,24 @@ class OneCustomer(msgspec.Struct, frozen=True):
     contacts: list[Reach]
 
 
-@pages.call("GET", "/customers", permission=Permission.CUSTOMER_SEE, asked=Question, answers=Slice[ListedCustomer])
+@pages.call(
+    "GET",
+    "/customers",
+    permission=Permission.CUSTOMER_SEE,
+    asked=Question,
+    answers=Slice[ListedCustomer],
+    refusals=(404,),
+)
 def find(connection: Connection, *, asked: Question) -> Slice[ListedCustomer]:
     """Customers by number, those that fit `q` where it is given."""
-    rows = load_found(connection, search_patterns(asked.q or ""), limit=asked.limit + 1, after=int(asked.after or 0))
-    shown = [msgspec.convert(row, ListedCustomer, from_attributes=True) for row in rows[: asked.limit]]
-    return Slice(shown, str(shown[-1].id) if len(rows) > asked.limit else None)
+    after = part_after(asked, int)
+    rows = load_found(connection, search_patterns(asked.q or ""), limit=asked.limit + 1, after=after[0] if after else 0)
+    return slice_of(
+        rows,
+        asked,
+        shown=lambda row: msgspec.convert(row, ListedCustomer, from_attributes=True),
+        key=lambda row: (row.id,),
+    )
 
 
 @pages.call("GET", "/customers/<int:number>", permission=Permission.CUSTOMER_SEE, answers=OneCustomer, refusals=(404,))

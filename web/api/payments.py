@@ -11,11 +11,12 @@ import msgspec
 from billing.operations.receiving import Recorded, record_payment, reverse_payment
 from billing.payments import Happening, Method, NewPayment, NotDone, PaymentSource
 from billing.store.issuers import Issuer, load_issuers
-from billing.store.payments import KnownPayment, load_methods, load_payment, load_settled
+from billing.store.payment_list import Asked, load_listed
+from billing.store.payments import KnownPayment, PaymentRow, load_methods, load_payment, load_settled
 from control_plane.access.permissions import Permission
 from web.acting import clock, person
 from web.api._shapes import NO_CONTROL, Amount, Number, Words, amount_of, money_of, there_is_none
-from web.calls import Noun
+from web.calls import Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
 from web.problems import Problem, Wrong
 
@@ -41,6 +42,29 @@ class PaymentToRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     value_on: date | None = None
     payer: Words | None = None
     note: Words | None = None
+
+
+class PaymentQuestion(Paging, frozen=True, kw_only=True):
+    """Which payments: of a customer, of value from and until a day."""
+
+    customer_id: Number | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+class ListedPayment(msgspec.Struct, frozen=True):
+    """A payment in a list."""
+
+    id: int
+    customer_id: int | None
+    customer: str | None
+    method: str
+    amount: Amount
+    open: Amount
+    value_on: date
+    reference: str
+    payer: str | None
+    reversed_on: date | None
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -72,6 +96,36 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why money came back."""
 
     reason: Words
+
+
+@pages.call(
+    "GET",
+    "/payments",
+    permission=Permission.PAYMENT_SEE,
+    asked=PaymentQuestion,
+    answers=Slice[ListedPayment],
+    refusals=(404,),
+)
+def find(connection: Connection, *, asked: PaymentQuestion) -> Slice[ListedPayment]:
+    """Payments, the newest first."""
+    wanted = Asked(customer_id=asked.customer_id, since=asked.since, until=asked.until)
+    rows = load_listed(connection, wanted, limit=asked.limit + 1, after=part_after(asked, int))
+    return slice_of(rows, asked, shown=_listed, key=lambda row: (row.id,))
+
+
+def _listed(row: PaymentRow) -> ListedPayment:
+    return ListedPayment(
+        id=row.id,
+        customer_id=row.customer_id,
+        customer=row.customer,
+        method=row.method,
+        amount=amount_of(row.money),
+        open=amount_of(row.open),
+        value_on=row.value_on,
+        reference=row.reference,
+        payer=row.payer,
+        reversed_on=row.reversed_on,
+    )
 
 
 @pages.call("GET", "/payments/<int:number>", permission=Permission.PAYMENT_SEE, answers=OnePayment, refusals=(404,))
