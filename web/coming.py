@@ -40,6 +40,12 @@ def site() -> Site | None:
     return None
 
 
+def can_mail() -> bool:
+    """Whether a link to a page of this site can be mailed to staff."""
+    settings = here().settings
+    return bool(settings.email.host and settings.messages.public_url)
+
+
 def key() -> Sealer:
     """What opens the secrets of authenticator apps. Raises: ServiceUnavailable where this process was given no key."""
     sealer = here().sealer

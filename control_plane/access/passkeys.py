@@ -5,7 +5,7 @@ only if its holder was recognised by it (a finger, a PIN): it is both factors th
 
 Source: W3C Web Authentication Level 3, sections 7.1, 7.2.
 
-Next: passwords.py
+Next: resetting.py
 """
 
 from __future__ import annotations

@@ -52,6 +52,7 @@ from control_plane.jobs.gateways import (
 from control_plane.jobs.job import Connection, DailyAt, Ended, Job, prepare, run_job
 from control_plane.jobs.mail_invoices import MAIL_INVOICES_EVERY_S, mail_invoices
 from control_plane.jobs.network_figures import COUNT_EVERY_S, network_figures
+from control_plane.jobs.password_resets import RESETS_EVERY_S, mail_resets
 from control_plane.jobs.send_messages import READ_MAIL_EVERY_S, SEND_MESSAGES_EVERY_S, read_returns, send_messages
 from control_plane.jobs.waking import hear
 from control_plane.jobs.webhooks import HAND_OVER_EVERY_S, SEND_EVERY_S, relay_outbox, send_webhooks
@@ -102,6 +103,8 @@ JOBS: Final = (
     Job("page_new_invoices", PAGES_EVERY_S, page_new_invoices, deadline_s=300),
     Job("reconcile_gateways", RECONCILE_EVERY_S, reconcile_gateways, deadline_s=600),
     Job("send_messages", SEND_MESSAGES_EVERY_S, send_messages, deadline_s=120),
+    Job("mail_password_resets", RESETS_EVERY_S, mail_resets, deadline_s=120),
+    Job("clear_access", DailyAt(TimeOfDay(5, 20)), upkeep.clear_access, deadline_s=300),
     Job("read_returned_mail", READ_MAIL_EVERY_S, read_returns, deadline_s=300),
     Job("clear_messages", DailyAt(TimeOfDay(4, 50)), upkeep.clear_messages, deadline_s=300),
     Job("count_quotas", 60, count_quotas, deadline_s=300),

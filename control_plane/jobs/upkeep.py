@@ -54,6 +54,8 @@ SELECT count(*) FROM cleared
 # Who was told asks after an event for some days; a caller repeats its call for hours (schema.sql keeps three days and one).
 EVENTS_KEPT: Final = timedelta(days=14)
 ANSWERS_KEPT: Final = timedelta(days=3)
+# Of staff's sessions and tries to sign in: as long as somebody may ask who was in when.
+ACCESS_KEPT: Final = timedelta(days=90)
 _CLEAR_EVENTS: Final = """
 WITH cleared AS (
     DELETE FROM outbox WHERE id = ANY (ARRAY(SELECT id FROM outbox WHERE sent_at < %s ORDER BY sent_at LIMIT %s)) RETURNING id
@@ -188,6 +190,21 @@ def clear_history(connection: Connection, settings: Settings, now: datetime) -> 
     """Delete how rows stood longer ago than their retention, in portions."""
     oldest = now - timedelta(days=settings.retention.history_days)
     return f"cleared {_cleared(connection, 'SELECT clear_history(%s, %s)', oldest)} rows"
+
+
+def clear_access(connection: Connection, _settings: Settings, now: datetime) -> str:
+    """Delete sessions of staff, tries to sign in and links that have been over for a while. What was done stays in the audit log."""
+    old, counted, asked = now - ACCESS_KEPT, now - timedelta(days=1), now
+    cleared = 0
+    for statement, before in (
+        ("DELETE FROM staff_session WHERE ends_at < %s", old),
+        ("DELETE FROM sign_in_attempt WHERE at < %s", old),
+        ("DELETE FROM password_reset WHERE ends_at < %s", old),
+        ("DELETE FROM rate_window WHERE begins < %s", counted),
+        ("DELETE FROM passkey_challenge WHERE ends_at < %s", asked),
+    ):
+        cleared += connection.execute(statement, (before,)).rowcount
+    return f"cleared {cleared} rows"
 
 
 def _cleared(connection: Connection, statement: LiteralString, before: datetime) -> int:

@@ -22,7 +22,7 @@ from control_plane.access.signing_in import (
 )
 from web.acting import COOKIE, person, transaction
 from web.addresses import own_address
-from web.coming import came, key, let_in, password_words, refusal_words, site
+from web.coming import came, can_mail, key, let_in, password_words, refusal_words, site
 from web.forms import REQUIRED, PageForm, read_form, refuse, status_of, was_sent
 from web.language import gettext, lazy
 from web.marks import public, signed_in
@@ -59,7 +59,9 @@ def ask() -> Answer:
     form = read_form(SignInForm)
     back = own_address(request.args.get("back")) or "/"
     if not was_sent(form):
-        return render_template("sign_in/ask.html", form=form, site=site(), back=back), status_of(form)
+        return render_template("sign_in/ask.html", form=form, site=site(), can_mail=can_mail(), back=back), status_of(
+            form
+        )
     now = datetime.now(UTC)
     with transaction() as connection:
         result = sign_in(connection, key(), name=form.name.data, password=form.password.data, came=came(), now=now)
@@ -72,7 +74,7 @@ def ask() -> Answer:
         case Refused():
             refuse(form, "", refusal_words(result))
             status = 429 if result.reason is SignInReason.WAIT else 422
-            return render_template("sign_in/ask.html", form=form, site=site(), back=back), status
+            return render_template("sign_in/ask.html", form=form, site=site(), can_mail=can_mail(), back=back), status
         case other:
             assert_never(other)
 
