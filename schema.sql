@@ -1367,7 +1367,7 @@ COMMENT ON COLUMN document.is_advance IS 'An invoice of a part of an order befor
 CREATE INDEX document_customer ON document (customer_id, document_date);
 CREATE INDEX document_dated ON document (issuer_id, document_date);
 CREATE INDEX document_of_register ON document (register_id, document_date, id);
-CREATE INDEX document_label ON document (label) WHERE label IS NOT NULL;
+CREATE INDEX document_label ON document (label text_pattern_ops) WHERE label IS NOT NULL;
 CREATE INDEX document_run ON document (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX document_corrects ON document (corrects_id) WHERE corrects_id IS NOT NULL;
 CREATE UNIQUE INDEX document_one_order ON document (from_id) WHERE kind = 'order';
@@ -4019,6 +4019,7 @@ CREATE INDEX session_framed_ipv6_address ON session (framed_ipv6_address) WHERE 
 CREATE INDEX session_framed_ipv6_prefix ON session (framed_ipv6_prefix) WHERE framed_ipv6_prefix IS NOT NULL;
 CREATE INDEX session_delegated_ipv6_prefix ON session (delegated_ipv6_prefix) WHERE delegated_ipv6_prefix IS NOT NULL;
 CREATE INDEX session_nat_address ON session (nat_address) WHERE nat_address IS NOT NULL;
+CREATE INDEX session_mac ON session (mac) WHERE mac <> '';
 
 CREATE TYPE session_end AS ENUM ('stop', 'stale', 'nas_reboot', 'replaced', 'closed_by_staff', 'not_on_device');
 COMMENT ON TYPE session_end IS 'Who said that the session is over; only stop is the device''s own word for this session, not_on_device its silence about it.';
