@@ -22,12 +22,15 @@ from werkzeug.wrappers import Response
 from control_plane import db
 from control_plane.access.permissions import Permission
 from control_plane.access.person import Staff
+from control_plane.access.portal import actor_of, subscriber_of
+from control_plane.store.portal import Subscriber
 from control_plane.store.staff_sessions import Entered, session_for, token_for
 from web.database import Connection
 from web.marks import Allowed, Mark, OfSubscriber, Public, SignedIn, mark_of
 from web.surroundings import here
 
 COOKIE: Final = "corrente_session"
+PORTAL_COOKIE: Final = "corrente_portal"
 # Below it programs call, with a token.
 INTERFACE: Final = "/api/"
 # Where somebody with a one-time password chooses their own.
@@ -47,6 +50,20 @@ def person() -> Staff:
     return staff
 
 
+def subscriber() -> Subscriber:
+    """Whose portal this is."""
+    found: Subscriber | None = g.get("subscriber")
+    assert found is not None, "this view is for subscribers: mark it so"
+    return found
+
+
+def caller() -> str:
+    """Whose forms these are: what is done once is done once for each of them."""
+    if g.get("staff") is not None:
+        return f"screen {person().id}"
+    return f"portal {subscriber().customer_id}"
+
+
 def may(permission: Permission | str) -> bool:
     """Whether the one who looks may; False for nobody."""
     staff: Staff | None = g.get("staff")
@@ -63,7 +80,8 @@ def demand(permission: Permission) -> None:
 def transaction() -> Iterator[Connection]:
     """One, for whoever acts; see database.py."""
     staff: Staff | None = g.get("staff")
-    actor = staff.name if staff else g.get("actor", "web")
+    customer: Subscriber | None = g.get("subscriber")
+    actor = staff.name if staff else g.get("actor", actor_of(customer.customer_id) if customer else "web")
     origin = g.get("origin", "screen")
     with here().database.transaction(actor=actor, origin=origin, request_id=request_id()) as connection:
         yield connection
@@ -85,20 +103,31 @@ def _enter() -> None:
     """Know who it is."""
     g.staff = None
     g.entered = None
+    g.subscriber = None
     if request.path.startswith(INTERFACE):
         _enter_by_token()
         return
     token = request.cookies.get(COOKIE)
     mark = mark_of(current_app.view_functions.get(request.endpoint or ""))
-    if not token or isinstance(mark, OfSubscriber) or (isinstance(mark, Public) and mark.checked_by_itself):
+    if request.endpoint == "assets.file" or (isinstance(mark, Public) and mark.checked_by_itself):
         return
-    if request.endpoint == "assets.file":
+    if isinstance(mark, OfSubscriber | Public):
+        _enter_portal()
+    if not token or isinstance(mark, OfSubscriber):
         return
     with here().database.transaction(actor="web", request_id=request_id()) as connection:
         entered: Entered | None = session_for(connection, token, now=datetime.now(UTC))
     g.entered = entered
     if entered is not None:
         g.staff = entered.staff
+
+
+def _enter_portal() -> None:
+    """Know which subscriber it is. Public pages know it too: what everybody's switches send comes from a page of the portal's."""
+    token = request.cookies.get(PORTAL_COOKIE)
+    if token:
+        with here().database.transaction(actor="web", request_id=request_id()) as connection:
+            g.subscriber = subscriber_of(connection, token, now=datetime.now(UTC))
 
 
 def _enter_by_token() -> None:
@@ -121,8 +150,10 @@ def _decide() -> Response | None:
     if mark is None:
         raise Forbidden
     match mark:
-        case Public() | OfSubscriber():
+        case Public():
             return None
+        case OfSubscriber():
+            return _to_sign_in("portal_entrance.ask") if g.subscriber is None else None
         case _ if request.path.startswith(INTERFACE):
             _decide_for_program(mark)
             return None
@@ -145,10 +176,10 @@ def _decide_for_program(mark: Mark) -> None:
         raise Forbidden
 
 
-def _to_sign_in() -> Response:
+def _to_sign_in(page: str = "sign_in.ask") -> Response:
     """The sign-in page, which leads back here. Who asks for a part of a page has the whole page go there."""
     back = request.full_path.rstrip("?") if request.method == "GET" and "HX-Request" not in request.headers else ""
-    target = url_for("sign_in.ask", back=back or None)
+    target = url_for(page, back=back or None)
     if "HX-Request" in request.headers:
         return Response(status=401, headers={"HX-Redirect": target})
     return redirect(target, 303)

@@ -109,7 +109,12 @@ def _furnish(app: Flask, assets: Assets, entries: tuple[Entry, ...]) -> None:
 
     @app.context_processor
     def common() -> dict[str, object]:
-        return {"person": g.get("staff"), "language": language.chosen_language(), "theme": _theme()}
+        return {
+            "person": g.get("staff"),
+            "subscriber": g.get("subscriber"),
+            "language": language.chosen_language(),
+            "theme": _theme(),
+        }
 
 
 def _theme() -> str:

@@ -33,7 +33,7 @@ from wtforms.widgets import TextInput
 from billing.errors import BillingError
 from billing.money import Money, read_money
 from billing.store.idempotency import Answered, First, OtherBody, Running, keep_answer, once
-from web.acting import person, transaction
+from web.acting import caller, transaction
 from web.database import Connection
 from web.language import chosen_language, gettext, lazy, number_shown, number_typed, read_number
 
@@ -116,9 +116,7 @@ def do_once(do: Callable[[Connection], str], *, key: str | None = None, body: ob
         (name, tuple(request.form.getlist(name))) for name in request.form if name not in ("csrf_token", SEEN)
     )
     with transaction() as connection:
-        match once(
-            connection, caller=f"screen {person().id}", route=request.path, key=key, body=repr((typed, body)).encode()
-        ):
+        match once(connection, caller=caller(), route=request.path, key=key, body=repr((typed, body)).encode()):
             case First() as first:
                 target = do(connection)
                 keep_answer(connection, first, status=303, answer=target.encode())

@@ -80,8 +80,12 @@ def translations_of(language: str) -> NullTranslations:
 def chosen_language() -> Language:
     """Of this request: the person's own, else the cookie's, else what the browser asks for, else English."""
     if "language" not in g:
-        person = g.get("staff")
-        wanted = (person.language if person else None) or request.cookies.get(COOKIE)
+        person, customer = g.get("staff"), g.get("subscriber")
+        wanted = (
+            (person.language if person else None)
+            or request.cookies.get(COOKIE)
+            or (customer.language if customer else None)
+        )
         if wanted not in LANGUAGES:
             wanted = request.accept_languages.best_match(list(LANGUAGES), default="en")
         g.language = wanted

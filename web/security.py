@@ -59,9 +59,8 @@ def protect(app: Flask) -> None:
 
 def form_secret() -> str:
     """What a form of this page sends back."""
-    entered = g.get("entered")
-    if entered is not None:
-        return _of_session(entered.csrf_secret)
+    if (sessions := _secrets()) != ():
+        return sessions[0]
     if "form_secret" not in g:
         g.form_secret = request.cookies.get(_COOKIE) or secrets.token_urlsafe(24)
     return str(g.form_secret)
@@ -83,6 +82,12 @@ def policy_with_pictures_of(address: str) -> str:
     return _POLICY.replace(_OWN_PICTURES, f"{_OWN_PICTURES} {parts.scheme}://{parts.netloc}")
 
 
+def _secrets() -> tuple[str, ...]:
+    """Of the sessions that this request has: staff's, a subscriber's, on public pages perhaps both."""
+    found = (g.get("entered"), g.get("subscriber"))
+    return tuple(_of_session(one.csrf_secret) for one in found if one is not None)
+
+
 def _of_session(secret: bytes) -> str:
     return base64.urlsafe_b64encode(secret).decode()
 
@@ -98,9 +103,8 @@ def _check_form() -> None:
     if not _of_this_site():
         raise ForeignFormError(gettext("This came from another site, so nothing was done."))
     given = request.headers.get(_HEADER) or request.form.get(FIELD, "")
-    entered = g.get("entered")
-    expected = _of_session(entered.csrf_secret) if entered is not None else request.cookies.get(_COOKIE, "")
-    if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
+    expected = _secrets() or (request.cookies.get(_COOKIE, ""),)
+    if not any(one and hmac.compare_digest(given.encode(), one.encode()) for one in expected):
         raise ForeignFormError(
             gettext(
                 "This page is older than your session, so nothing was done. Load it again, then repeat what you did."

@@ -26,6 +26,7 @@ from support.evidence_world import EVIDENCE_COUNTED, EVIDENCE_FIRST, EVIDENCE_RO
 from support.gateway_world import GATEWAY_FIRST, GATEWAY_ROWS
 from support.message_world import MESSAGE_FIRST, MESSAGE_ROWS
 from support.others_world import OTHERS_FIRST, OTHERS_ROWS
+from support.portal_world import PORTAL_FIRST, PORTAL_ONCE, PORTAL_ROWS
 from support.staff_world import STAFF_FIRST, STAFF_ROWS
 
 SEALED: Final = "decode(repeat('ab', 40), 'hex')"
@@ -257,6 +258,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     **MESSAGE_ROWS,
     **GATEWAY_ROWS,
     **STAFF_ROWS,
+    **PORTAL_ROWS,
 }
 
 # What differs in the first row; its identity columns are 1.
@@ -274,6 +276,7 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     **MESSAGE_FIRST,
     **GATEWAY_FIRST,
     **STAFF_FIRST,
+    **PORTAL_FIRST,
     "schema_migration": {"name": "'0001_pre_first.sql'"},
     "site": {"name": "'Tower 1'"},
     "nas": {"name": "'bras-1'", "source": "'192.0.2.1'"},
@@ -346,7 +349,7 @@ _COUNTED: Final = (
     | AGENT_COUNTED
 )
 # Of these there is one row an account, a profile, a member of staff and a role, or a session, and one of each.
-_ONE_ONLY: Final = {"profile_revision", "desired_policy", "staff_has_role", "cash_offer"}
+_ONE_ONLY: Final = {"profile_revision", "desired_policy", "staff_has_role", "cash_offer", *PORTAL_ONCE}
 # Who writes money says so; here for the whole connection.
 WORLD: Final = "SET corrente.actor = 'maria'; " + "; ".join(
     LEDGER_LEGS if table == "posting" else insert(table, **_FIRST.get(table, {}))

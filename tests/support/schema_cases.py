@@ -27,6 +27,7 @@ from support.legal_world import DURING_JANUARY, KEY, ROWS, SEALED, insert
 from support.message_cases import MESSAGE_CASES
 from support.others_cases import OTHERS_CASES
 from support.payment_cases import PAYMENT_CASES
+from support.portal_cases import PORTAL_CASES
 from support.staff_cases import STAFF_CASES
 
 # The tables whose changes an edge must hear of.
@@ -817,4 +818,5 @@ CASES: Final[tuple[Case, ...]] = (
     + GATEWAY_CASES
     + BANK_CASES
     + STAFF_CASES
+    + PORTAL_CASES
 )

@@ -1,0 +1,156 @@
+"""Subscribers' access to the portal in the database: who may come in, links by mail, sessions.
+
+Of a link and of a session's token the SHA-256 alone is kept.
+Units: *_s seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import psycopg
+
+Connection = psycopg.Connection[Any]
+
+# A subscriber looks in from the telephone at home: a session nobody uses ends after a week, and each after two months.
+IDLE_S: Final = 7 * 86_400
+MOST_S: Final = 60 * 86_400
+LINK_S: Final = 30 * 60
+_SEEN_EVERY_S: Final = 300
+# More customers of one address are found by their number.
+_MOST_OF_AN_ADDRESS: Final = 5
+_LONGEST_NUMBER: Final = 18
+
+_ENTER: Final = """
+WITH entered AS (
+    SELECT id, customer_id, csrf_secret, last_seen_at FROM portal_session
+    WHERE digest = %(digest)s AND ended_at IS NULL AND ends_at > %(now)s AND last_seen_at > %(now)s - make_interval(secs => %(idle_s)s)
+), seen AS (
+    UPDATE portal_session SET last_seen_at = %(now)s WHERE id = (
+        SELECT s.id FROM portal_session AS s WHERE s.id = (SELECT id FROM entered)
+            AND s.last_seen_at <= %(now)s - make_interval(secs => %(seen_s)s) FOR NO KEY UPDATE SKIP LOCKED)
+)
+SELECT e.id, e.customer_id, c.name, c.language::text, e.csrf_secret, a.password_hash IS NOT NULL, (SELECT i.name FROM issuer AS i ORDER BY i.id LIMIT 1)
+FROM entered AS e JOIN customer AS c ON c.id = e.customer_id JOIN portal_access AS a ON a.customer_id = c.id WHERE a.blocked_at IS NULL
+"""
+_ACCESSES: Final = """
+SELECT customer_id, email, password_hash FROM portal_access WHERE blocked_at IS NULL AND password_hash IS NOT NULL
+    AND (customer_id = %(number)s OR lower(email) = lower(%(email)s)) ORDER BY customer_id LIMIT %(limit)s
+"""
+_OF_ADDRESS: Final = """
+SELECT DISTINCT ON (k.customer_id) k.customer_id, k.id, k.email FROM contact AS k LEFT JOIN portal_access AS a ON a.customer_id = k.customer_id
+WHERE lower(k.email) = lower(%s) AND k.contract_id IS NULL AND a.blocked_at IS NULL ORDER BY k.customer_id, k.id LIMIT %s
+"""
+_USE_LINK: Final = """
+UPDATE portal_link SET used_at = %(now)s WHERE digest = %(digest)s AND used_at IS NULL AND ends_at > %(now)s
+    AND NOT EXISTS (SELECT FROM portal_access AS a WHERE a.customer_id = portal_link.customer_id AND a.blocked_at IS NOT NULL)
+RETURNING customer_id, email
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A customer who has signed in to the portal. `operator` is whose portal it is."""
+
+    session_id: int
+    customer_id: int
+    name: str
+    language: str
+    csrf_secret: bytes
+    has_password: bool
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a customer signs in with."""
+
+    customer_id: int
+    email: str
+    password_hash: str | None
+
+
+def subscriber_for(connection: Connection, digest: bytes, *, now: datetime) -> Subscriber | None:
+    """Whose session that is; None where it is over, was never, or the customer is kept out."""
+    given = {"digest": digest, "now": now, "idle_s": IDLE_S, "seen_s": _SEEN_EVERY_S}
+    row = connection.execute(_ENTER, given).fetchone()
+    if row is None:
+        return None
+    number, customer, name, language, secret, has_password, operator = row
+    return Subscriber(number, customer, name, language, bytes(secret), has_password, operator or "")
+
+
+def find_accesses(connection: Connection, name: str) -> list[Access]:
+    """Who may sign in under a name with a password: a mail address in any case of letters, or a customer's number."""
+    number = int(name) if name.isascii() and name.isdigit() and len(name) < _LONGEST_NUMBER else None
+    rows = connection.execute(_ACCESSES, {"number": number, "email": name, "limit": _MOST_OF_AN_ADDRESS})
+    return [Access(*row) for row in rows]
+
+
+def find_customers_of(connection: Connection, email: str) -> list[tuple[int, int, str]]:
+    """Customers that are reached at an address and are not kept out: number, contact, the address as it is kept."""
+    return [tuple(row) for row in connection.execute(_OF_ADDRESS, (email, _MOST_OF_AN_ADDRESS))]
+
+
+def add_link(connection: Connection, customer_id: int, *, email: str, digest: bytes, now: datetime) -> int:
+    """A link that lets the customer in once; returns its number."""
+    row = connection.execute(
+        "INSERT INTO portal_link (customer_id, email, digest, asked_at, ends_at)"
+        " VALUES (%s, %s, %s, %s, %s + make_interval(secs => %s)) RETURNING id",
+        (customer_id, email, digest, now, now, LINK_S),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def is_link(connection: Connection, digest: bytes, *, now: datetime) -> bool:
+    """Whether the link would let somebody in; looking uses nothing up."""
+    row = connection.execute(
+        "SELECT FROM portal_link WHERE digest = %s AND used_at IS NULL AND ends_at > %s", (digest, now)
+    ).fetchone()
+    return row is not None
+
+
+def use_link(connection: Connection, digest: bytes, *, now: datetime) -> tuple[int, str] | None:
+    """Use it up: whose it was, and the address that it was mailed to. None for one that is used, over, or none."""
+    row = connection.execute(_USE_LINK, {"digest": digest, "now": now}).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def open_access(connection: Connection, customer_id: int, *, email: str) -> None:
+    """Let a customer in from now on, under an address that they have shown to be theirs; a block stays."""
+    connection.execute(
+        "INSERT INTO portal_access (customer_id, email) VALUES (%s, %s) ON CONFLICT (customer_id) DO UPDATE SET email = EXCLUDED.email",
+        (customer_id, email),
+    )
+
+
+def save_password(connection: Connection, customer_id: int, password_hash: str) -> None:
+    """What a customer signs in with from now on."""
+    connection.execute(
+        "UPDATE portal_access SET password_hash = %s WHERE customer_id = %s", (password_hash, customer_id)
+    )
+
+
+def begin_session(
+    connection: Connection, customer_id: int, *, digest: bytes, csrf_secret: bytes, now: datetime
+) -> None:
+    """Write a new session."""
+    connection.execute(
+        "INSERT INTO portal_session (customer_id, digest, csrf_secret, created_at, last_seen_at, ends_at)"
+        " VALUES (%(customer)s, %(digest)s, %(secret)s, %(now)s, %(now)s, %(now)s + make_interval(secs => %(most_s)s))",
+        {"customer": customer_id, "digest": digest, "secret": csrf_secret, "now": now, "most_s": MOST_S},
+    )
+
+
+def end_sessions(
+    connection: Connection, customer_id: int, *, now: datetime, only: int | None = None, but: int | None = None
+) -> int:
+    """End a customer's sessions: one, all but one, or all of them; how many."""
+    return connection.execute(
+        "UPDATE portal_session SET ended_at = %s WHERE customer_id = %s AND ended_at IS NULL"
+        " AND (%s::bigint IS NULL OR id = %s) AND (%s::bigint IS NULL OR id <> %s)",
+        (now, customer_id, only, only, but, but),
+    ).rowcount
