@@ -37,6 +37,8 @@ from billing.operations.office import Office, load_office
 from billing.operations.restoring import look_again
 from billing.periods import Period
 from billing.plain_text import is_seen
+from billing.postings import postings_for
+from billing.store.books import load_chart
 from billing.store.contract_items import load_price
 from billing.store.credited_charges import credit_charges, hold_charges
 from billing.store.documents import Issued, issue
@@ -168,6 +170,22 @@ def plan_credit(
             day=document_date,
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPosting:
+    """A leg of the entry that a draft would have; a debit is above zero."""
+
+    code: str
+    account: str
+    amount: Money
+
+
+def plan_postings(connection: Connection, draft: Draft) -> tuple[PlannedPosting, ...]:
+    """What issuing a draft would write into the ledger; nothing is written."""
+    chart = {one.id: one for one in load_chart(connection, draft.issuer_id)}
+    legs = postings_for(draft, load_office(connection, draft.issuer_id).accounts)
+    return tuple(PlannedPosting(chart[leg.account_id].code, chart[leg.account_id].name, leg.amount) for leg in legs)
 
 
 def make_invoice(connection: Connection, wanted: WantedInvoice, *, actor: str) -> tuple[Draft, Issued]:

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Final
 
+from billing.credits import NothingLeftError
+from billing.errors import BillingError
+from billing.money import CurrenciesDifferError
 from billing.periods import Period
 from billing.shown import ShownDocument
+from billing.store.contract_items import NoPriceError
+from billing.store.documents import ChargeTakenError
 from billing.store.issued import ListedDocument
-from web.language import lazy
+from web.language import gettext, lazy
 
 KINDS: Final[Mapping[str, Any]] = {
     "invoice": lazy("Invoice"),
@@ -72,11 +77,23 @@ EINVOICES: Final[Mapping[str, tuple[Any, str]]] = {
     "cancelled": (lazy("Cancelled"), "calm"),
     "cancel_refused": (lazy("Cancelling was refused"), "warn"),
 }
+_REFUSALS: Final[Mapping[type[BillingError], Any]] = {
+    NothingLeftError: lazy("So much is not left of this line: less, or nothing, can be given back."),
+    NoPriceError: lazy("A product of these lines has no price of its own on that day: type one."),
+    ChargeTakenError: lazy("Something of it was billed or given back at this moment. Look again."),
+    CurrenciesDifferError: lazy("The lines are in different currencies."),
+}
 
 
 def standing_words(document: ListedDocument | ShownDocument) -> tuple[Any, str]:
     """How a document stands, in a word, and the tone of it."""
     return STATES[str(document.standing.state) if document.standing is not None else document.state]
+
+
+def refusal_words(error: BillingError) -> str:
+    """Why the product makes no document of what was asked for."""
+    known = _REFUSALS.get(type(error))
+    return str(known) if known else gettext("It is refused: %(why)s", why=str(error).partition("; `")[0])
 
 
 def last_day(during: Period) -> date:

@@ -16,6 +16,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 from wtforms import IntegerField, SelectField, StringField
+from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Optional
 
 from billing.errors import BillingError
@@ -92,7 +93,7 @@ def new() -> str | Response | tuple[str, int]:
     scope: Scope | None = None
     with transaction() as connection:
         issuers = load_issuers(connection)
-        form.issuer.choices = [(one.id, one.name) for one in issuers]
+        form.issuer.choices = [SelectChoice(one.id, one.name) for one in issuers]
         if request.method == "GET" and issuers:
             form.day.data = _today(connection, issuers[0])
         if was_sent(form):
