@@ -269,7 +269,9 @@ class _Machine:
         """At the first start somebody who may sign in and add others; the password is said here and stands nowhere."""
         made = make_first_administrator(connection, now=datetime.now(UTC))
         if made is not None:
-            self._display.say(f"Sign in as {made.name} with {made.password}, which is not shown again")
+            assert self._ports is not None
+            where = f"http://{self._ports.web_address}:{self._ports.web}/"
+            self._display.say(f"Console {where}: sign in as {made.name} with {made.password}, which is not shown again")
 
     def _check_key(self, connection: psycopg.Connection[Any]) -> None:
         """A key that opens nothing would refuse every login and seal new secrets apart from the old ones. Raises: UpError."""

@@ -78,7 +78,7 @@ def test_the_demo_runs_survives_the_death_of_each_process_and_keeps_its_data(hom
     again = Up(home)
     again.wait_for("Ready: RADIUS", seconds=30)
     assert "Making a private PostgreSQL" not in again.said
-    assert "Sign in as admin" not in again.said
+    assert "sign in as admin" not in again.said
     assert home.count("customer") == 2000
     assert home.count("login_attempt") > seen
     months = home.count(MONTHS)
@@ -144,7 +144,9 @@ def test_a_secrets_key_and_the_first_password_are_written_nowhere_and_the_edge_h
     up = Up(home, "--empty", CORRENTE_SECRETS_KEY=key)
     up.wait_for("Ready: RADIUS")
     knowing = {name for name in PROCESSES if (pid := home.pid_of(name)) and key in environment_of(pid)}
-    password = re.findall(r"Sign in as admin with ([a-z0-9-]{19}), which is not shown again", up.said)
+    password = re.findall(
+        r"Console http://127\.0\.0\.1:\d+/: sign in as admin with ([a-z0-9-]{19}), which is not shown again", up.said
+    )
     secrets = [key.encode(), password[0].encode()]
     files = [
         path for path in home.state.rglob("*") if path.is_file() and any(one in path.read_bytes() for one in secrets)
