@@ -4000,6 +4000,8 @@ CREATE TABLE session (
     applied_by           applied_source,
     applied_at           timestamptz,
     nas_port_id          text NOT NULL DEFAULT '',
+    rate_in_bps          bigint CHECK (rate_in_bps >= 0),
+    rate_out_bps         bigint CHECK (rate_out_bps >= 0),
     CONSTRAINT session_applied_together CHECK ((applied_version IS NULL) = (applied_by IS NULL) AND (applied_by IS NULL) = (applied_at IS NULL)),
     CONSTRAINT session_nat_block CHECK ((nat_address IS NULL) = (nat_first_port IS NULL) AND (nat_first_port IS NULL) = (nat_last_port IS NULL)
         AND (nat_first_port IS NULL OR (nat_first_port BETWEEN 0 AND 65535 AND nat_last_port BETWEEN nat_first_port AND 65535)))
@@ -4011,7 +4013,11 @@ COMMENT ON COLUMN session.policy_version IS 'What the session was given at login
 COMMENT ON COLUMN session.applied_version IS 'What it runs under by a later word than its login; until there is one, policy_version. A revision of zeros fits no profile that is known.';
 COMMENT ON COLUMN session.applied_at IS 'When the change was verified, the device was read, or its record with another Class was received.';
 COMMENT ON COLUMN session.line IS 'Circuit id, or NAS-Port-Id, or NAS-Port: which access line of the NAS.';
+COMMENT ON COLUMN session.rate_in_bps IS 'From the subscriber, on average between its last two records; NULL before there were two.';
 COMMENT ON COLUMN session.nas_port_id IS 'NAS-Port-Id as the device writes it, for changes that name it; empty where it is none or no plain text.';
+CREATE INDEX session_by_start ON session (started_at);
+CREATE INDEX session_of_nas ON session (nas_id, started_at);
+CREATE INDEX session_line ON session (line text_pattern_ops) WHERE line <> '';
 CREATE INDEX session_account ON session (account_id) WHERE account_id IS NOT NULL;
 CREATE INDEX session_by_id ON session (nas_id, acct_session_id);
 CREATE INDEX session_by_username ON session (username);
@@ -4268,6 +4274,7 @@ CREATE TABLE enforcement (
     unsure          boolean NOT NULL DEFAULT false,
     alarmed_at      timestamptz,
     settled_at      timestamptz,
+    asked_by        text CHECK (asked_by <> ''),
     CONSTRAINT enforcement_version_with_profile CHECK ((desired_version IS NULL) = (profile_id IS NULL)),
     CONSTRAINT enforcement_held_says_why CHECK ((held_since IS NULL) = (held_reason = '')),
     CONSTRAINT enforcement_closed_when_over CHECK ((closed_at IS NOT NULL) = (state IN ('verified', 'unverifiable', 'gave_up', 'superseded'))),
@@ -4291,6 +4298,7 @@ COMMENT ON COLUMN enforcement.taken_by IS 'The worker that sends it now; after t
 COMMENT ON COLUMN enforcement.wanted_at IS 'When the policy changed that this delivers.';
 COMMENT ON COLUMN enforcement.alarmed_at IS 'When a person was asked to look: the device does not do what it acknowledged, or its configuration is wrong.';
 COMMENT ON COLUMN enforcement.settled_at IS 'From then on it tells nothing of what its session runs under: never sent, or a later word came, or the session is over. The reconciler writes it.';
+COMMENT ON COLUMN enforcement.asked_by IS 'Who asked for it by hand: such a disconnect is wanted whatever the policy says, such a change though the session runs under it.';
 CREATE UNIQUE INDEX enforcement_one_open ON enforcement (session_key) WHERE state IN ('queued', 'sent', 'acked', 'nacked', 'unanswered');
 CREATE INDEX enforcement_due ON enforcement (disruptive, next_at) WHERE closed_at IS NULL;
 CREATE INDEX enforcement_of_session ON enforcement (session_key, id);

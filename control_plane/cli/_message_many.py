@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from billing.messages.message import EMAIL, NewMessage, Purpose
+from billing.messages.message import EMAIL, Purpose
 from billing.operations.invoice_messages import send_invoices
 from billing.store.issued import find_document
-from billing.store.message_batches import customers_of, save_batch
-from billing.store.messages import queue
+from billing.store.message_batches import customers_of
 from billing.store.selection import load_selected
 from control_plane import audit
 from control_plane.cli._books import open_books
@@ -29,6 +28,7 @@ from control_plane.cli._message_text import (
 )
 from control_plane.cli._options import coming_instant, confirm
 from control_plane.cli._selection import read_selection, selection_options
+from control_plane.messages.many import ToMany, queue_many
 from control_plane.messages.outlook import look_ahead
 from control_plane.quantities import QuantityError, read_instant
 from control_plane.settings import Settings
@@ -188,22 +188,17 @@ def _send(
     """Queue one each, show what would come of it, and commit when the person says so."""
     if not customers:
         raise Refused("that is nobody: nothing was written")
-    batch = save_batch(connection, title, scope, made_by=os_user())
-    messages = [
-        NewMessage(customer, typed.kind, f"batch {batch}", typed.data, typed.purpose, contract_id=contract, batch_id=batch, **more)
-        for customer, contract in customers
-    ]  # fmt: skip
-    ids = queue(connection, messages, made_by=os_user())
-    click.echo(f"To {len(ids)} customers: {title}")
-    tell_outlook(look_ahead(connection, settings, ids, channel=EMAIL, now=datetime.now(UTC)), settings, whole=False)
+    said = ToMany(typed.kind, typed.data, typed.purpose, title, scope, more)
+    queued = queue_many(connection, settings, customers, said, by=os_user(), now=datetime.now(UTC))
+    click.echo(f"To {queued.messages} customers: {title}")
+    tell_outlook(queued.outlook, settings, whole=False)
     if dry_run:
         connection.rollback()
         click.echo("\nDry run: nothing was written.")
         return
     click.echo()
-    confirm(f"Send to {len(ids)} customers?", yes=yes)
-    detail = {"title": title, "customers": len(ids), "scope": dict(scope)}
-    audit.append(connection, actor=os_user(), action="message.send_all", subject=f"batch {batch}", detail=detail)
+    confirm(f"Send to {queued.messages} customers?", yes=yes)
+    batch = queued.batch_id
     click.echo(
         f"Batch {batch}: `corrente message batches` shows how far it is, `corrente message cancel --batch {batch}` takes back what has not gone."
     )

@@ -464,7 +464,7 @@ def reason_to_drop(change: Change) -> str:
         return "the device has given the session's id to a newer session"
     if change.dialled_again:
         return "the subscriber has logged in again on the same line since it was sent"
-    if change.of_device_only:
+    if change.of_device_only or (change.asked and change.desired_version is None):
         return ""
     if change.wanted_known and change.wanted_version != change.desired_version:
         return "another policy is wanted now"

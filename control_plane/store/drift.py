@@ -90,7 +90,9 @@ _OF_DIFFERING: Final = _drift(_ALL, sessions="drift_differing x JOIN session s O
 # while its account may have all it pays for.
 IN_DRIFT: Final = "WHERE NOT s.stale AND k.reason IS NOT NULL AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL) "
 _TO_CHANGE: Final = (
-    "(k.reason <> 'unknown' OR d.level <> 'full') AND (o.id IS NULL OR o.desired_version IS DISTINCT FROM v.desired) "
+    "(k.reason <> 'unknown' OR d.level <> 'full') AND (o.id IS NULL OR (o.desired_version IS DISTINCT FROM v.desired "
+    # Whom a person disconnects gets at the next login what is wanted then.
+    "AND (o.asked_by IS NULL OR o.desired_version IS NOT NULL))) "
     "AND (t.session_key IS NULL OR t.desired_version IS DISTINCT FROM v.desired OR coalesce(t.sent_at, t.closed_at) < coalesce(s.applied_at, '-infinity') "
     "OR (t.state = 'gave_up' AND t.closed_at < d.changed_at) "
     "OR (b.doubted AND u.sent_at > t.closed_at) OR ((t.state = 'gave_up' OR v.desired IS NULL) "
@@ -189,6 +191,8 @@ FROM {{source}} ON s.session_key = o.session_key JOIN desired_policy d ON d.acco
 LEFT JOIN profile_revision p ON p.profile_id = d.profile_id
 CROSS JOIN LATERAL (SELECT p.revision || d.account_revision AS desired) AS v
 WHERE o.state IN {OPEN_STATES} AND (d.profile_id IS NULL OR p.profile_id IS NOT NULL)
+    -- Who was asked to end a session ends it whatever is wanted; who was asked to tell it all again does not mind that it runs under it.
+    AND (o.asked_by IS NULL OR (o.desired_version IS NOT NULL AND o.desired_version IS DISTINCT FROM v.desired))
     AND (o.desired_version IS DISTINCT FROM v.desired OR (o.sent_at IS NULL AND coalesce(s.applied_version, s.policy_version) = v.desired
         AND NOT EXISTS (SELECT FROM enforcement x WHERE x.session_key = o.session_key AND x.settled_at IS NULL AND x.state <> 'verified'
             AND x.sent_at > coalesce(s.applied_at, '-infinity') AND (x.desired_version <> v.desired OR x.state IN {_LET_GO}))))

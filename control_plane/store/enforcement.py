@@ -66,6 +66,7 @@ class Change:
     mac: str | None
     nas_port_id: str | None
     own_names: list[str]
+    asked: bool
 
     @property
     def progress(self) -> Progress:
@@ -125,7 +126,7 @@ SELECT e.id, e.session_key, e.nas_id, e.account_id, e.acct_session_id, e.usernam
     s.class_key, coalesce(s.framed_ipv4, x.framed_ipv4) AS framed_ipv4, s.framed_ipv6_prefix,
     nullif(coalesce(s.mac, x.mac), '') AS mac, nullif(s.nas_port_id, '') AS nas_port_id,
     CASE WHEN a.own_attributes <> '[]' THEN ARRAY(SELECT DISTINCT item ->> 0 FROM jsonb_array_elements(a.own_attributes) AS block,
-        jsonb_array_elements(block -> 'reply') AS item) ELSE '{}' END AS own_names
+        jsonb_array_elements(block -> 'reply') AS item) ELSE '{}' END AS own_names, e.asked_by IS NOT NULL AS asked
 FROM enforcement e LEFT JOIN session s ON s.session_key = e.session_key
 LEFT JOIN device_session x ON x.own_key = e.session_key
 LEFT JOIN subscriber_account a ON a.id = e.account_id

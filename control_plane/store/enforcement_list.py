@@ -79,9 +79,9 @@ ORDER BY e.id DESC LIMIT %(limit)s
 """
 _AGAIN: Final = """
 INSERT INTO enforcement (session_key, nas_id, account_id, acct_session_id, username, level, reason, from_version, desired_version,
-    profile_id, disruptive, method, wanted_at)
+    profile_id, disruptive, method, wanted_at, asked_by)
 SELECT e.session_key, e.nas_id, e.account_id, e.acct_session_id, e.username, e.level, e.reason, e.from_version, e.desired_version,
-    e.profile_id, e.disruptive, %(method)s::enforcement_method, e.wanted_at
+    e.profile_id, e.disruptive, %(method)s::enforcement_method, e.wanted_at, e.asked_by
 FROM enforcement e WHERE e.id = %(id)s AND EXISTS (SELECT FROM session s WHERE s.session_key = e.session_key)
 ON CONFLICT (session_key) WHERE state IN ('queued', 'sent', 'acked', 'nacked', 'unanswered') DO NOTHING RETURNING id
 """

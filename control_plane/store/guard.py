@@ -57,9 +57,9 @@ def guard_rules(settings: Settings) -> GuardRules:
 
 
 # A person's cut: a restriction in force, as severe as the change, that a person placed or let go; `none` is no restriction's.
-# A session of no account is cut by a person's command alone (corrente drift cut).
+# A session of no account is cut by a person's command alone (corrente drift cut), and what a person asked for says so.
 BY_PERSON: Final = """
-(e.account_id IS NULL OR EXISTS (SELECT FROM restriction r WHERE r.contract_id = a.contract_id AND r.lifted_at IS NULL AND r.held_since IS NULL
+(e.account_id IS NULL OR e.asked_by IS NOT NULL OR EXISTS (SELECT FROM restriction r WHERE r.contract_id = a.contract_id AND r.lifted_at IS NULL AND r.held_since IS NULL
     AND r.since <= %(now)s AND (r.until IS NULL OR %(now)s < r.until) AND (r.run_id IS NULL OR r.release_id IS NOT NULL)
     AND e.level <> 'none' AND r.level::text::policy_level >= e.level
     AND NOT (r.origin = 'dunning' AND EXISTS (SELECT FROM relief l WHERE l.contract_id = a.contract_id AND l.during @> %(now)s))))
@@ -73,7 +73,7 @@ WHERE e.closed_at IS NULL AND e.disruptive AND NOT EXISTS (SELECT FROM guard_pas
 """  # noqa: S608 - made of the constants above
 _CHANGES: Final = f"""
 SELECT e.id, e.account_id, e.nas_id, e.disruptive, e.level::text, {BY_PERSON},
-    EXISTS (SELECT FROM guard_pass g WHERE g.enforcement_id = e.id), x.reason, x.placed_by, x.until
+    EXISTS (SELECT FROM guard_pass g WHERE g.enforcement_id = e.id), e.asked_by IS NOT NULL, x.reason, x.placed_by, x.until
 FROM enforcement e LEFT JOIN subscriber_account a ON a.id = e.account_id LEFT JOIN guard_exemption x ON {EXEMPTED}
 WHERE e.id = ANY (%(ids)s)
 """  # noqa: S608
@@ -135,9 +135,11 @@ def _placed(what: str, since: datetime, placed_by: str, reason: str, *, zone: Zo
 
 def _load_changes(connection: Connection, ids: Sequence[int], now: datetime, zone: ZoneInfo) -> list[Change]:
     rows = connection.execute(_CHANGES, {"ids": list(ids), "now": now}).fetchall()
-    levels = load_levels_now(connection, {row[1] for row in rows if row[1] is not None and row[3]}, now, zone)
+    # What is owed to a subscriber decides what automation takes, not what a person asked for.
+    judged = {row[1] for row in rows if row[1] is not None and row[3] and not row[7]}
+    levels = load_levels_now(connection, judged, now, zone)
     changes = []
-    for number, account_id, nas_id, disruptive, level, by_person, passed, reason, placed_by, until in rows:
+    for number, account_id, nas_id, disruptive, level, by_person, passed, asked, reason, placed_by, until in rows:
         exempt = ""
         if reason is not None:
             exempt = f"contract exempt until {instant_text(until, zone)} by {placed_by}: {reason}"
@@ -150,7 +152,7 @@ def _load_changes(connection: Connection, ids: Sequence[int], now: datetime, zon
                 by_person=by_person,
                 passed=passed,
                 exempt=exempt,
-                not_due=not_due_words(Level[level.upper()], levels.get(account_id)),
+                not_due="" if asked else not_due_words(Level[level.upper()], levels.get(account_id)),
             )
         )
     return changes

@@ -71,13 +71,20 @@ _APPLIED_BY_CLASS: Final = (
     f"applied_by = CASE WHEN {_OTHER_CLASS} THEN 'device' ELSE session.applied_by END, "
     f"applied_at = CASE WHEN {_OTHER_CLASS} THEN EXCLUDED.received_at ELSE session.applied_at END"
 )
+# What it carries now is what it carried between its last two records. A device that counts for itself says any number of octets.
+_RATE: Final = (
+    "rate_{way}_bps = CASE WHEN {new}.session_time_s > {old}.session_time_s THEN least(greatest({new}.octets_{way} - {old}.octets_{way}, 0), 1e18::bigint) "
+    "* 8 / ({new}.session_time_s - {old}.session_time_s) ELSE {old}.rate_{way}_bps END"
+)
+_RATES: Final = ", ".join(_RATE.format(way=way, new="EXCLUDED", old="session") for way in ("in", "out"))
+_RATES_OF_PROGRESS: Final = ", ".join(_RATE.format(way=way, new="i", old="s") for way in ("in", "out"))
 _LIVE_COLUMNS: Final = _SAME_COLUMNS.format(updated="updated_at, ", since="addresses_since, ") + ", stale"
 _CLOSED_COLUMNS: Final = _SAME_COLUMNS.format(updated="", since="") + ", ended_at"
 _SAVE_LIVE: Final = (
     f"INSERT INTO session ({_LIVE_COLUMNS}, {_APPLIED}) SELECT {_selected(_LIVE_COLUMNS)}, {_APPLIED} FROM incoming_session "
     "WHERE ended_at IS NULL ON CONFLICT (session_key) DO UPDATE SET "
     + _set_clause(_LIVE_COLUMNS, but=("session_key", "nas_id"))
-    + f", {_APPLIED_BY_CLASS}"
+    + f", {_APPLIED_BY_CLASS}, {_RATES}"
 )
 _SAVE_CLOSED: Final = (
     f"INSERT INTO closed_session ({_CLOSED_COLUMNS}, ended_by, terminate_cause, {_APPLIED}) "
@@ -100,7 +107,8 @@ _LEAVE_CLOSED: Final = (
 _SAVE_PROGRESS: Final = (
     "UPDATE session s SET updated_at = to_timestamp(i.updated_at), received_at = to_timestamp(i.received_at), "
     "session_time_s = i.session_time_s, octets_in = i.octets_in, octets_out = i.octets_out, counter_in = i.counter_in, "
-    "counter_out = i.counter_out, interim_interval_s = i.interim_interval_s FROM incoming_progress i "
+    "counter_out = i.counter_out, interim_interval_s = i.interim_interval_s, "
+    f"{_RATES_OF_PROGRESS} FROM incoming_progress i "
     "WHERE s.session_key = i.session_key"
 )
 
