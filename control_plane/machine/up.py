@@ -329,7 +329,7 @@ class _Machine:
         ports = self._ports
         self._display.say(
             f"Ready: RADIUS {ports.radius_address}:{ports.authentication} and :{ports.accounting}, "
-            f"metrics http://{ports.web_address}:{ports.web}/metrics, logs {self._state.log}"
+            f"console http://{ports.web_address}:{ports.web}, metrics below it at /metrics, logs {self._state.log}"
         )
         if self._year is not None:
             self._year.start()
