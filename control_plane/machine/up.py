@@ -388,7 +388,7 @@ class _Machine:
         settings = self._settings
         return Picture(
             title=f"Corrente · {settings.operator.name}",
-            where=f"RADIUS {ports.radius_address}:{ports.authentication}   metrics http://{ports.web_address}:{ports.web}",
+            where=f"RADIUS {ports.radius_address}:{ports.authentication}   console http://{ports.web_address}:{ports.web}",
             network=watcher.look(),
             records_per_s=watcher.records_per_s(),
             drift=watcher.drift,
