@@ -110,6 +110,7 @@ def _furnish(app: Flask, assets: Assets, entries: tuple[Entry, ...]) -> None:
     @app.context_processor
     def common() -> dict[str, object]:
         return {
+            "zone": str(language.zone()),
             "person": g.get("staff"),
             "subscriber": g.get("subscriber"),
             "language": language.chosen_language(),

@@ -77,6 +77,24 @@
     share: steps(Infinity, ["%"]),
   };
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // Days and times as the reader has them, where the operator is; the day stands where it changes.
+  const { lang, dataset } = document.documentElement;
+  const zone = dataset.zone || "UTC";
+  const shaped = (options) => new Intl.DateTimeFormat(lang, { timeZone: zone, ...options });
+  const day = shaped({ day: "numeric", month: "short" });
+  const time = shaped({ hour: "2-digit", minute: "2-digit" });
+  const moment = shaped({ dateStyle: "medium", timeStyle: "short" });
+  const moments = (_, ticks, __, ___, apart) => {
+    let last = "";
+    return ticks.map((at) => {
+      const when = new Date(at * 1000);
+      if (apart >= 86400) return day.format(when);
+      const today = day.format(when);
+      const first = today !== last;
+      last = today;
+      return first ? `${time.format(when)}\n${today}` : time.format(when);
+    });
+  };
   const draw = (place) => {
     const source = document.getElementById(place.dataset.chart);
     if (!window.uPlot || !source) return;
@@ -91,9 +109,10 @@
         height: Number(place.dataset.height) || 220,
         cursor: { y: false },
         scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
-        axes: [axis, { ...axis, size: 74, values: (_, ticks) => ticks.map(format) }],
+        tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone),
+        axes: [{ ...axis, space: 64, values: moments }, { ...axis, size: 74, values: (_, ticks) => ticks.map(format) }],
         series: [
-          { value: (_, at) => (at === null ? "" : new Date(at * 1000).toLocaleString(document.documentElement.lang)) },
+          { value: (_, at) => (at === null ? "" : moment.format(new Date(at * 1000))) },
           ...series.map((one, index) => ({
             label: one.label,
             stroke: colour(`--chart-${index + 1}`),
