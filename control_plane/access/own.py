@@ -16,9 +16,9 @@ from control_plane import audit
 from control_plane.access.passwords import PasswordProblem, hash_password, password_problem, verify_password
 from control_plane.access.people import AccessError
 from control_plane.access.tokens import new_recovery_codes, recovery_digest
-from control_plane.access.totp import step_of
+from control_plane.access.totp import is_secret, step_of
 from control_plane.store import staff as store
-from control_plane.store.sign_in_attempts import take_turn
+from control_plane.store.sign_in_attempts import forget_turns, take_turn
 from control_plane.store.staff import Person, Secrets
 from control_plane.store.staff_sessions import close_session, close_sessions, load_session
 from control_plane.store.staff_tokens import drop_resets
@@ -113,6 +113,7 @@ def prove(connection: Connection, proof: Proof, *, now: datetime) -> Secrets:
         raise TooOftenError(f"{known.name} gave a password more than {_GUESSES} times in an hour")
     if not verify_password(known.password_hash, proof.password).right:
         raise NotProvenError("the password is another one")
+    forget_turns(connection, "own_password", str(proof.staff_id))
     return known
 
 
@@ -135,7 +136,7 @@ def begin_totp(connection: Connection, sealer: Sealer, proof: Proof, *, secret: 
     Raises: NotProvenError, TooOftenError.
     """
     known = prove(connection, proof, now=now)
-    step = step_of(secret, code, now=now)
+    step = step_of(secret, code, now=now) if is_secret(secret) else None
     if step is None:
         raise WrongCodeError("this is not the code that the app shows now")
     with connection.transaction():

@@ -9,6 +9,7 @@ Next: tokens.py
 from __future__ import annotations
 
 import hmac
+import re
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +19,12 @@ STEP_S: Final = 30
 DIGITS: Final = 6
 # A telephone's clock may be so many steps wrong (RFC 6238 section 5.2).
 _STEPS_AROUND: Final = 1
+_SECRET: Final = re.compile(r"[A-Z2-7]{32}")
+
+
+def is_secret(text: str) -> bool:
+    """Whether it is one as `new_secret` makes them: it comes back from a form."""
+    return _SECRET.fullmatch(text) is not None
 
 
 def new_secret() -> str:

@@ -86,6 +86,9 @@ def test_an_app_is_added_when_it_shows_a_code_and_recovery_codes_are_shown_once(
     wrong = client.post("/me/app", data={**form, "code": "000000", "password": PASSWORD})
     assert "not the code that the app shows" in wrong.text
     assert form_of(wrong.text)["secret"] == form["secret"]
+    for secret in ("", "x", "é" * 32, "A" * 5000):
+        odd = client.post("/me/app", data={**form, "secret": secret, "code": "000000", "password": PASSWORD})
+        assert (odd.status_code, len(form_of(odd.text)["secret"])) == (422, 32)
     assert client.post("/me/app", data={**form, "code": app.now(), "password": "?"}).status_code == 422
     assert client.post("/me/app", data={**form, "code": app.now(), "password": PASSWORD}).status_code == 303
     assert form["secret"].encode() not in staff(console, "dino", "sealed_totp")[0]

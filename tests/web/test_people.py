@@ -205,6 +205,7 @@ def test_a_collector_and_an_agent_are_refused_every_page_that_is_not_theirs_what
         console.query(f"UPDATE staff SET {column} = %s WHERE name = %s RETURNING id", (number, name))
         client = console.client("")
         enter(client, name)
+        assert client.get("/").headers["Location"] == {"carla": "/field", "aldo": "/field/agent"}[name]
         bearer = bearer_of(console, name)
         asked = 0
         for method, path, mark in addresses(console):

@@ -50,6 +50,8 @@ def begin() -> Response:
     """Lead to the page that this person works with first."""
     if may(Permission.CASH_TAKE) and not may(Permission.CUSTOMER_SEE):
         return redirect("/field", 303)
+    if may(Permission.AGENT_OWN) and not may(Permission.CUSTOMER_SEE):
+        return redirect(url_for("agent_own.show"), 303)
     return redirect(url_for("home.show") if may(Permission.NETWORK_SEE) else "/me", 303)
 
 

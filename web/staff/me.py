@@ -28,7 +28,7 @@ from control_plane.access.own import (
 )
 from control_plane.access.people import AccessError
 from control_plane.access.permissions import Permission
-from control_plane.access.totp import new_secret, provisioning_uri
+from control_plane.access.totp import is_secret, new_secret, provisioning_uri
 from control_plane.store.staff import Person, load_person_of, permissions_of
 from control_plane.store.staff_sessions import load_sessions
 from control_plane.store.staff_tokens import load_api_tokens, load_passkeys
@@ -128,7 +128,7 @@ def password() -> Answer:
 def app() -> Answer:
     """Add an authenticator app, or another one instead of it."""
     form = read_form(AppForm)
-    secret = form.secret.data or new_secret()
+    secret = form.secret.data if is_secret(form.secret.data or "") else new_secret()
     form.secret.data = secret
     if was_sent(form):
         with transaction() as connection:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from control_plane.access.totp import new_secret, provisioning_uri, step_of
+from control_plane.access.totp import is_secret, new_secret, provisioning_uri, step_of
 
 SECRET = b32encode(b"12345678901234567890").decode()
 
@@ -50,3 +50,9 @@ def test_the_app_is_told_the_secret_the_name_and_whose_it_is():
     assert parse_qs(read.query)["secret"] == [secret]
     assert len(secret) == 32
     assert secret != new_secret()
+
+
+def test_a_secret_that_comes_back_from_a_form_is_known_as_one():
+    assert is_secret(new_secret())
+    for wrong in ("", "A" * 31, "A" * 33, "a" * 32, "A" * 31 + "1", "A" * 32 + "\n"):
+        assert not is_secret(wrong)
