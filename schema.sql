@@ -5140,6 +5140,12 @@ COMMENT ON TABLE plan_request IS 'A customer asks for another plan. Nothing chan
 CREATE UNIQUE INDEX plan_request_one_open ON plan_request (contract_id) WHERE answered_at IS NULL;
 CREATE INDEX plan_request_open ON plan_request (id) WHERE answered_at IS NULL;
 
+CREATE TABLE garden_reminder (
+    contract_id bigint PRIMARY KEY REFERENCES contract ON DELETE CASCADE,
+    later_until timestamptz NOT NULL
+);
+COMMENT ON TABLE garden_reminder IS 'Lines that were reminded of a debt before anything was limited and want to be reminded later.';
+
 CREATE TABLE rate_window (
     what     text NOT NULL CHECK (what ~ '^[a-z_]{1,40}$'),
     key      bytea NOT NULL CHECK (octet_length(key) = 32),
@@ -5510,3 +5516,5 @@ GRANT USAGE ON SEQUENCE nas_id_seq TO corrente_console;
 -- The portal of subscribers; the worker takes away what is over.
 GRANT SELECT, INSERT, UPDATE ON portal_access, portal_link, portal_session, plan_request TO corrente_console;
 GRANT SELECT (id, ends_at), DELETE ON portal_link, portal_session TO corrente_worker;
+-- The page where limited lines land.
+GRANT SELECT, INSERT, UPDATE ON garden_reminder TO corrente_console;

@@ -221,6 +221,13 @@ class WebSettings(_Section, frozen=True):
     map_tiles: Annotated[str, Meta(pattern=r"^(https?://[A-Za-z0-9.:-]+/[^\s'\";,]*\{z\}[^\s'\";,]*)?$")] = ""
 
 
+class GardenSettings(_Section, frozen=True):
+    """The page where limited lines land."""
+
+    reminds: bool = False
+    remind_again_hours: Annotated[int, Meta(ge=1, le=720)] = 24
+
+
 class Settings(_Section, frozen=True):
     """All of corrente.toml."""
 
@@ -243,6 +250,7 @@ class Settings(_Section, frozen=True):
     mailbox: MailboxSettings = MailboxSettings()
     einvoice: EinvoiceSettings = EinvoiceSettings()
     web: WebSettings = WebSettings()
+    garden: GardenSettings = GardenSettings()
     # What differs by installation in how a vendor's devices are spoken to: each vendor file types its own section.
     drivers: dict[str, Any] = {}
     # Filled in by load_settings: the directory that relative paths count from, and the file itself if there is one.

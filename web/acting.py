@@ -59,6 +59,8 @@ def subscriber() -> Subscriber:
 
 def caller() -> str:
     """Whose forms these are: what is done once is done once for each of them."""
+    if "caller" in g:
+        return str(g.caller)
     if g.get("staff") is not None:
         return f"screen {person().id}"
     return f"portal {subscriber().customer_id}"

@@ -33,6 +33,7 @@ from web.errors import explain_errors
 from web.health import health_pages
 from web.lists import here_with
 from web.navigation import Entry, menu
+from web.portal.garden import lead_to_garden
 from web.staff_words import deed_of
 from web.surroundings import install, surround
 from web.unsubscribe import unsubscribe_pages
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=before, x_proto=before, x_host=before)  # type: ignore[method-assign]  # as Flask asks for it
     install(app, surround(settings))
     assets = Assets()
+    app.before_request(lead_to_garden)
     acting.guard(app)
     security.protect(app)
     explain_errors(app)

@@ -193,11 +193,13 @@ def clear_history(connection: Connection, settings: Settings, now: datetime) -> 
 
 
 def clear_access(connection: Connection, _settings: Settings, now: datetime) -> str:
-    """Delete sessions of staff, tries to sign in and links that have been over for a while. What was done stays in the audit log."""
+    """Delete sessions of staff and subscribers, tries to sign in and links that have been over for a while. What was done stays in the audit log."""
     old, counted, asked = now - ACCESS_KEPT, now - timedelta(days=1), now
     cleared = 0
     for statement, before in (
         ("DELETE FROM staff_session WHERE ends_at < %s", old),
+        ("DELETE FROM portal_session WHERE ends_at < %s", old),
+        ("DELETE FROM portal_link WHERE ends_at < %s", old),
         ("DELETE FROM sign_in_attempt WHERE at < %s", old),
         ("DELETE FROM password_reset WHERE ends_at < %s", old),
         ("DELETE FROM rate_window WHERE begins < %s", counted),

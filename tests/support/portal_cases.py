@@ -41,6 +41,9 @@ def _cases() -> Iterator[Case]:
     yield Case("plan_request_one_open", f"{open_one}; {open_one}", open_one)
     yield Case("plan_request_contract_id_fkey", insert("plan_request", contract_id="999"), open_one)
     yield Case("plan_request_plan_id_fkey", insert("plan_request", plan_id="999"), open_one)
+    reminder = insert("garden_reminder")
+    yield Case("garden_reminder_pkey", f"{reminder}; {reminder}", reminder)
+    yield Case("garden_reminder_contract_id_fkey", insert("garden_reminder", contract_id="999"), reminder)
     yield Case("portal_access_pkey", f"{insert('portal_access')}; {insert('portal_access')}", insert("portal_access"))
     for table in ("portal_access", "portal_link", "portal_session"):
         yield Case(f"{table}_customer_id_fkey", insert(table, customer_id="999"), insert(table))

@@ -25,6 +25,7 @@ PORTAL_ROWS: Final[dict[str, dict[str, str]]] = {
         "last_seen_at": _AT,
         "ends_at": _LATER,
     },
+    "garden_reminder": {"contract_id": "1", "later_until": _LATER},
     "plan_request": {"contract_id": "1", "plan_id": "1", "asked_by": "'customer 1'"},
 }
 PORTAL_FIRST: Final[dict[str, dict[str, str]]] = {
@@ -32,5 +33,5 @@ PORTAL_FIRST: Final[dict[str, dict[str, str]]] = {
     "portal_session": {"digest": _DIGEST.format("01")},
     "plan_request": {"answered_at": _LATER, "answered_by": "'maria'", "accepted": "true"},
 }
-# Of these one row a customer, and one of each.
-PORTAL_ONCE: Final = {"portal_access"}
+# Of these one row a customer or a contract, and one of each.
+PORTAL_ONCE: Final = {"portal_access", "garden_reminder"}
