@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from support.console_world import Console
 from web.acting import COOKIE
 
 CHROMIUM: Final = "/usr/bin/chromium"
-AXE: Final = Path(__file__).resolve().parent.parent.parent / ".venv/node/node_modules/axe-core/axe.min.js"
+AXE: Final = Path(sys.prefix) / "node/node_modules/axe-core/axe.min.js"
 WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 WIDE: Final = {"width": 1360, "height": 900}
 PHONE: Final = {"width": 390, "height": 844}

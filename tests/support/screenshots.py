@@ -13,7 +13,7 @@ from typing import Any, Final
 from playwright.sync_api import Page
 from support.browser import PHONE, WIDE, chromium
 
-FOLDER: Final = Path(__file__).resolve().parent.parent.parent / "docs" / "screens"
+FOLDER: Final = Path(os.environ.get("CORRENTE_SCREENS", "docs/screens"))
 # Name, address, and if it is not that page itself the link on it that leads there.
 SCREENS: Final = (
     ("home", "/home", ""),
