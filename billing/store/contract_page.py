@@ -141,6 +141,26 @@ def load_rows(
         return cursor.execute(_ROWS + where, given).fetchall()
 
 
+def load_newest(
+    connection: Connection,
+    *,
+    customer_id: int | None = None,
+    status: str | None = None,
+    ends_before: date | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[ContractRow]:
+    """Contracts, the newest number first, from the one below `before` on."""
+    given = {"customer": customer_id, "status": status, "ends": ends_before, "before": before, "limit": limit}
+    where = (
+        "WHERE (%(before)s::bigint IS NULL OR c.id < %(before)s) AND (%(customer)s::bigint IS NULL OR c.customer_id = %(customer)s)"
+        " AND (%(status)s::contract_status IS NULL OR c.status = %(status)s) AND (%(ends)s::date IS NULL OR c.ends_on < %(ends)s)"
+        " ORDER BY c.id DESC LIMIT %(limit)s"
+    )
+    with connection.cursor(row_factory=class_row(ContractRow)) as cursor:
+        return cursor.execute(_ROWS + where, given).fetchall()
+
+
 def load_page(connection: Connection, contract_id: int) -> ContractPage | None:
     """All of one contract; None when there is none of that number."""
     with connection.cursor(row_factory=class_row(ContractRow)) as cursor:
@@ -161,6 +181,14 @@ def load_events(connection: Connection, contract_id: int) -> list[EventRow]:
     """What happened to a contract, in order."""
     with connection.cursor(row_factory=class_row(EventRow)) as cursor:
         return cursor.execute(_EVENTS, (contract_id,)).fetchall()
+
+
+def load_usernames(connection: Connection, contract_id: int) -> list[str]:
+    """The usernames of a contract's accounts, in order."""
+    rows = connection.execute(
+        "SELECT username FROM subscriber_account WHERE contract_id = %s ORDER BY 1", (contract_id,)
+    ).fetchall()
+    return [str(username) for (username,) in rows]
 
 
 def load_zone(connection: Connection, contract_id: int) -> tuple[str | None] | None:

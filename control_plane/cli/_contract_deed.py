@@ -4,56 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import click
 
-from billing.contracts import cost_of_leaving
-from billing.deeds import Changed, Deed
-from billing.deeds import Refused as DeedRefused
-from billing.documents import DocumentKind
-from billing.errors import BillingError
-from billing.money import Money
-from billing.operations.doing import do_deed
-from billing.runs.batch import look_at_batch
-from billing.runs.desk import load_desk
-from billing.runs.preview import lines_of
-from billing.store.books import load_book_keeper
-from billing.store.contract_page import ChargeRow, ContractPage, ItemRow, load_page, load_zone
-from control_plane import audit
+from billing.deeds import Deed
+from billing.operations.doing import NoContractError
+from billing.store.contract_page import ChargeRow, ContractPage, ItemRow
 from control_plane.cli._amounts import amount_words, period_words, taxed_words
-from control_plane.cli._books import open_books, today_of
+from control_plane.cli._books import open_books
 from control_plane.cli._console import Connection, Refused, os_user, print_json
 from control_plane.cli._keyed import keyed
 from control_plane.cli._options import confirm
-from control_plane.explaining.explain_now import step_words, steps_of
+from control_plane.contract_deeds import Done, NextBill, carry_out, changed_items, day_of, look_at, next_bill
+from control_plane.explaining.explain_now import step_words
 from control_plane.settings import Settings
-from control_plane.store.account import load_account
-from control_plane.store.limits import load_reliefs, load_restrictions
 from control_plane.store.plan import load_profiles
 
-# Deeds of which the audit log wants the reason, by the names it knows them.
-_AUDITED: Final = {"made_free": "make_free", "lifted": "lift"}
 NUMBER: Final = click.argument("number", type=int)
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A contract before or after a deed: its page, and what the network gives each account from when on."""
+    """A contract before or after a deed: its page, and what the network gives each account from when on, in words."""
 
     page: ContractPage
     network: dict[str, list[tuple[str, str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class NextBill:
-    """What the run that next bills a contract will print of it, from which day on; `gross` of each document."""
-
-    on: date
-    lines: list[dict[str, Any]]
-    gross: list[Money]
 
 
 def deed_options(*, asks: bool = False) -> Callable[[Any], Any]:
@@ -79,11 +57,10 @@ def deed_options(*, asks: bool = False) -> Callable[[Any], Any]:
 
 def contract_day(connection: Connection, number: int, settings: Settings) -> tuple[date, str]:
     """What day it is for a contract, and in which zone."""
-    found = load_zone(connection, number)
-    if found is None:
-        raise Refused(f"there is no contract {number}; `corrente contract list` shows them")
-    zone = found[0] or settings.operator.billing_zone
-    return today_of(zone), zone
+    try:
+        return day_of(connection, number, usual_zone=settings.operator.billing_zone)
+    except NoContractError as error:
+        raise Refused(str(error)) from error
 
 
 def run_deed(
@@ -123,62 +100,36 @@ def _do_all(
     connection: Connection, number: int, deeds: Sequence[Deed], *, today: date, zone: str, reason: str
 ) -> list[str]:
     """Each deed in this transaction, in words; or the refusal of the first that is refused."""
-    events: list[str] = []
-    for one in deeds:
-        outcome = do_deed(connection, number, one, today=today, actor=os_user(), reason=reason, zone=zone)
-        if isinstance(outcome, DeedRefused):
-            raise Refused(f"contract {number}: {outcome.sentence}")
-        events.append(_told(outcome, reason))
-        events += _cost_ahead(outcome, today)
-        detail = {"effective_on": outcome.effective_on, "reason": reason}
-        action = f"contract.{_AUDITED.get(outcome.event, outcome.event)}"
-        audit.append(connection, actor=os_user(), action=action, subject=f"contract {number}", detail=detail)
-    return events
+    done = carry_out(connection, number, deeds, today=today, zone=zone, reason=reason, actor=os_user())
+    return [words for one in done for words in _told(one, reason)]
 
 
-def _told(outcome: Changed, reason: str) -> str:
-    words = f"{outcome.event.replace('_', ' ')} from {outcome.effective_on}"
-    return f"{words}: {reason}" if reason else words
-
-
-def _cost_ahead(outcome: Changed, today: date) -> list[str]:
-    """What an end that was set will cost when it comes: who asks for it should hear it now."""
-    end = outcome.contract.ends_on
-    if outcome.event != "end_scheduled" or end is None or end <= today:
-        return []
-    cost = cost_of_leaving(outcome.contract, end)
-    return (
-        [f"leaving on {end} costs {cost.amount} {cost.currency} for an early exit, charged when it ends"]
-        if cost
-        else []
-    )
+def _told(done: Done, reason: str) -> list[str]:
+    words = f"{done.event.replace('_', ' ')} from {done.effective_on}"
+    said = [f"{words}: {reason}" if reason else words]
+    cost = done.leaving_costs
+    if cost:
+        said.append(
+            f"leaving on {done.leaving_on} costs {cost.amount} {cost.currency} for an early exit, charged when it ends"
+        )
+    return said
 
 
 def look(connection: Connection, number: int, settings: Settings) -> Sight:
     """A contract as this transaction sees it."""
-    page = load_page(connection, number)
-    if page is None:
-        raise Refused(f"there is no contract {number}; `corrente contract list` shows them")
-    return Sight(page, dict(_network(connection, number, settings)))
-
-
-def _network(connection: Connection, number: int, settings: Settings) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """What each account gets from now on: since when, and in words."""
-    now = datetime.now(UTC)
-    restrictions = load_restrictions(connection, number, now=now)
-    reliefs = load_reliefs(connection, number, now=now)
+    try:
+        seen = look_at(connection, number, zone=settings.zone)
+    except NoContractError as error:
+        raise Refused(str(error)) from error
     profiles = {profile.id: profile for profile in load_profiles(connection)}
-    usernames = connection.execute(
-        "SELECT username FROM subscriber_account WHERE contract_id = %s ORDER BY 1", (number,)
-    ).fetchall()
-    for (username,) in usernames:
-        account = load_account(connection, username)
-        assert account is not None, f"account {username} was there a moment ago"
-        since, steps = "now", []
-        for step in steps_of(account, restrictions, reliefs, at=now, zone=settings.zone):
-            steps.append((since, step_words(step, profiles)))
+    network = {}
+    for username, steps in seen.network.items():
+        since, said = "now", []
+        for step in steps:
+            said.append((since, step_words(step, profiles)))
             since = _minute(step.until, settings.zone)
-        yield username, steps
+        network[username] = said
+    return Sight(seen.page, network)
 
 
 def _minute(epoch_s: int, zone: ZoneInfo) -> str:
@@ -187,33 +138,6 @@ def _minute(epoch_s: int, zone: ZoneInfo) -> str:
         return f"from {datetime.fromtimestamp(epoch_s, zone):%Y-%m-%d %H:%M}"
     except (OverflowError, ValueError, OSError):
         return "for ever"
-
-
-def next_bill(
-    connection: Connection, number: int, old: ContractPage, new: ContractPage, today: date
-) -> NextBill | None:
-    """What the next run will bill of a contract whose items a deed has changed, worked out as the run does; None where nothing is due of
-    them or it can't be billed.
-    """
-    days = [one.due_on for one in _changed(old, new) if one.due_on is not None]
-    if not days or new.contract.issuer is None:
-        return None
-    through = max(today, *days)
-    try:
-        keeper = load_book_keeper(connection, None, contract_id=number)
-        desk = load_desk(connection, keeper.id, run_id=None, run_date=through, through=through)
-        sheaf = look_at_batch(connection, desk, [number])
-    except BillingError:
-        return None
-    lines = [line for draft in sheaf.drafts for line in lines_of(draft)]
-    signs = [-1 if draft.kind is DocumentKind.CREDIT_NOTE else 1 for draft in sheaf.drafts]
-    gross = [Money(sign * one.totals.gross.minor, one.currency) for sign, one in zip(signs, sheaf.drafts, strict=True)]
-    return NextBill(through, lines, gross) if lines else None
-
-
-def _changed(old: ContractPage, new: ContractPage) -> list[ItemRow]:
-    were = {item.id: item for item in old.items}
-    return [item for item in new.items if were.get(item.id) != item]
 
 
 def show_change(
@@ -230,7 +154,7 @@ def show_change(
     old, new = before.page, after.page
     known = {charge.id for charge in old.waiting}
     charges = [charge for charge in new.waiting if charge.id not in known]
-    items = _changed(old, new)
+    items = changed_items(old, new)
     gone = [item for item in old.items if item.id not in {one.id for one in new.items}]
     if as_json:
         print_json(

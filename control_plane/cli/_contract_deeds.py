@@ -13,6 +13,7 @@ from billing.contract_facts import BilledAs, Level, Origin
 from control_plane.cli._books import DAY
 from control_plane.cli._console import Connection, Refused, unknown
 from control_plane.cli._contract_deed import deed_options, run_deed
+from control_plane.contract_deeds import end_deeds, lift_deed
 from control_plane.settings import Settings
 from control_plane.store.account import load_plan_ids
 
@@ -190,12 +191,6 @@ def restrict(settings: Settings, number: int, *, level: str, origin: str, billin
     run_deed(settings, number, deed, question="Go on?", yes=yes or how["dry_run"], **how)
 
 
-_BY: Final = {
-    Origin.CUSTOMER_PAUSE: do.Lifter.CUSTOMER,
-    Origin.TECHNICAL: do.Lifter.PROVISIONING,
-}
-
-
 @click.command("lift")
 @click.option("--origin", type=click.Choice([str(one) for one in Origin]), required=True, help="Those of this origin.")
 @deed_options()
@@ -203,8 +198,7 @@ def lift(settings: Settings, number: int, *, origin: str, **how: Any) -> None:
     """Lift restrictions; those of other origins stay."""
     if not how["reason"]:
         raise click.UsageError("say why: --reason")
-    given = Origin(origin)
-    run_deed(settings, number, do.Lift(given, _BY.get(given, do.Lifter.OPERATOR)), **how)
+    run_deed(settings, number, lift_deed(Origin(origin)), **how)
 
 
 @click.command("pause")
@@ -254,9 +248,7 @@ def end(
     """Set the first day without service; one that has come ends the contract now."""
 
     def deeds(_: Connection, today: date) -> Sequence[do.Deed]:
-        day = on or today
-        scheduled = do.ScheduleEnd(day, notice_waived=waive_notice, free_of_cost=at_no_cost)
-        return [scheduled, do.ReachEnd()] if day <= today else [scheduled]
+        return end_deeds(on or today, today, waive_notice=waive_notice, at_no_cost=at_no_cost)
 
     run_deed(settings, number, deeds, question="Go on?", yes=yes or how["dry_run"], **how)
 
