@@ -5518,3 +5518,4 @@ GRANT SELECT, INSERT, UPDATE ON portal_access, portal_link, portal_session, plan
 GRANT SELECT (id, ends_at), DELETE ON portal_link, portal_session TO corrente_worker;
 -- The page where limited lines land.
 GRANT SELECT, INSERT, UPDATE ON garden_reminder TO corrente_console;
+GRANT DELETE ON price TO corrente_console;
