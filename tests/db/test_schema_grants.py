@@ -22,6 +22,25 @@ OURS = {
 }
 
 ALLOWED = [
+    ("corrente_console", insert("staff") + "; " + insert("staff_session") + "; " + insert("api_token")),
+    (
+        "corrente_console",
+        insert("sign_in_attempt") + "; " + insert("passkey_challenge") + "; " + insert("staff_passkey"),
+    ),
+    ("corrente_console", "DELETE FROM staff_has_role; DELETE FROM staff_recovery_code; DELETE FROM saved_view"),
+    ("corrente_worker", "SELECT id, name, full_name, email, language, enabled FROM staff"),
+    (
+        "corrente_worker",
+        "UPDATE password_reset SET digest = NULL, attempts = 1, next_at = now(), problem = 'x', sent_at = now()",
+    ),
+    (
+        "corrente_worker",
+        "DELETE FROM staff_session WHERE ends_at < now(); DELETE FROM sign_in_attempt WHERE at < now()",
+    ),
+    (
+        "corrente_worker",
+        "DELETE FROM rate_window WHERE begins < now(); DELETE FROM passkey_challenge WHERE ends_at < now()",
+    ),
     ("corrente_edge", "SELECT sealed_secret FROM nas"),
     ("corrente_edge", "UPDATE nas SET booted_at = now()"),
     ("corrente_edge", insert("session")),
@@ -175,6 +194,18 @@ ALLOWED = [
 ]
 
 REFUSED = [
+    *(
+        (role, "SELECT name FROM staff")
+        for role in ("corrente_web", "corrente_edge", "corrente_lookup", "corrente_collector")
+    ),
+    *(("corrente_worker", f"SELECT {column} FROM staff") for column in ("password_hash", "sealed_totp")),
+    ("corrente_worker", "SELECT digest FROM staff_session"),
+    ("corrente_worker", "SELECT * FROM api_token"),
+    ("corrente_worker", insert("password_reset")),
+    ("corrente_web", "SELECT * FROM staff_session"),
+    ("corrente_web", insert("api_token")),
+    ("corrente_console", "DELETE FROM staff"),
+    ("corrente_console", "UPDATE sign_in_attempt SET at = now()"),
     ("corrente_collector", "SELECT * FROM open_document"),
     ("corrente_collector", "SELECT * FROM customer"),
     ("corrente_collector", "SELECT * FROM collector"),
