@@ -8,7 +8,6 @@ from typing import Final
 
 import click
 
-from control_plane import audit
 from control_plane.cli._console import (
     Connection,
     Refused,
@@ -22,7 +21,7 @@ from control_plane.cli._console import (
 )
 from control_plane.cli._group import Group
 from control_plane.cli._options import confirm
-from control_plane.control_loop.device_views import believe_policies, close_ghosts
+from control_plane.drift_deeds import believe_device, close_ghosts_of, cut_session
 from control_plane.quantities import duration_text, instant_text, mac_text
 from control_plane.settings import Settings
 from control_plane.store.device_views import (
@@ -31,13 +30,10 @@ from control_plane.store.device_views import (
     load_reading,
     load_readings,
     load_unknown,
-    open_cut,
 )
 from control_plane.store.drift import DriftReason
 from control_plane.store.drift_list import DriftedSession, load_drift
 from control_plane.store.nas import load_nas, load_nases
-from nas_drivers.driver import Drivers, UnknownVendorError
-from nas_drivers.policy import Method
 
 _REASONS: Final = {
     DriftReason.MUST_END: "must end",
@@ -163,25 +159,15 @@ def _print_others(nobodys: list[UnknownSession], readings: list[Reading], settin
 @click.pass_obj
 def cut(settings: Settings, nas_name: str, acct_session_id: str, *, reason: str) -> None:
     """End a session of nobody, such as one that a forgotten local user of the device let in."""
-    who = os_user()
     with open_database(settings) as connection, connection.transaction():
         nas_id = _nas_id(connection, nas_name)
         of_nas = [one for one in load_unknown(connection) if one.nas_id == nas_id]
         found = next((one for one in of_nas if one.acct_session_id == acct_session_id), None)
         if found is None:
             raise unknown(f"session of nobody on {nas_name}", acct_session_id, (one.acct_session_id for one in of_nas))
-        number = open_cut(
-            connection, found, method=_method(settings, found.vendor).value, reason=f"cut by {who}: {reason}"
-        )
+        number = cut_session(connection, settings, found, reason=reason, actor=os_user())
         if number is None:
             raise Refused(f"session {acct_session_id} on {nas_name} is being cut already")
-        audit.append(
-            connection,
-            actor=who,
-            action="session.cut",
-            subject=f"{nas_name} {acct_session_id}",
-            detail={"reason": reason, "username": found.username, "enforcement": number},
-        )
     click.echo(f"Enforcement {number} ends session {acct_session_id} of {found.username!r} on {nas_name}.")
 
 
@@ -201,10 +187,7 @@ def close_ghosts_command(settings: Settings, nas_name: str, *, yes: bool) -> Non
             "Close all others?",
             yes=yes,
         )
-        closed = close_ghosts(connection, settings, nas_id, read_at=reading.read_at)
-        audit.append(
-            connection, actor=os_user(), action="session.close_ghosts", subject=nas_name, detail={"closed": closed}
-        )
+        closed = close_ghosts_of(connection, settings, reading, actor=os_user())
     click.echo(f"Closed {closed}.")
 
 
@@ -221,22 +204,8 @@ def believe(settings: Settings, nas_name: str, *, yes: bool) -> None:
             raise Refused(f"{nas_name} has never been read")
         read = instant_text(reading.read_at, settings.zone)
         confirm(f"{nas_name} was read at {read}. {reading.policies_held or 'Nothing is held'}. Believe it?", yes=yes)
-        believed = believe_policies(connection, nas_id, read_at=reading.read_at)
-        audit.append(
-            connection,
-            actor=os_user(),
-            action="session.believe_device",
-            subject=nas_name,
-            detail={"sessions": believed},
-        )
+        believed = believe_device(connection, reading, actor=os_user())
     click.echo(f"{believed} sessions run under something else than was held.")
-
-
-def _method(settings: Settings, vendor: str) -> Method:
-    try:
-        return Drivers(settings.drivers).of(vendor).change_methods(None, None)[0]
-    except UnknownVendorError:
-        return Method.DISCONNECT
 
 
 def _nas_id(connection: Connection, name: str) -> int:

@@ -8,12 +8,11 @@ from typing import Final
 
 import click
 
-from control_plane import audit
 from control_plane.cli._console import Refused, leveled, open_database, os_user, print_json, print_table
 from control_plane.cli._group import Group
 from control_plane.control_loop.enforcement import State
 from control_plane.control_loop.error_cause import CAUSES
-from control_plane.control_loop.ladder import Ladders
+from control_plane.drift_deeds import NotSentAgainError, send_again
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store.enforcement_list import (
@@ -21,10 +20,7 @@ from control_plane.store.enforcement_list import (
     load_enforcement,
     load_enforcements,
     load_packets,
-    save_again,
-    save_due_now,
 )
-from nas_drivers.driver import Drivers
 
 command = Group("enforcement", help="Changes on their way to live sessions, their packets, and one more try.")
 _CODES: Final = {
@@ -137,19 +133,10 @@ def retry_command(settings: Settings, *, number: int) -> None:
     """
     with open_database(settings) as connection:
         found = _known(load_enforcement(connection, number), number)
-        if found.closed_at is None:
-            if not save_due_now(connection, number):
-                raise Refused(f"change {number} is on its way or waits for its proof: nothing to send now")
-            again = number
-        else:
-            ladders = Ladders(Drivers(settings.drivers))
-            ladders.refresh(connection, datetime.now(UTC))
-            method = ladders.first(found.nas_id, found.from_version, found.profile_id)
-            opened = save_again(connection, number, method)
-            if opened is None:
-                raise Refused(f"change {number} is {found.state}: its session is over, or has another change open")
-            again = opened
-        audit.append(connection, actor=os_user(), action="enforcement.retry", subject=str(number), detail={"as": again})
+        try:
+            again = send_again(connection, settings, found, actor=os_user(), now=datetime.now(UTC))
+        except NotSentAgainError as error:
+            raise Refused(str(error)) from error
     click.echo(f"Change {again} of {found.username} is due now.")
 
 

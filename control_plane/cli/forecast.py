@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
 from control_plane.cli._console import open_database, print_json, print_table
-from control_plane.control_loop.guard import Situation, Verdict, Wait
+from control_plane.control_loop.guard import Verdict, Wait
 from control_plane.explaining.explain_now import step_words
-from control_plane.explaining.forecast import Judged, judge
+from control_plane.explaining.forecast_page import Forecast, load_forecast
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
-from control_plane.store.forecast import (
-    OPEN_SHOWN,
-    OpenChange,
-    count_not_worked_out,
-    load_coming,
-    load_maintenance_ends,
-    load_open_changes,
-    load_tally,
-    load_verdicts,
-)
-from control_plane.store.guard import guard_rules, load_situation
-from control_plane.store.interventions import Open, load_open
-from control_plane.store.plan import Profile, load_profiles
+from control_plane.store.forecast import OPEN_SHOWN, OpenChange
 
 _LINES_SHOWN: Final = 100
 _MOST_DAYS: Final = 400
-
-
-@dataclass(frozen=True, slots=True)
-class _Forecast:
-    """What is open with its verdicts, what comes, and what can't be said."""
-
-    now: datetime
-    situation: Situation
-    found: Open
-    changes: list[OpenChange]
-    verdicts: dict[int, Verdict]
-    judged: list[Judged]
-    profiles: dict[int, Profile]
-    not_worked_out: int
 
 
 @click.command()
@@ -67,21 +41,7 @@ def command(settings: Settings, *, days: int, lines: int, as_json: bool) -> None
     are for two days.
     """
     with open_database(settings) as connection:
-        now, rules = datetime.now(UTC), guard_rules(settings)
-        situation = load_situation(connection, now, rules.zone)
-        changes = load_open_changes(connection)
-        coming = load_coming(connection, now=now, until=now + timedelta(days=days), rules=rules) if days else ()
-        over = load_maintenance_ends(connection, now)
-        forecast = _Forecast(
-            now=now,
-            situation=situation,
-            found=load_open(connection),
-            changes=changes,
-            verdicts=load_verdicts(connection, changes, now, rules),
-            judged=judge(coming, load_tally(connection, now), rules.limits, situation, over),
-            profiles={profile.id: profile for profile in load_profiles(connection)},
-            not_worked_out=count_not_worked_out(connection),
-        )
+        forecast = load_forecast(connection, settings, days=days, now=datetime.now(UTC))
     if as_json:
         print_json(_as_json(forecast))
         return
@@ -94,7 +54,7 @@ def command(settings: Settings, *, days: int, lines: int, as_json: bool) -> None
         )
 
 
-def _print_now(forecast: _Forecast, lines: int) -> None:
+def _print_now(forecast: Forecast, lines: int) -> None:
     found = forecast.found
     click.echo(f"now: {found.milder:,} changes that give or only change, {found.disruptive:,} that take away are open")
     if found.milder + found.disruptive > OPEN_SHOWN:
@@ -127,7 +87,7 @@ def _would(change: OpenChange, verdicts: dict[int, Verdict]) -> str:
     return f"go again: {change.problem}" if change.problem else "go"
 
 
-def _print_coming(forecast: _Forecast, days: int, lines: int, settings: Settings) -> None:
+def _print_coming(forecast: Forecast, days: int, lines: int, settings: Settings) -> None:
     zone = settings.zone
     cuts = [one for one in forecast.judged if one.coming.disruptive]
     waiting = [one for one in forecast.judged if one.waits]
@@ -161,7 +121,7 @@ def _say_more(count: int, shown: int) -> None:
         click.echo(f"… and {count - shown:,} more; --lines {count} shows them")
 
 
-def _as_json(forecast: _Forecast) -> dict[str, Any]:
+def _as_json(forecast: Forecast) -> dict[str, Any]:
     return {
         "at": forecast.now,
         "stop": forecast.situation.stop or None,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from control_plane import audit
 from control_plane.cli._console import (
-    Connection,
     Refused,
     known_account,
     open_database,
@@ -21,41 +19,20 @@ from control_plane.cli._console import (
 )
 from control_plane.cli._group import Group
 from control_plane.cli._options import coming_instant, confirm
-from control_plane.control_loop.guard import GuardLimits, Hour
+from control_plane.interventions import (
+    GuardPage,
+    Waiting,
+    end_exemption,
+    exempt,
+    load_guard_page,
+    load_waiting,
+    release,
+)
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store import interventions
-from control_plane.store.automation import load_hour_now
-from control_plane.store.guard import guard_rules
 
 command = Group("guard", help="What automation may take away in an hour, and what waits for a person.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """All that `corrente guard status` tells."""
-
-    hour: Hour
-    limits: GuardLimits
-    trip: tuple[datetime, str] | None
-    held: list[interventions.HeldRow]
-    runs: list[interventions.HeldRun]
-    stop: interventions.StopRow | None
-    maintenance: list[interventions.MaintenanceRow]
-    exemptions: int
-
-
-def _load_page(connection: Connection, settings: Settings, now: datetime) -> _Page:
-    return _Page(
-        hour=load_hour_now(connection, now),
-        limits=guard_rules(settings).limits,
-        trip=interventions.load_trip(connection),
-        held=interventions.load_held(connection, now),
-        runs=interventions.load_held_runs(connection),
-        stop=interventions.load_stop(connection),
-        maintenance=interventions.load_maintenance(connection, now),
-        exemptions=len(interventions.load_exemptions(connection, now)),
-    )
 
 
 @command.command("status")
@@ -64,7 +41,7 @@ def _load_page(connection: Connection, settings: Settings, now: datetime) -> _Pa
 def status_command(settings: Settings, *, as_json: bool) -> None:
     """How much of the hour's share is used, whether the guard has tripped, and what waits."""
     with open_database(settings) as connection:
-        page = _load_page(connection, settings, datetime.now(UTC))
+        page = load_guard_page(connection, settings, datetime.now(UTC))
     if as_json:
         print_json(_as_json(page))
         return
@@ -96,7 +73,7 @@ def status_command(settings: Settings, *, as_json: bool) -> None:
     )
 
 
-def _as_json(page: _Page) -> dict[str, Any]:
+def _as_json(page: GuardPage) -> dict[str, Any]:
     return {
         "tripped_at": page.trip[0] if page.trip else None,
         "reason": page.trip[1] if page.trip else None,
@@ -127,35 +104,24 @@ def release_command(settings: Settings, *, reason: str, usernames: Sequence[str]
     with open_database(settings) as connection:
         for username in usernames:
             known_account(connection, username)
-        only = list(usernames) or None
-        ids, accounts = interventions.load_wanted(connection, now, only)
-        runs = [] if only else interventions.load_held_runs(connection)
-        trip = interventions.load_trip(connection)
+        seen = load_waiting(connection, usernames, now)
         # The answer may take minutes, and nobody shall wait for it.
         connection.commit()
-        restrictions = sum(run.restrictions for run in runs)
-        click.echo(_release_words(len(ids), len({a or -i for i, a in zip(ids, accounts, strict=True)}), runs))
-        if not ids and not restrictions and not trip:
+        click.echo(_release_words(seen))
+        if seen.is_nothing:
             raise Refused("nothing waits")
         if dry_run:
             click.echo("Dry run: nothing was changed.")
             return
-        confirm("Cut or restrict them now?" if ids or restrictions else "Let the guard judge anew?", yes=yes)
-        still, _ = interventions.load_wanted(connection, now, only)
-        going = sorted(set(ids) & set(still))
-        number, let_go = interventions.save_release(
-            connection, going, runs=[run.run_id for run in runs], reason=reason, by=os_user(), now=now
-        )
-        if only is None:
-            interventions.close_guard(connection)
-        detail = {"reason": reason, "changes": len(going), "restrictions": let_go, "users": list(usernames)}
-        audit.append(connection, actor=os_user(), action="guard.release", subject=f"release {number}", detail=detail)
-    click.echo(f"Release {number}: {len(going):,} changes go, {let_go:,} restrictions count.")
+        cuts = seen.changes or seen.restrictions
+        confirm("Cut or restrict them now?" if cuts else "Let the guard judge anew?", yes=yes)
+        done = release(connection, seen, usernames, reason=reason, actor=os_user(), now=now)
+    click.echo(f"Release {done.number}: {done.changes:,} changes go, {done.restrictions:,} restrictions count.")
 
 
-def _release_words(changes: int, subscribers: int, runs: list[interventions.HeldRun]) -> str:
-    waiting = [f"{changes:,} changes of {subscribers:,} subscribers online"]
-    waiting += [f"{run.restrictions:,} restrictions of run {run.run_id} ({run.name})" for run in runs]
+def _release_words(seen: Waiting) -> str:
+    waiting = [f"{len(seen.changes):,} changes of {seen.subscribers:,} subscribers online"]
+    waiting += [f"{run.restrictions:,} restrictions of run {run.run_id} ({run.name})" for run in seen.runs]
     return "waiting: " + ", ".join(waiting)
 
 
@@ -170,15 +136,11 @@ def exempt_command(settings: Settings, username: str, *, reason: str, until: str
     end = coming_instant(until, settings.zone, now)
     with open_database(settings) as connection:
         account = known_account(connection, username)
-        made = interventions.save_exemption(
-            connection, account.contract_id, reason=reason, by=os_user(), now=now, until=end
-        )
+        made = exempt(connection, account.contract_id, username, reason=reason, until=end, actor=os_user(), now=now)
         if not made:
             raise Refused(
                 f"contract {account.contract_id} is exempt already: `corrente guard exemptions`, `corrente guard unexempt`"
             )
-        detail = {"contract": account.contract_id, "reason": reason, "until": end}
-        audit.append(connection, actor=os_user(), action="guard.exempt", subject=username, detail=detail)
     click.echo(f"Contract {account.contract_id} is exempt until {instant_text(end, settings.zone)}.")
 
 
@@ -197,10 +159,8 @@ def unexempt_command(settings: Settings, username: str, *, yes: bool) -> None:
         # The answer may take minutes, and nobody shall wait for it.
         connection.commit()
         confirm(f"May automation cut contract {account.contract_id} of {account.customer} again?", yes=yes)
-        if not interventions.end_exemption(connection, account.contract_id, by=os_user(), now=now):
+        if not end_exemption(connection, account.contract_id, username, actor=os_user(), now=now):
             raise not_exempt
-        detail = {"contract": account.contract_id}
-        audit.append(connection, actor=os_user(), action="guard.unexempt", subject=username, detail=detail)
     click.echo(f"Contract {account.contract_id} is exempt no more.")
 
 

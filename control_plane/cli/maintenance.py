@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import click
 
-from control_plane import audit
 from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, print_table, unknown
 from control_plane.cli._group import Group
 from control_plane.cli._options import coming_instant, confirm
+from control_plane.interventions import begin_maintenance, end_maintenance
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store import interventions
@@ -49,10 +49,8 @@ def on_command(settings: Settings, nas_name: str, *, reason: str, until: str | N
             click.echo("Dry run: nothing was changed.")
             return
         confirm(f"Send nothing to {nas.name}?", yes=yes)
-        if not interventions.save_maintenance(connection, nas.id, reason=reason, by=os_user(), now=now, until=end):
+        if not begin_maintenance(connection, nas.id, nas.name, reason=reason, until=end, actor=os_user(), now=now):
             raise Refused(f"NAS {nas.name} is in maintenance already: `corrente maintenance list`")
-        detail = {"reason": reason, "until": end}
-        audit.append(connection, actor=os_user(), action="nas.maintenance_on", subject=nas.name, detail=detail)
     ending = "`corrente maintenance off`" if end is None else instant_text(end, settings.zone)
     click.echo(f"NAS {nas.name} is in maintenance until {ending}.")
 
@@ -74,8 +72,7 @@ def off_command(settings: Settings, nas_name: str, *, dry_run: bool, yes: bool) 
             click.echo("Dry run: nothing was changed.")
             return
         confirm("Send them?", yes=yes)
-        interventions.end_maintenance(connection, nas.id, by=os_user(), now=now)
-        audit.append(connection, actor=os_user(), action="nas.maintenance_off", subject=nas.name)
+        end_maintenance(connection, nas.id, nas.name, actor=os_user(), now=now)
     click.echo(f"NAS {nas.name} is sent to again.")
 
 

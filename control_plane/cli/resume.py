@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import click
 
-from control_plane import audit
 from control_plane.cli._console import Refused, open_database, os_user
 from control_plane.cli._options import confirm
+from control_plane.interventions import resume
 from control_plane.settings import Settings
 from control_plane.store import interventions
 
@@ -31,6 +31,5 @@ def command(settings: Settings, *, dry_run: bool, yes: bool) -> None:
             click.echo("Dry run: nothing was changed.")
             return
         confirm("Send them?", yes=yes)
-        interventions.end_stop(connection, by=os_user(), now=now)
-        audit.append(connection, actor=os_user(), action="network.resume", subject="network")
+        resume(connection, actor=os_user(), now=now)
     click.echo("Access devices are sent to again.")

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import click
 
-from control_plane import audit
 from control_plane.cli._console import Refused, open_database, os_user
 from control_plane.cli._options import confirm
+from control_plane.interventions import stop as stop_network
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store import interventions
@@ -38,6 +38,5 @@ def command(settings: Settings, *, reason: str, dry_run: bool, yes: bool) -> Non
             click.echo("Dry run: nothing was changed.")
             return
         confirm("Send nothing to any access device?", yes=yes)
-        interventions.save_stop(connection, reason=reason, by=os_user(), now=now)
-        audit.append(connection, actor=os_user(), action="network.stop", subject="network", detail={"reason": reason})
+        stop_network(connection, reason=reason, actor=os_user(), now=now)
     click.echo("Everything is stopped. Go on with `corrente resume`.")

@@ -8,12 +8,12 @@ from typing import Final
 
 import click
 
-from control_plane import audit
 from control_plane.cli._console import Refused, open_database, os_user, print_json, print_table
 from control_plane.cli._options import confirm
+from control_plane.interventions import undo
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
-from control_plane.store.automation import Run, load_run, load_runs, undo_run
+from control_plane.store.automation import Run, load_run, load_runs
 
 _RUNS_SHOWN: Final = 20
 
@@ -55,9 +55,7 @@ def command(
         if not reason:
             raise click.UsageError("--reason is needed, for whoever reads it later")
         confirm("Lift them?", yes=yes)
-        lifted = undo_run(connection, run.id, by=os_user(), reason=reason, now=now)
-        detail = {"reason": reason, "restrictions": lifted}
-        audit.append(connection, actor=os_user(), action="automation_run.undo", subject=f"run {run.id}", detail=detail)
+        lifted = undo(connection, run.id, reason=reason, actor=os_user(), now=now)
     click.echo(f"Lifted {lifted:,} restrictions of run {run.id}.")
 
 
