@@ -4302,6 +4302,7 @@ COMMENT ON COLUMN enforcement.asked_by IS 'Who asked for it by hand: such a disc
 CREATE UNIQUE INDEX enforcement_one_open ON enforcement (session_key) WHERE state IN ('queued', 'sent', 'acked', 'nacked', 'unanswered');
 CREATE INDEX enforcement_due ON enforcement (disruptive, next_at) WHERE closed_at IS NULL;
 CREATE INDEX enforcement_of_session ON enforcement (session_key, id);
+CREATE INDEX enforcement_by_username ON enforcement (username, id);
 CREATE INDEX enforcement_unsettled ON enforcement (session_key) WHERE settled_at IS NULL AND state <> 'verified';
 CREATE INDEX enforcement_of_nas ON enforcement (nas_id, disruptive, next_at) WHERE closed_at IS NULL;
 CREATE INDEX enforcement_alarms ON enforcement (alarmed_at) WHERE alarmed_at IS NOT NULL;

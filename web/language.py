@@ -101,7 +101,14 @@ def gettext(text: str, **values: object) -> str:
 def ngettext(one: str, many: str, number: int, **values: object) -> str:
     """By number, which stands as `%(num)s`."""
     said = translations_of(chosen_language()).ngettext(one, many, number)
-    return said % {"num": number_shown(number), **values}
+    return said % _Kept({"num": number_shown(number), **values})
+
+
+class _Kept(dict[str, object]):
+    """Values of a text's places; a place without one stays, for a template fills in the rest itself."""
+
+    def __missing__(self, name: str) -> str:
+        return f"%({name})s"
 
 
 def locale() -> Locale:

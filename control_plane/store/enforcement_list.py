@@ -67,15 +67,12 @@ SELECT e.id, e.username, n.name AS nas, e.nas_id, e.session_key, e.acct_session_
     e.problem, e.held_since, e.held_reason, e.wanted_at, e.created_at, e.sent_at, e.answered_at, e.closed_at, e.next_at, e.alarmed_at
 FROM enforcement e JOIN nas n ON n.id = e.nas_id LEFT JOIN profile p ON p.id = e.profile_id
 """
-_SOME: Final = """
-WHERE (%(username)s::text IS NULL OR e.username = %(username)s) AND (%(nas)s::text IS NULL OR n.name = %(nas)s)
-    AND (%(state)s::text IS NULL OR e.state::text = %(state)s) AND (NOT %(open)s OR e.closed_at IS NULL)
-    -- One that was told and then came right, or whose session had a later one, is nobody's work any more.
-    AND (NOT %(alarms)s OR (e.alarmed_at IS NOT NULL AND e.state NOT IN ('verified', 'superseded')
-        AND EXISTS (SELECT FROM session s WHERE s.session_key = e.session_key)
-        AND NOT EXISTS (SELECT FROM enforcement x WHERE x.session_key = e.session_key AND x.id > e.id
-            AND x.state IN ('verified', 'unverifiable'))))
-ORDER BY e.id DESC LIMIT %(limit)s
+# One that was told and then came right, or whose session had a later one, is nobody's work any more.
+_ALARMING: Final = """
+e.alarmed_at IS NOT NULL AND e.state NOT IN ('verified', 'superseded')
+    AND EXISTS (SELECT FROM session s WHERE s.session_key = e.session_key)
+    AND NOT EXISTS (SELECT FROM enforcement x WHERE x.session_key = e.session_key AND x.id > e.id
+        AND x.state IN ('verified', 'unverifiable'))
 """
 _AGAIN: Final = """
 INSERT INTO enforcement (session_key, nas_id, account_id, acct_session_id, username, level, reason, from_version, desired_version,
@@ -95,12 +92,25 @@ def load_enforcements(
     state: str | None = None,
     alarms: bool = False,
     open_only: bool = False,
+    held_only: bool = False,
+    before: int | None = None,
     limit: int,
 ) -> list[Listed]:
-    """The newest first; with `alarms` those that a person must still look at."""
-    given = {"username": username, "nas": nas, "state": state, "alarms": alarms, "open": open_only, "limit": limit}
+    """The newest first, from behind that number on; with `alarms` those that a person must still look at."""
+    # Only what is asked for stands in the question, so that the planner takes its index.
+    asked = {
+        "e.username = %(username)s": username is not None,
+        "e.nas_id = (SELECT id FROM nas WHERE name = %(nas)s)": nas is not None,
+        "e.state = %(state)s::enforcement_state": state is not None,
+        "e.id < %(before)s": before is not None,
+        "e.closed_at IS NULL": open_only,
+        "e.held_since IS NOT NULL AND e.closed_at IS NULL": held_only,
+        _ALARMING: alarms,
+    }
+    some = " AND ".join(words for words, is_asked in asked.items() if is_asked) or "true"
+    given = {"username": username, "nas": nas, "state": state, "before": before, "limit": limit}
     with connection.cursor(row_factory=class_row(Listed)) as cursor:
-        return cursor.execute(_LISTED + _SOME, given).fetchall()
+        return cursor.execute(f"{_LISTED} WHERE {some} ORDER BY e.id DESC LIMIT %(limit)s", given).fetchall()
 
 
 def load_enforcement(connection: Connection, number: int) -> Listed | None:

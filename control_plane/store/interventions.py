@@ -75,6 +75,21 @@ class HeldRow:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldLine:
+    """One change that waits, or is about to be judged when `held_since` is None; a session of nobody has no customer."""
+
+    id: int
+    username: str
+    nas: str
+    level: str
+    reason: str
+    wanted_at: datetime
+    held_since: datetime | None
+    customer_id: int | None
+    customer: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class HeldRun:
     """Restrictions of one run that do not count until a person lets them go."""
 
@@ -111,6 +126,12 @@ WHERE r.held_since IS NOT NULL AND r.lifted_at IS NULL GROUP BY u.id ORDER BY u.
 _WANTED_IDS: Final = f"""
 SELECT e.id, e.account_id FROM {WANTED} AND (%(usernames)s::text[] IS NULL OR a.username = ANY (%(usernames)s))
 ORDER BY e.id FOR UPDATE OF e
+"""  # noqa: S608
+_WANTED_LINES: Final = f"""
+SELECT e.id, e.username, n.name AS nas, e.level::text AS level, e.reason, e.wanted_at, e.held_since, c.customer_id, k.name AS customer
+FROM (SELECT e.* FROM {WANTED} AND e.id > %(after)s ORDER BY e.id LIMIT %(limit)s) AS e JOIN nas n ON n.id = e.nas_id
+LEFT JOIN subscriber_account b ON b.id = e.account_id LEFT JOIN contract c ON c.id = b.contract_id LEFT JOIN customer k ON k.id = c.customer_id
+ORDER BY e.id
 """  # noqa: S608
 _LET_GO: Final = """
 INSERT INTO guard_pass (enforcement_id, account_id, at, release_id)
@@ -228,6 +249,12 @@ def load_held(connection: Connection, now: datetime) -> list[HeldRow]:
     """What automation wants to take away and nobody let go yet, the most first."""
     with connection.cursor(row_factory=class_row(HeldRow)) as cursor:
         return cursor.execute(_HELD, {"now": now}).fetchall()
+
+
+def load_held_lines(connection: Connection, now: datetime, *, after: int, limit: int) -> list[HeldLine]:
+    """The same, a line a change, in the order they were wanted, from behind that number on."""
+    with connection.cursor(row_factory=class_row(HeldLine)) as cursor:
+        return cursor.execute(_WANTED_LINES, {"now": now, "after": after, "limit": limit}).fetchall()
 
 
 def load_held_runs(connection: Connection) -> list[HeldRun]:

@@ -1,52 +1,64 @@
-"""Subscribers of the console's ISP online: sessions as accounting leaves them, what each should run under, and who was refused."""
+"""Live sessions, changes that wait and runs of automation for the console's ISP: what pages of the network show."""
 
 from __future__ import annotations
 
-import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Final
 
 from support.console_world import Console
 
 from control_plane import db
-from control_plane.control_loop.desired import run_desired
-from control_plane.jobs.network_figures import network_figures
-from control_plane.settings import load_settings
+from control_plane.control_loop.guard import GuardLimits
+from control_plane.store.automation import Wanted, end_run, place_for_run, start_run
 
-ONLINE = 40
-_SESSIONS = """
-INSERT INTO session (session_key, nas_id, acct_session_id, username, account_id, policy_version, started_at, updated_at, received_at,
-    session_time_s, octets_in, octets_out, counter_in, counter_out, addresses_since, framed_ipv4, mac, line, nas_port_id)
-SELECT ('00000000-0000-4000-8000-' || lpad(a.id::text, 12, '0'))::uuid, (SELECT id FROM nas ORDER BY id OFFSET a.place %% 3 LIMIT 1), 's' || a.place, a.username,
-    a.id, p.revision || d.account_revision, w.at, %(now)s, %(now)s, extract(epoch FROM %(now)s - w.at), a.place * 1000000, a.place * 10000000, a.place * 1000000,
-    a.place * 10000000, w.at, '198.18.0.0'::inet + a.place, lpad(to_hex(a.place), 12, '02'), 'AP-' || a.place %% 4 || '/' || a.place, 'ge-0/0/' || a.place %% 4
-FROM (SELECT *, row_number() OVER (ORDER BY id) AS place FROM subscriber_account) AS a JOIN desired_policy d ON d.account_id = a.id
-JOIN profile_revision p ON p.profile_id = d.profile_id, LATERAL (SELECT %(now)s - a.place * interval '7 minutes' AS at) AS w
-ORDER BY a.id LIMIT %(count)s
+KEY: Final = "00000000-0000-4000-8000-{:012d}"
+_SESSIONS: Final = """
+INSERT INTO session (session_key, nas_id, acct_session_id, username, account_id, started_at, updated_at, received_at,
+    session_time_s, octets_in, octets_out, counter_in, counter_out, addresses_since)
+SELECT ('00000000-0000-4000-8000-' || lpad(a.id::text, 12, '0'))::uuid, (SELECT min(id) FROM nas), 's' || a.id, a.username, a.id,
+    now() - interval '1 hour', now() - interval '1 minute', now() - interval '1 minute', 3540, 10, 100, 10, 100, now() - interval '1 hour'
+FROM subscriber_account a JOIN contract c ON c.id = a.contract_id
+WHERE c.status = 'active' AND NOT EXISTS (SELECT FROM restriction r WHERE r.contract_id = c.id)
+    AND NOT EXISTS (SELECT FROM relief r WHERE r.contract_id = c.id) ORDER BY a.id LIMIT %s RETURNING account_id, username::text
 """
-_REFUSED = """
-INSERT INTO login_attempt (at, attempt_key, outcome, reason, username, nas_id) SELECT %(now)s - n * interval '1 minute', decode(md5(n::text), 'hex'),
-    CASE WHEN n %% 4 = 0 THEN 'accept' ELSE 'reject' END, CASE WHEN n %% 4 = 0 THEN 'full' ELSE 'wrong_password' END, 'somebody' || n, 1 FROM generate_series(1, 20) AS n
+_CHANGE: Final = """
+INSERT INTO enforcement (session_key, nas_id, account_id, acct_session_id, username, level, reason, disruptive, method, wanted_at)
+SELECT session_key, nas_id, account_id, acct_session_id, username, 'walled', 'dunning: not paid', true, 'coa', now()
+FROM session WHERE account_id = ANY (%s) ON CONFLICT DO NOTHING RETURNING id
 """
 
 
-def go_online(console: Console, *, count: int = ONLINE) -> datetime:
-    """`count` subscribers are online as their contracts say, twenty logins were answered in as many minutes, and all of it was counted."""
-    now, settings, worked_out = datetime.now(UTC), load_settings(console.settings_file), threading.Event()
-    run_desired(
-        settings,
-        lambda: db.connect(settings.conninfo("corrente_worker"), name="test", autocommit=True),
-        worked_out,
-        on_turn=worked_out.set,
-    )
+def dial(console: Console, count: int) -> list[tuple[int, str]]:
+    """So many subscribers are online; accounts and usernames in order."""
     with db.connect(console.conninfo, name="test", autocommit=True) as connection:
-        connection.execute("SELECT make_month(%s)", (now.date(),))
-        connection.execute(_SESSIONS, {"now": now, "count": count})
-        connection.execute(_REFUSED, {"now": now})
-        for minutes in range(90, -1, -1):
-            at = (now - timedelta(minutes=minutes)).replace(second=0, microsecond=0)
-            connection.execute(
-                "INSERT INTO online_minute (at, subscribers, sessions, stale) VALUES (%s, %s, %s, 0)",
-                (at, count - minutes % 7, count),
+        return [tuple(row) for row in connection.execute(_SESSIONS, (count,)).fetchall()]
+
+
+def want(console: Console, accounts: list[int]) -> list[int]:
+    """Automation wants to wall these off; the numbers of the changes."""
+    with db.connect(console.conninfo, name="test", autocommit=True) as connection:
+        return [number for (number,) in connection.execute(_CHANGE, (accounts,)).fetchall()]
+
+
+def restrict(console: Console, accounts: list[int], *, most: int) -> int:
+    """A run of dunning restricts the contracts of these accounts, where no more than so many may be cut; its number."""
+    now = datetime.now(UTC)
+    with db.connect(console.conninfo, name="test") as connection:
+        contracts = [
+            number
+            for (number,) in connection.execute(
+                "SELECT contract_id FROM subscriber_account WHERE id = ANY (%s) ORDER BY id", (accounts,)
             )
-        network_figures(connection, settings, now)
-    return now
+        ]
+        run = start_run(connection, "dunning", by="worker", now=now)
+        wanted = [Wanted(number, "dunning", "walled", "not paid") for number in contracts]
+        place_for_run(connection, run, wanted, now=now, limits=GuardLimits(0.1, most))
+        end_run(connection, run, now=now)
+        connection.commit()
+        return run
+
+
+def tell(console: Console, statement: str, *values: object) -> None:
+    """Write something by hand, as the database's owner."""
+    with db.connect(console.conninfo, name="test", autocommit=True) as connection:
+        connection.execute(statement, values)
