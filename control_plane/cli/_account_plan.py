@@ -8,27 +8,17 @@ from typing import Final
 
 import click
 
-from billing.deeds import Refused as DeedRefused
-from billing.errors import BillingError
-from billing.operations.doing import do_deed
-from billing.store.contract_page import has_terms
-from control_plane import audit
+from control_plane.accounts import plan_changes as deeds
+from control_plane.accounts.not_done import NotDoneError
+from control_plane.accounts.plan_changes import cancel_plan_change, refuse_past
+from control_plane.accounts.topups import give_topup
 from control_plane.cli._console import Connection, Refused, known_account, open_database, os_user, unknown
-from control_plane.cli._contract_deed import contract_day
-from control_plane.cli._contract_deeds import plan_deed
 from control_plane.cli._options import coming_instant
 from control_plane.policy.quota import quota_month
 from control_plane.quantities import QuantityError, instant_text, octets_text, read_octets
 from control_plane.settings import Settings
-from control_plane.store.account import Account
-from control_plane.store.plan import load_plans
-from control_plane.store.plan_terms import (
-    TopupRow,
-    load_plan_change_days,
-    remove_plan_change,
-    save_plan_change,
-    save_topup,
-)
+from control_plane.store.account import Account, load_plan_ids
+from control_plane.store.plan_terms import load_plan_change_days
 
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
 
@@ -45,43 +35,43 @@ def change_plan(settings: Settings, username: str, *, plan: str | None, on: date
         raise click.UsageError("name the new plan, or --cancel without one")
     if plan is not None and on is None:
         raise click.UsageError("say from which day on: --on 2027-02-01")
+    now = datetime.now(UTC)
     with open_database(settings) as connection:
         account = known_account(connection, username)
         contract_id = account.contract_id
         day = _only_day(connection, contract_id) if on is None else on.date()
-        _refuse_past(day, settings)
-        if has_terms(connection, contract_id):
-            # The bill goes with the network: taken back, the change is one to the plan that would go on.
-            change_billed_plan(connection, contract_id, plan or _plan_before(account, day), on=day, settings=settings)
-        elif plan is None:
-            if not remove_plan_change(connection, contract_id, effective_on=day):
-                raise Refused(
-                    f"no plan change of contract {contract_id} waits for {day}; `corrente account show` lists them"
+        try:
+            refuse_past(day, today=now.astimezone(settings.zone).date())
+            name = plan or _plan_before(account, day)
+            plan_id = _plan_id(connection, name)
+            if plan is None:
+                cancel_plan_change(connection, account, day, plan_id, settings=settings, now=now, actor=os_user())
+            else:
+                deeds.change_plan(
+                    connection, account, plan_id, plan, on=day, settings=settings, now=now, actor=os_user()
                 )
-        else:
-            plans = {known.name: known.id for known in load_plans(connection)}
-            if plan not in plans:
-                raise unknown("plan", plan, plans)
-            save_plan_change(connection, contract_id, plan_id=plans[plan], effective_on=day, placed_by=os_user())
-        detail = {"plan": plan, "effective_on": day}
-        action = "account.cancel_plan_change" if cancel else "account.change_plan"
-        audit.append(connection, actor=os_user(), action=action, subject=username, detail=detail)
+        except NotDoneError as error:
+            raise Refused(str(error)) from error
     said = f"stays with {account.plan}" if plan is None else f"has plan {plan} from the first moment of"
     click.echo(f"Contract {contract_id} {said} {'on ' if plan is None else ''}{day}.")
 
 
-def change_billed_plan(
-    connection: Connection, contract_id: int, plan: str, *, settings: Settings, on: date | None = None
-) -> None:
-    """Another plan of a contract that is billed, as `corrente contract change-plan` does it; refused in its words."""
-    today, zone = contract_day(connection, contract_id, settings)
-    deed = plan_deed(connection, plan, on=on)
+def change_billed_plan(connection: Connection, contract_id: int, plan: str, *, settings: Settings) -> None:
+    """Another plan now, of a contract that is billed; refused in the words of its deed."""
+    plan_id = _plan_id(connection, plan)
     try:
-        outcome = do_deed(connection, contract_id, deed, today=today, actor=os_user(), zone=zone)
-    except BillingError as error:
+        deeds.change_billed_plan(
+            connection, contract_id, plan_id, on=None, settings=settings, now=datetime.now(UTC), actor=os_user()
+        )
+    except NotDoneError as error:
         raise Refused(str(error)) from error
-    if isinstance(outcome, DeedRefused):
-        raise Refused(f"contract {contract_id}: {outcome.sentence}")
+
+
+def _plan_id(connection: Connection, plan: str) -> int:
+    plans = load_plan_ids(connection)
+    if plan not in plans:
+        raise unknown("plan", plan, plans, also="`corrente plan list` shows them")
+    return plans[plan]
 
 
 def billed_words(contract_id: int, columns: Iterable[str]) -> str:
@@ -111,12 +101,6 @@ def _only_day(connection: Connection, contract_id: int) -> date:
     return days[0]
 
 
-def _refuse_past(day: date, settings: Settings) -> None:
-    today = datetime.now(settings.zone).date()
-    if day <= today:
-        raise Refused(f"{day} is not to come; `corrente account set --plan` changes the plan now")
-
-
 @click.command("top-up")
 @click.argument("username")
 @click.argument("octets")
@@ -139,11 +123,18 @@ def top_up(
     end = quota_month(now, settings.zone).reset if until is None else coming_instant(until, settings.zone, now)
     with open_database(settings) as connection:
         account = known_account(connection, username)
-        if account.quota_octets is None:
-            raise Refused(f"plan {account.plan} has no quota that a top-up could add to")
-        row = TopupRow(account.contract_id, None if whole_contract else account.id, count, now, end, reason, os_user())
-        save_topup(connection, row)
-        detail = {"octets": count, "until": end, "reason": reason, "whole_contract": whole_contract}
-        audit.append(connection, actor=os_user(), action="account.top_up", subject=username, detail=detail)
+        try:
+            give_topup(
+                connection,
+                account,
+                octets=count,
+                now=now,
+                until=end,
+                whole_contract=whole_contract,
+                reason=reason,
+                actor=os_user(),
+            )
+        except NotDoneError as error:
+            raise Refused(str(error)) from error
     whose = f"each account of contract {account.contract_id}" if whole_contract else username
     click.echo(f"{octets_text(count)} more for {whose} until {instant_text(end, settings.zone)}.")

@@ -12,7 +12,11 @@ import click
 
 from billing.plain_text import is_seen
 from billing.store.contract_page import has_terms
-from control_plane import audit
+from control_plane.accounts import secrets
+from control_plane.accounts.line_sessions import sessions_of
+from control_plane.accounts.not_done import NotDoneError
+from control_plane.accounts.secrets import NO_SECRET
+from control_plane.accounts.writing import add_account, change_account
 from control_plane.cli._account_limits import lift, relief, restrict
 from control_plane.cli._account_plan import billed_words, change_billed_plan, change_plan, top_up
 from control_plane.cli._account_show import page_json, print_page
@@ -29,25 +33,13 @@ from control_plane.cli._console import (
 )
 from control_plane.cli._group import Group
 from control_plane.cli._options import HOST, MAC, NETWORK, confirm, given_secret, secret_options
+from control_plane.control_loop.by_hand import disconnect
 from control_plane.explaining.account_page import load_page
 from control_plane.made_secrets import made_password
-from control_plane.quantities import QuantityError, network_text, read_instant
+from control_plane.quantities import QuantityError, read_instant
 from control_plane.settings import Settings
-from control_plane.store.account import (
-    Account,
-    Prefix,
-    contract_exists,
-    load_holder,
-    load_nas_ids,
-    load_plan_ids,
-    load_sealed_secret,
-    save_new_account,
-    save_new_contract,
-    save_prefixes,
-    save_secret,
-)
+from control_plane.store.account import contract_exists, load_nas_ids, load_plan_ids, save_new_contract
 from control_plane.store.changes import save_changes
-from radius_hooks.sealing import SealError, account_row
 
 command = Group("account", help="Subscriber accounts: who logs in, what they get and why.")
 for part in (restrict, lift, relief, change_plan, top_up):
@@ -55,7 +47,6 @@ for part in (restrict, lift, relief, change_plan, top_up):
 
 _SECRET: Final = "the password"  # noqa: S105 - words for a person
 _CLEAR: Final = "clear"
-_NO_SECRET: Final = "no_secret"  # noqa: S105 - a kind of secret
 _STATUSES: Final = ("draft", "proposal", "pending", "trial", "active", "free", "ended", "cancelled")
 _KINDS: Final = ("clear", "nt", "crypt", "md5", "smd5", "sha1", "ssha1", "sha2", "password_with_header")
 # Each option of one address or prefix is one kind of account_prefix.
@@ -105,18 +96,19 @@ def add(settings: Settings, /, username: str, **options: Any) -> None:
     password = given or made_password()
     with open_database(settings) as connection:
         contract_id = _contract_for(connection, options)
-        account_id = save_new_account(
-            connection,
-            sealer_of(settings),
-            contract_id=contract_id,
-            username=username,
-            secret=password,
-            columns={**_columns(connection, settings, options), "secret_kind": options["secret_kind"] or _CLEAR},
-        )
-        _save_addresses(connection, account_id, options)
-        audit.append(
-            connection, actor=os_user(), action="account.add", subject=username, detail={"contract": contract_id}
-        )
+        try:
+            add_account(
+                connection,
+                sealer_of(settings),
+                contract_id=contract_id,
+                username=username,
+                secret=password,
+                columns={**_columns(connection, settings, options), "secret_kind": options["secret_kind"] or _CLEAR},
+                addresses=_addresses(options),
+                actor=os_user(),
+            )
+        except NotDoneError as error:
+            raise Refused(str(error)) from error
     click.echo(f"Added account {username} to contract {contract_id}.")
     if given is None:
         click.echo(f"Its password, shown this once: {password}")
@@ -179,20 +171,15 @@ def _instant(text: str, settings: Settings) -> datetime:
         raise click.UsageError(str(error)) from error
 
 
-def _save_addresses(connection: Connection, account_id: int, options: dict[str, Any]) -> list[str]:
-    """Write the static addresses that were given; returns their kinds. Refuses what another account holds."""
+def _addresses(options: dict[str, Any]) -> dict[str, list[IPv4Network | IPv6Network]]:
+    """The static addresses that were given or dropped, by kind."""
     given: dict[str, list[IPv4Network | IPv6Network]] = {
         kind: [options[name]] for name, kind in _PREFIX_OPTIONS.items() if options[name] is not None
     }
     if options["routes"]:
         given["route"] = list(options["routes"])
-    for kind, networks in given.items():
-        for network in networks:
-            holder = load_holder(connection, network, besides=account_id)
-            if holder is not None:
-                raise Refused(f"{network_text(network)} is held by account {holder}, all of it or a part")
-        save_prefixes(connection, account_id, kind, [Prefix(kind, network, None) for network in networks])
-    return list(given)
+    kinds = {name.replace("_", "-"): kind for name, kind in _PREFIX_OPTIONS.items()} | {"routes": "route"}
+    return {**given, **{kinds[name]: [] for name in options.get("dropped", ())}}
 
 
 @command.command("set")
@@ -235,15 +222,22 @@ def set_(settings: Settings, /, username: str, *, yes: bool, **options: Any) -> 
         if options["plan"] is not None and billed:
             change_billed_plan(connection, account.contract_id, options["plan"], settings=settings)
             contract["plan_id"] = options["plan"]
-        save_changes(connection, "subscriber_account", account.id, columns)
         new = secret or made
-        if new is not None:
-            save_secret(connection, sealer_of(settings), account.id, secret=new, kind=options["secret_kind"] or _CLEAR)
-        addresses = [*_save_addresses(connection, account.id, options), *_drop_addresses(connection, account, options)]
-        changed = [*contract, *columns, *addresses, *(["secret"] if new else [])]
+        try:
+            changed = change_account(
+                connection,
+                sealer_of(settings),
+                account,
+                columns=columns,
+                addresses=_addresses(options),
+                secret=None if new is None else (new, options["secret_kind"] or _CLEAR),
+                contract=list(contract),
+                actor=os_user(),
+            )
+        except NotDoneError as error:
+            raise Refused(str(error)) from error
         if not changed:
             raise click.UsageError("nothing to change: name at least one option")
-        audit.append(connection, actor=os_user(), action="account.set", subject=username, detail={"changed": changed})
     click.echo(f"Changed account {username}: {changed_words(changed)}.")
     if made is not None:
         click.echo(f"Its password, shown this once: {made}")
@@ -274,14 +268,6 @@ def _taken_away(options: dict[str, Any]) -> dict[str, Any]:
         if options[flag]:
             columns[column] = []
     return columns
-
-
-def _drop_addresses(connection: Connection, account: Account, options: dict[str, Any]) -> list[str]:
-    kinds = {name.replace("_", "-"): kind for name, kind in _PREFIX_OPTIONS.items()} | {"routes": "route"}
-    dropped = [kinds[name] for name in options["dropped"]]
-    for kind in dropped:
-        save_prefixes(connection, account.id, kind, [])
-    return dropped
 
 
 def _losses(
@@ -328,18 +314,32 @@ def reveal_secret(settings: Settings, username: str, *, reason: str | None) -> N
     sealer = sealer_of(settings)
     with open_database(settings) as connection:
         account = known_account(connection, username)
-        if account.secret_kind == _NO_SECRET:
+        if account.secret_kind == NO_SECRET:
             raise Refused(f"account {username} has no secret")
-        why = (reason if reason is not None else str(click.prompt("Why must it be seen?"))).strip()
-        if not why:
-            raise Refused("a reason is needed: the audit log keeps it")
-        sealed = load_sealed_secret(connection, account.id)
+        why = reason if reason is not None else str(click.prompt("Why must it be seen?"))
         try:
-            secret = sealer.open(sealed, row=account_row(account.id)).decode()
-        except SealError as error:
-            raise Refused(f"{error}; the settings need the key it was sealed with") from error
-        audit.append(
-            connection, actor=os_user(), action="account.reveal_secret", subject=username, detail={"reason": why}
-        )
+            secret = secrets.reveal_secret(connection, sealer, account, reason=why, actor=os_user())
+        except NotDoneError as error:
+            raise Refused(str(error)) from error
     # Only after the commit: what was not written down is not shown.
     click.echo(secret if account.secret_kind == _CLEAR else f"{account.secret_kind}: {secret}")
+
+
+@command.command("kick")
+@click.argument("username")
+@click.option("--reason", required=True, help="Why; it stands in the audit log and in the enforcement.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def kick(settings: Settings, username: str, *, reason: str, yes: bool) -> None:
+    """End the live sessions of account USERNAME; its router logs in anew, under the policy of then."""
+    with open_database(settings) as connection:
+        account = known_account(connection, username)
+        confirm(f"{username} is offline until its router logs in anew. Go on?", yes=yes)
+        asked = sessions_of(connection, account)
+        done = disconnect(connection, settings, asked, reason=reason, by=os_user(), now=datetime.now(UTC))
+    if not done.meant.sessions:
+        raise Refused(f"account {username} has no live session")
+    for number in done.enforcements:
+        click.echo(f"Enforcement {number} ends a session of {username}.")
+    if not done.opened:
+        click.echo("Its sessions have another change on its way: `corrente enforcement list` shows it.")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import click
 
-from control_plane import audit
-from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, print_table
+from control_plane.accounts.holders import LookedUp, Unknown, look_up
+from control_plane.cli._console import Refused, open_database, os_user, print_json, print_table
 from control_plane.quantities import QuantityError, instant_text, read_host, read_instant
 from control_plane.settings import Settings
-from control_plane.store.address_history import Holder, explain_holders, has_month, known_since, load_holders
+from control_plane.store.address_history import Holder, explain_holders
 
 
 @click.command()
@@ -39,35 +39,42 @@ def command(
     if at > now:
         raise Refused(f"{instant_text(at, settings.zone)} is still to come")
     with open_database(settings, role="corrente_lookup") as connection:
-        holders = load_holders(connection, host, at=at, port=port)
-        unknown = "" if holders else _unknown(connection, at, now=now, settings=settings)
-        audit.append(
+        found = look_up(
             connection,
+            host,
+            at=at,
+            port=port,
+            reason=reason,
             actor=os_user(),
-            action="history.lookup",
-            subject=str(host),
-            detail={"at": at.isoformat(), "port": port, "reason": reason, "found": [h.username for h in holders]},
+            now=now,
+            kept_days=settings.retention.address_history_days,
         )
         plan = explain_holders(connection, host, at=at, port=port) if explain else ""
     if plan:
         click.echo(plan)
-    if not holders:
+    if not found.holders:
         nobody = f"nobody had {host}{'' if port is None else f' port {port}'} at {instant_text(at, settings.zone)}"
-        raise Refused(unknown or nobody)
-    if port is None and any(holder.shares_address for holder in holders):
-        raise Refused(f"{len(holders)} subscribers shared {host} at {instant_text(at, settings.zone)}: give --port")
-    _print(holders, settings.zone, as_json=as_json)
+        raise Refused(_unknown(found, at, settings) or nobody)
+    if found.shared:
+        raise Refused(
+            f"{len(found.holders)} subscribers shared {host} at {instant_text(at, settings.zone)}: give --port"
+        )
+    _print(list(found.holders), settings.zone, as_json=as_json)
 
 
-def _unknown(connection: Connection, at: datetime, *, now: datetime, settings: Settings) -> str:
+def _unknown(found: LookedUp, at: datetime, settings: Settings) -> str:
     """Why nothing can be said of that time; empty when that nobody had the address is the truth."""
     when, days = instant_text(at, settings.zone), settings.retention.address_history_days
-    if at < now - timedelta(days=days):
-        return f"{when} is further back than the history of addresses is kept ({days} days)"
-    began = known_since(connection)
-    if began is not None and at < began:
-        return f"nothing is known of {when}: this database began at {instant_text(began, settings.zone)}"
-    return "" if has_month(connection, at) else f"the history of addresses of {when} is no longer kept"
+    match found.unknown:
+        case Unknown.NOT_KEPT:
+            return f"{when} is further back than the history of addresses is kept ({days} days)"
+        case Unknown.BEFORE_US:
+            began = "" if found.since is None else instant_text(found.since, settings.zone)
+            return f"nothing is known of {when}: this database began at {began}"
+        case Unknown.MONTH_GONE:
+            return f"the history of addresses of {when} is no longer kept"
+        case None:
+            return ""
 
 
 def _print(holders: list[Holder], zone: ZoneInfo, *, as_json: bool) -> None:

@@ -95,6 +95,24 @@ def load_similar_usernames(connection: Connection, username: str) -> list[str]:
     return [name for (name,) in rows]
 
 
+def load_usernames(connection: Connection, contract_id: int) -> list[str]:
+    """The usernames of a contract's accounts."""
+    rows = connection.execute(
+        "SELECT username FROM subscriber_account WHERE contract_id = %s ORDER BY 1", (contract_id,)
+    )
+    return [str(username) for (username,) in rows]
+
+
+def count_live(connection: Connection, contract_id: int) -> int:
+    """How many sessions of a contract's accounts are live and speak."""
+    row = connection.execute(
+        "SELECT count(*) FROM subscriber_account a JOIN session s ON s.account_id = a.id"
+        " WHERE a.contract_id = %s AND NOT s.stale",
+        (contract_id,),
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def load_prefixes(connection: Connection, account_id: int) -> list[Prefix]:
     """The account's static addresses, prefixes and routes."""
     with connection.cursor(row_factory=class_row(Prefix)) as cursor:

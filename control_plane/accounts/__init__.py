@@ -1,0 +1,1 @@
+"""Deeds on subscriber accounts: what a command types and a page clicks is done here once."""
