@@ -69,6 +69,24 @@ def test_a_session_is_live_then_closed_with_its_usage_and_its_address(world, dat
     assert rows(database, "SELECT count(*) FROM change_feed WHERE kind = 'session'") == [(2,)]
 
 
+def test_what_a_session_carries_now_is_what_it_carried_between_its_last_two_records(world, database):
+    now = "SELECT rate_in_bps, rate_out_bps FROM session"
+    spool(world, detail("Start", key=KEY, time=0))
+    ship(world)
+    assert rows(database, now) == [(None, None)]
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 600, time=600, octets=(7_500, 75_000)))
+    ship(world)
+    assert rows(database, now) == [(100, 1000)]
+    # The average since its start would be 55 and 550.
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 1200, time=1200, octets=(8_250, 82_500)))
+    ship(world)
+    assert rows(database, now) == [(10, 100)]
+    # Another address: the row is written anew, and what it carries stays right.
+    spool(world, detail("Interim-Update", key=KEY, at=NOON + 1800, time=1800, octets=(9_000, 157_500), Framed_IP_Address="10.0.0.9"))
+    ship(world)
+    assert rows(database, now) == [(10, 1000)]
+
+
 def test_a_renamed_file_stays_while_a_stopped_writer_holds_it(world, database):
     """FreeRADIUS locks the file for each record; stopped there, it writes and answers when the grace is long over."""
     stop = detail("Stop", key=KEY, at=NOON + 900, time=900, octets=(20, 150))

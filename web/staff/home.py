@@ -82,6 +82,7 @@ def _drawn(connection: Connection, now: datetime, span: str, *, back: timedelta)
     label = gettext("Subscribers online")
     return {
         "x": [at for at, _ in points],
+        "span": _SPANS[span][1].total_seconds(),
         "series": [{"label": label, "values": [most for _, most in points], "kind": "number"}],
     }
 

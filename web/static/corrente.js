@@ -137,7 +137,7 @@
     root.querySelectorAll("[data-all-of]").forEach((all) => tell(all.dataset.allOf));
   };
   // A live part may bring a chart's new figures: <script type="application/json" data-chart-of="ID"> with its end, which takes the
-  // place of what the chart has from its first moment on. What is as long ago as the chart is long goes out at the other side.
+  // place of what the chart has from its first moment on. What is longer ago than its `span` seconds goes out at the other side.
   const renew = (part) =>
     part.querySelectorAll("script[data-chart-of]").forEach((script) => {
       const place = document.getElementById(script.dataset.chartOf);
@@ -146,9 +146,8 @@
       if (!source || !news.x.length) return;
       const old = JSON.parse(source.textContent);
       const kept = old.x.filter((at) => at < news.x[0]).length;
-      const over = old.x.length ? old.x.at(-1) - old.x[0] : Infinity;
       const x = [...old.x.slice(0, kept), ...news.x];
-      const from = x.findIndex((at) => x.at(-1) - at <= Math.max(over, 3600));
+      const from = x.findIndex((at) => x.at(-1) - at <= (news.span ?? Infinity));
       const series = old.series.map((one, index) => ({
         ...one,
         values: [...one.values.slice(0, kept), ...news.series[index].values].slice(from),
