@@ -4016,6 +4016,7 @@ COMMENT ON COLUMN session.line IS 'Circuit id, or NAS-Port-Id, or NAS-Port: whic
 COMMENT ON COLUMN session.rate_in_bps IS 'From the subscriber, on average between its last two records; NULL before there were two.';
 COMMENT ON COLUMN session.nas_port_id IS 'NAS-Port-Id as the device writes it, for changes that name it; empty where it is none or no plain text.';
 CREATE INDEX session_by_start ON session (started_at);
+CREATE INDEX session_stale ON session (started_at) WHERE stale;
 CREATE INDEX session_of_nas ON session (nas_id, started_at);
 CREATE INDEX session_line ON session (line text_pattern_ops) WHERE line <> '';
 CREATE INDEX session_account ON session (account_id) WHERE account_id IS NOT NULL;

@@ -79,7 +79,7 @@ class Opened:
 
 def choose(connection: Connection, asked: OnlineFilter, *, most: int) -> Numbers:
     """Choose the sessions that are meant, at most so many."""
-    condition, values = condition_of(asked)
+    condition, values = condition_of(connection, asked)
     connection.execute(_CHOOSE.format(condition=condition), {**values, "most": most})
     row = connection.execute(_NUMBERS).fetchone()
     assert row is not None, "an aggregate has one row"

@@ -136,8 +136,8 @@ def read_mac(text: str) -> str:
     return digits
 
 
-def condition_of(asked: OnlineFilter) -> tuple[str, dict[str, Any]]:
-    """The condition on `session s`, and its values."""
+def condition_of(connection: Connection, asked: OnlineFilter) -> tuple[str, dict[str, Any]]:
+    """The condition on `session s`, and its values. The NAS is looked up first, so that the planner knows how many are on it."""
     parts, values = ["true"], dict[str, Any]()
     if asked.keys is not None:
         parts.append("s.session_key = ANY (%(keys)s)")
@@ -146,8 +146,9 @@ def condition_of(asked: OnlineFilter) -> tuple[str, dict[str, Any]]:
         parts.append("s.username >= %(username)s AND s.username < %(above_username)s")
         values |= {"username": asked.username, "above_username": asked.username + _ABOVE}
     if asked.nas:
-        parts.append("s.nas_id = (SELECT id FROM nas WHERE name = %(nas)s)")
-        values["nas"] = asked.nas
+        row = connection.execute("SELECT id FROM nas WHERE name = %s", (asked.nas,)).fetchone()
+        parts.append("s.nas_id = %(nas)s" if row is not None else "false")
+        values |= {"nas": row[0]} if row is not None else {}
     if asked.line:
         parts.append("s.line <> '' AND s.line LIKE %(line)s")
         values["line"] = asked.line.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
@@ -185,10 +186,16 @@ def _of_network(network: IPv4Network | IPv6Network) -> tuple[str, dict[str, Any]
 
 
 def list_statement(
-    asked: OnlineFilter, *, sort: Sort, down: bool, after: Sequence[object] | None, limit: int | None
+    connection: Connection,
+    asked: OnlineFilter,
+    *,
+    sort: Sort,
+    down: bool,
+    after: Sequence[object] | None,
+    limit: int | None,
 ) -> tuple[str, dict[str, Any]]:
     """The statement of one page, or of the whole list without a limit, and its values."""
-    condition, values = condition_of(asked)
+    condition, values = condition_of(connection, asked)
     column, way = _COLUMNS[sort], "DESC" if down else "ASC"
     if after is not None:
         condition += f" AND ({column}, s.session_key) {'<' if down else '>'} (%(after)s, %(after_key)s)"
@@ -205,7 +212,7 @@ def load_online_page(
     connection: Connection, asked: OnlineFilter, *, sort: Sort, down: bool, after: Sequence[object] | None, limit: int
 ) -> list[OnlineRow]:
     """One page. `after` is the sort key of the row before it: the value of the sort, and the session's key."""
-    statement, values = list_statement(asked, sort=sort, down=down, after=after, limit=limit)
+    statement, values = list_statement(connection, asked, sort=sort, down=down, after=after, limit=limit)
     with connection.cursor(row_factory=class_row(OnlineRow)) as cursor:
         return cursor.execute(statement, values).fetchall()
 
@@ -214,7 +221,7 @@ def stream_online(
     connection: Connection, asked: OnlineFilter, *, sort: Sort, down: bool, limit: int
 ) -> Iterator[OnlineRow]:
     """The list from its beginning, row by row, for a file."""
-    statement, values = list_statement(asked, sort=sort, down=down, after=None, limit=limit)
+    statement, values = list_statement(connection, asked, sort=sort, down=down, after=None, limit=limit)
     with connection.cursor("online", row_factory=class_row(OnlineRow)) as cursor:
         cursor.itersize = _ROWS_AT_ONCE
         yield from cursor.execute(statement, values)

@@ -82,7 +82,12 @@ def test_what_a_session_carries_now_is_what_it_carried_between_its_last_two_reco
     ship(world)
     assert rows(database, now) == [(10, 100)]
     # Another address: the row is written anew, and what it carries stays right.
-    spool(world, detail("Interim-Update", key=KEY, at=NOON + 1800, time=1800, octets=(9_000, 157_500), Framed_IP_Address="10.0.0.9"))
+    spool(
+        world,
+        detail(
+            "Interim-Update", key=KEY, at=NOON + 1800, time=1800, octets=(9_000, 157_500), Framed_IP_Address="10.0.0.9"
+        ),
+    )
     ship(world)
     assert rows(database, now) == [(10, 1000)]
 

@@ -120,7 +120,9 @@ def test_the_chart_moves_by_itself_and_everybody_can_use_the_page(console, addre
         # One minute more: the chart grows, and what is older than a day goes out of it.
         points = "JSON.parse(document.getElementById('online-chart-data').textContent).x.length"
         before = page.evaluate(points)
-        console.query("INSERT INTO online_minute SELECT max(at) + interval '1 minute', 8888, 1, 0 FROM online_minute RETURNING at")
+        console.query(
+            "INSERT INTO online_minute SELECT max(at) + interval '1 minute', 8888, 1, 0 FROM online_minute RETURNING at"
+        )
         page.wait_for_selector(".figure-value:text('8,888')")
         assert page.evaluate(points) == before + 1
     with browser.page(console, viewport=PHONE) as page:

@@ -153,13 +153,13 @@ def test_no_order_reads_all_sessions(console):
     """What the planner would do where a whole table is dear: an index for each order and each filter."""
     asked = [
         OnlineFilter(), OnlineFilter(username="ann"), OnlineFilter(line="AP-1"), OnlineFilter(mac="020202020205"),
-        OnlineFilter(network=read_network("198.18.0.0/24")), OnlineFilter(nas="monte-alto-1"), OnlineFilter(customer_id=3),
+        OnlineFilter(network=read_network("198.18.0.0/24")), OnlineFilter(nas="monte-alto-1"), OnlineFilter(stale=True), OnlineFilter(customer_id=3),
     ]  # fmt: skip
     with db.connect(console.conninfo, name="test") as connection:
         connection.execute("SET enable_seqscan = off")
         for one in asked:
             for sort in (Sort.START, Sort.USERNAME):
-                statement, values = list_statement(one, sort=sort, down=True, after=None, limit=51)
+                statement, values = list_statement(connection, one, sort=sort, down=True, after=None, limit=51)
                 plan = "\n".join(row[0] for row in connection.execute("EXPLAIN " + statement, values))
                 assert "Seq Scan on session" not in plan, plan
 
