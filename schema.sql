@@ -402,6 +402,7 @@ COMMENT ON COLUMN restriction.release_id IS 'By which word of a person a held on
 CREATE INDEX restriction_run ON restriction (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX restriction_held ON restriction (run_id) WHERE held_since IS NOT NULL AND lifted_at IS NULL;
 CREATE INDEX restriction_in_force ON restriction (contract_id) WHERE lifted_at IS NULL;
+CREATE INDEX restriction_of_dunning ON restriction (since, id) WHERE origin = 'dunning';
 CREATE TRIGGER restriction_lift_is_final BEFORE UPDATE ON restriction FOR EACH ROW WHEN (OLD.lifted_at IS NOT NULL)
     EXECUTE FUNCTION refuse_change('A lifted restriction is history: place a new one.');
 
@@ -2953,6 +2954,7 @@ CREATE TABLE dunning_case (
 );
 COMMENT ON TABLE dunning_case IS 'A customer''s debt to one issuer in one currency, from the first day on which more than the policy''s threshold is overdue until no more than that is. A new debt is a new case.';
 CREATE UNIQUE INDEX dunning_case_one_open ON dunning_case (customer_id, issuer_id, currency) WHERE cleared_at IS NULL;
+CREATE INDEX dunning_case_open ON dunning_case (id) WHERE cleared_at IS NULL;
 
 CREATE TABLE dunning_case_step (
     case_id bigint NOT NULL REFERENCES dunning_case,
@@ -5521,3 +5523,6 @@ GRANT SELECT (id, ends_at), DELETE ON portal_link, portal_session TO corrente_wo
 -- The page where limited lines land.
 GRANT SELECT, INSERT, UPDATE ON garden_reminder TO corrente_console;
 GRANT DELETE ON price TO corrente_console;
+-- Who may change policies does it from a page, too.
+GRANT SELECT, INSERT, UPDATE ON dunning_policy TO corrente_console;
+GRANT SELECT, INSERT ON dunning_policy_version TO corrente_console;

@@ -5,7 +5,7 @@ Next: billing/store/customer_papers.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -247,3 +247,10 @@ def delete_contact(connection: Connection, customer_id: int, role: str, contract
         (customer_id, role, contract_id),
     )
     return done.rowcount == 1
+
+
+def load_names(connection: Connection, customer_ids: Sequence[int]) -> dict[int, str]:
+    """What these customers are called."""
+    return dict(
+        connection.execute("SELECT id, name FROM customer WHERE id = ANY (%s)", (list(customer_ids),)).fetchall()
+    )

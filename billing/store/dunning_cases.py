@@ -87,12 +87,14 @@ def load_cases(
     cleared: bool,
     step: str | None,
     limit: int,
+    after: int = 0,
 ) -> list[CaseRow]:
-    """The open cases, the oldest first, or with `cleared` all; those whose last step is one, or in which it ran."""
-    where = """WHERE (%(cleared)s OR c.cleared_at IS NULL) AND (%(issuer)s::bigint IS NULL OR c.issuer_id = %(issuer)s)
+    """The open cases, the oldest first, or with `cleared` all; those in which a step ran; from the one behind `after` on."""
+    where = """WHERE c.id > %(after)s AND {open} AND (%(issuer)s::bigint IS NULL OR c.issuer_id = %(issuer)s)
         AND (%(customer)s::bigint IS NULL OR c.customer_id = %(customer)s)
         AND (%(step)s::text IS NULL OR EXISTS (SELECT FROM dunning_case_step AS x WHERE x.case_id = c.id AND x.step = %(step)s)) ORDER BY c.id LIMIT %(limit)s"""
-    asked = {"cleared": cleared, "issuer": issuer_id, "customer": customer_id, "step": step, "limit": limit}
+    where = where.replace("{open}", "true" if cleared else "c.cleared_at IS NULL")
+    asked = {"issuer": issuer_id, "customer": customer_id, "step": step, "limit": limit, "after": after}
     with connection.cursor(row_factory=class_row(CaseRow)) as cursor:
         return cursor.execute(_CASES + where, asked).fetchall()
 

@@ -176,6 +176,12 @@ def count_limited(connection: Connection, issuer_id: int) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
+def load_limited(connection: Connection) -> set[int]:
+    """The contracts that dunning limits now."""
+    rows = connection.execute("SELECT contract_id FROM restriction WHERE origin = 'dunning' AND lifted_at IS NULL")
+    return {number for (number,) in rows}
+
+
 def save_version(
     connection: Connection,
     issuer_id: int,

@@ -19,7 +19,6 @@ from rich.progress import Progress as Bar
 from billing.dunning.policy import Policy
 from billing.dunning.policy_data import default_policy, default_text, read_policy
 from billing.runs.dunning_forecast import COUNTED, Forecast, Progress, forecast, with_policy
-from billing.store.contract_items import find_product
 from billing.store.dunning_policies import (
     IssuerPolicies,
     KnownVersion,
@@ -28,14 +27,13 @@ from billing.store.dunning_policies import (
     load_versions,
     save_version,
 )
-from billing.store.gateways import load_gateway_accounts
 from billing.store.issuers import Issuer
 from control_plane.cli._books import DAY, issuer_meant, open_books, today_of
 from control_plane.cli._console import Connection, Refused, open_database, os_user, print_json, print_table, unknown
 from control_plane.cli._group import Group
 from control_plane.cli._keyed import keyed
 from control_plane.cli._options import confirm
-from control_plane.gateways.provider import provider_for
+from control_plane.dunning_policies import policy_faults
 from control_plane.settings import Settings
 
 policy = Group("policy", help="Policies: steps, days, hours, for whom. An issuer without one pursues nobody.")
@@ -236,17 +234,7 @@ def _readable(connection: Connection, data: Mapping[str, Any], policies: IssuerP
     read = read_policy(data, policies.place, since=since)
     if isinstance(read, tuple):
         raise Refused("this policy can't be saved:\n" + "\n".join(f"  {one}" for one in read))
-    missing = [
-        f"  step {step.code}: fee_product: there is no one-off product {step.fee_product!r}"
-        for step in read.steps
-        if step.fee_product and find_product(connection, step.fee_product) is None
-    ]
-    collected = {one.method.code for one in load_gateway_accounts(connection, issuer_id=policies.issuer_id) if "debit" in provider_for(one.provider).presents}  # fmt: skip
-    by = ", ".join(sorted(collected)) or "none"
-    missing += [
-        f"  policy: scope.methods: nobody is known to pay by {one!r}: a customer's method is the one of their mandate ({by})"
-        for one in sorted(read.scope.methods - collected)
-    ]
+    missing = [f"  {one}" for one in policy_faults(connection, read, issuer_id=policies.issuer_id)]
     if missing:
         raise Refused("this policy can't be saved:\n" + "\n".join(missing))
     return read

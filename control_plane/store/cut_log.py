@@ -59,6 +59,7 @@ SELECT r.id, r.since AS at, k.id AS customer_id, k.name AS customer, r.contract_
 FROM restriction AS r JOIN contract AS c ON c.id = r.contract_id JOIN customer AS k ON k.id = c.customer_id
     CROSS JOIN LATERAL (SELECT coalesce((SELECT t.payer_id FROM contract_terms AS t WHERE t.contract_id = c.id), c.customer_id) AS customer_id) AS p
 WHERE r.origin = 'dunning' AND (%(customer)s::bigint IS NULL OR p.customer_id = %(customer)s) AND (%(contract)s::bigint IS NULL OR r.contract_id = %(contract)s)
+    AND (%(before)s::timestamptz IS NULL OR (r.since, r.id) < (%(before)s, %(before_id)s))
     AND (%(since)s::timestamptz IS NULL OR r.since >= %(since)s) AND (%(until)s::timestamptz IS NULL OR r.since < %(until)s)
 ORDER BY r.since DESC, r.id DESC LIMIT %(limit)s
 """  # noqa: S608 - our own condition
@@ -80,11 +81,14 @@ def load_cuts(
     contract_id: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    before: tuple[datetime, int] | None = None,
     limit: int,
     zone: ZoneInfo,
 ) -> list[CutRow]:
-    """The newest limits of dunning that fit; devices' answers with their times in `zone`."""
+    """The newest limits of dunning that fit, from the one before a moment and number on; devices' answers with their times in `zone`."""
+    moment, number = before or (None, None)
     asked = {"customer": customer_id, "contract": contract_id, "since": since, "until": until, "limit": limit}
+    asked |= {"before": moment, "before_id": number}
     with connection.cursor(row_factory=class_row(CutRow)) as cursor:
         found = cursor.execute(_CUTS, asked).fetchall()
     answers: dict[int, list[str]] = defaultdict(list)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import secrets
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -53,7 +52,7 @@ from web.acting import clock, person, transaction
 from web.bank_words import reason_words, why_words
 from web.confirming import rehearsal
 from web.database import Connection
-from web.forms import do_once
+from web.forms import do_once, new_key
 from web.language import gettext, lazy
 from web.lists import after, page_of
 from web.marks import allowed
@@ -116,7 +115,7 @@ def show() -> str:
         accounts=accounts,
         states=STATES,
         why_words=why_words,
-        new_key=_new_key,
+        new_key=new_key,
         error="",
     )
 
@@ -298,7 +297,7 @@ def _line_page(number: int, *, error: str = "") -> str:
         account=account,
         states=STATES,
         why_words=why_words,
-        new_key=_new_key,
+        new_key=new_key,
         error=error,
     )
 
@@ -346,7 +345,7 @@ def _shown(octets: bytes, name: str, account: str) -> Answer:
         content=base64.b64encode(zlib.compress(octets)).decode(),
         states=STATES,
         why_words=why_words,
-        key=secrets.token_urlsafe(16),
+        key=new_key(),
     )
 
 
@@ -363,7 +362,7 @@ def _refused(words: str) -> tuple[str, int]:
         accounts=accounts,
         states=STATES,
         why_words=why_words,
-        new_key=_new_key,
+        new_key=new_key,
         error=words,
     ), 422
 
@@ -407,7 +406,3 @@ def _today(connection: Connection) -> Callable[[BankAccount], date]:
 def _number(name: str) -> int | None:
     typed = request.form.get(name, "")
     return int(typed) if typed.isascii() and typed.isdigit() and int(typed) <= _GREATEST_ID else None
-
-
-def _new_key() -> str:
-    return secrets.token_urlsafe(16)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final
@@ -26,6 +25,7 @@ from billing.store.payments import PaymentRow, load_let_go, load_methods, load_p
 from control_plane.access.permissions import Permission
 from web.acting import transaction
 from web.database import Connection
+from web.forms import new_key
 from web.language import gettext, lazy
 from web.lists import PAGE_ROWS, after, chosen, file_of, page_of, sorted_by
 from web.marks import allowed
@@ -98,7 +98,7 @@ def show(number: int) -> str:
             let_go=load_let_go(connection, number),
             receipt=cash.load_receipt(connection, number),
             source=SOURCES[known.source],
-            send_key=secrets.token_urlsafe(16),
+            send_key=new_key(),
         )
 
 

@@ -1,0 +1,193 @@
+"""Dunning in the console: debtors, tonight's cuts with their reasons, who is held back, and a policy tried before it is saved."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from support.billed_console import bill_everybody, debtors, hidden, send, send_confirmed
+from support.browser import PHONE, violations
+
+from billing.dunning.policy_data import default_policy
+from billing.dunning.policy_text import policy_text
+from billing.operations.pursuing import pursue
+from billing.store.acting import acting
+from billing.store.dunning_policies import load_policies, save_version
+from control_plane import db
+
+pytestmark = pytest.mark.db
+NOW = datetime.now(UTC)
+TODAY = NOW.date()
+
+
+@pytest.fixture(scope="module")
+def pursued(console):
+    """Six customers on notice since weeks: tonight their lines are limited."""
+    issuer = bill_everybody(console)
+    people = debtors(console, count=12)
+    customers = [one["customer"] for one in people[:8]]
+    with db.connect(console.conninfo, name="test", origin="command") as connection:
+        acting(connection, "maria")
+        data = default_policy(load_policies(connection)[issuer].place)
+        since = TODAY - timedelta(days=365)
+        save_version(connection, issuer, data, name=data["name"], since=since, reason="the first", by="maria")
+        pursue(connection, customers, NOW - timedelta(days=70), place=lambda _connection, _cuts: frozenset())
+        connection.execute(
+            "UPDATE formal_notice SET delivered_at = %s, delivered_by = 'post' WHERE delivered_at IS NULL",
+            (NOW - timedelta(days=65),),
+        )
+        connection.commit()
+    return people
+
+
+def tonight_of(client):
+    return re.findall(r'href="/customers/(\d+)"', client.get("/dunning/tonight").text)
+
+
+def test_debtors_are_listed_by_step_and_as_a_file(console, pursued):
+    client = console.client("billing")
+    page = client.get("/dunning").text
+    assert pursued[0]["name"] in page
+    assert pursued[0]["name"] in client.get("/dunning?step=formal_notice").text
+    assert "None fits" in client.get("/dunning?step=propose_end").text
+    assert client.get("/dunning?step=nonsense").status_code == 400
+    assert len(client.get("/dunning?file=csv", buffered=True).text.splitlines()) == 9
+
+
+def test_one_case_tells_what_was_done_and_prints_its_letter(console, pursued):
+    client = console.client("billing")
+    lead = client.get(f"/dunning/customers/{pursued[0]['customer']}").headers["Location"]
+    page = client.get(lead).text
+    assert "step formal notice" in page
+    letters = re.findall(rf'href="({lead}/letters/[a-z_]+\.pdf)"', page)
+    assert client.get(letters[0]).data.startswith(b"%PDF")
+    assert client.get(f"{lead}/letters/nonsense.pdf").status_code == 404
+    assert client.get("/dunning/cases/999999").status_code == 404
+
+
+def test_tonights_cuts_have_a_reason_each_and_who_is_left_alone_is_not_among_them(console, pursued):
+    client, customer = console.client("billing"), pursued[1]
+    before = tonight_of(client)
+    assert str(customer["customer"]) in before
+    typed = {
+        "customer_id": customer["customer"],
+        "who": customer["name"],
+        "kind": "whitelist",
+        "since": TODAY.isoformat(),
+    }
+    assert send(client, "/dunning/exclude", **{**typed, "customer_id": ""}, reason="x").status_code == 422
+    assert send(client, "/dunning/exclude", **typed, reason="").status_code == 422
+    shown, done = send_confirmed(client, "/dunning/exclude", **typed, reason="a hospital")
+    assert "for good" in shown.text
+    assert done.status_code == 303
+    assert tonight_of(client) == [one for one in before if one != str(customer["customer"])]
+    held = client.get("/dunning/held").text
+    assert "a hospital" in held
+    number = re.search(r"/dunning/exclusions/(\d+)/end", held)[1]
+    client.post(f"/dunning/exclusions/{number}/end", data={**hidden(held), "once_key": "e1", "reason": "moved"})
+    assert tonight_of(client) == before
+
+
+def test_a_dispute_a_plan_and_a_promise_hold_a_cut_back(console, pursued):
+    client = console.client("billing")
+    disputed, planned, promised = pursued[2], pursued[3], pursued[4]
+    before = tonight_of(client)
+    _, done = send_confirmed(client, f"/dunning/dispute/{disputed['document']}", reason="never used")
+    assert done.status_code == 303
+    half = disputed["open"] and planned["open"] / 2
+    parts = f"{TODAY + timedelta(days=20)} {half:.2f}\n{TODAY + timedelta(days=50)} {planned['open'] - half.quantize(planned['open']):.2f}"
+    wrong = send(
+        client, f"/dunning/plan/{planned['customer']}", parts=f"{TODAY} 1.00", grace_days="5", reason="hardship"
+    )
+    assert wrong.status_code == 422
+    assert "they must be the same" in wrong.text
+    _, done = send_confirmed(
+        client, f"/dunning/plan/{planned['customer']}", parts=parts, grace_days="5", reason="hardship"
+    )
+    assert done.status_code == 303
+    path = f"/dunning/promise/{promised['customer']}"
+    page = client.get(path)
+    assert "are promised until" in page.text
+    fields = {**hidden(page.text), "confirmed": "yes"}
+    assert client.post(path, data=fields).status_code == 303
+    assert client.post(path, data=fields).status_code == 303
+    assert console.query("SELECT count(*) FROM promise") == [(1,)]
+    assert client.get(path).status_code == 422
+    gone = {str(one["customer"]) for one in (disputed, planned, promised)}
+    assert tonight_of(client) == [one for one in before if one not in gone]
+
+
+def test_who_may_not_act_changes_nothing(console, pursued):
+    reader = console.client("reader")
+    assert reader.get("/dunning").status_code == 200
+    for path in ("/dunning/exclude", f"/dunning/promise/{pursued[5]['customer']}", "/dunning/policies/edit"):
+        assert reader.get(path).status_code == 403, path
+    assert console.client("network operator").get("/dunning").status_code == 403
+
+
+def test_a_policy_is_tried_over_the_book_before_it_is_saved(console, pursued):
+    client = console.client("administrator")
+    name = console.query("SELECT name FROM dunning_policy")[0][0]
+    path = f"/dunning/policies/edit?name={name}"
+    text = re.search(r"<textarea[^>]*>(.*?)</textarea>", client.get(path).text, re.DOTALL)[1]
+    text = text.replace("&#34;", '"').replace("&#39;", "'").strip()
+    milder = re.sub(r'(code = "throttle".*?offset_days = )0', r"\g<1>300", text, flags=re.DOTALL)
+    milder = re.sub(
+        r'(code = "(?:walled|blocked|propose_end)".*?offset_days = )\d+', r"\g<1>320", milder, flags=re.DOTALL
+    )
+    assert milder != text
+    typed = {"text": milder, "since": TODAY.isoformat(), "reason": "milder"}
+    refused = send(client, path, **{**typed, "text": "name = "})
+    assert refused.status_code == 422
+    assert "This is no TOML" in refused.text
+    illegal = send(client, path, **{**typed, "text": text.replace('action = "throttle"', 'action = "nonsense"')})
+    assert illegal.status_code == 422
+    shown = send(client, path, **typed)
+    assert shown.status_code == 200
+    spared = shown.text.partition("Spared tonight by this version")[2]
+    assert pursued[5]["name"] in spared
+    assert console.query("SELECT count(*) FROM dunning_policy_version") == [(1,)]
+    mark = re.search(r'name="shown" value="([^"]+)"', shown.text)[1]
+    fields = {**typed, **hidden(shown.text), "confirmed": "yes"}
+    # Another text than the one that was shown is shown first.
+    assert client.post(path, data={**fields, "shown": "another"}).status_code == 200
+    assert client.post(path, data={**fields, "shown": mark}).status_code == 303
+    assert console.query("SELECT max(version) FROM dunning_policy_version") == [(2,)]
+    # Somebody who opened it before that is told.
+    late = client.post(path, data={**fields, "shown": mark, "once_key": "late"})
+    assert late.status_code == 422
+    assert "Somebody else has changed this" in late.text
+    assert console.client("billing").get(path).status_code in (200, 403)
+
+
+@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, {"viewport": PHONE}], ids=["light", "dark", "phone"])
+def test_the_pages_are_usable_by_everybody(console, address, browser, pursued, options):
+    case = console.query("SELECT min(id) FROM dunning_case")[0][0]
+    paths = (
+        "/dunning",
+        "/dunning/tonight",
+        "/dunning/held",
+        f"/dunning/cases/{case}",
+        "/dunning/cuts",
+        "/dunning/policies",
+        "/dunning/policies/edit",
+        "/dunning/exclude",
+    )
+    with browser.page(console, "administrator", **options) as page:
+        for path in paths if options else paths[:4]:
+            page.goto(address + path)
+            assert violations(page) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+
+
+def test_the_text_of_a_policy_reads_as_its_data():
+
+    data = {
+        "name": 'a "b"',
+        "min_debt": {"EUR": "5.00"},
+        "guard": {"hours": [["08:00", "18:00"]], "closed": {"weekdays": [5, 6]}},
+        "step": [{"code": "x", "confirm": True, "guard": {"hours": []}}, {"code": "y", "offset_days": -3}],
+    }
+    assert tomllib.loads(policy_text(data)) == data
