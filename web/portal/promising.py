@@ -49,15 +49,21 @@ def promise(
     return Promised(taken.known.promise.until) if isinstance(taken, Taken) else taken
 
 
-def promise_possible(connection: Connection, owed: Sequence[Owed], customer_id: int) -> bool:
-    """Whether one would be taken now: it is tried, and taken back."""
+def try_promise(
+    connection: Connection, owed: Sequence[Owed], customer_id: int, *, proof: Proof | None = None
+) -> Promised | RefusedPromise | NotDone:
+    """What would come of one now: it is tried, and taken back."""
     if not owed:
-        return False
+        return NotDone("nothing is owed")
     with connection.transaction() as trial:
-        taken = promise(connection, customer_id, now=clock(connection))
-        possible = isinstance(taken, Promised)
+        taken = promise(connection, customer_id, now=clock(connection), proof=proof)
         raise psycopg.Rollback(trial)
-    return possible
+    return taken
+
+
+def promise_possible(connection: Connection, owed: Sequence[Owed], customer_id: int) -> bool:
+    """Whether one would be taken now."""
+    return isinstance(try_promise(connection, owed, customer_id), Promised)
 
 
 def words_of_refusal(refused: RefusedPromise | NotDone) -> str:
