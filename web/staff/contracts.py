@@ -14,6 +14,7 @@ from billing.contracts import possible_deeds
 from billing.errors import BillingError
 from billing.papers.contracts import contract_paper
 from billing.store.agreed import load_agreed
+from billing.store.contract_drafts import load_signatures
 from billing.store.contract_page import ContractPage, ContractRow, load_events, load_newest, load_page
 from billing.store.customer_papers import load_attachments, load_notes
 from billing.store.customers import load_addresses
@@ -99,6 +100,7 @@ def show(number: int) -> str:
             "lines": load_lines_of_contract(connection, number) if may(Permission.ACCOUNT_SEE) else [],
             "files": [one for one in load_attachments(connection, customer) if one.contract_id == number],
             "notes": [one for one in load_notes(connection, customer) if one.contract_id == number],
+            "signatures": load_signatures(connection, number),
             "place": _place(connection, page),
         }
     deeds = possible_deeds(Status(page.contract.status)) if may(Permission.CONTRACT_CHANGE) else ()

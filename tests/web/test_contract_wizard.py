@@ -1,0 +1,143 @@
+"""A new contract on the console: step by step, nothing lost, made once, signed on the screen."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import pytest
+from support.browser import PHONE, violations
+
+pytestmark = pytest.mark.db
+PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\nsigned").decode()
+
+
+def hidden(page: str) -> dict[str, str]:
+    """What the page's last form sends along."""
+    return {
+        name: re.findall(f'name="{name}" value="([^"]*)"', page)[-1]
+        for name in ("csrf_token", "once_key", "seen")
+        if f'name="{name}"' in page
+    }
+
+
+def send(client, address, data):
+    """Open a page's form and send it."""
+    return client.post(address, data={**hidden(client.get(address).text), **data})
+
+
+def chosen(page: str, field: str) -> str:
+    """The first choice of a field."""
+    return re.search(f'<select[^>]*name="{field}".*?<option value="([^"]+)"', page, re.DOTALL).group(1)
+
+
+def walk(client, customer, *, username, plan_fields=None):
+    """All steps up to the check; its address."""
+    address = send(client, "/contracts/new", {"customer": customer}).headers["Location"]
+    place = chosen(client.get(address).text, "address") if 'option value="1' in client.get(address).text else ""
+    address = send(client, address, {"address": place}).headers["Location"]
+    plan = chosen(client.get(address).text, "plan")
+    address = send(client, address, {"plan": plan, **(plan_fields or {})}).headers["Location"]
+    address = send(client, address, {"username": username, "mac": "02-00-5E-00-53-01"}).headers["Location"]
+    issuer = chosen(client.get(address).text, "issuer")
+    terms = {"issuer": issuer, "months": "1", "due_days": "20", "start": "2031-03-01"}
+    return send(client, address, terms).headers["Location"]
+
+
+@pytest.fixture(scope="module")
+def customer(console):
+    return console.query("SELECT min(id) FROM customer")[0][0]
+
+
+def test_a_contract_is_made_of_what_was_typed_once_and_with_its_account(console, customer):
+    client = console.client("billing")
+    check = walk(client, customer, username="wizard.one")
+    data = hidden(client.get(check).text)
+    before = console.query("SELECT count(*) FROM contract")
+    first, second = (client.post(check, data=data) for _ in range(2))
+    assert first.status_code == 303, first.text
+    assert first.headers["Location"] == second.headers["Location"]
+    number = int(re.search(r"/contracts/(\d+)/sign", first.headers["Location"]).group(1))
+    assert console.query("SELECT count(*) FROM contract") == [(before[0][0] + 1,)]
+    row = "SELECT c.status::text, t.due_days, a.username, a.macs FROM contract c JOIN contract_terms t ON t.contract_id = c.id JOIN subscriber_account a ON a.contract_id = c.id WHERE c.id = %s"
+    assert console.query(row, (number,)) == [("draft", 20, "wizard.one", ["02005e005301"])]
+    assert client.get(check).headers["Location"] == f"/contracts/{number}"
+
+
+def test_looking_at_the_check_makes_nothing_and_what_was_typed_is_there_again(console, customer):
+    client = console.client("billing")
+    before = console.query("SELECT (SELECT count(*) FROM contract), (SELECT count(*) FROM subscriber_account)")
+    check = walk(client, customer, username="wizard.two")
+    assert "wizard.two" in client.get(check).text
+    assert console.query("SELECT (SELECT count(*) FROM contract), (SELECT count(*) FROM subscriber_account)") == before
+    assert 'value="wizard.two"' in client.get(check.replace("/check", "/account")).text
+    assert check.replace("/check", "/place") in client.get("/contracts/new").text
+
+
+def test_what_can_not_be_is_said_beside_its_field(console, customer):
+    client = console.client("billing")
+    assert send(client, "/contracts/new", {"customer": "999999"}).status_code == 422
+    place = send(client, "/contracts/new", {"customer": customer}).headers["Location"]
+    assert send(client, place, {"address": "999999"}).status_code == 422
+    account = place.replace("/place", "/account")
+    taken = console.query("SELECT min(username) FROM subscriber_account")[0][0]
+    assert 'id="username-wrong"' in send(client, account, {"username": taken}).text
+    assert 'id="mac-wrong"' in send(client, account, {"username": "free.name", "mac": "zz"}).text
+    assert send(client, place.replace("/place", "/check"), {}).status_code == 422
+
+
+def test_a_draft_is_its_makers_and_needs_the_permission(console, customer):
+    place = send(console.client("billing"), "/contracts/new", {"customer": customer}).headers["Location"]
+    assert console.client("administrator").get(place).status_code == 404
+    assert console.client("support").get("/contracts/new").status_code == 403
+
+
+def test_a_signature_is_kept_with_the_paper_that_was_signed_and_never_changes(console, customer):
+    client = console.client("billing")
+    check = walk(client, customer, username="wizard.signed")
+    sign = client.post(check, data=hidden(client.get(check).text)).headers["Location"]
+    contract = sign.removesuffix("/sign")
+    assert send(client, sign, {"signer": "Anna", "drawing": ""}).status_code == 422
+    assert send(client, sign, {"signer": "Anna", "drawing": "data:image/png;base64,aGVsbG8="}).status_code == 422
+    answer = client.post(
+        sign,
+        data={**hidden(client.get(sign).text), "signer": "Anna", "drawing": PNG},
+        headers={"User-Agent": "Tablet 7"},
+    )
+    assert answer.status_code == 303, answer.text
+    number = int(contract.rpartition("/")[2])
+    rows = console.query(
+        "SELECT s.id, s.signer, host(s.address), s.browser, s.taken_by, encode(s.sha256, 'hex'), c.status::text FROM contract_signature s JOIN contract c ON c.id = s.contract_id WHERE c.id = %s",
+        (number,),
+    )
+    digest = rows[0][5]
+    assert [row[1:5] + row[6:] for row in rows] == [("Anna", "127.0.0.1", "Tablet 7", "billing", "pending")]
+    page = client.get(contract).text
+    assert digest in page
+    paper = client.get(f"{contract}/signatures/{rows[0][0]}.pdf").data
+    assert paper.startswith(b"%PDF-")
+    assert hashlib.sha256(paper).hexdigest() == digest
+    assert client.get(sign).status_code == 409
+    with pytest.raises(Exception, match="refused by contract_signature_append_only"):
+        console.query("UPDATE contract_signature SET signer = 'Other' RETURNING id")
+
+
+def test_a_contract_is_made_and_signed_on_a_phone(console, address, browser, customer):
+    with browser.page(console, "billing", viewport=PHONE) as page:
+        page.goto(f"{address}/contracts/new?customer={customer}")
+        for _ in range(5):
+            assert violations(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page.url
+            page.click("button:has-text('Go on')")
+        page.click("button:has-text('Make the contract')")
+        page.wait_for_selector("canvas")
+        assert violations(page) == []
+        page.fill("#signer", "Anna")
+        box = page.locator("canvas").bounding_box()
+        page.mouse.move(box["x"] + 20, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 180, box["y"] + 90, steps=8)
+        page.mouse.up()
+        page.click("main button:has-text('Sign')")
+        page.wait_for_selector("text=The paper that was signed")

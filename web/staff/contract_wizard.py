@@ -1,0 +1,286 @@
+"""A new contract, step by step; each step's answers are kept on the server, and its end is done once.
+
+Next: control_plane/contract_making.py
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+from wtforms import BooleanField, IntegerField, SelectField, SelectMultipleField, StringField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
+
+from billing.errors import BillingError
+from billing.store.catalogue import load_products
+from billing.store.contract_drafts import (
+    Draft,
+    begin_draft,
+    finish_draft,
+    load_draft,
+    load_open_drafts,
+    save_answers,
+)
+from billing.store.contract_page import ContractPage, load_page
+from billing.store.customers import load_addresses, load_customer
+from billing.store.issuers import Issuer, load_issuers
+from billing.store.promotions import load_promotions
+from control_plane.access.permissions import Permission
+from control_plane.contract_making import Answers, make_from, suggest_username
+from control_plane.quantities import QuantityError, read_mac
+from control_plane.store.account import load_account
+from web.acting import person, transaction
+from web.database import Connection
+from web.forms import DayField, PageForm, choices_of, do_once, read_form, refuse, status_of, was_sent
+from web.language import gettext, lazy
+from web.marks import allowed
+from web.surroundings import here
+
+pages = Blueprint("contract_wizard", __name__)
+Answer = str | Response | tuple[str, int]
+STEPS: Final[dict[str, Any]] = {
+    "place": lazy("Place"),
+    "plan": lazy("Plan"),
+    "account": lazy("Account"),
+    "terms": lazy("Conditions"),
+    "check": lazy("Check"),
+}
+
+
+class WhoForm(PageForm):
+    """Whose contract it is to be."""
+
+    customer = IntegerField(lazy("Number of the customer"), [InputRequired(lazy("This is needed."))])
+
+
+class PlaceStep(PageForm):
+    """Where the service is."""
+
+    address = SelectField(lazy("Place"), validate_choice=False)
+
+
+class PlanStep(PageForm):
+    """What is sold."""
+
+    plan = SelectField(lazy("Plan"))
+    add_ons = SelectMultipleField(lazy("Add-ons"))
+    fees = SelectMultipleField(lazy("Fees once"))
+    promotions = SelectMultipleField(lazy("Promotions"))
+
+
+class AccountStep(PageForm):
+    """Who logs in."""
+
+    username = StringField(lazy("Username"), [Length(max=253)])
+    mac = StringField(lazy("MAC of the device"), [Length(max=40)])
+
+
+class TermsStep(PageForm):
+    """On what conditions."""
+
+    issuer = SelectField(lazy("Billed by"))
+    start = DayField(lazy("Planned to begin on"), [Optional()])
+    months = IntegerField(lazy("Months of a period"), [Optional(), NumberRange(1, 12)], default=1)
+    billing_day = IntegerField(lazy("Day of the month"), [Optional(), NumberRange(1, 31)])
+    due_days = IntegerField(lazy("Days to pay"), [Optional(), NumberRange(0, 180)], default=15)
+    distance = BooleanField(lazy("Concluded at a distance"))
+
+
+_FORMS: Final[dict[str, type[PageForm]]] = {
+    "place": PlaceStep,
+    "plan": PlanStep,
+    "account": AccountStep,
+    "terms": TermsStep,
+    "check": PageForm,
+}
+
+
+@pages.route("/contracts/new", methods=["GET", "POST"])
+@allowed(Permission.CONTRACT_CHANGE)
+def begin() -> Answer:
+    """Whose it is: the first step makes the draft, in which all that follows is kept."""
+    given = request.args.get("customer", "")
+    form = read_form(
+        WhoForm, customer=int(given) if given.isascii() and given.isdigit() and len(given) < 10 else None
+    )  # typed by hand
+    with transaction() as connection:
+        found = load_customer(connection, form.customer.data) if form.customer.data else None
+        drafts = load_open_drafts(connection, person().name)
+    if was_sent(form):
+        if found is not None:
+            return do_once(lambda connection: _begun(connection, found.id, found.name))
+        refuse(form, "customer", gettext("There is no customer of that number."))
+    return render_template("staff/wizard/begin.html", form=form, found=found, drafts=drafts), status_of(form)
+
+
+def _begun(connection: Connection, customer: int, name: str) -> str:
+    number = begin_draft(connection, {"customer": customer, "name": name}, made_by=person().name)
+    return url_for("contract_wizard.step", number=number, name="place")
+
+
+@pages.route("/contracts/new/<int:number>/<name>", methods=["GET", "POST"])
+@allowed(Permission.CONTRACT_CHANGE)
+def step(number: int, name: str) -> Answer:
+    """One step: what was answered before stands in it; sent, it is kept and leads to the next."""
+    if name not in STEPS:
+        abort(404)
+    with transaction() as connection:
+        draft = load_draft(connection, number)
+        if draft is None or draft.made_by != person().name:
+            abort(404)
+        if draft.contract_id is not None:
+            over = url_for("contracts.show", number=draft.contract_id)
+            # Sent a second time it leads where the first time did.
+            return do_once(lambda _: over) if request.method == "POST" else redirect(over, 303)
+        form = read_form(_FORMS[name], shown=_Kept(draft.answers))
+        _offer(connection, form, name, draft)
+        fine = was_sent(form) and _fits(connection, form, name)
+        page = _look(connection, form, draft) if name == "check" else None
+    if fine and name == "check":
+        done = _finish(form, draft) if page is not None else None
+        if done is not None:
+            return done
+    elif fine:
+        return do_once(lambda connection: _keep(connection, form, draft, name))
+    template = "staff/wizard/check.html" if name == "check" else "staff/wizard/step.html"
+    return (
+        render_template(template, form=form, draft=draft, steps=STEPS, step=name, page=page),
+        status_of(form),
+    )
+
+
+class _Kept:
+    """Answers as a form takes them."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        for name, value in answers.items():
+            setattr(self, name, date.fromisoformat(value) if name == "start" and value else value)
+
+
+def _offer(connection: Connection, form: Any, name: str, draft: Draft) -> None:
+    """What there is to choose in a step, and what is suggested."""
+    today = datetime.now(UTC).date()
+    if name == "place":
+        there = load_addresses(connection, draft.answers["customer"])
+        said = {str(one.id): f"{one.street} {one.house_number or ''}, {one.city}" for one in there}
+        form.address.choices = choices_of({**said, "": gettext("The customer's seat")})
+    elif name == "plan":
+        offered = load_products(connection, day=today, offered_on=today)
+        for field, kind in (("plan", "plan"), ("add_ons", "add_on"), ("fees", "one_off")):
+            form[field].choices = choices_of({str(one.id): one.name for one in offered if one.kind == kind})
+        form.promotions.choices = choices_of(
+            {
+                str(one.id): one.name
+                for one in load_promotions(connection)
+                if (one.offered_from is None or one.offered_from <= today)
+                and (one.offered_until is None or today < one.offered_until)
+            }
+        )
+    elif name == "account" and request.method == "GET" and "username" not in draft.answers:
+        form.username.data = suggest_username(connection, draft.answers["name"], "")
+    elif name == "terms":
+        form.issuer.choices = choices_of({str(one.id): one.name for one in load_issuers(connection)})
+
+
+def _fits(connection: Connection, form: Any, name: str) -> bool:
+    """What the fields alone can't know."""
+    if name == "place" and form.address.data not in {one.value for one in form.address.choices}:
+        refuse(form, "address", gettext("Choose one of the customer's places."))
+        return False
+    if name == "account":
+        if form.username.data and load_account(connection, form.username.data) is not None:
+            refuse(form, "username", gettext("Somebody has this username already."))
+            return False
+        try:
+            form.mac.data = read_mac(form.mac.data) if form.mac.data else ""
+        except QuantityError:
+            refuse(
+                form,
+                "mac",
+                gettext("Write twelve hexadecimal digits, such as %(example)s.", example="02:00:5e:00:53:01"),
+            )
+            return False
+    return True
+
+
+def _keep(connection: Connection, form: PageForm, draft: Draft, name: str) -> str:
+    values = {field: value for field, value in form.data.items() if field not in ("once_key", "seen")}
+    kept = {field: value.isoformat() if isinstance(value, date) else value for field, value in values.items()}
+    save_answers(connection, draft.id, kept)
+    names = list(STEPS)
+    return url_for("contract_wizard.step", number=draft.id, name=names[names.index(name) + 1])
+
+
+def _answers(draft: Draft) -> Answers | None:
+    """All answers together; None while a step is missing."""
+    said = draft.answers
+    if not {"plan", "issuer", "username"} <= said.keys():
+        return None
+    numbers = {field: tuple(int(one) for one in said.get(field) or ()) for field in ("add_ons", "fees", "promotions")}
+    return Answers(
+        customer_id=said["customer"],
+        issuer_id=int(said["issuer"]),
+        plan=int(said["plan"]),
+        service_address_id=int(said["address"]) if said.get("address") else None,
+        username=said["username"] or "",
+        macs=(said["mac"],) if said.get("mac") else (),
+        start=date.fromisoformat(said["start"]) if said.get("start") else None,
+        months=said.get("months") or 1,
+        billing_day=said.get("billing_day"),
+        due_days=15 if said.get("due_days") is None else said["due_days"],
+        distance=bool(said.get("distance")),
+        **numbers,
+    )
+
+
+def _today(connection: Connection, answers: Answers) -> date:
+    issuer: Issuer = next(one for one in load_issuers(connection) if one.id == answers.issuer_id)
+    return datetime.now(UTC).astimezone(ZoneInfo(issuer.zone)).date()
+
+
+def _look(connection: Connection, form: PageForm, draft: Draft) -> ContractPage | None:
+    """The contract as it would be, of which nothing is kept; None when something stands against it, which the form says."""
+    answers = _answers(draft)
+    if answers is None:
+        refuse(form, "", gettext("A step is missing: go through them again."))
+        return None
+    try:
+        today = _today(connection, answers)
+        made = make_from(connection, here().sealer, answers, today=today, actor=person().name)
+        return load_page(connection, made.contract_id)
+    except BillingError as error:
+        refuse(form, "", gettext("The books refuse it: %(why)s.", why=str(error)))
+        return None
+    finally:
+        connection.rollback()
+
+
+def _finish(form: PageForm, draft: Draft) -> Response | None:
+    """Make it, once."""
+
+    def make(connection: Connection) -> str:
+        there = load_draft(connection, draft.id, hold=True)
+        assert there is not None, "drafts stay"
+        if there.contract_id is not None:
+            return url_for("contracts.show", number=there.contract_id)
+        answers = _answers(there)
+        assert answers is not None, "it was looked at a moment ago"
+        today = _today(connection, answers)
+        made = make_from(connection, here().sealer, answers, today=today, actor=person().name)
+        finish_draft(connection, draft.id, made.contract_id)
+        if made.password:
+            flash(
+                gettext(
+                    "Password of %(name)s, shown this once: %(password)s", name=made.username, password=made.password
+                )
+            )
+        return url_for("contract_signing.ask", number=made.contract_id)
+
+    try:
+        return do_once(make)
+    except BillingError as error:
+        refuse(form, "", gettext("The books refuse it: %(why)s.", why=str(error)))
+        return None
