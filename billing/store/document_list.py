@@ -24,7 +24,8 @@ _ROWS_A_READ: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class DocumentQuestion:
-    """What of all invoices and credit notes is asked for. `state` is open, overdue or settled; `number` as it is printed, or its count alone.
+    """What of all invoices and credit notes is asked for, or of quotes or orders when that is the kind. `state` is open, overdue or
+    settled; `answer` the state of a quote or an order; `number` as it is printed, or its count alone.
 
     `by_due`: by the first day on which something is still to be paid, so only what is open; `down`: the latest first.
     """
@@ -35,6 +36,7 @@ class DocumentQuestion:
     customer_id: int | None = None
     run_id: int | None = None
     state: str | None = None
+    answer: str | None = None
     number: str | None = None
     since: date | None = None
     until: date | None = None
@@ -52,10 +54,10 @@ FROM found JOIN document AS d ON d.id = found.id LEFT JOIN open_document AS o ON
 """
 _REGISTERS: Final = """
 WITH wanted AS MATERIALIZED (SELECT r.id, r.issuer_id, r.kind FROM document_register AS r
-    WHERE r.kind IN ('invoice', 'credit_note') AND (%(kind)s::document_kind IS NULL OR r.kind = %(kind)s)
+    WHERE CASE WHEN %(kind)s::document_kind IS NULL THEN r.kind IN ('invoice', 'credit_note') ELSE r.kind = %(kind)s END
         AND (%(issuer)s::bigint IS NULL OR r.issuer_id = %(issuer)s) AND (%(register)s::bigint IS NULL OR r.id = %(register)s)),
 """
-_OF_DOCUMENT: Final = """d.state <> 'draft'
+_OF_DOCUMENT: Final = """d.state <> 'draft' AND (%(answer)s::document_state IS NULL OR d.state = %(answer)s)
         AND (%(customer)s::bigint IS NULL OR d.customer_id = %(customer)s) AND (%(run)s::bigint IS NULL OR d.run_id = %(run)s)
         AND (%(since)s::date IS NULL OR d.document_date >= %(since)s) AND (%(until)s::date IS NULL OR d.document_date <= %(until)s)
         AND (NOT %(settled)s OR (d.kind = 'invoice' AND NOT EXISTS (SELECT FROM open_document AS s WHERE s.document_id = d.id)))"""
@@ -106,6 +108,7 @@ def load_page(
         "register": question.register_id,
         "customer": question.customer_id,
         "run": question.run_id,
+        "answer": question.answer,
         "since": question.since,
         "until": question.until,
         "due_until": question.due_until,

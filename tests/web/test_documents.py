@@ -98,6 +98,7 @@ def test_no_list_reads_the_whole_table(console):
                 "overdue",
                 "number",
                 "count",
+                "answer",
                 "after_id",
             )
         )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from billing.credits import NothingLeftError
 from billing.errors import BillingError
 from billing.money import CurrenciesDifferError
+from billing.operations.offer_desk import OfferError
 from billing.periods import Period
 from billing.shown import ShownDocument
 from billing.store.contract_items import NoPriceError
@@ -81,6 +82,7 @@ _REFUSALS: Final[Mapping[type[BillingError], Any]] = {
     NothingLeftError: lazy("So much is not left of this line: less, or nothing, can be given back."),
     NoPriceError: lazy("A product of these lines has no price of its own on that day: type one."),
     ChargeTakenError: lazy("Something of it was billed or given back at this moment. Look again."),
+    OfferError: lazy("It was answered meanwhile, is past its day, or does not sell one plan with its add-ons."),
     CurrenciesDifferError: lazy("The lines are in different currencies."),
 }
 

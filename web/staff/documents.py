@@ -61,7 +61,7 @@ def list_() -> str | Response:
             assert made is not None, "one was asked for"
             return made
         else:
-            rows = load_page(connection, question, today=today, limit=PAGE_ROWS + 1, after=_after())
+            rows = load_page(connection, question, today=today, limit=PAGE_ROWS + 1, after=page_mark(after()))
     page = page_of(rows, lambda row: sort_key(row, by_due=question.by_due))
     return render_template(
         "staff/documents/list.html",
@@ -186,11 +186,11 @@ def _day(name: str) -> date | None:
         raise BadRequest(gettext("Write a day such as %(example)s.", example="2026-01-31")) from error
 
 
-def _after() -> tuple[date, int] | None:
-    mark = after()
-    if mark is None:
-        return None
+def page_mark(mark: tuple[Any, ...] | None) -> tuple[date, int] | None:
+    """Behind which document a page begins. Raises: BadRequest."""
     match mark:
+        case None:
+            return None
         case (date() as day, int() as number):
             return day, number
         case _:

@@ -47,6 +47,7 @@ from web.staff._customer_meant import customer_meant
 pages = Blueprint("new_invoices", __name__)
 # More lines than anybody types; what is larger is a run's.
 MOST_LINES: Final = 100
+_AT: Final = "/documents/new"
 
 
 class LineForm(Form):  # type: ignore[misc]  # WTForms carries no types
@@ -60,6 +61,14 @@ class LineForm(Form):  # type: ignore[misc]  # WTForms carries no types
     price = DecimalField(lazy("Price"))
     discount = DecimalField(lazy("Discount %"))
     tax = SelectField(lazy("Tax"), default="")
+    # Of no time, unless it is an invoice's.
+    since: Any = None
+    until: Any = None
+
+
+class InvoiceLine(LineForm):
+    """A line that may be of a time."""
+
     since = DayField(lazy("From"), [Optional()])
     until = DayField(lazy("Until"), [Optional()])
 
@@ -76,7 +85,7 @@ class InvoiceForm(PageForm):
         default="net",
     )
     printed_reason = StringField(lazy("Reason"))
-    lines = FieldList(FormField(LineForm), min_entries=1, max_entries=MOST_LINES)
+    lines = FieldList(FormField(InvoiceLine), min_entries=1, max_entries=MOST_LINES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ def new() -> str | Response | tuple[str, int]:
             return _ask_customer(connection)
         form = _form(connection, desk)
         if request.method == "POST" and "change" in request.form:
-            _change(form)
+            change_lines(form)
             return _page(form, desk, None)
         draft, legs = _planned(connection, form, desk) if was_sent(form) else (None, ())
     if request.method == "POST" and draft is None and not form.errors:
@@ -139,8 +148,8 @@ def lines() -> str:
         if desk is None:
             raise NotFound
         form = _form(connection, desk)
-    _change(form)
-    return render_template("staff/documents/_lines.html", form=form)
+    change_lines(form)
+    return render_template("staff/documents/_lines.html", form=form, at=_AT)
 
 
 def _desk(connection: Connection) -> Desk | None:
@@ -181,15 +190,20 @@ def _form(connection: Connection, desk: Desk) -> Any:
         form.day.data = today
         form.due_days.data = desk.agreed.due_days if desk.agreed else 0
         form.prices.data = "gross" if desk.agreed and desk.agreed.includes_tax else "net"
+    fill_lines(connection, form, today)
+    return form
+
+
+def fill_lines(connection: Connection, form: Any, today: date) -> None:
+    """What the lines of a form may choose from."""
     products = [SelectChoice(one.id, one.name) for one in load_products(connection, day=today)]
     taxes = [SelectChoice(one.name, one.name) for one in load_tax_codes(connection)]
     for entry in form.lines:
         entry.form.product.choices = [SelectChoice(0, gettext("None: words of your own")), *products]
         entry.form.tax.choices = [SelectChoice("", gettext("The product's")), *taxes]
-    return form
 
 
-def _change(form: Any) -> None:
+def change_lines(form: Any) -> None:
     """One line more at the end, or that of the number less."""
     wanted = request.form.get("change", "add")
     entries = list(form.lines.entries)
@@ -221,7 +235,7 @@ def _planned(connection: Connection, form: Any, desk: Desk) -> tuple[Draft | Non
 
 def _wanted(form: Any, desk: Desk) -> WantedInvoice | None:
     """What is typed as the product's question; None and what is missing beside its field."""
-    typed = [_line(entry.form) for entry in form.lines]
+    typed = [read_line(entry.form) for entry in form.lines]
     if None in typed:
         return None
     return WantedInvoice(
@@ -236,7 +250,8 @@ def _wanted(form: Any, desk: Desk) -> WantedInvoice | None:
     )
 
 
-def _line(form: Any) -> WantedLine | None:
+def read_line(form: Any) -> WantedLine | None:
+    """A line as it is typed; None and what is missing beside its field."""
     if not form.product.data:
         for field, words_of in (
             (form.description, lazy("A line without a product needs its words.")),
@@ -247,7 +262,7 @@ def _line(form: Any) -> WantedLine | None:
                 field.errors = [*field.errors, words_of]
     if form.quantity.data is not None and not form.quantity.data:
         form.quantity.errors = [*form.quantity.errors, gettext("Not zero.")]
-    since, until = form.since.data, form.until.data
+    since, until = (field.data if field is not None else None for field in (form.since, form.until))
     if (since is None) != (until is None) or (since is not None and until < since):
         form.until.errors = [*form.until.errors, gettext("Give the first and the last day, or neither.")]
     if any(field.errors for field in form):
@@ -278,7 +293,7 @@ def _issue(connection: Connection, form: Any, desk: Desk) -> str:
 
 def _page(form: Any, desk: Desk, draft: Draft | None) -> tuple[str, int]:
     shown = None if draft is None else shown_draft(draft, made_by=person().name)
-    page = render_template("staff/documents/new.html", form=form, desk=desk, document=shown, words=words)
+    page = render_template("staff/documents/new.html", form=form, desk=desk, document=shown, words=words, at=_AT)
     return page, status_of(form)
 
 
