@@ -57,6 +57,11 @@ def read_rates(text: str) -> Rates:
     return Rates(_read_rate(parts[0], "down"), _read_rate(parts[1], "up"))
 
 
+def read_rate(text: str) -> int:
+    """`300M`, one way. Units: bit/s. Raises: QuantityError."""
+    return _read_rate(text, "rate")
+
+
 def _read_rate(text: str, way: str) -> int:
     match = _RATE.fullmatch(text.strip())
     if match is None:
@@ -97,6 +102,24 @@ def read_octets(text: str) -> int:
     if octets != int(octets) or not 0 < octets < 2**63:
         raise QuantityError(f"{text!r}: expected a whole number of octets above 0")
     return int(octets)
+
+
+def typed_text(value: int) -> str:
+    """A rate or an amount of octets as it is typed: `300M`, `1.5G`, exactly."""
+    for unit in ("T", "G", "M", "k"):
+        factor = _DECIMAL[unit]
+        if value >= factor and value * 1000 % factor == 0 and (unit != "T" or value % factor == 0):
+            return f"{(Decimal(value) / factor).normalize():f}{unit}"
+    return str(value)
+
+
+def typed_duration(seconds: int) -> str:
+    """A span as it is typed: `30d`, `90s`, exactly."""
+    return next(
+        f"{seconds // length}{unit}"
+        for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+        if seconds % length == 0
+    )
 
 
 def octets_text(octets: int) -> str:

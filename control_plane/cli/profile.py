@@ -8,14 +8,13 @@ from typing import Any, Final
 
 import click
 
-from control_plane import audit
 from control_plane.cli._console import changed_words, open_database, os_user, print_json, print_table, unknown
 from control_plane.cli._group import Group
 from control_plane.cli._options import DEVICE_POLICY, DURATION, OCTETS, RATES, confirm, tell_live
+from control_plane.profiles import add_profile, change_profile, load_concerned
 from control_plane.quantities import Rates, duration_text, octets_text, rates_text
 from control_plane.settings import Settings
-from control_plane.store.changes import save_changes
-from control_plane.store.plan import Profile, load_live, load_plans, load_profiles, save_new_profile
+from control_plane.store.plan import Profile, load_profiles
 
 command = Group("profile", help="Profiles: rates, pools, lists, quota and timeouts, in no vendor's words.")
 
@@ -90,8 +89,7 @@ def add(settings: Settings, /, name: str, *, no_interim: bool, **options: Any) -
     if no_interim:
         columns["interim_interval_s"] = None
     with open_database(settings) as connection:
-        save_new_profile(connection, {"name": name, **columns})
-        audit.append(connection, actor=os_user(), action="profile.add", subject=name, detail=columns)
+        add_profile(connection, {"name": name, **columns}, actor=os_user())
     rates: Rates | None = options["rate"]
     said = rates_text(rates.down_bps, rates.up_bps) if rates else "no rate limit"
     click.echo(f"Added profile {name}: {said}.")
@@ -138,18 +136,16 @@ def set_(
         profiles = {profile.name: profile for profile in load_profiles(connection)}
         if name not in profiles:
             raise unknown("profile", name, profiles)
-        used_by = profiles[name].plans
-        contracts = sum(plan.contracts for plan in load_plans(connection) if plan.name in used_by)
-        click.echo(f"{contracts:,} contracts in service have a plan with profile {name}")
+        concerned = load_concerned(connection, profiles[name])
+        click.echo(f"{concerned.contracts:,} contracts in service have a plan with profile {name}")
         for line in _differences(profiles[name], columns):
             click.echo(f"  {line}")
-        tell_live(load_live(connection, profile_id=profiles[name].id))
+        tell_live(concerned.live_sessions)
         if dry_run:
             click.echo("Dry run: nothing was changed.")
             return
         confirm("Go on?", yes=yes)
-        save_changes(connection, "profile", profiles[name].id, columns)
-        audit.append(connection, actor=os_user(), action="profile.set", subject=name, detail=columns)
+        change_profile(connection, profiles[name], columns, actor=os_user())
     click.echo(f"Changed profile {name}: {changed_words(columns)}.")
     _point_at_swapped(options["rate"])
 

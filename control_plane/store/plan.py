@@ -86,6 +86,11 @@ def load_live(connection: Connection, *, plan_id: int | None = None, profile_id:
     return 0 if row is None else int(row[0])
 
 
+def hold_profile(connection: Connection, profile_id: int) -> None:
+    """Nobody else changes that one until the caller commits: whoever reads it next reads what is changed."""
+    connection.execute("SELECT FROM profile WHERE id = %s FOR UPDATE", (profile_id,))
+
+
 def save_new_profile(connection: Connection, values: Mapping[str, object]) -> None:
     """Write one with these columns."""
     _insert(connection, "profile", values)
