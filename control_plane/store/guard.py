@@ -135,9 +135,7 @@ def _placed(what: str, since: datetime, placed_by: str, reason: str, *, zone: Zo
 
 def _load_changes(connection: Connection, ids: Sequence[int], now: datetime, zone: ZoneInfo) -> list[Change]:
     rows = connection.execute(_CHANGES, {"ids": list(ids), "now": now}).fetchall()
-    # What is owed to a subscriber decides what automation takes, not what a person asked for.
-    judged = {row[1] for row in rows if row[1] is not None and row[3] and not row[7]}
-    levels = load_levels_now(connection, judged, now, zone)
+    levels = load_levels_now(connection, {row[1] for row in rows if row[1] is not None and row[3]}, now, zone)
     changes = []
     for number, account_id, nas_id, disruptive, level, by_person, passed, asked, reason, placed_by, until in rows:
         exempt = ""
@@ -152,6 +150,7 @@ def _load_changes(connection: Connection, ids: Sequence[int], now: datetime, zon
                 by_person=by_person,
                 passed=passed,
                 exempt=exempt,
+                # What is owed to a subscriber decides what automation takes, not what a person asked for.
                 not_due="" if asked else not_due_words(Level[level.upper()], levels.get(account_id)),
             )
         )

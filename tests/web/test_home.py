@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 
 import pytest
 from support.browser import PHONE, violations
-from support.console_network import ONLINE, go_online
+from support.console_online import ONLINE, go_online
 
 from control_plane import db
 from control_plane.jobs.network_figures import network_figures
@@ -53,6 +54,18 @@ def test_old_figures_are_forgotten(console, online):
         network_figures(connection, load_settings(console.settings_file), online)
     assert console.query("SELECT at FROM online_minute WHERE at < '2021-01-01'") == []
     assert console.query("SELECT at FROM login_minute WHERE at < '2021-01-01'") == []
+
+
+def test_each_card_leads_to_a_page_that_is_there(console, online):
+    client = console.client()
+    page = client.get("/home").text
+    leads = set(re.findall(r'class="stretched-link text-reset" href="([^"]+)"', page)) | set(
+        re.findall(r'href="(/(?:nases|online|logins)[^"]*)"', page)
+    )
+    assert len(leads) > 8
+    assert {address: client.get(address.replace("&amp;", "&")).status_code for address in leads} == dict.fromkeys(
+        leads, 200
+    )
 
 
 def test_a_stop_stands_above_everything(console, online):

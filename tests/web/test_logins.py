@@ -6,7 +6,7 @@ import re
 
 import pytest
 from support.browser import PHONE, violations
-from support.console_network import go_online
+from support.console_online import go_online
 
 from web.staff import logins
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from support.browser import PHONE, violations
-from support.console_network import ONLINE, go_online
+from support.console_online import ONLINE, go_online
 
 import web.staff.online as module
 from control_plane import db
