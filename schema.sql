@@ -1104,6 +1104,12 @@ CREATE INDEX entry_apart ON entry (issuer_id, dated) WHERE source <> 'document';
 CREATE INDEX entry_corrects ON entry (corrects_id) WHERE corrects_id IS NOT NULL;
 CREATE TRIGGER entry_append_only BEFORE UPDATE OR DELETE ON entry FOR EACH ROW EXECUTE FUNCTION refuse_change('Entries stay: write one that corrects it.');
 CREATE TRIGGER entry_no_truncate BEFORE TRUNCATE ON entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('Entries stay.');
+CREATE FUNCTION hold_entries() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    LOCK TABLE entry IN SHARE MODE;
+END
+$$;
+COMMENT ON FUNCTION hold_entries() IS 'Whoever closes days keeps writers of entries away until the transaction ends; nobody but the owner may lock the table otherwise.';
 
 CREATE TABLE posting (
     entry_id    bigint NOT NULL,
@@ -5556,3 +5562,6 @@ CREATE INDEX contract_signature_contract ON contract_signature (contract_id);
 CREATE TRIGGER contract_signature_append_only BEFORE UPDATE OR DELETE ON contract_signature FOR EACH ROW EXECUTE FUNCTION refuse_change('A signature is evidence: it stays as it was given.');
 GRANT SELECT, INSERT, UPDATE ON contract_draft TO corrente_console;
 GRANT SELECT, INSERT ON contract_signature TO corrente_console;
+-- Days are closed from a page, too.
+REVOKE EXECUTE ON FUNCTION hold_entries() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hold_entries() TO corrente_web;

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import psycopg
@@ -51,7 +51,25 @@ _BOOKED: Final = """
 SELECT e.id, e.source, e.dated, e.currency, (SELECT c.id FROM entry c WHERE c.corrects_id = e.id ORDER BY c.id LIMIT 1)
 FROM entry e WHERE e.id = %s AND e.issuer_id = %s
 """
+
+
 # What of the days up to one still waits. Each: what it is, how many, for example which, what finishes it.
+@dataclass(frozen=True, slots=True)
+class WrittenEntry:
+    """An entry with who wrote it, of what, and what it says."""
+
+    id: int
+    issuer_id: int
+    dated: date
+    source: str
+    source_id: int
+    corrects_id: int | None
+    note: str | None
+    evidence: str | None
+    made_by: str
+    made_at: datetime
+
+
 _UNFINISHED: Final = (
     (
         "drafts of documents",
@@ -248,6 +266,15 @@ def write_legs(connection: Connection, entry_id: int, legs: Sequence[Leg]) -> No
     )
 
 
+def load_entry(connection: Connection, number: int) -> WrittenEntry | None:
+    """An entry of any issuer's books as it was written, without its postings."""
+    with connection.cursor(row_factory=class_row(WrittenEntry)) as cursor:
+        return cursor.execute(
+            "SELECT id, issuer_id, dated, source, source_id, corrects_id, note, evidence, made_by, made_at FROM entry WHERE id = %s",
+            (number,),
+        ).fetchone()
+
+
 def load_booked(connection: Connection, issuer_id: int, number: int) -> Booked | None:
     """An entry as it stands in an issuer's books."""
     with connection.cursor(row_factory=tuple_row) as cursor:
@@ -291,7 +318,7 @@ def close_through(
 
     Writers of entries wait until this transaction ends: none slips into days that are being closed.
     """
-    connection.execute("LOCK TABLE entry IN SHARE MODE")
+    connection.execute("SELECT hold_entries()")
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute("SELECT min(dated) FROM entry WHERE issuer_id = %s", (issuer_id,)).fetchone()
     closing = decide_closing(
