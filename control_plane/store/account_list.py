@@ -91,6 +91,11 @@ UNION SELECT account_id FROM account_prefix WHERE prefix && %(address)s::inet
 
 def load_accounts(connection: Connection, wanted: Wanted) -> list[ListedAccount]:
     """Up to `limit` accounts in the wanted order, beginning behind `after`."""
+    return _rows(connection, *statement_of(wanted))
+
+
+def statement_of(wanted: Wanted) -> tuple[str, dict[str, object]]:
+    """The question for these accounts, and its values."""
     given: dict[str, object] = {"limit": wanted.limit, "most": MOST_FOUND, "after": wanted.after}
     conditions = []
     if wanted.text:
@@ -113,7 +118,7 @@ def load_accounts(connection: Connection, wanted: Wanted) -> list[ListedAccount]
         conditions.append(f"{key} {'<' if wanted.down else '>'} %(after)s")
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     order = f"ORDER BY {key}{' DESC' if wanted.down else ''} LIMIT %(limit)s"
-    return _rows(connection, f"{_LISTED} {where} {order}", given)
+    return f"{_LISTED} {where} {order}", given
 
 
 def load_of_contract(connection: Connection, contract_id: int) -> list[ListedAccount]:

@@ -74,7 +74,7 @@ class AccountForm(PageForm):
     ipv6_prefix = NetworkField(lazy("IPv6 prefix of the link"), example="2001:db8:1::/64")
     delegated = NetworkField(lazy("Delegated IPv6 prefix"), example="2001:db8:100::/56")
     routes = NetworksField(lazy("Routes"))
-    password = PasswordField(lazy("Password"), [Optional(), Length(max=_MOST_USERNAME)])
+    password = PasswordField(lazy("New password"), [Optional(), Length(max=_MOST_USERNAME)])
 
 
 class NewForm(AccountForm):
