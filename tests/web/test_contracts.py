@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 import pytest
+from pypdf import PdfReader, PdfWriter
 from support.browser import PHONE, violations
 
 from billing.contracts import _TABLE
 from billing.deeds import Reason
+from billing.store.acting import acting
+from control_plane import db
 from web.staff import contract_words
 
 pytestmark = pytest.mark.db
@@ -139,6 +143,26 @@ def test_a_contracts_paper_is_printed(console, active):
     answer = console.client("reader").get(f"/contracts/{active[0]}.pdf")
     assert answer.mimetype == "application/pdf"
     assert answer.data.startswith(b"%PDF-")
+
+
+def test_a_contracts_files_come_behind_its_paper(console, active):
+    number, client = active[0], console.client("reader")
+    alone = client.get(f"/contracts/{number}/whole.pdf").data
+    file = BytesIO()
+    writer = PdfWriter()
+    writer.add_blank_page(width=100, height=100)
+    writer.write(file)
+    with db.connect(console.conninfo, name="test") as connection:
+        acting(connection, "test")
+        for name, content in (("terms.pdf", file.getvalue()), ("broken.pdf", b"none")):
+            connection.execute(
+                "INSERT INTO attachment (customer_id, contract_id, name, media_type, content, author)"
+                " SELECT customer_id, id, %s, 'application/pdf', %s, 'test' FROM contract WHERE id = %s",
+                (name, content, number),
+            )
+    whole = client.get(f"/contracts/{number}/whole.pdf").data
+    assert len(PdfReader(BytesIO(whole)).pages) == len(PdfReader(BytesIO(alone)).pages) + 1
+    assert "/whole.pdf" in client.get(f"/contracts/{number}").text
 
 
 def test_a_contract_is_limited_by_clicks_and_its_page_is_usable_by_everybody(console, address, browser, active):

@@ -74,6 +74,7 @@ REFUSALS: Final[dict[Reason, Any]] = {
 }
 EVENTS: Final[dict[str, Any]] = {
     "created": lazy("Made"),
+    "price_change": lazy("Price change"),
     "proposed": lazy("Proposed"),
     "accepted": lazy("Accepted"),
     "refused": lazy("Refused"),

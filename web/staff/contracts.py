@@ -13,11 +13,13 @@ from billing.contract_facts import Status
 from billing.contracts import possible_deeds
 from billing.errors import BillingError
 from billing.papers.contracts import contract_paper
+from billing.papers.merging import merge_pdfs
 from billing.store.agreed import load_agreed
-from billing.store.contract_drafts import load_signatures
+from billing.store.contract_drafts import load_signatures, load_signed
 from billing.store.contract_page import ContractPage, ContractRow, load_events, load_newest, load_page
-from billing.store.customer_papers import load_attachments, load_notes
+from billing.store.customer_papers import load_attachments, load_content, load_notes
 from billing.store.customers import load_addresses
+from control_plane import telemetry
 from control_plane.access.permissions import Permission
 from control_plane.store.customer_lines import load_lines_of_contract
 from web.acting import may, transaction
@@ -133,3 +135,25 @@ def pdf(number: int) -> Response:
         except BillingError:
             abort(404, gettext("Nobody bills this contract, so there is no paper of it."))
     return pdf_of(agreed.issuer_id, contract_paper(agreed), f"contract-{number}")
+
+
+@pages.get("/contracts/<int:number>/whole.pdf")
+@allowed(Permission.CONTRACT_SEE, Permission.CUSTOMER_SEE)
+def whole(number: int) -> Response:
+    """The paper, as it was signed where it was, with the contract's files that are PDFs behind it."""
+    with transaction() as connection:
+        customer = known_page(connection, number).contract.customer_id
+        signed = load_signatures(connection, number)
+        kept = load_signed(connection, number, signed[-1].id) if signed else None
+        files = [
+            (one.name, load_content(connection, customer, one.id) or b"")
+            for one in load_attachments(connection, customer)
+            if one.contract_id == number and one.media_type == "application/pdf"
+        ]
+    first = kept[1] if kept is not None else pdf(number).get_data()
+    merged = merge_pdfs(first, files)
+    if merged.left_out:
+        telemetry.logger().warning("contract.files_left_out", contract=number, count=len(merged.left_out))
+    response = Response(merged.content, content_type="application/pdf")
+    response.headers["Content-Disposition"] = f'inline; filename="contract-{number}-whole.pdf"'
+    return response
