@@ -10,11 +10,10 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from billing.customer_search import search_patterns
 from billing.errors import BillingError
 from billing.store.acting import acting
-from billing.store.customer_search import load_found
-from billing.store.customers import Customer, load_customer, load_customer_by_reference
+from billing.store.customer_named import find_meant
+from billing.store.customers import Customer
 from billing.store.issuers import Issuer, load_issuers
 from control_plane.cli._console import Connection, Refused, open_database, os_user, unknown
 from control_plane.cli._options import Quantity
@@ -28,7 +27,6 @@ _BEYOND: Final = Decimal(10) ** 12
 _PLACES_OF_PRICES: Final = 8
 # Sums of days, such as a period's end, still are days then.
 _LAST_YEAR: Final = 2999
-_GREATEST_ID: Final = 2**63 - 1
 
 
 @contextmanager
@@ -44,20 +42,10 @@ def open_books(settings: Settings) -> Iterator[Connection]:
 
 def known_customer(connection: Connection, text: str) -> Customer:
     """The customer of that number, reference (also as ref:TEXT) or whole name; else the refusal that names similar ones."""
-    found = None
-    if text.isascii() and text.isdigit() and int(text) <= _GREATEST_ID:
-        found = load_customer(connection, int(text))
-    if found is None:
-        found = load_customer_by_reference(connection, text.removeprefix("ref:"))
-    if found is not None:
+    found = find_meant(connection, text)
+    if isinstance(found, Customer):
         return found
-    patterns = search_patterns(text)
-    similar = load_found(connection, patterns, limit=50) if patterns else []
-    same = [one for one in similar if one.name == text]
-    if len(same) == 1:
-        by_name = load_customer(connection, same[0].id)
-        assert by_name is not None, f"customer {same[0].id} was there a moment ago"
-        return by_name
+    same, similar = found.same, found.similar
     known = ", ".join(f"{one.id} {one.name}" for one in (same or similar)[:_SIMILAR])
     if len(same) > 1:
         raise Refused(f"there are {len(same)} customers named {text!r}: {known}; give the number")

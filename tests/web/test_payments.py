@@ -333,3 +333,25 @@ def test_the_pages_are_usable_by_everybody(console, address, browser, owing, opt
             page.goto(address + path)
             assert violations(page) == [], path
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+
+
+def test_many_lines_are_recorded_all_or_none_and_once(console, owing):
+    client, one, other = console.client("billing"), owing[22], owing[23]
+    lines = f"{one['customer']}\t{one['open']:.2f}\n{other['customer']};{other['open']:.2f}"
+    typed = {"lines": lines, "method": "cash", "day": TODAY}
+    before = console.query("SELECT count(*) FROM payment")[0][0]
+    wrong = send(client, "/payments/many", **{**typed, "lines": f"{lines}\nnobody at all;5.00"})
+    assert wrong.status_code == 422
+    assert "Line 3: There is no customer nobody at all." in wrong.text
+    shown = send(client, "/payments/many", **typed)
+    assert one["label"] in shown.text
+    assert console.query("SELECT count(*) FROM payment")[0][0] == before
+    fields = {**typed, **hidden(shown.text), "confirmed": "yes"}
+    assert client.post("/payments/many", data={**fields, "together": "1.00"}).status_code == 422
+    fields["together"] = f"{one['open'] + other['open']:.2f}"
+    first, again = client.post("/payments/many", data=fields), client.post("/payments/many", data=fields)
+    assert first.status_code == 303, first.text[:3000]
+    assert again.headers["Location"] == first.headers["Location"]
+    assert console.query("SELECT count(*) FROM payment")[0][0] == before + 2
+    # The same lines another time are the same payments.
+    assert send(client, "/payments/many", **typed).text.count("Recorded before") == 2
