@@ -7,6 +7,8 @@ from support.browser import PHONE, violations
 from support.console_forms import send, send_filled
 from support.console_network import KEY, dial, restrict, tell, want
 
+from control_plane import db
+
 pytestmark = pytest.mark.db
 
 
@@ -268,3 +270,13 @@ def test_the_pages_are_usable_by_everybody(console, address, browser, online, op
         page.locator("input[name=user]").first.check()
         page.locator("[data-needs-chosen=user] button").click()
         assert "1 change goes out" in page.inner_text("main")
+
+
+def test_the_changes_of_one_subscriber_are_looked_up(console, online):
+    with db.connect(console.conninfo, name="test") as connection:
+        connection.execute("SET enable_seqscan = off")
+        plan = connection.execute(
+            "EXPLAIN SELECT id FROM enforcement WHERE username = 'x' AND id < 9 ORDER BY id DESC LIMIT 50"
+        ).fetchall()
+    assert "enforcement_by_username" in str(plan)
+    assert "Sort" not in str(plan)

@@ -17,7 +17,7 @@ _VENDORS: Final = {
     "cisco_iosxr": "Cisco IOS XR",
     "edgerouter": "Ubiquiti EdgeRouter",
     "ericsson": "Ericsson",
-    "generic": "RFC 5176",
+    "generic": "Generic RADIUS",
     "huawei": "Huawei",
     "juniper_mx": "Juniper MX",
     "mikrotik": "MikroTik",

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from control_plane import quantities
 from control_plane.quantities import (
     FASTEST_BPS,
     SLOWEST_BPS,
@@ -271,3 +272,18 @@ def test_what_is_no_mac_address_is_refused(text):
 )
 def test_how_far_a_clock_is_off_is_told_in_two_units_at_most(ahead_s, text):
     assert off_text(ahead_s) == text
+
+
+@pytest.mark.parametrize("bps", [1_000, 1_001, 512_000, 999_999, 1_500_000, 20_000_000, 1_234_567_000, 400_000_000_000])
+def test_a_rate_as_it_is_typed_reads_as_itself(bps):
+    assert quantities.read_rate(quantities.typed_text(bps)) == bps
+
+
+@pytest.mark.parametrize("octets", [1, 999, 1_500, 500 * 10**9, 1_500 * 10**9, 2 * 10**12, 10**12 + 1])
+def test_octets_as_they_are_typed_read_as_themselves(octets):
+    assert quantities.read_octets(quantities.typed_text(octets)) == octets
+
+
+@pytest.mark.parametrize("seconds", [1, 59, 60, 90, 3600, 5400, 86_400, 2_592_000])
+def test_a_span_as_it_is_typed_reads_as_itself(seconds):
+    assert quantities.read_duration_s(quantities.typed_duration(seconds)) == seconds
