@@ -63,6 +63,7 @@ def test_the_list_shows_who_where_and_what(console):
     assert f'href="/accounts/{quote(username)}"' in row
     assert 'href="/customers/' in row
     assert 'href="/nases/' in row
+    assert f'formaction="/online/disconnect" name="one" value="{key}"' in row
     assert "198.18.0.1<" in row
     assert "02:02:02:02:02:01" in row
     assert "AP-1/1 · ge-0/0/1" in row
@@ -323,6 +324,11 @@ def test_everybody_can_use_it_and_choose_and_end(console, address, browser):
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     with browser.page(console) as page:
+        ap3 = sessions(console, "line LIKE 'AP-3%%'")
+        page.goto(f"{address}/online?line=AP-3")
+        page.get_by_role("button", name="All that the filter finds").click()
+        page.get_by_role("button", name="Apply the policy again").click()
+        page.get_by_text(f"{len(ap3)} sessions are meant").wait_for()
         page.goto(f"{address}/online?line=AP-0")
         assert violations(page) == []
         page.get_by_label("All on this page").check()
@@ -334,4 +340,15 @@ def test_everybody_can_use_it_and_choose_and_end(console, address, browser):
         page.get_by_role("button", name=f"Disconnect {chosen} sessions").click()
         page.wait_for_url("**/online?line=AP-0")
         assert page.get_by_text("sessions are being ended").is_visible()
+        page.get_by_role("button", name="Views").click()
+        assert violations(page) == []
+        page.get_by_role("button", name="Views").click()
+        page.get_by_role("button", name="What to do with").first.click()
+        page.get_by_role("button", name="Write to them").first.click()
+        page.get_by_label("Subject").fill("Works tonight")
+        page.get_by_label("Text").fill("From two to three.")
+        assert violations(page) == []
+        page.get_by_role("button", name="Look at it").click()
+        page.get_by_role("button", name="Send to 1 customer").wait_for()
+        assert violations(page) == []
     assert console.query("SELECT count(*) FROM enforcement WHERE asked_by = 'admin'") == [(chosen,)]
