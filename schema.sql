@@ -5565,3 +5565,4 @@ GRANT SELECT, INSERT ON contract_signature TO corrente_console;
 -- Days are closed from a page, too.
 REVOKE EXECUTE ON FUNCTION hold_entries() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION hold_entries() TO corrente_web;
+GRANT USAGE ON SEQUENCE contract_item_id_seq TO corrente_console;

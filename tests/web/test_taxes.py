@@ -1,0 +1,83 @@
+"""Taxes and registers as they stand, a new rate, a new register; and a new price for contracts that there are."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from support.browser import PHONE, violations
+
+pytestmark = pytest.mark.db
+
+
+def kept(text: str) -> dict[str, str]:
+    return dict(re.findall(r'name="(csrf_token|once_key)" value="([^"]*)"', text))
+
+
+def send(client: Any, address: str, **typed: str) -> Any:
+    """The form of a page, sent with what is typed."""
+    return client.post(address, data={**kept(client.get(address).text), **typed})
+
+
+def test_a_rate_is_looked_at_and_ends_the_one_before(console):
+    client = console.client("billing")
+    code, percent = console.query(
+        "SELECT c.name, trim_scale(r.percent)::text FROM tax_code AS c JOIN tax_rate AS r ON r.tax_code_id = c.id WHERE c.nature IS NULL AND upper_inf(r.during) ORDER BY c.id LIMIT 1"
+    )[0]
+    assert f"{percent}\N{NO-BREAK SPACE}%" in client.get("/taxes").text
+    assert send(client, "/taxes/rate", code=code, percent="23", since="2001-01-01").status_code == 422
+    assert send(client, "/taxes/rate", code=code, percent="123", since="2099-01-01").status_code == 422
+    typed = {"code": code, "percent": "23", "since": "2099-01-01"}
+    looked = send(client, "/taxes/rate", **typed)
+    assert "Documents dated 1 Jan 2099 or later bear 23" in looked.text
+    done = client.post("/taxes/rate", data={**kept(looked.text), **typed, "confirmed": "yes"})
+    assert done.status_code == 303
+    rates = "SELECT trim_scale(percent)::text, upper(during)::text FROM tax_rate AS r JOIN tax_code AS c ON c.id = r.tax_code_id WHERE c.name = %s ORDER BY during DESC LIMIT 2"
+    assert console.query(rates, (code,)) == [("23", None), (percent, "2099-01-01")]
+    assert console.client("reader").get("/taxes/rate").status_code == 403
+    assert console.client("reader").get("/taxes").status_code == 200
+
+
+def test_a_register_is_added_and_not_twice(console):
+    client = console.client("billing")
+    typed = {"issuer": "1", "code": "NEW", "kind": "quote", "name": "More quotes", "purpose": "manual"}
+    assert send(client, "/registers/new", **{**typed, "code": "a b"}).status_code == 422
+    assert send(client, "/registers/new", **typed).status_code == 303
+    assert "More quotes" in client.get("/registers").text
+    again = send(client, "/registers/new", **typed)
+    assert again.status_code == 422
+    assert "There is one of this name already." in again.text
+
+
+def test_a_price_is_changed_after_it_was_added_up(console):
+    client = console.client("billing")
+    (product,) = console.query(
+        "SELECT p.name FROM product AS p JOIN contract_item AS i ON i.product_id = p.id WHERE p.kind = 'plan' AND i.ends_on IS NULL GROUP BY p.name ORDER BY count(*) DESC LIMIT 1"
+    )[0]
+    typed = {
+        "product": product,
+        "amount": "",
+        "percent": "10",
+        "currency": "EUR",
+        "taxed": "gross",
+        "day": "2099-01-01",
+    }
+    assert send(client, "/price-changes", **{**typed, "amount": "5"}).status_code == 422
+    assert "Too soon" in send(client, "/price-changes", **{**typed, "day": "2026-01-01"}).text
+    items = "SELECT count(*) FROM contract_item AS i JOIN product AS p ON p.id = i.product_id WHERE p.name = %s AND starts_on >= '2099-01-01'"
+    looked = send(client, "/price-changes", **typed)
+    assert "a month now" in looked.text
+    assert console.query(items, (product,)) == [(0,)]
+    done = client.post("/price-changes", data={**kept(looked.text), **typed, "confirmed": "yes"})
+    assert done.status_code == 303
+    assert console.query(items, (product,))[0][0] > 0
+
+
+def test_the_pages_are_usable_by_everybody(console, address, browser):
+    for options in ({}, {"viewport": PHONE}):
+        with browser.page(console, "billing", **options) as page:
+            for path in ("/taxes", "/taxes/rate", "/registers", "/registers/new", "/price-changes"):
+                page.goto(f"{address}{path}")
+                assert violations(page) == [], path
+                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
