@@ -52,6 +52,18 @@ def test_sessions_are_read_with_rates_and_address_lists(carried):
     tell(story, **carried)
 
 
+def test_a_session_s_own_interface_tells_what_it_has_counted():
+    async def story(stand_in, access):
+        counted = {"name": "<pppoe-anna>", "rx-byte": "1500", "tx-byte": "350000"}
+        stand_in.settings["/interface"] = [counted, {"name": "ether1", "rx-byte": "7", "tx-byte": "7"}]
+        assert await on(access, lambda device: device.read_counters("anna")) == (1_500, 350_000)
+        assert await on(access, lambda device: device.read_counters("bruno")) is None
+        stand_in.settings["/interface"] = [counted | {"tx-byte": "many"}]
+        assert await on(access, lambda device: device.read_counters("anna")) is None
+
+    tell(story)
+
+
 @pytest.mark.parametrize("has_empty", [True, False])
 def test_a_device_without_sessions_says_so_before_and_since_release_7_18(has_empty):
     async def story(stand_in, access):

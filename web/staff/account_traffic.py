@@ -76,7 +76,9 @@ class _Watch:
         self._target = None
         words = ""
         if live:
-            words = self._choose(connection, live[-1])
+            # Of two sessions of one username at one device, its interfaces don't say which is whose.
+            alone = sum(one.nas == live[-1].nas for one in live) == 1
+            words = self._choose(connection, live[-1], alone=alone)
         return render_template(
             "staff/accounts/sessions.html",
             sessions=[ShownSession(one, *given_words(given_policy(one, page))) for one in page.sessions],
@@ -85,10 +87,10 @@ class _Watch:
             samples=self._shown() if live else [],
         )
 
-    def _choose(self, connection: Connection, session: SessionView) -> str:
+    def _choose(self, connection: Connection, session: SessionView, *, alone: bool) -> str:
         """Whose counters the graph is of, in words."""
         nas = target_of(load_targets(connection), session.nas)
-        if nas is not None and has_counters(nas):
+        if nas is not None and has_counters(nas) and alone:
             self._target = nas, session
             if not self._problem:
                 return gettext("The graph is by the NAS's own counters, read every few seconds.")
@@ -97,7 +99,7 @@ class _Watch:
                 "The NAS could not be read (%(problem)s): the graph is by accounting.", problem=self._problem
             )
         self._count(session)
-        return gettext("The graph is by accounting, as often as the NAS reports: it has no API access to read it by.")
+        return gettext("The graph is by accounting, as often as the NAS reports.")
 
     def _count(self, session: SessionView) -> None:
         self._add(Counters(str(session.session_key), session.received_at, session.octets_in, session.octets_out))
