@@ -18,7 +18,7 @@ from web.app import create_app
 
 pytestmark = pytest.mark.db
 _FIELD = re.compile(r'name="(csrf_token|once_key|seen)" value="([^"]*)"')
-TOKEN = "a token of the tests, long enough for anybody"
+TOKEN = "a-token-of-the-tests-long-enough-for-anybody"
 
 
 def fields(text: str) -> dict[str, str]:
@@ -65,10 +65,10 @@ def enter(console: Console, customer: int):
         connection.execute(
             "INSERT INTO portal_session (customer_id, digest, csrf_secret, created_at, last_seen_at, ends_at)"
             " VALUES (%s, %s, decode(repeat('05', 32), 'hex'), %s, %s, %s + interval '1 day')",
-            (customer, digest_of(f"{TOKEN} {customer}"), now, now, now),
+            (customer, digest_of(f"{TOKEN}-{customer}"), now, now, now),
         )
     client = console.app.test_client()
-    client.set_cookie(PORTAL_COOKIE, f"{TOKEN} {customer}")
+    client.set_cookie(PORTAL_COOKIE, f"{TOKEN}-{customer}")
     return client
 
 
@@ -232,7 +232,7 @@ def test_an_invoice_without_a_page_is_asked_for_once_and_its_page_is_led_to(cons
 
 def test_a_subscriber_reads_pays_and_looks_around_on_a_phone(console, address, browser, portal):
     enter(console, portal["own"])
-    cookie = {"name": PORTAL_COOKIE, "value": f"{TOKEN} {portal['own']}", "domain": "127.0.0.1", "path": "/"}
+    cookie = {"name": PORTAL_COOKIE, "value": f"{TOKEN}-{portal['own']}", "domain": "127.0.0.1", "path": "/"}
     with db.connect(console.conninfo, name="test") as connection:
         account = connection.execute(
             "SELECT a.id FROM subscriber_account AS a JOIN contract AS n ON n.id = a.contract_id WHERE n.customer_id = %s",
@@ -256,5 +256,38 @@ def test_a_subscriber_reads_pays_and_looks_around_on_a_phone(console, address, b
                 "/portal/password",
             ):
                 page.goto(f"{address}{path}")
+                assert page.url == f"{address}{path}"
                 assert violations(page) == [], path
                 assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+
+
+def test_the_worker_may_serve_the_portal_alone_and_is_asked_for_anew(console):
+    answer = console.client("").get("/portal/worker.js")
+    assert answer.headers["Service-Worker-Allowed"] == "/portal"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    manifest = console.client("").get("/portal/manifest.webmanifest")
+    assert (manifest.content_type, manifest.json["scope"]) == ("application/manifest+json", "/portal")
+
+
+def test_without_a_network_the_portal_says_so_and_has_kept_nothing_of_anybody(console, address, browser, portal):
+    enter(console, portal["own"])
+    cookie = {"name": PORTAL_COOKIE, "value": f"{TOKEN}-{portal['own']}", "domain": "127.0.0.1", "path": "/"}
+    language = {**cookie, "name": "language", "value": "en"}
+    context = browser.context()
+    try:
+        context.add_cookies([cookie, language])
+        page = context.new_page()
+        page.goto(f"{address}/portal")
+        assert page.url == f"{address}/portal"
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.goto(f"{address}/portal/documents")
+        kept = page.evaluate(
+            "caches.keys().then(async names => (await Promise.all(names.map(async name => (await (await caches.open(name)).keys()).map(one => new URL(one.url).pathname)))).flat())"
+        )
+        assert "/portal/offline" in kept
+        assert [path for path in kept if path != "/portal/offline" and not path.startswith("/static/")] == []
+        context.set_offline(True)
+        page.goto(f"{address}/portal")
+        assert page.locator("h1").inner_text() == "No network"
+    finally:
+        context.close()

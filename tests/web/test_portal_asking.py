@@ -43,7 +43,7 @@ def owing(console: Console) -> list[int]:
 
 def enter(console: Console, customer: int):
     """A browser with a session of that customer's, in English."""
-    now, token = datetime.now(UTC), f"asking, a token that is long enough {customer}"
+    now, token = datetime.now(UTC), f"asking-a-token-that-is-long-enough-{customer}"
     with db.connect(console.conninfo, name="test") as connection:
         connection.execute(
             "INSERT INTO portal_access (customer_id, email) VALUES (%s, 'x@example.net') ON CONFLICT DO NOTHING",
@@ -135,7 +135,7 @@ def test_another_plan_is_asked_for_once_and_staff_answer(console, owing):
 
 def test_these_pages_are_usable_by_everybody(console, address, browser, owing):
     enter(console, owing[3])
-    token = f"asking, a token that is long enough {owing[3]}"
+    token = f"asking-a-token-that-is-long-enough-{owing[3]}"
     cookie = {"name": PORTAL_COOKIE, "value": token, "domain": "127.0.0.1", "path": "/"}
     (contract,) = console.query(
         "SELECT min(id) FROM contract WHERE customer_id = %s AND status = 'active'", (owing[3],)
