@@ -163,6 +163,10 @@ def test_a_contracts_files_come_behind_its_paper(console, active):
     whole = client.get(f"/contracts/{number}/whole.pdf").data
     assert len(PdfReader(BytesIO(whole)).pages) == len(PdfReader(BytesIO(alone)).pages) + 1
     assert "/whole.pdf" in client.get(f"/contracts/{number}").text
+    link = re.search(
+        r'href="(/customers/\d+/files\?contract=\d+)"', console.client("billing").get(f"/contracts/{number}").text
+    )
+    assert f'<option selected value="{number}">' in console.client("billing").get(link.group(1)).text
 
 
 def test_a_contract_is_limited_by_clicks_and_its_page_is_usable_by_everybody(console, address, browser, active):

@@ -69,7 +69,7 @@ def note(number: int) -> Answer:
 @takes_files(MOST_OCTETS + _AROUND)
 def file(number: int) -> Answer:
     """Keep a file with the customer or one of its contracts; it never changes."""
-    page, form = _page(number), read_form(FileForm)
+    page, form = _page(number), read_form(FileForm, contract=request.args.get("contract", ""))
     contract = _contract(form, page)
     if was_sent(form):
         sent = request.files.get("file")
