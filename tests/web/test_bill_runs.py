@@ -126,7 +126,7 @@ def test_a_prepared_run_is_given_up_and_can_not_be_issued_then(console):
 
 def test_who_could_not_be_billed_is_told_first_and_tried_again(console):
     (payer, contract) = console.query(
-        "SELECT coalesce(payer_id, customer_id), contract_id FROM contract_terms JOIN contract ON contract.id = contract_id WHERE status = 'active' ORDER BY contract_id LIMIT 1"
+        "SELECT coalesce(payer_id, customer_id), contract_id FROM contract_terms JOIN contract ON contract.id = contract_id WHERE status = 'active' ORDER BY contract_id DESC LIMIT 1"
     )[0]
     with db.connect(console.conninfo, name="test") as connection:
         acting(connection, "maria")
