@@ -389,5 +389,6 @@ def test_functions_that_act_with_the_owner_s_rights_look_only_where_the_owner_s_
         *("note_change", "keep_history", "make_month", "drop_months", "clear_history"),
         *("gather_customer_words", "note_customer_words", "take_number", "withdraw_commissions"),
         *("document_all_known", "document_line_all_known", "posting_all_known", "charge_all_known"),
+        "hold_entries",
     }
     assert all("search_path=public, pg_temp" in config for _, config in paths)

@@ -21,6 +21,7 @@ from support.books_world import (
     TERMS_ROWS,
 )
 from support.cash_world import CASH_COUNTED, CASH_FIRST, CASH_ROWS
+from support.console_rows import CONSOLE_FIRST, CONSOLE_ONCE, CONSOLE_ROWS
 from support.dunning_world import DUNNING_FIRST, DUNNING_ROWS
 from support.evidence_world import EVIDENCE_COUNTED, EVIDENCE_FIRST, EVIDENCE_ROWS
 from support.gateway_world import GATEWAY_FIRST, GATEWAY_ROWS
@@ -259,6 +260,7 @@ ROWS: Final[dict[str, dict[str, str]]] = {
     **GATEWAY_ROWS,
     **STAFF_ROWS,
     **PORTAL_ROWS,
+    **CONSOLE_ROWS,
 }
 
 # What differs in the first row; its identity columns are 1.
@@ -277,6 +279,7 @@ _FIRST: Final[dict[str, dict[str, str]]] = {
     **GATEWAY_FIRST,
     **STAFF_FIRST,
     **PORTAL_FIRST,
+    **CONSOLE_FIRST,
     "schema_migration": {"name": "'0001_pre_first.sql'"},
     "site": {"name": "'Tower 1'"},
     "nas": {"name": "'bras-1'", "source": "'192.0.2.1'"},
@@ -348,8 +351,8 @@ _COUNTED: Final = (
     | CASH_COUNTED
     | AGENT_COUNTED
 )
-# Of these there is one row an account, a profile, a member of staff and a role, or a session, and one of each.
-_ONE_ONLY: Final = {"profile_revision", "desired_policy", "staff_has_role", "cash_offer", *PORTAL_ONCE}
+# Of these there is one row an account, a profile, a NAS, a member of staff and a role, or a session, and one of each.
+_ONE_ONLY: Final = {"profile_revision", "desired_policy", "staff_has_role", "cash_offer", *PORTAL_ONCE, *CONSOLE_ONCE}
 # Who writes money says so; here for the whole connection.
 WORLD: Final = "SET corrente.actor = 'maria'; " + "; ".join(
     LEDGER_LEGS if table == "posting" else insert(table, **_FIRST.get(table, {}))

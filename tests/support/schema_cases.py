@@ -17,6 +17,7 @@ from support.books_cases import BOOKS_CASES
 from support.case import Case
 from support.case import case as _case
 from support.cash_cases import CASH_CASES
+from support.console_row_cases import CONSOLE_CASES
 from support.dunning_cases import DUNNING_CASES
 from support.evidence_cases import EVIDENCE_CASES
 from support.gateway_cases import GATEWAY_CASES
@@ -819,4 +820,5 @@ CASES: Final[tuple[Case, ...]] = (
     + BANK_CASES
     + STAFF_CASES
     + PORTAL_CASES
+    + CONSOLE_CASES
 )
