@@ -34,6 +34,7 @@ from web.health import health_pages
 from web.lists import here_with
 from web.navigation import Entry, menu
 from web.portal.garden import lead_to_garden
+from web.secret_words import told_once
 from web.staff_words import deed_of
 from web.surroundings import install, surround
 from web.unsubscribe import unsubscribe_pages
@@ -106,6 +107,7 @@ def _furnish(app: Flask, assets: Assets, entries: tuple[Entry, ...]) -> None:
         form_secret=security.form_secret,
         ago=lambda moment: language.ago_shown(moment, datetime.now(UTC)),
         here_with=here_with,
+        told_once=told_once,
         deed_of=deed_of,
     )
 

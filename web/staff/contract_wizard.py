@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, IntegerField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
@@ -37,6 +37,7 @@ from web.database import Connection
 from web.forms import DayField, PageForm, choices_of, do_once, read_form, refuse, status_of, was_sent
 from web.language import gettext, lazy
 from web.marks import allowed
+from web.secret_words import tell_once
 from web.surroundings import here
 
 pages = Blueprint("contract_wizard", __name__)
@@ -272,7 +273,7 @@ def _finish(form: PageForm, draft: Draft) -> Response | None:
         made = make_from(connection, here().sealer, answers, today=today, actor=person().name)
         finish_draft(connection, draft.id, made.contract_id)
         if made.password:
-            flash(
+            tell_once(
                 gettext(
                     "Password of %(name)s, shown this once: %(password)s", name=made.username, password=made.password
                 )
