@@ -8,6 +8,7 @@ Next: forms.py
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -131,6 +132,16 @@ def money_shown(money: Money | None) -> str:
     if currency_places(money.currency) == numbers.get_currency_precision(money.currency):
         pattern = numbers.format_currency(money.amount, money.currency, locale=locale())
     return pattern
+
+
+def price_shown(amount: Decimal, currency: str) -> str:
+    """A price of one, with at least the currency's places and all that it has."""
+    exponent = amount.normalize().as_tuple().exponent
+    assert isinstance(exponent, int), f"{amount} is a number"
+    places = max(currency_places(currency), -exponent)
+    pattern = copy(locale().currency_formats["standard"])
+    pattern.frac_prec = (places, places)
+    return str(pattern.apply(amount, locale(), currency=currency, currency_digits=False))
 
 
 def number_shown(number: Decimal | float | None, places: int | None = None) -> str:

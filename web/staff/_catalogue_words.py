@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from billing.store.catalogue import Price
-from web.language import day_shown, gettext, lazy, ngettext, number_shown
+from web.language import day_shown, gettext, lazy, ngettext, price_shown
 
 KINDS: Final[Mapping[str, Any]] = {
     "plan": lazy("Plan"),
@@ -27,7 +27,7 @@ def price_words(price: Price) -> str:
     """An amount, for how long, with tax or without."""
     every = "" if price.months == 1 else " " + ngettext("for %(num)s month", "for %(num)s months", price.months)
     taxed = gettext("with tax") if price.includes_tax else gettext("without tax")
-    return f"{number_shown(price.unit_price.normalize() + 0)} {price.currency}{every}, {taxed}"
+    return f"{price_shown(price.unit_price, price.currency)}{every}, {taxed}"
 
 
 def days_words(since: date | None, until: date | None) -> str:

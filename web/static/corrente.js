@@ -78,11 +78,14 @@
   };
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   // Days and times as the reader has them, where the operator is; the day stands where it changes.
-  const { lang, dataset } = document.documentElement;
+  const { lang: words, dataset } = document.documentElement;
+  // As the pages' own days and times are written: web/language.py.
+  const lang = words === "en" ? "en-GB" : words;
   const zone = dataset.zone || "UTC";
   const shaped = (options) => new Intl.DateTimeFormat(lang, { timeZone: zone, ...options });
   const day = shaped({ day: "numeric", month: "short" });
   const time = shaped({ hour: "2-digit", minute: "2-digit" });
+  const second = shaped({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const moment = shaped({ dateStyle: "medium", timeStyle: "short" });
   const moments = (_, ticks, __, ___, apart) => {
     let last = "";
@@ -92,7 +95,8 @@
       const today = day.format(when);
       const first = today !== last;
       last = today;
-      return first ? `${time.format(when)}\n${today}` : time.format(when);
+      const shown = (apart < 60 ? second : time).format(when);
+      return first ? `${shown}\n${today}` : shown;
     });
   };
   const draw = (place) => {
