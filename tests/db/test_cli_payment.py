@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from threading import Thread
+from zoneinfo import ZoneInfo
 
 import click
 import psycopg
@@ -114,7 +115,7 @@ def test_a_payment_that_comes_back_after_a_part_was_given_back_says_what_is_owed
         "10.00 EUR of it were given back; as all of it came back, they are owed on no invoice: `corrente ledger open` has them"
         in back
     )
-    today = datetime.now(UTC).date().isoformat()
+    today = datetime.now(ZoneInfo("Europe/Rome")).date().isoformat()
     stands = [
         one
         for one in json.loads(ask("open", "--customer", first, "--json", group="ledger"))

@@ -187,7 +187,8 @@ class Device:
                 octets = self.socket.recv(4096)
             except TimeoutError:
                 return None
-            if octets[1] == request[1]:
+            # Where nobody listens yet, a datagram to a port that is this socket's own comes back to it.
+            if octets[1] == request[1] and octets != request:
                 return verified(octets, request, self.secret)
         return None
 
