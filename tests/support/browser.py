@@ -67,7 +67,9 @@ class Browser:
 def chromium() -> Iterator[Browser]:
     """Started once; as root it has no sandbox of its own. A small /dev/shm is no reason for a page to crash."""
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
         try:
             yield Browser(launched)
         finally:
