@@ -6,7 +6,10 @@
 A call's function gets a connection whose transaction is committed when it returns, and its parts by name: what stands in the path, `body`,
 `asked`. It returns what is answered or raises `Problem`, and then nothing is written. Values are strict: a number as text is refused.
 
-A call that writes takes `Idempotency-Key`: sent again with it, nothing is done twice and the first answer comes again.
+A call that writes takes `Idempotency-Key`: sent again with it, nothing is done twice and the first answer comes again. And it takes
+`?dry_run=true`: it is done, answered with what came of it, and rolled back; so what it answers holds the numbers that a page would ask with.
+
+What answers a file (`answers=File("application/pdf")`) returns what makes it, which is called when the transaction is over.
 
 Source: IETF draft-ietf-httpapi-idempotency-key-header; RFC 9457.
 
@@ -31,10 +34,15 @@ from web.database import Connection
 from web.lists import mark_of, read_mark
 from web.marks import allowed
 from web.problems import Problem, Wrong, problem_response
+from web.security import takes_files
 
 BASE: Final = "/api/v1"
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
+DRY_RUN: Final = "dry_run"
+DRY_HEADER: Final = "Dry-Run"
+# PostgreSQL's bigint: what stands in a path and is larger is nothing's number.
+GREATEST_NUMBER: Final = 2**63 - 1
 MOST_ROWS: Final = 200
 _KEY: Final = re.compile(r"[!-~]{1,100}")
 _WHOLE: Final = re.compile(r"-?\d{1,19}", re.ASCII)
@@ -82,6 +90,13 @@ def slice_of(
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """That a call answers a file, and of which kind."""
+
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call as it was declared."""
 
@@ -96,6 +111,12 @@ class Call:
     body: Any = None
     asked: Any = None
     refusals: tuple[int, ...] = ()
+    also: tuple[Permission, ...] = ()
+
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """All that it needs."""
+        return (self.permission, *self.also)
 
     @property
     def writes(self) -> bool:
@@ -127,13 +148,21 @@ class Noun(Blueprint):
         asked: Any = None,
         status: int = 200,
         refusals: tuple[int, ...] = (),
+        also: tuple[Permission, ...] = (),
+        octets: int | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Declare one. `refusals` are the statuses that it answers beside those that every call may; its docstring's first line is its summary."""
+        """Declare one. Its docstring's first line is its summary.
+
+        `refusals` are the statuses that it answers beside those that every call may; `also` what it needs beside `permission`; `octets` how
+        large its body may be, where that is more than others'.
+        """
 
         def put(function: Callable[..., Any]) -> Callable[..., Any]:
             summary = (function.__doc__ or "").strip().partition("\n")[0]
             assert summary, f"{function.__name__} says in its docstring what it is"
-            made = Call(self.noun, method, path, function, permission, summary, answers, status, body, asked, refusals)
+            made = Call(
+                *(self.noun, method, path, function, permission, summary, answers, status, body, asked, refusals, also)
+            )
             self.calls.append(made)
 
             def view(**path_values: Any) -> Response:
@@ -141,9 +170,8 @@ class Noun(Blueprint):
 
             view.__name__ = function.__name__
             # As for every view, Flask would answer OPTIONS by itself: there is no page of another site that may ask.
-            self.add_url_rule(
-                path, function.__name__, allowed(permission)(view), methods=[method], provide_automatic_options=False
-            )
+            marked = allowed(*made.permissions)(view if octets is None else takes_files(octets)(view))
+            self.add_url_rule(path, function.__name__, marked, methods=[method], provide_automatic_options=False)
             return function
 
         return put
@@ -152,21 +180,37 @@ class Noun(Blueprint):
 def _answer(call: Call, path_values: dict[str, Any]) -> Response:
     given: dict[str, Any] = dict(path_values)
     try:
+        if any(isinstance(one, int) and not 0 < one <= GREATEST_NUMBER for one in path_values.values()):
+            raise Problem(404, "There is no such thing.")
+        dry = call.writes and _dry()
         if call.asked is not None:
-            given["asked"] = _asked(call.asked)
-        elif request.args:
-            raise _unknown_parameter(next(iter(request.args)))
+            given["asked"] = _asked(call.asked, writes=call.writes)
+        elif unknown := [name for name in request.args if not (call.writes and name == DRY_RUN)]:
+            raise _unknown_parameter(unknown[0])
         raw = _raw() if call.body is not None else b""
         if call.body is not None:
             given["body"] = _body(call.body, raw)
         key = _key() if call.writes else None
         with transaction() as connection:
-            return _keyed(call, connection, given, key, raw)
+            if dry:
+                response = _response(call, call.function(connection, **given))
+                # What the database looks at when a transaction ends, it looks at now.
+                connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                connection.rollback()
+                return _as_dry(response)
+            answer = _keyed(call, connection, given, key, raw)
     except Problem as problem:
         return problem_response(problem.status, problem.detail, problem.wrong)
+    # A file's press is not waited for by a transaction.
+    return answer if isinstance(answer, Response) else answer()
 
 
-def _keyed(call: Call, connection: Connection, given: dict[str, Any], key: str | None, raw: bytes) -> Response:
+def _keyed(
+    call: Call, connection: Connection, given: dict[str, Any], key: str | None, raw: bytes
+) -> Response | Callable[[], Response]:
+    if isinstance(call.answers, File):
+        made: Callable[[], Response] = call.function(connection, **given)
+        return made
     if key is None:
         return _response(call, call.function(connection, **given))
     route = f"{request.method} {request.path}"
@@ -195,15 +239,31 @@ def _response(call: Call, answer: Any) -> Response:
     return Response(msgspec.json.encode(answer), call.status, content_type="application/json")
 
 
-def _asked(kind: Any) -> Any:
+def _dry() -> bool:
+    """Whether nothing is to stay of it."""
+    given = request.args.getlist(DRY_RUN)
+    if len(given) > 1 or not set(given) <= {"true", "false"}:
+        raise Problem(422, "A value is refused.", Wrong("true or false, once", parameter=DRY_RUN))
+    return given == ["true"]
+
+
+def _as_dry(response: Response) -> Response:
+    """An answer to what was rolled back: nothing was created."""
+    response.status_code = 204 if response.status_code == 204 else 200
+    response.headers[DRY_HEADER] = "true"
+    return response
+
+
+def _asked(kind: Any, *, writes: bool) -> Any:
     known = {one.name: one for one in msgspec.structs.fields(kind)}
-    for name in request.args:
+    given = {name: value for name, value in request.args.items() if not (writes and name == DRY_RUN)}
+    for name in given:
         if name not in known:
             raise _unknown_parameter(name)
         if len(request.args.getlist(name)) > 1:
             raise Problem(422, "A parameter is given once.", Wrong("given more than once", parameter=name))
     try:
-        return msgspec.convert({name: _read(value, known[name].type) for name, value in request.args.items()}, kind)
+        return msgspec.convert({name: _read(value, known[name].type) for name, value in given.items()}, kind)
     except msgspec.ValidationError as error:
         words, place = _told(error)
         raise Problem(422, "A value is refused.", Wrong(words, parameter=place.strip(".[]") or None)) from error

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from web.calls import BASE, KEY_HEADER, REPLAYED_HEADER, Call
+from web.calls import BASE, DRY_HEADER, DRY_RUN, GREATEST_NUMBER, KEY_HEADER, REPLAYED_HEADER, Call, File
 from web.problems import CONTENT_TYPE, ProblemDocument
 
 VERSION: Final = "1"
@@ -31,14 +31,15 @@ _OF_BODY: Final = {
 }
 _OF_KEY: Final = {409: "What the key stands for is being done at this moment, or somebody else was changing the same."}
 _OTHER: Final = {404: "There is no such thing.", 409: "Not done; `detail` says why."}
-# PostgreSQL's bigint, from 1.
-_NUMBER: Final = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
+_NUMBER: Final = {"type": "integer", "minimum": 1, "maximum": GREATEST_NUMBER}
 
 
 def document_of(calls: Iterable[Call]) -> dict[str, Any]:
     """The whole document."""
     calls = sorted(calls, key=lambda call: (call.path, call.method))
-    kinds = [kind for call in calls for kind in (call.answers, call.body) if kind is not None]
+    kinds = [
+        kind for call in calls for kind in (call.answers, call.body) if kind is not None and not isinstance(kind, File)
+    ]
     schemas, components = msgspec.json.schema_components([*kinds, ProblemDocument], ref_template=_REFERENCE)
     schema_of = {repr(kind): schema for kind, schema in zip([*kinds, ProblemDocument], schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
@@ -76,7 +77,7 @@ def _operation(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
         "operationId": call.name,
         "tags": [call.noun],
         "summary": call.summary,
-        "description": f"{text}\n\nNeeds the scope `{call.permission.value}`.",
+        "description": f"{text}\n\nNeeds {' and '.join(f'`{one.value}`' for one in call.permissions)}.",
         "responses": _responses(call, schema_of),
     }
     parameters = [*_of_path(call), *_of_question(call), *_of_headers(call)]
@@ -101,12 +102,16 @@ def _of_path(call: Call) -> list[dict[str, Any]]:
 
 
 def _of_question(call: Call) -> list[dict[str, Any]]:
+    dry = "Do it, answer what came of it, and roll it back: nothing stays."
+    schema_of_dry = {"type": "boolean"}
+    first = [{"name": DRY_RUN, "in": "query", "required": False, "schema": schema_of_dry, "description": dry}]
+    first = first if call.writes else []
     if call.asked is None:
-        return []
+        return first
     (schema,), components = msgspec.json.schema_components([call.asked], ref_template="{name}")
     whole = components[schema["$ref"]] if "$ref" in schema else schema
     needed = set(whole.get("required", ()))
-    return [
+    return first + [
         {"name": name, "in": "query", "required": name in needed, "schema": _without_null(one)}
         for name, one in whole["properties"].items()
     ]
@@ -142,10 +147,16 @@ def _responses(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
         for status, words in sorted(problems.items())
     }
     done: dict[str, Any] = {"description": call.summary}
-    if call.answers is not None:
+    if isinstance(call.answers, File):
+        done["content"] = {call.answers.content_type: {}}
+    elif call.answers is not None:
         done["content"] = {"application/json": {"schema": schema_of[repr(call.answers)]}}
+    status = call.status if call.answers is not None else 204
     if call.writes:
         done["headers"] = {
-            REPLAYED_HEADER: {"schema": {"type": "string"}, "description": "`true` on an answer that is given again."}
+            REPLAYED_HEADER: {"schema": {"type": "string"}, "description": "`true` on an answer that is given again."},
+            DRY_HEADER: {"schema": {"type": "string"}, "description": "`true` where nothing of it stayed."},
         }
-    return {str(call.status if call.answers is not None else 204): done, **responses}
+        # Of a dry run nothing is created.
+        responses = {"200": done, **responses} if status == 201 else responses
+    return {str(status): done, **responses}
