@@ -219,6 +219,8 @@ class WebSettings(_Section, frozen=True):
     proxies: Annotated[int, msgspec.Meta(ge=0, le=5)] = 0
     # Where maps have their pictures from, with {z}, {x} and {y}; empty: maps have none.
     map_tiles: Annotated[str, Meta(pattern=r"^(https?://[A-Za-z0-9.:-]+/[^\s'\";,]*\{z\}[^\s'\";,]*)?$")] = ""
+    # How often one token may call the interface for programs.
+    calls_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 600
 
 
 class GardenSettings(_Section, frozen=True):

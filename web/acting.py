@@ -16,10 +16,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from flask import Flask, current_app, g, redirect, request, url_for
-from werkzeug.exceptions import Forbidden, Unauthorized
+from flask import Response as FlaskResponse
+from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 from werkzeug.wrappers import Response
 
 from control_plane import db
+from control_plane.access.call_limit import WINDOW_S, Allowance, count_call
 from control_plane.access.permissions import Permission
 from control_plane.access.person import Staff
 from control_plane.access.portal import actor_of, subscriber_of
@@ -41,6 +43,7 @@ def guard(app: Flask) -> None:
     """Put the question before every view of an application."""
     app.before_request(_enter)
     app.before_request(_decide)
+    app.after_request(_tell_allowance)
 
 
 def person() -> Staff:
@@ -138,10 +141,25 @@ def _enter_by_token() -> None:
     kind, _, bearer = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not bearer:
         return
+    now = datetime.now(UTC)
     with here().database.transaction(actor="web", request_id=request_id()) as connection:
-        program = token_for(connection, bearer.strip(), now=datetime.now(UTC))
-    if program is not None:
-        g.staff, g.program = program.staff, program
+        program = token_for(connection, bearer.strip(), now=now)
+        if program is None:
+            return
+        per_minute = here().settings.web.calls_per_minute
+        g.allowance = count_call(connection, program.token_id, per_minute=per_minute, now=now)
+    if g.allowance.is_too_much:
+        raise TooManyRequests(retry_after=g.allowance.over_in_s)
+    g.staff, g.program = program.staff, program
+
+
+def _tell_allowance(response: FlaskResponse) -> FlaskResponse:
+    """Source: IETF draft-ietf-httpapi-ratelimit-headers-10."""
+    allowance: Allowance | None = g.get("allowance")
+    if allowance is not None:
+        response.headers["RateLimit-Policy"] = f'"token";q={allowance.limit};w={WINDOW_S}'
+        response.headers["RateLimit"] = f'"token";r={allowance.left};t={allowance.over_in_s}'
+    return response
 
 
 def _decide() -> Response | None:
@@ -174,6 +192,9 @@ def _decide() -> Response | None:
 def _decide_for_program(mark: Mark) -> None:
     if g.staff is None:
         raise Unauthorized
+    # What each member of staff may, whatever their roles, each token of theirs may: it is answered what its scopes open.
+    if isinstance(mark, SignedIn):
+        return
     if not isinstance(mark, Allowed) or not all(person().may(one) for one in mark.permissions):
         raise Forbidden
 

@@ -1,6 +1,6 @@
 """Calls of the interface: each declares what it takes, what it answers and who may, and that is all that its document and its checks are made of.
 
-    @pages.call("POST", "/payments", permission=Permission.PAYMENT_RECORD, body=NewPayment, answers=Payment, status=201)
+    @pages.call("POST", "/payments", permission=Permission.PAYMENT_RECORD, body=NewPayment, answers=Payment, status=201, does=("payment_new.new",))
     def new(connection: Connection, body: NewPayment) -> Payment: ...
 
 A call's function gets a connection whose transaction is committed when it returns, and its parts by name: what stands in the path, `body`,
@@ -32,7 +32,7 @@ from control_plane.access.permissions import Permission
 from web.acting import transaction
 from web.database import Connection
 from web.lists import mark_of, read_mark
-from web.marks import allowed
+from web.marks import allowed, signed_in
 from web.problems import Problem, Wrong, problem_response
 from web.security import takes_files
 
@@ -104,7 +104,7 @@ class Call:
     method: str
     path: str
     function: Callable[..., Any]
-    permission: Permission
+    permission: Permission | None
     summary: str
     answers: Any
     status: int
@@ -112,11 +112,12 @@ class Call:
     asked: Any = None
     refusals: tuple[int, ...] = ()
     also: tuple[Permission, ...] = ()
+    does: tuple[str, ...] = ()
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
         """All that it needs."""
-        return (self.permission, *self.also)
+        return self.also if self.permission is None else (self.permission, *self.also)
 
     @property
     def writes(self) -> bool:
@@ -142,26 +143,29 @@ class Noun(Blueprint):
         method: str,
         path: str,
         *,
-        permission: Permission,
+        permission: Permission | None,
         answers: Any,
         body: Any = None,
         asked: Any = None,
         status: int = 200,
         refusals: tuple[int, ...] = (),
         also: tuple[Permission, ...] = (),
+        does: tuple[str, ...] = (),
         octets: int | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare one. Its docstring's first line is its summary.
 
-        `refusals` are the statuses that it answers beside those that every call may; `also` what it needs beside `permission`; `octets` how
-        large its body may be, where that is more than others'.
+        `refusals` are the statuses that it answers beside those that every call may; `also` what it needs beside `permission`, which is None
+        where every token may; `does` the console's views that it does the same as; `octets` how large its body may be, where that is more
+        than others'.
         """
 
         def put(function: Callable[..., Any]) -> Callable[..., Any]:
             summary = (function.__doc__ or "").strip().partition("\n")[0]
             assert summary, f"{function.__name__} says in its docstring what it is"
             made = Call(
-                *(self.noun, method, path, function, permission, summary, answers, status, body, asked, refusals, also)
+                *(self.noun, method, path, function, permission, summary, answers, status, body, asked, refusals, also),
+                does=does,
             )
             self.calls.append(made)
 
@@ -170,7 +174,8 @@ class Noun(Blueprint):
 
             view.__name__ = function.__name__
             # As for every view, Flask would answer OPTIONS by itself: there is no page of another site that may ask.
-            marked = allowed(*made.permissions)(view if octets is None else takes_files(octets)(view))
+            mark = allowed(*made.permissions) if made.permissions else signed_in()
+            marked = mark(view if octets is None else takes_files(octets)(view))
             self.add_url_rule(path, function.__name__, marked, methods=[method], provide_automatic_options=False)
             return function
 

@@ -43,6 +43,7 @@ _TO_PROGRAMS = {
     404: "There is no such thing.",
     405: "This address takes other methods: see Allow.",
     413: "The body is too large.",
+    429: "This token has called too often: wait for as many seconds as Retry-After says. Nothing was done.",
     503: "The database can't be reached at this moment: ask again. With an Idempotency-Key nothing is done twice.",
 }
 

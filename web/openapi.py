@@ -31,6 +31,22 @@ _OF_BODY: Final = {
 }
 _OF_KEY: Final = {409: "What the key stands for is being done at this moment, or somebody else was changing the same."}
 _OTHER: Final = {404: "There is no such thing.", 409: "Not done; `detail` says why."}
+_RETRY_AFTER: Final = {
+    "Retry-After": {"schema": {"type": "integer", "minimum": 1}, "required": True, "description": "seconds"}
+}
+# As IETF draft-ietf-httpapi-ratelimit-headers has them.
+_ALLOWANCE: Final = {
+    "RateLimit": {
+        "schema": {"type": "string"},
+        "required": True,
+        "description": "How many calls (r) this token has left for how many seconds (t).",
+    },
+    "RateLimit-Policy": {
+        "schema": {"type": "string"},
+        "required": True,
+        "description": "How many calls (q) a token has in how many seconds (w).",
+    },
+}
 _NUMBER: Final = {"type": "integer", "minimum": 1, "maximum": GREATEST_NUMBER}
 
 
@@ -77,7 +93,7 @@ def _operation(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
         "operationId": call.name,
         "tags": [call.noun],
         "summary": call.summary,
-        "description": f"{text}\n\nNeeds {' and '.join(f'`{one.value}`' for one in call.permissions)}.",
+        "description": f"{text}\n\n{_scopes(call)}",
         "responses": _responses(call, schema_of),
     }
     parameters = [*_of_path(call), *_of_question(call), *_of_headers(call)]
@@ -87,6 +103,11 @@ def _operation(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
         content = {"application/json": {"schema": schema_of[repr(call.body)]}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _scopes(call: Call) -> str:
+    names = " and ".join(f"`{one.value}`" for one in call.permissions)
+    return f"Needs the scope {names}." if names else "Needs no scope: it answers what the token's scopes open."
 
 
 def _of_path(call: Call) -> list[dict[str, Any]]:
@@ -146,14 +167,15 @@ def _responses(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
         str(status): {"description": words, "content": {CONTENT_TYPE: refused}}
         for status, words in sorted(problems.items())
     }
-    done: dict[str, Any] = {"description": call.summary}
+    responses["429"]["headers"] = _RETRY_AFTER | _ALLOWANCE
+    done: dict[str, Any] = {"description": call.summary, "headers": dict(_ALLOWANCE)}
     if isinstance(call.answers, File):
         done["content"] = {call.answers.content_type: {}}
     elif call.answers is not None:
         done["content"] = {"application/json": {"schema": schema_of[repr(call.answers)]}}
     status = call.status if call.answers is not None else 204
     if call.writes:
-        done["headers"] = {
+        done["headers"] |= {
             REPLAYED_HEADER: {"schema": {"type": "string"}, "description": "`true` on an answer that is given again."},
             DRY_HEADER: {"schema": {"type": "string"}, "description": "`true` where nothing of it stayed."},
         }

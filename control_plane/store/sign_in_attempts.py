@@ -6,6 +6,7 @@ Who looks at them and writes one holds the name and the line meanwhile: tries th
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -67,8 +68,16 @@ def note_try(
     )
 
 
-def take_turn(connection: Connection, what: str, who: str, *, limit: int, per_s: int, now: datetime) -> bool:
-    """Count one more; false where `who` has done `what` more than `limit` times in a window of that length.
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How often somebody did something since `begins`, this time included."""
+
+    count: int
+    begins: datetime
+
+
+def count_turn(connection: Connection, what: str, who: str, *, per_s: int, now: datetime) -> Turns:
+    """Count one more of `who` doing `what` in a window of that length, which begins with the first.
 
     One statement on one row: calls that come together are counted one after the other.
     """
@@ -77,11 +86,16 @@ def take_turn(connection: Connection, what: str, who: str, *, limit: int, per_s:
         " ON CONFLICT (what, key) DO UPDATE SET"
         " begins = CASE WHEN w.begins <= %(now)s - make_interval(secs => %(s)s) THEN %(now)s ELSE w.begins END,"
         " count = CASE WHEN w.begins <= %(now)s - make_interval(secs => %(s)s) THEN 1 ELSE least(w.count, 1000000) + 1 END"
-        " RETURNING count",
+        " RETURNING count, begins",
         {"what": what, "key": hashlib.sha256(who.encode()).digest(), "now": now, "s": per_s},
     ).fetchone()
     assert row is not None
-    return int(row[0]) <= limit
+    return Turns(*row)
+
+
+def take_turn(connection: Connection, what: str, who: str, *, limit: int, per_s: int, now: datetime) -> bool:
+    """Count one more; false where `who` has done `what` more than `limit` times in a window of that length."""
+    return count_turn(connection, what, who, per_s=per_s, now=now).count <= limit
 
 
 def forget_turns(connection: Connection, what: str, who: str) -> None:

@@ -21,6 +21,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import psycopg
 import psycopg.sql
 from flask import Flask
@@ -118,10 +119,17 @@ def console_of(conninfo: str, folder: Path) -> Console:
         f'[database]\nconninfo = "{without_user}"\n[paths]\nstate_dir = "{folder}/var"\n[operator]\nbilling_zone = "Europe/Rome"\n'
     )
     tokens = hire(conninfo)
-    app = create_app(load_settings(folder / "corrente.toml"))
+    app = app_of(folder / "corrente.toml")
     # A fault of ours fails the test at its own line.
     app.testing = True
     return Console(conninfo, folder, tokens, app)
+
+
+def app_of(settings_file: Path, *, calls_per_minute: int = 1_000_000) -> Flask:
+    """The application; its programs call as often as tests do unless told otherwise."""
+    settings = load_settings(settings_file)
+    web = msgspec.structs.replace(settings.web, calls_per_minute=calls_per_minute)
+    return create_app(msgspec.structs.replace(settings, web=web))
 
 
 @contextmanager

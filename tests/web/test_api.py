@@ -11,7 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from support.console_world import Console
+from support.console_world import Console, app_of
 
 from control_plane import db
 from control_plane.access.api_tokens import make_api_token
@@ -62,7 +62,8 @@ def test_whatever_is_sent_the_answer_is_one_that_the_document_names(console, tok
             def sent(case: Any) -> None:
                 # A document can't say which methods there are, nor how many decimals a currency has.
                 excluded = [positive_data_acceptance] if case.operation.body else []
-                case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, excluded_checks=excluded)
+                answer = case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, excluded_checks=excluded)
+                assert answer.status_code != 429
 
             sent()
     assert len(tried) >= 10
@@ -108,6 +109,29 @@ def test_a_token_may_what_it_was_made_for_and_nothing_else(console):
     assert narrow.get("/customers?limit=1").status_code == 200
     assert problem(narrow.post("/payments", PAYMENT | {"reference": "narrow"}))[0] == 403
     assert console.query("SELECT count(*) FROM payment WHERE reference = 'narrow'") == [(0,)]
+
+
+def test_a_token_calls_so_often_a_minute_and_another_one_as_often(console):
+    """Two processes, one count: each application has its own connections."""
+    apps = [app_of(console.settings_file, calls_per_minute=5) for _ in range(2)]
+    tokens = [make_token(console, name, frozenset({Permission.CUSTOMER_SEE})) for name in ("hasty", "patient")]
+
+    def call(number: int, token: str) -> Any:
+        asked = {"Authorization": f"Bearer {token}"}
+        return apps[number % 2].test_client().get("/api/v1/customers?limit=1", headers=asked)
+
+    answers = [call(number, tokens[0]) for number in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert [answer.headers["RateLimit"].partition(";t=")[0] for answer in answers] == [
+        f'"token";r={left}' for left in (4, 3, 2, 1, 0, 0)
+    ]
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"token";q=5;w=60'}
+    assert problem(answers[5])[0] == 429
+    assert 1 <= int(answers[5].headers["Retry-After"]) <= 60
+    assert call(0, tokens[1]).status_code == 200
+
+    console.query("UPDATE rate_window SET begins = begins - interval '61 s' WHERE what = 'api_call' RETURNING 1")
+    assert call(1, tokens[0]).headers["RateLimit"].startswith('"token";r=4')
 
 
 def test_a_list_is_gone_through_by_what_follows_until_its_end(program, console):

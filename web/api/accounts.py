@@ -83,7 +83,13 @@ class OneAccount(msgspec.Struct, frozen=True):
 
 
 @pages.call(
-    "GET", "/accounts", permission=Permission.ACCOUNT_SEE, asked=Question, answers=Slice[ListedLine], refusals=(404,)
+    "GET",
+    "/accounts",
+    permission=Permission.ACCOUNT_SEE,
+    asked=Question,
+    answers=Slice[ListedLine],
+    refusals=(404,),
+    does=("accounts.listed",),
 )
 def find(connection: Connection, *, asked: Question) -> Slice[ListedLine]:
     """Accounts by username."""
@@ -99,7 +105,14 @@ def find(connection: Connection, *, asked: Question) -> Slice[ListedLine]:
     return slice_of(load_accounts(connection, wanted), asked, shown=_listed, key=lambda row: (row.username,))
 
 
-@pages.call("GET", "/accounts/<username>", permission=Permission.ACCOUNT_SEE, answers=OneAccount, refusals=(404,))
+@pages.call(
+    "GET",
+    "/accounts/<username>",
+    permission=Permission.ACCOUNT_SEE,
+    answers=OneAccount,
+    refusals=(404,),
+    does=("accounts.show",),
+)
 def show(connection: Connection, *, username: str) -> OneAccount:
     """One account."""
     found = load_account(connection, username) if username.isprintable() else None

@@ -100,6 +100,7 @@ class OneCustomer(msgspec.Struct, frozen=True):
     asked=Question,
     answers=Slice[ListedCustomer],
     refusals=(404,),
+    does=("customers.show_list",),
 )
 def find(connection: Connection, *, asked: Question) -> Slice[ListedCustomer]:
     """Customers by number, those that fit `q` where it is given."""
@@ -113,7 +114,14 @@ def find(connection: Connection, *, asked: Question) -> Slice[ListedCustomer]:
     )
 
 
-@pages.call("GET", "/customers/<int:number>", permission=Permission.CUSTOMER_SEE, answers=OneCustomer, refusals=(404,))
+@pages.call(
+    "GET",
+    "/customers/<int:number>",
+    permission=Permission.CUSTOMER_SEE,
+    answers=OneCustomer,
+    refusals=(404,),
+    does=("customers.show",),
+)
 def show(connection: Connection, *, number: int) -> OneCustomer:
     """One customer."""
     found = load_customer(connection, number) if number < 2**63 else None

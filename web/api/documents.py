@@ -101,7 +101,13 @@ class Paper(msgspec.Struct, frozen=True):
 
 
 @pages.call(
-    "GET", "/documents", permission=Permission.DOCUMENT_SEE, asked=Question, answers=Slice[ListedPaper], refusals=(404,)
+    "GET",
+    "/documents",
+    permission=Permission.DOCUMENT_SEE,
+    asked=Question,
+    answers=Slice[ListedPaper],
+    refusals=(404,),
+    does=("documents.list_",),
 )
 def find(connection: Connection, *, asked: Question) -> Slice[ListedPaper]:
     """Invoices and credit notes, the newest first."""
@@ -114,7 +120,14 @@ def find(connection: Connection, *, asked: Question) -> Slice[ListedPaper]:
     return slice_of(rows, asked, shown=_listed, key=lambda row: sort_key(row, by_due=False))
 
 
-@pages.call("GET", "/documents/<int:number>", permission=Permission.DOCUMENT_SEE, answers=Paper, refusals=(404,))
+@pages.call(
+    "GET",
+    "/documents/<int:number>",
+    permission=Permission.DOCUMENT_SEE,
+    answers=Paper,
+    refusals=(404,),
+    does=("documents.show",),
+)
 def show(connection: Connection, *, number: int) -> Paper:
     """One document as it was issued, and what is open of it."""
     if number >= 2**63:

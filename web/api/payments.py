@@ -105,6 +105,7 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     asked=PaymentQuestion,
     answers=Slice[ListedPayment],
     refusals=(404,),
+    does=("payments.show_list",),
 )
 def find(connection: Connection, *, asked: PaymentQuestion) -> Slice[ListedPayment]:
     """Payments, the newest first."""
@@ -128,7 +129,14 @@ def _listed(row: PaymentRow) -> ListedPayment:
     )
 
 
-@pages.call("GET", "/payments/<int:number>", permission=Permission.PAYMENT_SEE, answers=OnePayment, refusals=(404,))
+@pages.call(
+    "GET",
+    "/payments/<int:number>",
+    permission=Permission.PAYMENT_SEE,
+    answers=OnePayment,
+    refusals=(404,),
+    does=("payments.show",),
+)
 def show(connection: Connection, *, number: int) -> OnePayment:
     """One payment with what it settles."""
     known = load_payment(connection, number) if number < 2**63 else None
@@ -145,6 +153,7 @@ def show(connection: Connection, *, number: int) -> OnePayment:
     answers=OnePayment,
     status=201,
     refusals=(409,),
+    does=("payment_new.new",),
 )
 def record(connection: Connection, *, body: PaymentToRecord) -> OnePayment:
     """Record a payment: it settles what fell due first, and a line that was limited for that is open again.
@@ -173,6 +182,7 @@ def record(connection: Connection, *, body: PaymentToRecord) -> OnePayment:
     body=Reason,
     answers=OnePayment,
     refusals=(404, 409),
+    does=("payment_deeds.reverse",),
 )
 def take_back(connection: Connection, *, number: int, body: Reason) -> OnePayment:
     """Say that a payment came back: what it had settled is open again."""
