@@ -10,7 +10,7 @@ Next: language.py
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -99,6 +99,19 @@ def request_id() -> str:
     return str(g.request_id)
 
 
+def still_may() -> Callable[[Connection], bool]:
+    """What asks, long after this request was let in, whether it still would be: for who goes on telling them something."""
+    token = request.cookies.get(COOKIE, "")
+    mark = mark_of(current_app.view_functions.get(request.endpoint or ""))
+    needed = mark.permissions if isinstance(mark, Allowed) else ()
+
+    def ask(connection: Connection) -> bool:
+        entered = session_for(connection, token, now=datetime.now(UTC))
+        return entered is not None and all(entered.staff.may(one) for one in needed)
+
+    return ask
+
+
 def clock(connection: Connection) -> datetime:
     """What time the database has, aware UTC: what pages go by."""
     return db.clock(connection)
@@ -125,6 +138,7 @@ def _enter() -> None:
     g.entered = entered
     if entered is not None:
         g.staff = entered.staff
+        g.still_may = still_may()
 
 
 def _enter_portal() -> None:

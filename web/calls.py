@@ -76,7 +76,7 @@ def part_after(asked: Paging, *kinds: type) -> tuple[Any, ...] | None:
         raise Problem(
             404, "There is no such part of the list: take `after` from the `next` of the part before."
         ) from error
-    if len(key) != len(kinds) or not all(isinstance(part, kind) for part, kind in zip(key, kinds, strict=True)):
+    if len(key) != len(kinds) or not all(type(part) is kind for part, kind in zip(key, kinds, strict=True)):
         raise Problem(404, "There is no such part of the list: take `after` from the `next` of the part before.")
     return key
 

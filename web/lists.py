@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode
 
 import msgspec
-from flask import request, send_file, url_for
+from flask import current_app, request, send_file
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
@@ -33,7 +35,9 @@ PAGE_ROWS: Final = 50
 # A file of a list has more rows than anybody reads on a screen, and an end.
 FILE_ROWS: Final = 1_000_000
 _AFTER: Final = "after"
+_FILE: Final = "file"
 _MOST_LETTERS: Final = 2000
+_SEAL_OCTETS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,18 @@ class Page:
 
 
 def after() -> tuple[Any, ...] | None:
-    """After which row this page begins, as its sort key; None: the first page. Raises: BadRequest."""
-    mark = request.args.get(_AFTER)
-    if not mark:
+    """After which row this page begins, as its sort key; None: the first page. Raises: BadRequest.
+
+    The key is one that `page_of` made for this very list and question: another list's, or one of somebody's own, is refused, so that
+    no list has to look at what kind its parts are.
+    """
+    sealed = request.args.get(_AFTER)
+    if not sealed:
         return None
+    mark, _, seal = sealed.partition(".")
     try:
+        if not hmac.compare_digest(seal.encode(), _seal_of(mark)):
+            raise ValueError("no mark of this list")
         return read_mark(mark)
     except ValueError as error:
         raise BadRequest(
@@ -64,7 +75,10 @@ def page_of(rows: Sequence[Row], key: Callable[[Row], Iterable[Any]], *, rows_a_
     `key` is a row's sort key, which `after` gives back for the next page: it must tell rows apart.
     """
     shown = tuple(rows[:rows_a_page])
-    further = here_with(**{_AFTER: mark_of(key(shown[-1]))}) if len(rows) > rows_a_page else None
+    further = None
+    if len(rows) > rows_a_page:
+        mark = mark_of(key(shown[-1]))
+        further = here_with(**{_AFTER: f"{mark}.{_seal_of(mark).decode()}"})
     return Page(shown, further, here_with(**{_AFTER: None}) if request.args.get(_AFTER) else None)
 
 
@@ -80,16 +94,26 @@ def read_mark(mark: str) -> tuple[Any, ...]:
         raise ValueError("too long")
     try:
         key = msgspec.json.decode(base64.urlsafe_b64decode(mark + "=" * (-len(mark) % 4)), type=list[Any])
-    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+        return tuple(_read(part) for part in key)
+    except (binascii.Error, msgspec.DecodeError, UnicodeError, InvalidOperation, RecursionError) as error:
         raise ValueError("no mark of ours") from error
-    return tuple(_read(part) for part in key)
+
+
+def _seal_of(mark: str) -> bytes:
+    """What nobody else makes of a mark, of this list as it is asked for now."""
+    asked = sorted((name, values) for name, values in request.args.lists() if name not in (_AFTER, _FILE))
+    key = current_app.secret_key
+    assert isinstance(key, bytes), "the application has one"
+    whole = repr((request.path, asked, mark)).encode("utf-8", "backslashreplace")
+    return base64.urlsafe_b64encode(hmac.digest(key, whole, "sha256")[:_SEAL_OCTETS])
 
 
 def here_with(**changed: str | None) -> str:
     """This page's address with some of its questions changed; None takes one out."""
     asked: dict[str, Any] = {name: values for name, values in request.args.lists() if name not in changed}
     asked |= {name: value for name, value in changed.items() if value is not None}
-    return url_for(request.endpoint or "", **(request.view_args or {}), **asked)
+    # Not url_for: what somebody has asked for may be called as one of its own arguments.
+    return quote(request.path) + (f"?{urlencode(asked, doseq=True)}" if asked else "")
 
 
 def sorted_by(allowed: Mapping[str, str], usual: str) -> tuple[str, bool]:
@@ -116,7 +140,7 @@ def chosen(name: str, of: Iterable[str]) -> str | None:
 
 def file_of(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response | None:
     """The list as a file, when `?file=csv` or `?file=xlsx` asks for one; else None. At most `FILE_ROWS` rows."""
-    kind = chosen("file", ("csv", "xlsx"))
+    kind = chosen(_FILE, ("csv", "xlsx"))
     if kind is None:
         return None
     sheet = Sheet(name, tuple(columns), _limited(rows))

@@ -2,7 +2,8 @@
 
 A feed is a question asked again every so often, by one thread however many people look, and only while somebody does. Each
 stream waits for the feed's next answer and holds a thread of the server, but no connection to the database. There is a limit of
-streams a process: who comes after it is told to ask again later, and the page asks by itself (`hx-trigger="every …"`).
+streams a process: who comes after it is told to ask again later, and the page asks by itself (`hx-trigger="every …"`). A stream ends
+within seconds of the session that it was opened in.
 
 Source: HTML Living Standard, section 9.2 "Server-sent events".
 """
@@ -15,7 +16,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Final
 
 import psycopg
-from flask import Response
+from flask import Response, g
 
 from control_plane import telemetry
 from web.database import Connection, Database
@@ -24,11 +25,14 @@ from web.database import Connection, Database
 MOST_STREAMS: Final = 64
 # A word that keeps proxies from ending a stream in which nothing happens, and by which a client that has gone is noticed.
 _SILENCE_S: Final = 5.0
-# A browser opens a stream again; after this time it has to, so that none outlives its session for long.
+# So long after a session was ended, or a permission taken away, a stream may go on telling.
+_ASK_S: Final = 5.0
+# A browser opens a stream again; after this time it has to.
 _LIFE_S: Final = 600.0
 _RETRY_MS: Final = 3000
 
 Answer = Callable[[Connection], str]
+May = Callable[[Connection], bool]
 
 
 class _Feed:
@@ -130,7 +134,17 @@ class Streams:
                 if feed.leave():
                     self._feeds.pop(key, None)
 
-        response = Response(_told(feed, event, leave), content_type="text/event-stream")
+        may: May = g.still_may
+
+        def allowed() -> bool:
+            try:
+                with self._database.transaction(actor="web") as connection:
+                    return may(connection)
+            except psycopg.Error:
+                # Nothing new is told while the database is away.
+                return True
+
+        response = Response(_told(feed, event, allowed, leave), content_type="text/event-stream")
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Accel-Buffering"] = "no"
         # A client that has gone before the first word never starts the generator, whose end would count it out.
@@ -143,13 +157,18 @@ class Streams:
         return self._open
 
 
-def _told(feed: _Feed, event: str, leave: Callable[[], None]) -> Iterator[bytes]:
-    number, ends = 0, time.monotonic() + _LIFE_S
+def _told(feed: _Feed, event: str, allowed: Callable[[], bool], leave: Callable[[], None]) -> Iterator[bytes]:
+    began = asked = time.monotonic()
+    number = 0
     try:
         yield f"retry: {_RETRY_MS}\n\n".encode()
-        while time.monotonic() < ends:
+        while time.monotonic() - began < _LIFE_S:
             last = number
             number, answer = feed.after(last, within_s=_SILENCE_S)
+            if time.monotonic() - asked >= _ASK_S:
+                if not allowed():
+                    return
+                asked = time.monotonic()
             if number == last:
                 yield b": still here\n\n"
                 continue
