@@ -133,8 +133,9 @@ class Call:
 class Noun(Blueprint):
     """The calls of one noun: a blueprint below /api/v1."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"api_{name}", name, url_prefix=BASE)
+    def __init__(self, name: str, part: str = "") -> None:
+        """`part` tells modules apart that are of one noun."""
+        super().__init__(f"api_{name}{part and '_'}{part}", name, url_prefix=BASE)
         self.noun = name
         self.calls: list[Call] = []
 

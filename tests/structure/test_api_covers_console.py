@@ -78,8 +78,6 @@ TO_COME_MONEY: Final = {
     "ledger": "accounts card entry report show",
     "ledger_deeds": "correct new periods",
     "new_invoices": "new worked_out",
-    "payment_deeds": "choose_ match receipt receipt_paper refund send",
-    "payment_many": "many",
     "people": "change drop end_one end_sessions new password show show_all unlock_name",
     "roles": "change new remove show_all",
     "webhook_desk": "act delivery edit new ping rotate show_all show_deliveries",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,34 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from support.console_world import Console, app_of
+from support.program import Program, make_token, problem
 
-from control_plane import db
-from control_plane.access.api_tokens import make_api_token
 from control_plane.access.permissions import EVERYTHING, Permission
-from control_plane.access.person import Actor
-from control_plane.store.staff import load_person
 
 pytestmark = pytest.mark.db
 PAYMENT = {"amount": {"amount": "12.50", "currency": "EUR"}, "method": "cash", "customer_id": 1}
 # Examples of all calls together; and of each the least, of what fits the document and of what does not.
 ALL_EXAMPLES, LEAST_EXAMPLES = 216, 2
-
-
-def make_token(console: Console, name: str, permissions: frozenset[Permission]) -> str:
-    with db.connect(console.conninfo, name="test", origin="command") as connection:
-        holder = load_person(connection, "admin")
-        assert holder is not None
-        made = make_api_token(
-            connection,
-            holder,
-            name=name,
-            permissions=permissions,
-            expires_at=None,
-            by=Actor("test"),
-            now=datetime.now(UTC),
-        )
-        connection.commit()
-    return made.token
 
 
 @pytest.fixture(scope="module")
@@ -69,32 +48,9 @@ def test_whatever_is_sent_the_answer_is_one_that_the_document_names(console, tok
     assert len(tried) >= 10
 
 
-class Program:
-    """A program with a token."""
-
-    def __init__(self, console: Console, token: str) -> None:
-        self._console, self._token = console, token
-
-    def post(self, path: str, body: Any, **headers: str) -> Any:
-        given = {
-            "Authorization": f"Bearer {self._token}",
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        }
-        return self._console.app.test_client().post(f"/api/v1{path}", json=body, headers=given)
-
-    def get(self, path: str) -> Any:
-        return self._console.app.test_client().get(f"/api/v1{path}", headers={"Authorization": f"Bearer {self._token}"})
-
-
 @pytest.fixture(scope="module")
 def program(console: Console, token: str) -> Program:
     return Program(console, token)
-
-
-def problem(answer: Any) -> tuple[int, Any]:
-    assert answer.content_type == "application/problem+json"
-    assert answer.json["status"] == answer.status_code
-    return answer.status_code, answer.json
 
 
 def test_without_a_token_or_with_a_session_s_cookie_nothing_is_answered(console):
@@ -219,5 +175,5 @@ def test_an_account_is_found_and_shown_without_its_secret(program, console):
 def test_a_payment_is_taken_back(program):
     made = program.post("/payments", PAYMENT | {"reference": "cheque 5"}).json
     back = program.post(f"/payments/{made['id']}/reversal", {"reason": "cheque without cover"}).json
-    assert back["reversed_on"] is not None
-    assert program.get(f"/payments/{made['id']}").json == back
+    assert back["payment"]["reversed_on"] is not None
+    assert program.get(f"/payments/{made['id']}").json == back["payment"]

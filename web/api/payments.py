@@ -1,24 +1,38 @@
-"""Payments: recorded, shown, and taken back."""
+"""Payments: recorded and shown.
+
+Next: payment_deeds.py
+"""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal
 
 import msgspec
 
-from billing.operations.receiving import Recorded, record_payment, reverse_payment
-from billing.payments import Happening, Method, NewPayment, NotDone, PaymentSource
-from billing.store.issuers import Issuer, load_issuers
+from billing.operations.receiving import record_payment
+from billing.payments import Method, NewPayment, PaymentSource
+from billing.store.issuers import Issuer
 from billing.store.payment_list import Asked, load_listed
 from billing.store.payments import KnownPayment, PaymentRow, load_methods, load_payment, load_settled
 from control_plane.access.permissions import Permission
-from web.acting import clock, person
-from web.api._shapes import NO_CONTROL, Amount, Number, Words, amount_of, money_of, there_is_none
+from web.acting import person
+from web.api._shapes import (
+    NO_CONTROL,
+    Amount,
+    Number,
+    Text,
+    Words,
+    amount_of,
+    books_of,
+    done,
+    money_of,
+    shaped,
+    there_is_none,
+    wrong_value,
+)
 from web.calls import Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
-from web.problems import Problem, Wrong
 
 pages = Noun("payments")
 
@@ -45,11 +59,17 @@ class PaymentToRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class PaymentQuestion(Paging, frozen=True, kw_only=True):
-    """Which payments: of a customer, of value from and until a day."""
+    """Which payments: of a customer or issuer, of value from and until a day, in a state; `q` is found in who paid and the reference.
+
+    `unmatched` are nobody's yet, of `credit` a part settles nothing, `came_back` are those that were taken back.
+    """
 
     customer_id: Number | None = None
+    issuer_id: Number | None = None
+    state: Literal["unmatched", "credit", "came_back"] | None = None
     since: date | None = None
     until: date | None = None
+    q: Text | None = None
 
 
 class ListedPayment(msgspec.Struct, frozen=True):
@@ -92,12 +112,6 @@ class OnePayment(msgspec.Struct, frozen=True):
     settles: list[Settled]
 
 
-class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why money came back."""
-
-    reason: Words
-
-
 @pages.call(
     "GET",
     "/payments",
@@ -109,24 +123,20 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 )
 def find(connection: Connection, *, asked: PaymentQuestion) -> Slice[ListedPayment]:
     """Payments, the newest first."""
-    wanted = Asked(customer_id=asked.customer_id, since=asked.since, until=asked.until)
+    wanted = Asked(
+        text=asked.q or "",
+        customer_id=asked.customer_id,
+        issuer_id=asked.issuer_id,
+        state=asked.state,
+        since=asked.since,
+        until=asked.until,
+    )
     rows = load_listed(connection, wanted, limit=asked.limit + 1, after=part_after(asked, int))
     return slice_of(rows, asked, shown=_listed, key=lambda row: (row.id,))
 
 
 def _listed(row: PaymentRow) -> ListedPayment:
-    return ListedPayment(
-        id=row.id,
-        customer_id=row.customer_id,
-        customer=row.customer,
-        method=row.method,
-        amount=amount_of(row.money),
-        open=amount_of(row.open),
-        value_on=row.value_on,
-        reference=row.reference,
-        payer=row.payer,
-        reversed_on=row.reversed_on,
-    )
+    return shaped(ListedPayment, row, amount=row.money)
 
 
 @pages.call(
@@ -139,10 +149,7 @@ def _listed(row: PaymentRow) -> ListedPayment:
 )
 def show(connection: Connection, *, number: int) -> OnePayment:
     """One payment with what it settles."""
-    known = load_payment(connection, number) if number < 2**63 else None
-    if known is None:
-        raise there_is_none()
-    return _shown(connection, known)
+    return payment_shown(connection, known_payment(connection, number))
 
 
 @pages.call(
@@ -160,84 +167,40 @@ def record(connection: Connection, *, body: PaymentToRecord) -> OnePayment:
 
     The same `reference` told again is the same payment, and is answered as it stands.
     """
-    issuer = _issuer(connection, body.issuer_id)
-    today = _today(connection, issuer)
+    books = books_of(connection, body.issuer_id)
     payment = NewPayment(
-        method=_method(connection, issuer, body.method),
+        method=method_meant(connection, books.issuer, body.method),
         amount=money_of(body.amount, "/amount"),
-        value_on=body.value_on or today,
+        value_on=body.value_on or books.today,
         source=PaymentSource("manual"),
         reference=body.reference,
         customer_id=body.customer_id,
         payer=body.payer,
         note=body.note,
     )
-    return _shown(connection, _done(record_payment(connection, payment, today=today, actor=person().name)))
+    return payment_shown(
+        connection, done(record_payment(connection, payment, today=books.today, actor=person().name)).payment
+    )
 
 
-@pages.call(
-    "POST",
-    "/payments/<int:number>/reversal",
-    permission=Permission.PAYMENT_GIVE_BACK,
-    body=Reason,
-    answers=OnePayment,
-    refusals=(404, 409),
-    does=("payment_deeds.reverse",),
-)
-def take_back(connection: Connection, *, number: int, body: Reason) -> OnePayment:
-    """Say that a payment came back: what it had settled is open again."""
-    known = load_payment(connection, number) if number < 2**63 else None
-    if known is None:
-        raise there_is_none()
-    issuer = _issuer(connection, known.issuer_id)
-    today = _today(connection, issuer)
-    happening = Happening(today, body.reason)
-    return _shown(connection, _done(reverse_payment(connection, number, happening, today=today, actor=person().name)))
-
-
-def _today(connection: Connection, issuer: Issuer) -> date:
-    """Where the issuer is."""
-    return clock(connection).astimezone(ZoneInfo(issuer.zone)).date()
-
-
-def _done(came: Recorded | NotDone) -> KnownPayment:
-    if isinstance(came, NotDone):
-        raise Problem(409, came.message)
-    return came.payment
-
-
-def _issuer(connection: Connection, number: int | None) -> Issuer:
-    issuers = load_issuers(connection)
-    meant = [one for one in issuers if number is None or one.id == number]
-    if len(meant) == 1:
-        return meant[0]
-    words = "there is no such issuer" if number is not None else "there are several issuers: say whose books"
-    raise Problem(422, "A value is refused.", Wrong(words, pointer="/issuer_id"))
-
-
-def _method(connection: Connection, issuer: Issuer, code: str) -> Method:
+def method_meant(connection: Connection, issuer: Issuer, code: str, pointer: str = "/method") -> Method:
+    """The issuer's method of that code. Raises: Problem."""
     methods = {one.code: one for one in load_methods(connection, issuer.id)}
     if code not in methods:
         known = ", ".join(sorted(one.code for one in methods.values() if one.offered))
-        raise Problem(
-            422, "A value is refused.", Wrong(f"there is no such method; there are {known}", pointer="/method")
-        )
+        raise wrong_value(f"there is no such method; there are {known}", pointer=pointer)
     return methods[code]
 
 
-def _shown(connection: Connection, known: KnownPayment) -> OnePayment:
-    return OnePayment(
-        id=known.id,
-        issuer_id=known.issuer_id,
-        customer_id=known.customer_id,
-        method=known.method,
-        amount=amount_of(known.money),
-        open=amount_of(known.open),
-        refunded=amount_of(known.refunded),
-        value_on=known.value_on,
-        reference=known.reference,
-        payer=known.payer,
-        note=known.note,
-        reversed_on=known.reversed_on,
-        settles=[Settled(label, amount_of(money)) for label, money in load_settled(connection, known.id)],
-    )
+def known_payment(connection: Connection, number: int) -> KnownPayment:
+    """The payment of that number. Raises: Problem."""
+    known = load_payment(connection, number)
+    if known is None:
+        raise there_is_none()
+    return known
+
+
+def payment_shown(connection: Connection, known: KnownPayment) -> OnePayment:
+    """As it is answered, with what it settles now."""
+    settles = [Settled(label, amount_of(money)) for label, money in load_settled(connection, known.id)]
+    return shaped(OnePayment, known, amount=known.money, settles=settles)

@@ -24,6 +24,7 @@ from billing.errors import BillingError
 from billing.money import Money
 from billing.operations.collecting import give_receipt
 from billing.operations.giving_back import refund_payment
+from billing.operations.payment_effects import load_effects
 from billing.operations.payment_messages import send_receipt
 from billing.operations.printing import PrintShop, load_receipt_paper
 from billing.operations.receiving import Recorded, choose, match_payment, reverse_payment, withdraw_all
@@ -34,7 +35,7 @@ from billing.store.customers import load_customer
 from billing.store.fees import load_return_fee
 from billing.store.issuers import load_issuers
 from billing.store.payment_list import load_settles
-from billing.store.payments import KnownPayment, load_methods, load_open_again, load_payment, load_settled
+from billing.store.payments import KnownPayment, load_methods, load_payment, load_settled
 from control_plane.access.permissions import Permission
 from web.acting import clock, person, transaction
 from web.confirming import confirm_page, is_confirmed, rehearsal
@@ -311,11 +312,9 @@ def _confirmed(
 
 def _came_of(connection: Connection, subject: _Subject, before: list[tuple[str, Money]], done: Any) -> list[str]:
     """What stands in the books after it, beside what stood there."""
-    payment = subject.payment
-    after = dict(load_settled(connection, payment.id))
+    effects = load_effects(connection, subject.payment, before)
     words = []
-    opened = load_open_again(connection, [one for one in before if after.get(one[0]) != one[1]], payment.issuer_id)
-    for one in opened:
+    for one in effects.opened:
         if one.due_on is not None:
             words.append(
                 gettext(
@@ -327,15 +326,12 @@ def _came_of(connection: Connection, subject: _Subject, before: list[tuple[str, 
             )
         else:
             words.append(gettext("%(label)s stays settled by other credit.", label=one.label))
-    there = dict(before)
     words += [
         gettext("It settles %(amount)s of %(label)s.", amount=money_shown(amount), label=label)
-        for label, amount in after.items()
-        if there.get(label) != amount
+        for label, amount in effects.settles
     ]
-    now = load_payment(connection, payment.id)
-    if now is not None and now.open and now.reversed_on is None:
-        words.append(gettext("%(amount)s of it settle nothing.", amount=money_shown(now.open)))
+    if effects.left is not None:
+        words.append(gettext("%(amount)s of it settle nothing.", amount=money_shown(effects.left)))
     if isinstance(done, Recorded) and done.fee is not None:
         words.append(gettext("The next invoice bears %(amount)s for it.", amount=money_shown(done.fee)))
     if isinstance(done, Recorded) and done.again:

@@ -6,7 +6,6 @@ The sum is typed by who has the money in hand, so that a line too many or too fe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Blueprint, flash, render_template
@@ -17,11 +16,11 @@ from wtforms.validators import InputRequired, Length
 from billing.bulk_payments import COLUMNS, BulkRow, read_bulk
 from billing.errors import BillingError
 from billing.money import Money, read_money
-from billing.operations.receiving import Recorded, record_payment
-from billing.payments import Method, NewPayment, NotDone, PaymentSource
+from billing.operations.receiving_many import NotTold, Told, record_many
+from billing.payments import Method, NewPayment, PaymentSource
 from billing.store.customer_named import NobodyMeant, find_meant
 from billing.store.customers import load_names
-from billing.store.payments import find_payment, find_twin, hold_customers, load_methods, load_payment, load_settled
+from billing.store.payments import find_payment, load_methods
 from control_plane.access.permissions import Permission
 from web.acting import person, transaction
 from web.confirming import is_confirmed, rehearsal
@@ -50,16 +49,6 @@ class ManyForm(PageForm):
     again = BooleanField(lazy("Take lines like a payment that is there, too"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A line with what became of it, or would."""
-
-    line: int
-    payment: NewPayment
-    recorded: Recorded
-    settles: tuple[tuple[str, Money], ...]
-
-
 class _RefusedError(Exception):
     """Nothing was written: what is wrong, a line each."""
 
@@ -79,7 +68,7 @@ def many() -> Answer:
     form: ManyForm = read_form(ManyForm, day=books.today, method=usual)
     form.method.choices = [(one.code, one.name) for one in methods]
     form.together.currency = books.issuer.currency
-    told: list[_Told] = []
+    told: list[Told] = []
     if was_sent(form):
         try:
             if is_confirmed():
@@ -110,21 +99,20 @@ def _write(connection: Connection, form: ManyForm, books: Books, methods: list[M
     return "/payments"
 
 
-def _record(connection: Connection, form: ManyForm, books: Books, methods: list[Method]) -> list[_Told]:
+def _record(connection: Connection, form: ManyForm, books: Books, methods: list[Method]) -> list[Told]:
     """Record all of them in the caller's transaction. Raises: _RefusedError, and then the caller rolls back."""
     payments = _payments(connection, form, books, methods)
-    hold_customers(connection, [one.customer_id for _, one in payments if one.customer_id is not None])
-    if not form.again.data:
-        _refuse_twins(connection, payments)
-    done: dict[int, _Told] = {}
-    # In the order of customers, as a run counts them: neither waits for the other.
-    for line, payment in sorted(payments, key=lambda one: one[1].customer_id or 0):
-        recorded = record_payment(connection, payment, today=books.today, actor=person().name)
-        if isinstance(recorded, NotDone):
-            raise _RefusedError([_said(line, words_of(recorded))])
-        settles = tuple(load_settled(connection, recorded.payment.id))
-        done[line] = _Told(line, payment, recorded, settles)
-    return [done[line] for line, _ in payments]
+    told = record_many(connection, payments, with_twins=bool(form.again.data), today=books.today, actor=person().name)
+    refused = [one for one in told if isinstance(one, NotTold)]
+    if refused:
+        raise _RefusedError([_said(one.line, _why(one)) for one in refused])
+    return [one for one in told if isinstance(one, Told)]
+
+
+def _why(refused: NotTold) -> str:
+    if refused.why is not None:
+        return words_of(refused.why)
+    return gettext("payment %(number)s is of the same customer, method, amount and day.", number=refused.twin)
 
 
 def _payments(
@@ -186,20 +174,6 @@ def _rows(text: str) -> tuple[list[BulkRow], int]:
     if not rows or len(rows) > _MOST_ROWS:
         raise _RefusedError([gettext("Between 1 and %(most)s lines.", most=_MOST_ROWS)])
     return rows, first
-
-
-def _refuse_twins(connection: Connection, payments: list[tuple[int, NewPayment]]) -> None:
-    """Lines like a payment that is there, unless that is one of these, given again."""
-    mine = {one.reference for _, one in payments}
-    wrong = []
-    for line, payment in payments:
-        twin = find_twin(connection, payment)
-        known = None if twin is None else load_payment(connection, twin)
-        if known is not None and known.reference not in mine:
-            words = gettext("payment %(number)s is of the same customer, method, amount and day.", number=known.id)
-            wrong.append(_said(line, words))
-    if wrong:
-        raise _RefusedError(wrong)
 
 
 def _said(line: int, words: Any) -> str:
