@@ -3084,6 +3084,11 @@ CREATE INDEX message_customer ON message (customer_id, id);
 CREATE INDEX message_reference ON message (reference) WHERE reference IS NOT NULL;
 CREATE INDEX message_of_batch ON message (batch_id, state) WHERE batch_id IS NOT NULL;
 CREATE INDEX message_ended ON message (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX message_by_state ON message (state, id);
+CREATE INDEX message_by_kind ON message (template, id);
+CREATE INDEX message_by_channel ON message (channel, id);
+CREATE INDEX message_by_address ON message (lower(address)) WHERE address IS NOT NULL;
+CREATE INDEX message_by_moment ON message (made_at, id);
 CREATE TRIGGER message_stays_as_asked BEFORE UPDATE ON message FOR EACH ROW
     WHEN ((OLD.id, OLD.customer_id, OLD.contract_id, OLD.issuer_id, OLD.batch_id, OLD.origin, OLD.channel, OLD.purpose, OLD.template, OLD.data, OLD.enclosures, OLD.role, OLD.token, OLD.made_by, OLD.made_at)
         IS DISTINCT FROM (NEW.id, NEW.customer_id, NEW.contract_id, NEW.issuer_id, NEW.batch_id, NEW.origin, NEW.channel, NEW.purpose, NEW.template, NEW.data, NEW.enclosures, NEW.role, NEW.token, NEW.made_by, NEW.made_at))

@@ -21,7 +21,7 @@ SELECT b.id, b.title, b.scope, b.made_by, b.made_at, b.cancelled_at, b.cancelled
     count(*) FILTER (WHERE m.state IN ('queued', 'sending')) AS waiting, count(*) FILTER (WHERE m.state = 'sent') AS sent,
     count(*) FILTER (WHERE m.state IN ('failed', 'bounced')) AS failed, count(*) FILTER (WHERE m.state = 'withheld') AS withheld,
     count(*) FILTER (WHERE m.state = 'cancelled') AS cancelled
-FROM (SELECT * FROM message_batch WHERE %(id)s::bigint IS NULL OR id = %(id)s ORDER BY id DESC LIMIT %(limit)s) AS b
+FROM (SELECT * FROM message_batch WHERE (%(id)s::bigint IS NULL OR id = %(id)s) AND (%(before)s::bigint IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(limit)s) AS b
     LEFT JOIN message AS m ON m.batch_id = b.id
 GROUP BY b.id, b.title, b.scope, b.made_by, b.made_at, b.cancelled_at, b.cancelled_by ORDER BY b.id DESC
 """
@@ -56,10 +56,12 @@ def save_batch(connection: Connection, title: str, scope: Mapping[str, object], 
     return int(row[0])
 
 
-def load_batches(connection: Connection, *, batch_id: int | None = None, limit: int = 50) -> list[Batch]:
-    """The newest, or one."""
+def load_batches(
+    connection: Connection, *, batch_id: int | None = None, before: int | None = None, limit: int = 50
+) -> list[Batch]:
+    """The newest, from the one before `before` on; or one."""
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
-        return cursor.execute(_BATCHES, {"id": batch_id, "limit": limit}).fetchall()
+        return cursor.execute(_BATCHES, {"id": batch_id, "before": before, "limit": limit}).fetchall()
 
 
 def note_batch_cancelled(connection: Connection, batch_id: int, *, by: str) -> None:

@@ -13,17 +13,8 @@ import click
 from billing.messages.message import EMAIL, Enclosure, NewMessage, Purpose, State
 from billing.store.customer_papers import save_consent
 from billing.store.issued import find_document
-from billing.store.message_batches import load_batches, note_batch_cancelled
-from billing.store.message_list import (
-    cancel_messages,
-    load_happened,
-    load_message,
-    load_messages,
-    note_done_by_hand,
-    send_again,
-    send_copy,
-)
-from billing.store.messages import queue
+from billing.store.message_batches import load_batches
+from billing.store.message_list import load_happened, load_message, load_messages
 from billing.store.undeliverable import clear_undeliverable, load_undeliverable
 from control_plane import audit
 from control_plane.cli._books import known_customer, open_books
@@ -45,9 +36,8 @@ from control_plane.cli._message_text import (
     text_options,
 )
 from control_plane.cli._options import coming_instant, confirm
+from control_plane.messages import desk
 from control_plane.messages.channel import ChannelError
-from control_plane.messages.channels import CHANNELS
-from control_plane.messages.outlook import look_ahead
 from control_plane.messages.trial import send_trial
 from control_plane.settings import Settings
 
@@ -102,16 +92,16 @@ def send(
             not_before=start,
             at_once=at_once,
         )
-        written = queue(connection, [message], made_by=os_user())
-        if not written:
+        written = desk.write_one(connection, settings, message, by=os_user(), now=now)
+        if written.number is None:
             click.echo(f"That was written before, with key {key!r}: nothing was done.")
             return
-        tell_outlook(look_ahead(connection, settings, written, channel=EMAIL, now=now), settings, whole=True)
+        tell_outlook(written.outlook, settings, whole=True)
         if dry_run:
             connection.rollback()
             click.echo("\nDry run: nothing was written.")
             return
-    click.echo(f"\nMessage {written[0]}: `corrente message show {written[0]}` says what becomes of it.")
+    click.echo(f"\nMessage {written.number}: `corrente message show {written.number}` says what becomes of it.")
 
 
 @command.command("list")
@@ -196,11 +186,7 @@ def cancel(settings: Settings, numbers: Sequence[int], *, batch_id: int | None, 
         if batch_id is not None:
             one = known_batch(batch_id, load_batches(connection, batch_id=batch_id))
             confirm(f"Take back what has not gone of {one.title!r}, {one.waiting} of {one.messages}?", yes=yes)
-            note_batch_cancelled(connection, batch_id, by=os_user())
-        done = cancel_messages(connection, numbers, batch_id=batch_id, reason=reason, by=os_user())
-        subject = f"batch {batch_id}" if batch_id is not None else "messages"
-        detail = {"messages": len(done), "numbers": done[:100], "reason": reason}
-        audit.append(connection, actor=os_user(), action="message.cancel", subject=subject, detail=detail)
+        done = desk.take_back(connection, numbers, batch_id=batch_id, reason=reason, by=os_user())
     click.echo(f"{len(done)} messages are taken back.")
     left = sorted(set(numbers) - set(done))
     if left:
@@ -219,10 +205,7 @@ def again(settings: Settings, numbers: Sequence[int], *, batch_id: int | None, c
     if not numbers and batch_id is None:
         raise click.UsageError("say which: numbers, or --batch")
     with open_books(settings) as connection:
-        done = send_again(connection, numbers, batch_id=batch_id, reason="by hand", by=os_user())
-        copies = {
-            one: made for one in set(numbers) - set(done) if copy and (made := send_copy(connection, one, by=os_user()))
-        }
+        done, copies = desk.again(connection, numbers, batch_id=batch_id, copy=copy, by=os_user())
     click.echo(f"{len(done)} messages are queued again.")
     for one, made in sorted(copies.items()):
         click.echo(f"Message {made} is a copy of {one}.")
@@ -239,11 +222,10 @@ def done(settings: Settings, numbers: Sequence[int], *, note: str) -> None:
     """Messages NUMBERS went by hand: by a channel that nothing here sends by, such as a letter."""
     with open_books(settings) as connection:
         for number in numbers:
-            if not note_done_by_hand(connection, number, note, senders=list(CHANNELS), by=os_user()):
-                raise Refused(f"message {number} does not wait for that: `corrente message show {number}`")
-            audit.append(
-                connection, actor=os_user(), action="message.done", subject=f"message {number}", detail={"note": note}
-            )
+            try:
+                desk.done_by_hand(connection, number, note, by=os_user())
+            except desk.NotWaitingError as error:
+                raise Refused(str(error)) from error
     for number in numbers:
         click.echo(f"Message {number} is noted as sent.")
 
