@@ -77,8 +77,6 @@ TO_COME_MONEY: Final = {
     "dunning_policies": "edit off show",
     "ledger": "accounts card entry report show",
     "ledger_deeds": "correct new periods",
-    "message_new": "write",
-    "messages": "act act_on_batch show show_batches show_list show_mail",
     "new_invoices": "new worked_out",
     "people": "change drop end_one end_sessions new password show show_all unlock_name",
     "roles": "change new remove show_all",
