@@ -4,10 +4,13 @@
     def new(connection: Connection, body: NewPayment) -> Payment: ...
 
 A call's function gets a connection whose transaction is committed when it returns, and its parts by name: what stands in the path, `body`,
-`asked`. It returns what is answered or raises `Problem`, and then nothing is written. Values are strict: a number as text is refused.
+`asked`. It returns what is answered or raises `Problem`, and then nothing is written. Values are strict: a number as text is refused. What the
+books refuse (`BillingError`) is a 409 in their words.
 
 A call that writes takes `Idempotency-Key`: sent again with it, nothing is done twice and the first answer comes again. And it takes
 `?dry_run=true`: it is done, answered with what came of it, and rolled back; so what it answers holds the numbers that a page would ask with.
+
+One with `version` tells the version of what it answers, or takes it (versions.py).
 
 What answers a file (`answers=File("application/pdf")`) returns what makes it, which is called when the transaction is over.
 
@@ -21,12 +24,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Generic, TypeVar, assert_never
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar, assert_never
 
 import msgspec
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
+from billing.errors import BillingError
 from billing.store.idempotency import Answered, First, OtherBody, Running, keep_answer, once
 from control_plane.access.permissions import Permission
 from web.acting import transaction
@@ -35,6 +39,7 @@ from web.lists import mark_of, read_mark
 from web.marks import allowed, signed_in
 from web.problems import Problem, Wrong, problem_response
 from web.security import takes_files
+from web.versions import TOLD, read_version, version_told
 
 BASE: Final = "/api/v1"
 KEY_HEADER: Final = "Idempotency-Key"
@@ -50,6 +55,8 @@ _PLACE: Final = re.compile(r" - at `\$?(.*)`$")
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 Row = TypeVar("Row")
+# What a call has to do with the version of a thing: its answer carries it; it has to be sent one; it may be.
+Version = Literal["told", "needed", "taken"]
 
 
 class Slice(msgspec.Struct, Generic[Row], frozen=True):
@@ -113,6 +120,7 @@ class Call:
     refusals: tuple[int, ...] = ()
     also: tuple[Permission, ...] = ()
     does: tuple[str, ...] = ()
+    version: Version | None = None
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
@@ -153,6 +161,7 @@ class Noun(Blueprint):
         also: tuple[Permission, ...] = (),
         does: tuple[str, ...] = (),
         octets: int | None = None,
+        version: Version | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare one. Its docstring's first line is its summary.
 
@@ -165,8 +174,8 @@ class Noun(Blueprint):
             summary = (function.__doc__ or "").strip().partition("\n")[0]
             assert summary, f"{function.__name__} says in its docstring what it is"
             made = Call(
-                *(self.noun, method, path, function, permission, summary, answers, status, body, asked, refusals, also),
-                does=does,
+                *(self.noun, method, path, function, permission, summary, answers, status, body, asked),
+                *(refusals, also, does, version),
             )
             self.calls.append(made)
 
@@ -186,7 +195,7 @@ class Noun(Blueprint):
 def _answer(call: Call, path_values: dict[str, Any]) -> Response:
     given: dict[str, Any] = dict(path_values)
     try:
-        if any(isinstance(one, int) and not 0 < one <= GREATEST_NUMBER for one in path_values.values()):
+        if not all(map(_may_be_there, path_values.values())):
             raise Problem(404, "There is no such thing.")
         dry = call.writes and _dry()
         if call.asked is not None:
@@ -197,6 +206,8 @@ def _answer(call: Call, path_values: dict[str, Any]) -> Response:
         if call.body is not None:
             given["body"] = _body(call.body, raw)
         key = _key() if call.writes else None
+        if call.version in ("needed", "taken"):
+            read_version(needed=call.version == "needed")
         with transaction() as connection:
             if dry:
                 response = _response(call, call.function(connection, **given))
@@ -207,8 +218,15 @@ def _answer(call: Call, path_values: dict[str, Any]) -> Response:
             answer = _keyed(call, connection, given, key, raw)
     except Problem as problem:
         return problem_response(problem.status, problem.detail, problem.wrong)
+    except BillingError as error:
+        return problem_response(409, str(error))
     # A file's press is not waited for by a transaction.
     return answer if isinstance(answer, Response) else answer()
+
+
+def _may_be_there(value: Any) -> bool:
+    """Whether something may have it for its number or name: a bigint, or a text that is printed."""
+    return 0 < value <= GREATEST_NUMBER if isinstance(value, int) else str(value).isprintable()
 
 
 def _keyed(
@@ -242,7 +260,10 @@ def _keyed(
 def _response(call: Call, answer: Any) -> Response:
     if call.answers is None:
         return Response(status=204)
-    return Response(msgspec.json.encode(answer), call.status, content_type="application/json")
+    response = Response(msgspec.json.encode(answer), call.status, content_type="application/json")
+    if (version := version_told()) is not None:
+        response.headers[TOLD] = version
+    return response
 
 
 def _dry() -> bool:

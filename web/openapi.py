@@ -13,6 +13,7 @@ import msgspec
 
 from web.calls import BASE, DRY_HEADER, DRY_RUN, GREATEST_NUMBER, KEY_HEADER, REPLAYED_HEADER, Call, File
 from web.problems import CONTENT_TYPE, ProblemDocument
+from web.versions import NAMED, PATTERN, TOLD
 
 VERSION: Final = "1"
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -30,6 +31,7 @@ _OF_BODY: Final = {
     415: "The body is not application/json.",
 }
 _OF_KEY: Final = {409: "What the key stands for is being done at this moment, or somebody else was changing the same."}
+_OF_VERSION: Final = {412: "Somebody else has changed it since it was read.", 428: "`If-Match` is missing."}
 _OTHER: Final = {404: "There is no such thing.", 409: "Not done; `detail` says why."}
 _RETRY_AFTER: Final = {
     "Retry-After": {"schema": {"type": "integer", "minimum": 1}, "required": True, "description": "seconds"}
@@ -148,11 +150,21 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_headers(call: Call) -> list[dict[str, Any]]:
-    if not call.writes:
-        return []
-    schema = {"type": "string", "pattern": "^[!-~]{1,100}$"}
-    words = "Sent again with the same key, nothing is done twice and the first answer comes again."
-    return [{"name": KEY_HEADER, "in": "header", "required": False, "schema": schema, "description": words}]
+    headers = []
+    if call.writes:
+        words = "Sent again with the same key, nothing is done twice and the first answer comes again."
+        headers.append(_header(KEY_HEADER, "^[!-~]{1,100}$", words, required=False))
+    if call.version in ("needed", "taken"):
+        words = (
+            "The `ETag` of what was read: if somebody has changed it since, nothing is done. `*` is whatever is there."
+        )
+        headers.append(_header(NAMED, PATTERN, words, required=call.version == "needed"))
+    return headers
+
+
+def _header(name: str, pattern: str, words: str, *, required: bool) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "header", "required": required, "schema": schema, "description": words}
 
 
 def _responses(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -161,6 +173,10 @@ def _responses(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
         problems |= _OF_BODY
     if call.writes:
         problems |= _OF_KEY
+    if _IN_PATH.search(call.path):
+        problems[404] = _OTHER[404]
+    if call.version in ("needed", "taken"):
+        problems |= _OF_VERSION
     problems |= {status: _OTHER.get(status, problems.get(status, "Not done.")) for status in call.refusals}
     refused = {"schema": schema_of[repr(ProblemDocument)]}
     responses: dict[str, Any] = {
@@ -174,11 +190,21 @@ def _responses(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
     elif call.answers is not None:
         done["content"] = {"application/json": {"schema": schema_of[repr(call.answers)]}}
     status = call.status if call.answers is not None else 204
+    done["headers"] |= {
+        name: {"schema": {"type": "string"}, "description": words} for name, words in _told(call).items()
+    }
     if call.writes:
-        done["headers"] |= {
-            REPLAYED_HEADER: {"schema": {"type": "string"}, "description": "`true` on an answer that is given again."},
-            DRY_HEADER: {"schema": {"type": "string"}, "description": "`true` where nothing of it stayed."},
-        }
         # Of a dry run nothing is created.
         responses = {"200": done, **responses} if status == 201 else responses
     return {str(status): done, **responses}
+
+
+def _told(call: Call) -> dict[str, str]:
+    """Headers of what was done."""
+    told: dict[str, str] = {}
+    if call.writes:
+        told[REPLAYED_HEADER] = "`true` on an answer that is given again."
+        told[DRY_HEADER] = "`true` where nothing of it stayed."
+    if call.version is not None and call.answers is not None:
+        told[TOLD] = "The version of what is answered, for `If-Match`."
+    return told

@@ -55,7 +55,7 @@ TO_COME_CUSTOMERS: Final = {
     "contracts": "pdf show show_list whole",
     "customer_papers": "consent download file note remove_file",
     "customer_parts": "edit_contact edit_place new_contact new_place remove_contact remove_place tax_number",
-    "customers": "delete edit history lines new statement",
+    "customers": "history lines statement",
     "orders": "cancel invoice list_ show",
     "plan_requests": "answer show_all",
     "plans": "edit hours list_ new quota show",

@@ -9,7 +9,7 @@ from support.console_world import Console
 
 from control_plane import db
 from control_plane.access.api_tokens import make_api_token
-from control_plane.access.permissions import Permission
+from control_plane.access.permissions import EVERYTHING, Permission
 from control_plane.access.person import Actor
 from control_plane.store.staff import load_person
 
@@ -37,6 +37,12 @@ class Program:
 
     def __init__(self, console: Console, token: str) -> None:
         self._console, self._token = console, token
+
+    @classmethod
+    def of(cls, console: Console, *scopes: Permission) -> Program:
+        """One with these scopes; with none named, with all."""
+        name = " ".join(scopes) or "everything"
+        return cls(console, make_token(console, name[:100], frozenset(scopes) or EVERYTHING))
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """What a call that writes answers; `Idempotency_Key=` is a header."""

@@ -39,8 +39,8 @@ def test_whatever_is_sent_the_answer_is_one_that_the_document_names(console, tok
             @given(case=operation.as_strategy(generation_mode=mode))
             @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
             def sent(case: Any) -> None:
-                # A document can't say which methods there are, nor how many decimals a currency has.
-                excluded = [positive_data_acceptance] if case.operation.body else []
+                # A document can't say which methods there are, how many decimals a currency has, nor what version a thing has.
+                excluded = [] if case.operation.method.upper() == "GET" else [positive_data_acceptance]
                 answer = case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, excluded_checks=excluded)
                 assert answer.status_code != 429
 
