@@ -3877,6 +3877,7 @@ CREATE INDEX subscriber_account_contract ON subscriber_account (contract_id);
 CREATE INDEX subscriber_account_quota ON subscriber_account (quota_exhausted_until) WHERE quota_exhausted_until IS NOT NULL;
 CREATE INDEX subscriber_account_username_parts ON subscriber_account USING gin (username gin_trgm_ops);
 CREATE INDEX subscriber_account_macs ON subscriber_account USING gin (macs) WHERE macs <> '{}';
+CREATE INDEX subscriber_account_nases ON subscriber_account USING gin (nas_ids) WHERE nas_ids <> '{}';
 
 CREATE TABLE plan_change (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

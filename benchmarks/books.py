@@ -35,6 +35,7 @@ from billing.store.checks.catalogue import Progress, check_books
 from billing.store.due_work import Scope, list_due
 from control_plane import db
 from control_plane.machine.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
+from control_plane.migrate import create
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FIRST: Final = date(2021, 1, 1)
@@ -59,12 +60,12 @@ UPDATE contract_item AS t SET starts_on = %(first)s::date + f.day, anchor = %(fi
 UPDATE contract AS t SET starts_on = %(first)s::date + f.day FROM fill f WHERE t.id = f.c;
 """
 _MONTH: Final = """
-INSERT INTO document (id, kind, state, issuer_id, customer_id, register_id, year, number, label, document_date, currency, includes_tax, net, tax, gross, payable, issuer_data, customer_data, language, made_by, issued_at)
+INSERT INTO document (id, kind, state, issuer_id, customer_id, register_id, year, number, label, document_date, currency, includes_tax, net, tax, gross, payable, issuer_data, customer_data, language, run_id, made_by, issued_at)
     OVERRIDING SYSTEM VALUE
     SELECT %(base)s + rank, 'invoice', 'issued', %(issuer)s, k, %(register)s, extract(year FROM %(month)s::date), %(numbered)s + rank, (%(numbered)s + rank) || '/RC/' || extract(year FROM %(month)s::date), %(month)s::date + day,
         'EUR', false, CASE WHEN extra IS NULL THEN 29.90 ELSE 34.90 END, CASE WHEN extra IS NULL THEN 6.58 ELSE 7.68 END, CASE WHEN extra IS NULL THEN 36.48 ELSE 42.58 END, CASE WHEN extra IS NULL THEN 36.48 ELSE 42.58 END,
         '{"name": "Example Net", "country": "IT", "vat_number": "01234560017", "tax_number": "01234560017", "street": "Via Roma 1", "postal_code": "10121", "city": "Torino", "province": "TO", "tax_regime": "RF01"}',
-        data, 'it', 'job billing', %(month)s::date + day FROM fill ORDER BY rank;
+        data, 'it', %(run)s, 'job billing', %(month)s::date + day FROM fill ORDER BY rank;
 INSERT INTO document_line (document_id, number, contract_id, item_id, description, during, quantity, unit_price, net, tax_code_id, rate, liability, product_id, account_id)
     SELECT %(base)s + rank, 1, c, i, 'Casa 30', daterange(%(month)s::date + day, %(next)s::date + day), 1, 29.90, 29.90, %(code)s, 22, 'immediate'::tax_liability, %(home)s, %(revenue)s FROM fill
     UNION ALL SELECT %(base)s + rank, 2, c, extra, 'Static address', daterange(%(month)s::date + day, %(next)s::date + day), 1, 5.00, 5.00, %(code)s, 22, 'immediate'::tax_liability, %(static)s, %(revenue)s FROM fill WHERE extra IS NOT NULL ORDER BY 1, 2;
@@ -79,6 +80,10 @@ INSERT INTO posting (entry_id, number, account_id, customer_id, amount)
 INSERT INTO charge (id, item_id, kind, during, units, of, full_price, net, currency, due_on, document_id, line_number, made_by) OVERRIDING SYSTEM VALUE
     SELECT 2 * (l.document_id) - 2 + l.number, l.item_id, 'period', l.during, upper(l.during) - lower(l.during), upper(l.during) - lower(l.during), l.net, l.net, 'EUR', lower(l.during), l.document_id, l.number, 'job billing'
     FROM document_line l WHERE l.document_id > %(base)s AND l.document_id <= %(base)s + %(count)s ORDER BY 1;
+"""
+_RUN: Final = """
+INSERT INTO billing_run (id, issuer_id, run_date, state, started_by, started_at, confirmed_by, confirmed_at, ended_at, mailed_at) OVERRIDING SYSTEM VALUE
+    SELECT %(run)s, %(issuer)s, %(month)s::date + 27, 'done', 'job billing', at, 'maria', at, at + interval '2 minutes', at + interval '1 hour' FROM (SELECT (%(month)s::date + 27)::timestamptz AS at) AS ran
 """
 _FINISH: Final = """
 INSERT INTO register_year SELECT register_id, year, max(number), max(document_date) FROM document GROUP BY 1, 2;
@@ -118,20 +123,22 @@ def filled(base: Path, customers: int, months: int, every: int) -> Iterator[str]
                 admin.execute("CREATE DATABASE books")
         if there is None:
             began = time.monotonic()
-            _fill(cluster.conninfo("books"), customers, months, every)
+            fill_books(cluster.conninfo("books"), customers, months, every)
             click.echo(f"filled in {time.monotonic() - began:.0f} s")
         yield cluster.conninfo("books")
     finally:
         stop_cluster(cluster, mode="fast")
 
 
-def _fill(conninfo: str, customers: int, months: int, every: int) -> None:
+def fill_books(
+    conninfo: str, customers: int, months: int, every: int, *, first: date = FIRST, with_runs: bool = False
+) -> None:
+    """Fill an empty database: so many months of documents from `first` on, each round of them a billing run where that is wanted."""
     sys.path.append(str(ROOT / "tests"))
     books_isp = importlib.import_module("support.books_isp")
     with db.connect(conninfo, name="benchmark") as connection:
-        connection.execute((ROOT / "schema.sql").read_text())
-        connection.execute("SELECT make_month(now()::date)")
-        isp = books_isp.make_books(connection, customers=customers, starts_on=FIRST)
+        create(connection)
+        isp = books_isp.make_books(connection, customers=customers, starts_on=first)
         indexes = _drop_indexes(connection)
         connection.execute("SET session_replication_role = replica; SET jit = off; SET work_mem = '256MB'")
         _execute(
@@ -142,7 +149,7 @@ def _fill(conninfo: str, customers: int, months: int, every: int) -> None:
                 "customers": isp.customers,
                 "contracts": isp.contracts,
                 "items": isp.items,
-                "first": FIRST,
+                "first": first,
                 "every": every,
             },
         )
@@ -159,12 +166,15 @@ def _fill(conninfo: str, customers: int, months: int, every: int) -> None:
         }
         with click.progressbar(range(0, months, every), label="months", file=sys.stderr) as bar:
             for round_, month in enumerate(bar):
-                at = {"month": _month(month), "next": _month(month + every)}
-                of_year = month % 12 // every * customers
-                _execute(connection, _MONTH, {**facts, **at, "base": round_ * customers, "numbered": of_year})
+                at = {"month": _month(month, first), "next": _month(month + every, first)}
+                if with_runs:
+                    connection.execute(_RUN, {**facts, **at, "run": round_ + 1})
+                of_year = ((first.month - 1 + month) % 12 // every) * customers
+                numbers = {"base": round_ * customers, "numbered": of_year, "run": round_ + 1 if with_runs else None}
+                _execute(connection, _MONTH, {**facts, **at, **numbers})
                 connection.commit()
         connection.execute("SET session_replication_role = replica")
-        _execute(connection, _FINISH, {"next": _month(months)})
+        _execute(connection, _FINISH, {"next": _month(months, first)})
         connection.commit()
         for definition in indexes:
             connection.execute(definition)
@@ -192,8 +202,9 @@ def _drop_indexes(connection: psycopg.Connection[Any]) -> list[str]:
     return [definition for _, definition in rows]
 
 
-def _month(number: int) -> date:
-    return date(FIRST.year + number // 12, number % 12 + 1, 1)
+def _month(number: int, first: date = FIRST) -> date:
+    number += first.month - 1
+    return date(first.year + number // 12, number % 12 + 1, 1)
 
 
 def _show(connection: psycopg.Connection[Any], what: str, runs: int, work: Callable[[], int]) -> None:

@@ -65,7 +65,7 @@ _NASES: Final = """
 SELECT n.id, n.name, n.source, n.identifier, n.vendor, n.require_message_authenticator, n.realms, n.coa_address, n.coa_port,
     n.sealed_coa_secret IS NOT NULL AS has_coa_secret, n.verification::text, n.swap_octets, s.name AS site, n.enabled,
     n.booted_at, (SELECT count(*) FROM session v WHERE v.nas_id = n.id AND NOT v.stale) AS live_sessions,
-    (SELECT count(*) FROM subscriber_account a WHERE a.nas_ids @> ARRAY[n.id]) AS bound_accounts,
+    (SELECT count(*) FROM subscriber_account a WHERE a.nas_ids @> ARRAY[n.id] AND a.nas_ids <> '{}') AS bound_accounts,
     n.coa_source, n.coa_message_authenticator, n.coa_event_timestamp, n.coa_window, n.coa_rate_per_s,
     n.api_address, n.api_port, n.api_tls, encode(n.api_certificate, 'hex') AS api_certificate, n.api_login, n.api_username,
     n.ssh_address, n.ssh_port, n.ssh_username, n.ssh_host_key
@@ -77,6 +77,11 @@ def load_nases(connection: Connection) -> list[Nas]:
     """All of them, by name."""
     with connection.cursor(row_factory=class_row(Nas)) as cursor:
         return cursor.execute(_NASES + "ORDER BY n.name").fetchall()
+
+
+def load_nas_vendors(connection: Connection) -> dict[str, str]:
+    """Each one's vendor by its name, in order of names: for lists to choose from, which need no count of sessions."""
+    return dict(connection.execute("SELECT name, vendor FROM nas ORDER BY name").fetchall())
 
 
 def load_nas(connection: Connection, name: str) -> Nas | None:

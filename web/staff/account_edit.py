@@ -19,7 +19,7 @@ from control_plane.made_secrets import is_storable, made_password
 from control_plane.quantities import mac_text
 from control_plane.store.account import Account, Prefix, contract_exists, load_account, load_nas_ids, load_prefixes
 from control_plane.store.history import SessionView, load_sessions
-from control_plane.store.nas import load_nases
+from control_plane.store.nas import load_nas_vendors
 from radius_hooks.sealing import Sealer
 from web.acting import may, person, transaction
 from web.confirming import confirm_page, is_confirmed
@@ -206,7 +206,7 @@ def _begin(connection: Connection, form: Any) -> None:
 
 
 def _offer_nases(connection: Connection, form: Any) -> None:
-    form.nas_names.choices = choices_of({nas.name: nas.name for nas in load_nases(connection)})
+    form.nas_names.choices = choices_of({name: name for name in load_nas_vendors(connection)})
 
 
 def _secret_is_right(form: Any) -> bool:

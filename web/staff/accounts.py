@@ -16,7 +16,7 @@ from control_plane.quantities import mac_text
 from control_plane.store.account import Account, load_account
 from control_plane.store.account_list import Wanted, load_accounts, load_of_contract
 from control_plane.store.history import SessionView
-from control_plane.store.nas import load_nases
+from control_plane.store.nas import load_nas_vendors
 from control_plane.store.past import load_past
 from control_plane.store.plan import load_plans
 from radius_hooks.decision import NO_TIME_LIMIT, step_at
@@ -69,7 +69,7 @@ def listed() -> str | Response:
     mark = after()
     with transaction() as connection:
         plans = [plan.name for plan in load_plans(connection)]
-        nases = [nas.name for nas in load_nases(connection)]
+        nases = list(load_nas_vendors(connection))
         wanted = Wanted(
             text=request.args.get("q", "").strip()[:200],
             status=chosen("status", STATUSES),

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from control_plane.access.permissions import Permission
 from control_plane.quantities import mac_text
 from control_plane.store.login_list import LoginFilter, load_logins
-from control_plane.store.nas import load_nases
+from control_plane.store.nas import load_nas_vendors
 from web.acting import clock, transaction
 from web.language import gettext, lazy
 from web.lists import PAGE_ROWS, after, chosen, file_of, page_of
@@ -59,7 +59,7 @@ def show() -> Response | str:
             assert file is not None, "a file was asked for"
             return file
         found = load_logins(connection, asked, after=_after(), limit=PAGE_ROWS + 1)
-        nases = [one.name for one in load_nases(connection)]
+        nases = list(load_nas_vendors(connection))
     return render_template(
         "staff/logins.html",
         page=page_of(found, lambda row: (row.at, row.key), rows_a_page=PAGE_ROWS),

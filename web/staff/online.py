@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 
 from control_plane.access.permissions import Permission
 from control_plane.quantities import mac_text
-from control_plane.store.nas import load_nases
+from control_plane.store.nas import load_nas_vendors
 from control_plane.store.network_figures import load_online
 from control_plane.store.online_list import (
     FilterError,
@@ -100,7 +100,7 @@ def show() -> Response | tuple[str, int]:
         found = [] if wrong else load_online_page(
             connection, asked, sort=_SORTS[sort], down=down, after=_after(sort), limit=PAGE_ROWS + 1
         )  # fmt: skip
-        online, now, nases = load_online(connection), clock(connection), [one.name for one in load_nases(connection)]
+        online, now, nases = load_online(connection), clock(connection), list(load_nas_vendors(connection))
     return render_template(
         "staff/online/list.html",
         page=page_of(found, lambda row: _key(row, sort), rows_a_page=PAGE_ROWS),

@@ -26,7 +26,7 @@ from control_plane.quantities import (
     typed_duration,
     typed_text,
 )
-from control_plane.store.nas import load_nases
+from control_plane.store.nas import load_nas_vendors
 from control_plane.store.plan import Profile, hold_profile, load_profiles
 from nas_drivers.driver import Drivers, vendor_names
 from web.acting import person, transaction
@@ -127,7 +127,7 @@ def shown() -> str:
     right = form.extra_validate() or set(form.errors) <= {"name"}
     before = request.args.get("of", type=int)
     with transaction() as connection:
-        vendors = sorted({nas.vendor for nas in load_nases(connection) if nas.vendor in vendor_names()})
+        vendors = sorted(set(load_nas_vendors(connection).values()) & set(vendor_names()))
         old = next((one for one in load_profiles(connection) if one.id == before), None)
     found = _preview(form, vendors or list(vendor_names()), old) if right else None
     return render_template("staff/profiles/_preview.html", found=found, vendor_shown=vendor_shown, methods=METHODS)
