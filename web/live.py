@@ -21,7 +21,7 @@ from flask import Response, g
 from control_plane import telemetry
 from web.database import Connection, Database
 
-# The server has more threads than this, see control_plane/cli/web.py: pages go on while all streams are taken.
+# The server has more threads than this, see web/entrance.py: pages go on while all streams are taken.
 MOST_STREAMS: Final = 64
 # A word that keeps proxies from ending a stream in which nothing happens, and by which a client that has gone is noticed.
 _SILENCE_S: Final = 5.0

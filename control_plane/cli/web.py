@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 
 import click
@@ -14,8 +15,10 @@ from control_plane.cli._console import Refused
 from control_plane.machine.ports import can_bind, settings_in_force
 from control_plane.settings import Settings
 
-# More than the streams that may be open (web/live.py), so that pages go on while all of those are taken.
-_THREADS = 96
+# Requests that are open at one moment: those that wait for a thread, and those that are still being sent.
+_MOST_OPEN = 4096
+# Each is a file to the system, and so is each connection to the database.
+_MOST_FILES = 2 * _MOST_OPEN
 _STOP_TIMEOUT_S = 2
 # One that was killed has left a worker behind, which `corrente up` ends within moments.
 _PORT_WAIT_S = 5.0
@@ -35,15 +38,18 @@ def command(settings: Settings) -> None:
     # The process that serves reads them for itself.
     if settings.source_file:
         os.environ["CORRENTE_SETTINGS"] = settings.source_file
+    _allow_files(_MOST_FILES)
     # The application is named, not imported: the entrance stands above this package.
     Granian(
-        "web.app:create_app",
+        "web.entrance:create_entrance",
         address=web.address,
         port=web.port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGINL,
         factory=True,
         workers=1,
-        blocking_threads=_THREADS,
+        websockets=False,
+        backlog=_MOST_OPEN,
+        backpressure=_MOST_OPEN,
         log_access=False,
         log_level=LogLevels.error,
         respawn_failed_workers=False,
@@ -60,3 +66,11 @@ def _free_in_time(address: str, port: int) -> bool:
             return False
         time.sleep(_PORT_LOOK_S)
     return True
+
+
+def _allow_files(most: int) -> None:
+    """Let this process and its children open so many files, as far as the system lets them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

@@ -15,6 +15,7 @@ from support.edge_process import wait_until
 
 from control_plane import db
 from web.acting import COOKIE
+from web.entrance import THREADS
 from web.live import MOST_STREAMS
 
 pytestmark = pytest.mark.db
@@ -57,7 +58,7 @@ def own_address(console: Console) -> Iterator[str]:
         yield served
 
 
-def test_fifty_live_pages_and_twenty_slow_senders_leave_room_for_everybody_else(console, own_address):
+def test_fifty_live_pages_and_more_slow_senders_than_threads_leave_room_for_everybody_else(console, own_address):
     token = console.tokens["administrator"]
     with ExitStack() as opened:
         for _ in range(STREAMS):
@@ -65,7 +66,7 @@ def test_fifty_live_pages_and_twenty_slow_senders_leave_room_for_everybody_else(
             opened.callback(there.close)
             assert begun.startswith(b"HTTP/1.1 200 OK")
             assert b"event:" in begun
-        for _ in range(20):
+        for _ in range(THREADS + 20):
             slow = connect(own_address)
             opened.callback(slow.close)
             slow.sendall(
