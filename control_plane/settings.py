@@ -168,6 +168,13 @@ class WebhookSettings(_Section, frozen=True):
     keep_days: Days = 90
 
 
+class PushSettings(_Section, frozen=True):
+    """Notices on subscribers' devices."""
+
+    allow_private_addresses: bool = False
+    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+
+
 class GatewaySettings(_Section, frozen=True):
     """Payment gateways."""
 
@@ -250,6 +257,7 @@ class Settings(_Section, frozen=True):
     messages: MessagesSettings = MessagesSettings()
     email: EmailSettings = EmailSettings()
     mailbox: MailboxSettings = MailboxSettings()
+    push: PushSettings = PushSettings()
     einvoice: EinvoiceSettings = EinvoiceSettings()
     web: WebSettings = WebSettings()
     garden: GardenSettings = GardenSettings()

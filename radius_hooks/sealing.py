@@ -108,6 +108,10 @@ def ticket_row(account_id: int, service: str) -> str:
     return f"auth_ticket:{account_id}:{service}"
 
 
+PUSH_ROW: Final = "push_key:1"
+"""The row name of the key by which push services know this installation."""
+
+
 def staff_row(staff_id: int) -> str:
     """The row name of the secret that a member of staff's authenticator app has."""
     return f"staff:{staff_id}"

@@ -18,6 +18,8 @@ from typing import Final
 from billing.contacts import ContactRole
 
 EMAIL: Final = "email"
+# To a browser that a subscriber asked for it in: rows that messages by e-mail bring along.
+PUSH: Final = "push"
 
 
 class Purpose(StrEnum):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
@@ -32,11 +32,14 @@ from billing.store import promises as promise_store
 from billing.store.acting import acting
 from billing.store.customer_papers import save_attachment
 from billing.store.dunning_facts import Account, Key, load_accounts
+from billing.store.message_readers import load_senders
 from billing.store.messages import queue
 from billing.store.payments import hold_customers
 from billing.store.promises import KnownPromise
 
 Connection = psycopg.Connection[Any]
+_REMINDED_BEFORE: Final = timedelta(days=1)
+_REMINDERS_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,27 @@ def review_promise(
     reviewed = promise_store.load_promise(connection, promise_id)
     assert reviewed is not None
     return reviewed
+
+
+def remind_of_promises(connection: Connection, *, now: datetime) -> int:
+    """Write to whoever promised to pay by tomorrow and has not yet, once for each promise; how many."""
+    due = promise_store.load_due_promises(connection, now=now, by=now + _REMINDED_BEFORE, limit=_REMINDERS_AT_ONCE)
+    zones = {one.id: one.zone for one in load_senders(connection)}
+    told = [
+        NewMessage(
+            one.key[0],
+            "promise_due",
+            f"promise {one.id} due",
+            {
+                "amount": money_told(one.promise.amount),
+                "until": day_told(billing_day(one.promise.until, zones[one.key[1]])),
+            },
+            issuer_id=one.key[1],
+            expires_at=one.promise.until,
+        )
+        for one in due
+    ]
+    return len(queue(connection, told, made_by="promise"))
 
 
 def _keep(connection: Connection, customer: int, proof: Proof, actor: str) -> int:

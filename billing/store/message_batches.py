@@ -22,7 +22,7 @@ SELECT b.id, b.title, b.scope, b.made_by, b.made_at, b.cancelled_at, b.cancelled
     count(*) FILTER (WHERE m.state IN ('failed', 'bounced')) AS failed, count(*) FILTER (WHERE m.state = 'withheld') AS withheld,
     count(*) FILTER (WHERE m.state = 'cancelled') AS cancelled
 FROM (SELECT * FROM message_batch WHERE (%(id)s::bigint IS NULL OR id = %(id)s) AND (%(before)s::bigint IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(limit)s) AS b
-    LEFT JOIN message AS m ON m.batch_id = b.id
+    LEFT JOIN message AS m ON m.batch_id = b.id AND m.device_id IS NULL
 GROUP BY b.id, b.title, b.scope, b.made_by, b.made_at, b.cancelled_at, b.cancelled_by ORDER BY b.id DESC
 """
 

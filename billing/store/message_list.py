@@ -49,10 +49,10 @@ WITH again AS (
 SELECT id FROM again
 """
 _COPY: Final = """
-INSERT INTO message (customer_id, contract_id, issuer_id, origin, channel, purpose, template, data, enclosures, role, contact_id, language, at_once, made_by)
+INSERT INTO message (customer_id, contract_id, issuer_id, origin, channel, purpose, template, data, enclosures, role, contact_id, language, at_once, made_by, device_id)
 SELECT customer_id, contract_id, issuer_id, format('copy %%s of message %%s', 1 + (SELECT count(*) FROM message AS c
         WHERE c.customer_id = m.customer_id AND c.origin LIKE format('copy %%%% of message %%s', m.id)), id),
-    channel, purpose, template, data, enclosures, role, contact_id, language, true, %(by)s
+    channel, purpose, template, data, enclosures, role, contact_id, language, true, %(by)s, device_id
 FROM message AS m WHERE id = %(id)s AND state = 'sent' RETURNING id
 """
 _BY_HAND: Final = """

@@ -68,6 +68,7 @@ class Taken:
     body: str | None
     html: str | None
     doubts: int
+    device_id: int | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "purpose", Purpose(self.purpose))
@@ -79,7 +80,7 @@ m.id, m.customer_id, m.contract_id, coalesce(m.issuer_id, (SELECT t.issuer_id FR
         (SELECT min(i.id) FROM issuer AS i)) AS issuer_id,
     m.purpose::text, m.template, m.data, m.enclosures, m.role::text, m.contact_id, m.language::text, m.at_once, m.expires_at, m.token::text, m.attempts,
     m.address, m.reference, m.written_at, m.subject, m.body, m.html,
-    (SELECT count(*) FROM message_event AS e WHERE e.message_id = m.id AND e.happened = 'in_doubt')::integer AS doubts
+    (SELECT count(*) FROM message_event AS e WHERE e.message_id = m.id AND e.happened = 'in_doubt')::integer AS doubts, m.device_id
 """
 _CLAIM: Final = f"""
 WITH next AS (

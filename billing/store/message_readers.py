@@ -14,7 +14,9 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from billing.contacts import Contact, ContactRole, contact_for
+from billing.messages.message import PUSH
 from billing.store.message_queue import Taken
+from billing.store.push_devices import Device, load_devices
 
 Connection = psycopg.Connection[Any]
 
@@ -50,7 +52,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """Whom a message reaches. `email` is None where nobody has one; `consent` the newest word for its purpose."""
+    """Whom a message reaches. `email` is None where nobody has one; `consent` the newest word for its purpose; `device` of a notice."""
 
     name: str
     customer_name: str
@@ -62,6 +64,12 @@ class Addressee:
     sender: Sender
     consent: bool | None
     undeliverable: str | None
+    device: Device | None = None
+
+    @property
+    def address(self) -> str | None:
+        """Where it goes, as lists may say it."""
+        return self.email if self.device is None else self.device.label
 
 
 def load_addressees(
@@ -77,6 +85,7 @@ def load_addressees(
     senders = {one.id: one for one in load_senders(connection)}
     found = {one.id: _contact(one, contacts[one.customer_id]) for one in taken}
     addresses = [contact.email.lower() for contact in found.values() if contact and contact.email]
+    devices = load_devices(connection, [one.device_id for one in taken if one.device_id]) if channel == PUSH else {}
     bad = dict(connection.execute(_UNDELIVERABLE, (channel, addresses)).fetchall())
     return {
         one.id: _addressee(
@@ -86,6 +95,7 @@ def load_addressees(
             sender=senders.get(one.issuer_id, operator),
             consent=consents.get((one.customer_id, one.purpose.value)),
             bad=bad,
+            device=devices.get(one.device_id or 0),
         )
         for one in taken
     }
@@ -133,6 +143,7 @@ def _addressee(
     sender: Sender,
     consent: bool | None,
     bad: dict[str, str],
+    device: Device | None,
 ) -> Addressee:
     number, name, reference, language = customer
     email = contact.email if contact else None
@@ -147,4 +158,5 @@ def _addressee(
         sender=sender,
         consent=consent,
         undeliverable=bad.get(email.lower()) if email else None,
+        device=device,
     )

@@ -32,6 +32,12 @@ WHERE p.id IN (SELECT o.id FROM payment AS o WHERE o.customer_id = %(customer)s 
     AND owner_of_payment(p.id) = %(customer)s AND NOT EXISTS (SELECT FROM payment_reversal AS r WHERE r.payment_id = p.id
         AND NOT EXISTS (SELECT FROM dunning_dispute AS s WHERE s.reference = r.reference AND s.closed_at IS NULL))
 """
+# A proof is looked at by a person; who promised for less than that long knows it still.
+_DUE: Final = """
+WHERE p.state = 'open' AND p.proof_id IS NULL AND p.until > %(now)s AND p.until <= %(by)s AND p.until - p.made_at > %(by)s - %(now)s
+    AND NOT EXISTS (SELECT FROM message AS m WHERE m.origin = format('promise %%s due', p.id) AND m.customer_id = c.customer_id AND m.channel = 'email')
+ORDER BY p.until LIMIT %(limit)s
+"""
 _END_RELIEFS: Final = """
 UPDATE relief SET during = tstzrange(lower(during), greatest(%(at)s, lower(during) + interval '1 microsecond'))
 WHERE id IN (SELECT relief_id FROM promise_relief WHERE promise_id = %(promise)s) AND upper(during) > greatest(%(at)s, lower(during) + interval '1 microsecond')
@@ -74,6 +80,11 @@ def load_promise_list(
         AND (NOT %(open)s OR p.state = 'open') ORDER BY CASE WHEN %(review)s THEN p.id ELSE -p.id END LIMIT %(limit)s"""
     asked = {"customer": customer_id, "review": to_review, "open": only_open, "limit": limit}
     return [_known(row) for row in connection.execute(_PROMISES + where, asked)]
+
+
+def load_due_promises(connection: Connection, *, now: datetime, by: datetime, limit: int) -> list[KnownPromise]:
+    """Open promises whose hours are over by then and that nobody was reminded of, the most pressing first."""
+    return [_known(row) for row in connection.execute(_PROMISES + _DUE, {"now": now, "by": by, "limit": limit})]
 
 
 def settle_promise(connection: Connection, account: Account, owed: Money, now: datetime) -> KnownPromise | None:

@@ -17,6 +17,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from billing.calendar import billing_day
+from billing.operations.promising import remind_of_promises
 from billing.operations.pursuing import Cut
 from billing.operations.restoring import JOB
 from billing.runs.dunning_run import LOOKS_A_TURN, Passed, debtors_of, pass_over
@@ -88,6 +89,8 @@ def dunning(connection: Connection, settings: Settings, now: datetime) -> str:
         store.end_pass(connection, issuer_id, day, now=now, run_id=run.run_id, result=result)
         said.append(f"issuer {issuer_id}, {day}: {result}")
     said += _due(connection, policies, limits, now)
+    if reminded := remind_of_promises(connection, now=now):
+        said.append(f"reminded {reminded} of what they promised")
     return "; ".join(said) or "nobody is to be looked at"
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from billing.messages.message import Purpose
 from billing.operations.enclosures import File
+from billing.store.push_devices import Device
 
 
 class ChannelError(Exception):
@@ -40,6 +41,11 @@ class Letter:
     body: str
     html: str
     files: tuple[File, ...] = ()
+    # Of a notice: the browser, the page that it opens, and until when it is news.
+    device: Device | None = None
+    page: str = ""
+    news: str = ""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +57,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not now. `in_doubt`: the text left and no answer came, so it may have arrived."""
+    """Not now. `in_doubt`: the text left and no answer came, so it may have arrived. `wait_s`: the pause that was asked for."""
 
     reply: str
     in_doubt: bool = False
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

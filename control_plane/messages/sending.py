@@ -24,7 +24,7 @@ import psycopg
 from billing.dunning.guard import Hours
 from billing.errors import BillingError
 from billing.messages.may_go import Asked, Go, Wait, Withhold, may_go
-from billing.messages.message import Purpose, State, read_enclosure
+from billing.messages.message import PUSH, Purpose, State, read_enclosure
 from billing.messages.texts import Reader, write
 from billing.operations.enclosures import make_enclosure
 from billing.operations.printing import PrintShop
@@ -46,6 +46,7 @@ from billing.store.message_queue import (
 )
 from billing.store.message_readers import Addressee, Sender, load_addressees
 from billing.store.message_templates import find_source
+from billing.store.push_devices import remove_device
 from billing.store.undeliverable import mark_undeliverable
 from control_plane import db, telemetry
 from control_plane.leadership import LeadershipLostError
@@ -60,7 +61,8 @@ from control_plane.messages.channel import (
     Refused,
     Sent,
 )
-from control_plane.messages.channels import CHANNELS
+from control_plane.messages.channels import CHANNELS, SWITCHED_OFF
+from control_plane.messages.notice import news_of, page_for
 from control_plane.settings import Settings
 
 Connection = psycopg.Connection[Any]
@@ -105,14 +107,24 @@ def send_messages(connection: Connection, settings: Settings, now: datetime) -> 
     Raises: ChannelError, which names what to do, when a channel can't be used.
     """
     counted: Counter[str] = Counter()
+    waits: list[str] = []
+    failed: list[ChannelError] = []
     for name, make in CHANNELS.items():
         _settle_overdue(connection, name, counted)
-        channel = make(settings)
-        if is_any_due(connection, name):
-            if channel is None:
-                return f"messages wait: [{name}] host is empty in corrente.toml"
-            _send_by(connection, settings, channel, now, counted)
-    return ", ".join(f"{count} {word}" for word, count in sorted(counted.items())) or "nothing to send"
+        try:
+            channel = make(settings, connection)
+            if is_any_due(connection, name):
+                if channel is None:
+                    waits.append(f"messages wait: {SWITCHED_OFF[name]}")
+                else:
+                    _send_by(connection, settings, channel, now, counted)
+        except ChannelError as error:
+            # What goes another way does not wait for this one.
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    said = [*waits, *(f"{count} {word}" for word, count in sorted(counted.items()))]
+    return ", ".join(said) or "nothing to send"
 
 
 def _send_by(
@@ -195,7 +207,9 @@ def _send_one(desk: Desk, message: Taken, addressee: Addressee) -> Happening:
             pass
         case _:
             assert_never(verdict)
-    if addressee.email is None:
+    if desk.channel.name == PUSH and addressee.device is None:
+        return _ended(desk, message, State.WITHHELD, Happening.WITHHELD, "the device is not told any more")
+    if addressee.address is None:
         return _ended(desk, message, State.FAILED, Happening.FAILED, "the customer has no e-mail address")
     try:
         letter = letter_for(
@@ -205,7 +219,7 @@ def _send_one(desk: Desk, message: Taken, addressee: Addressee) -> Happening:
         # A text that was edited wrongly is mended, and then what waited for it goes.
         return _deferred(desk, message, str(error))
     outcome = desk.line.send(letter, before_text=lambda: mark_handing(desk.connection, message, lease_s=_ANSWER_S))
-    return _noted(desk, message, letter.address, outcome)
+    return _noted(desk, message, letter, outcome)
 
 
 def letter_for(
@@ -221,7 +235,8 @@ def letter_for(
 
     Raises: BillingError for a text that can't be filled in, or an enclosure that can't be made.
     """
-    assert addressee.email is not None, "who has no address is not written to"
+    address = addressee.address
+    assert address is not None, "who has no address is not written to"
     kept = _kept_text(message)
     reference, version = message.reference, None
     if kept is None or reference is None:
@@ -230,8 +245,8 @@ def letter_for(
         text = write(source, message.template, message.data, reader)
         kept = db.clock(connection), text.subject, text.body, text.html
         reference, version = channel.reference_for(message.id, message.token), source.version
-    if message.reference is None or message.address != addressee.email:
-        save_text(connection, message.id, address=addressee.email, reference=reference, version=version, written=kept)
+    if message.reference is None or message.address != address:
+        save_text(connection, message.id, address=address, reference=reference, version=version, written=kept)
     at, subject, body, html = kept
     files = tuple(
         make_enclosure(connection, shop, read_enclosure(one), customer_id=message.customer_id)
@@ -245,13 +260,17 @@ def letter_for(
         at.astimezone(addressee.sender.zone),
         addressee.sender.name,
         addressee.sender.facts.get("email") or None,
-        addressee.email,
+        address,
         addressee.name,
         addressee.language,
         subject,
         body,
         html,
         files,
+        addressee.device,
+        page_for(message.template, message.contract_id),
+        news_of(message.template, body),
+        message.expires_at,
     )
 
 
@@ -282,7 +301,7 @@ def hours_of(settings: Settings) -> Hours:
     return Hours(TimeOfDay.fromisoformat(own.from_time), ends)
 
 
-def _noted(desk: Desk, message: Taken, address: str, outcome: Outcome) -> Happening:
+def _noted(desk: Desk, message: Taken, letter: Letter, outcome: Outcome) -> Happening:
     connection = desk.connection
     match outcome:
         case Sent():
@@ -292,11 +311,15 @@ def _noted(desk: Desk, message: Taken, address: str, outcome: Outcome) -> Happen
             settle_doubt(connection, message.id, message.purpose, message.doubts, outcome.reply)
             return Happening.IN_DOUBT
         case Deferred():
-            return _deferred(desk, message, outcome.reply)
+            return _deferred(desk, message, outcome.reply, least_s=outcome.wait_s)
         case Refused():
             with connection.transaction():
-                if outcome.no_such_address:
-                    mark_undeliverable(connection, desk.channel.name, address, outcome.reply, message_id=message.id)
+                if outcome.no_such_address and letter.device is not None:
+                    remove_device(connection, letter.device.id)
+                elif outcome.no_such_address:
+                    mark_undeliverable(
+                        connection, desk.channel.name, letter.address, outcome.reply, message_id=message.id
+                    )
                 return _ended(desk, message, State.FAILED, Happening.FAILED, outcome.reply)
         case NotSent():
             return Happening.HELD
@@ -304,10 +327,10 @@ def _noted(desk: Desk, message: Taken, address: str, outcome: Outcome) -> Happen
             assert_never(outcome)
 
 
-def _deferred(desk: Desk, message: Taken, why: str) -> Happening:
+def _deferred(desk: Desk, message: Taken, why: str, *, least_s: float = 0.0) -> Happening:
     if message.attempts > len(RETRIES_S):
         return _ended(desk, message, State.FAILED, Happening.FAILED, f"given up: {why}")
-    wait_s = RETRIES_S[message.attempts - 1]
+    wait_s = max(least_s, RETRIES_S[message.attempts - 1])
     later(desk.connection, message.id, Happening.DEFERRED, problem=why, made_by=ACTOR, in_s=wait_s)
     return Happening.DEFERRED
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from billing.messages.hypertext import page_of, paragraphs
-from billing.messages.message import EMAIL, Purpose
+from billing.messages.message import Purpose
 from control_plane.messages.channel import ChannelError, Deferred, Letter, NotSent, Refused, Sent
-from control_plane.messages.channels import CHANNELS
+from control_plane.messages.email_channel import email_channel
 from control_plane.settings import Settings
 
 _COLOUR = "#1f4e79"
@@ -20,7 +20,7 @@ _COLOUR = "#1f4e79"
 
 def send_trial(settings: Settings, address: str) -> str:
     """What the server answered. Raises: ChannelError when it did not take it, or mail is switched off."""
-    channel = CHANNELS[EMAIL](settings)
+    channel = email_channel(settings)
     if channel is None:
         raise ChannelError("no e-mail is sent: [email] host is empty in corrente.toml")
     token = secrets.token_hex(16)

@@ -29,6 +29,8 @@ _PIECE: Final = 16384
 _TRUST_S: Final = 3600.0
 # Beyond what is read of the content: status lines, headers, chunk sizes, and what is buffered ahead.
 _HEAD_OCTETS: Final = 128 * 1024
+# The longest pause that anybody is let ask for.
+_MOST_WAIT_S: Final = 24 * 3600.0
 _FORBIDDEN_IN_HEADERS: Final = ("\r", "\n", "\0")
 
 
@@ -101,6 +103,12 @@ def call(
         return line.unanswered(error.strerror or str(error))
     finally:
         line.close()
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """The pause that an answer asks for, a day at most; a date is not read (RFC 9110 section 10.2.3 has both)."""
+    text = headers.get("retry-after", "")
+    return min(float(text), _MOST_WAIT_S) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _addresses(target: Target, *, within_s: float) -> list[str]:

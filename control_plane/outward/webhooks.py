@@ -17,11 +17,10 @@ from typing import Final
 from billing.plain_text import plain_text
 from billing.store.webhooks import ANSWER_CHARACTERS, PROBLEM_CHARACTERS, Due, Endpoint, Try
 from billing.webhooks import Again, Parked, Took, after_try, headers_for
-from control_plane.outward.call import Answered, Limits, Request, call
+from control_plane.outward.call import Answered, Limits, Request, call, retry_after_s
 from radius_hooks.sealing import Sealer, SealError, webhook_row
 
 _ANSWER_OCTETS: Final = 4096
-_MOST_WAIT_S: Final = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def send(due: Due, endpoint: Endpoint, secrets: tuple[bytes, ...], *, timeout_s:
     came = call(Request(endpoint.url, headers=headers, body=due.body), limits, allow_private=allow_private)
     if isinstance(came, Answered):
         answer = plain_text(came.body.decode("utf-8", "replace"))[:ANSWER_CHARACTERS]
-        status, problem, wait_s = came.status, "", _retry_after_s(came.headers.get("retry-after", ""))
+        status, problem, wait_s = came.status, "", retry_after_s(came.headers)
     else:
         answer, status, problem, wait_s = "", None, came.problem[:PROBLEM_CHARACTERS], None
     tried = Try(due.attempt, at, came.took_s, came.address, status, problem, answer)
@@ -73,8 +72,3 @@ def without_words(sent: Sent) -> Sent:
     """The same without what came from outside, for a database that does not take it."""
     problem = "what came back can't be kept" if sent.tried.problem else ""
     return replace(sent, tried=replace(sent.tried, address=None, problem=problem, answer=""))
-
-
-def _retry_after_s(text: str) -> float | None:
-    """The pause that a receiver asks for, a day at most; a date is not read (RFC 9110 section 10.2.3 has both)."""
-    return min(float(text), _MOST_WAIT_S) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import psycopg
 
+from billing.store.push_devices import forget_devices
+
 Connection = psycopg.Connection[Any]
 
 # A subscriber looks in from the telephone at home: a session nobody uses ends after a week, and each after two months.
@@ -148,7 +150,8 @@ def begin_session(
 def end_sessions(
     connection: Connection, customer_id: int, *, now: datetime, only: int | None = None, but: int | None = None
 ) -> int:
-    """End a customer's sessions: one, all but one, or all of them; how many."""
+    """End a customer's sessions: one, all but one, or all of them; how many. What was asked for in them on devices ends, too."""
+    forget_devices(connection, customer_id, only=only, but=but)
     return connection.execute(
         "UPDATE portal_session SET ended_at = %s WHERE customer_id = %s AND ended_at IS NULL"
         " AND (%s::bigint IS NULL OR id = %s) AND (%s::bigint IS NULL OR id <> %s)",

@@ -61,6 +61,9 @@ def _columns() -> Iterator[Case]:
 
 def _messages() -> Iterator[Case]:
     yield case("message_batch_cancelled_by_someone", "message_batch", {"cancelled_by": "'maria'"})
+    pushed = {"device_id": "1", "channel": "'push'"}
+    yield case("message_to_a_device_is_pushed", "message", {"device_id": "1"}, pushed)
+    yield case("message_device_id_fkey", "message", {**pushed, "device_id": "999"}, pushed)
     once = {"origin": "'dunning 1 walled'"}
     taken_back = {"cancelled_at": "now()", "cancelled_by": "'maria'"}
     yield case("message_batch_cancelled_by_check", "message_batch", {**taken_back, "cancelled_by": "''"}, taken_back)

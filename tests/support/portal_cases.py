@@ -18,6 +18,13 @@ _BAD: Final = (
     ("portal_link", "digest", _SHORT),
     ("portal_session", "digest", _SHORT),
     ("portal_session", "csrf_secret", _SHORT),
+    ("push_key", "id", "2"),
+    ("push_key", "public_key", _SHORT),
+    ("push_key", "sealed_private", _SHORT),
+    ("push_device", "endpoint", "''"),
+    ("push_device", "public_key", _SHORT),
+    ("push_device", "auth_secret", _SHORT),
+    ("push_device", "name", "''"),
     ("plan_request", "note", "''"),
     ("plan_request", "asked_by", "''"),
     ("plan_request", "answer", "''"),
@@ -52,6 +59,12 @@ def _cases() -> Iterator[Case]:
         yield Case(f"{table}_digest_once", insert(table, digest=first), insert(table))
     for table in ("portal_link", "portal_session", "plan_request"):
         yield Case(f"{table}_pkey", insert(table, id="1"), insert(table))
+    yield Case("push_key_pkey", f"{insert('push_key')}; {insert('push_key')}", insert("push_key"))
+    yield Case("push_device_pkey", insert("push_device", id="1"), insert("push_device"))
+    first = PORTAL_FIRST["push_device"]["endpoint"]
+    yield Case("push_device_endpoint_once", insert("push_device", endpoint=first), insert("push_device"))
+    for column in ("customer_id", "session_id"):
+        yield Case(f"push_device_{column}_fkey", insert("push_device", **{column: "999"}), insert("push_device"))
     yield Case("portal_link_ends", insert("portal_link", ends_at=_AT), insert("portal_link"))
     yield Case("portal_session_ends_after_it_began", insert("portal_session", ends_at=_AT), insert("portal_session"))
 

@@ -6,6 +6,7 @@ from typing import Final
 
 _AT: Final = "'2026-01-10 12:00+00'"
 _LATER: Final = "'2026-01-11 12:00+00'"
+_OCTETS: Final = "decode(repeat('04', {}), 'hex')"
 _DIGEST: Final = "decode(repeat('{}', 32), 'hex')"
 
 PORTAL_ROWS: Final[dict[str, dict[str, str]]] = {
@@ -25,13 +26,23 @@ PORTAL_ROWS: Final[dict[str, dict[str, str]]] = {
         "last_seen_at": _AT,
         "ends_at": _LATER,
     },
+    "push_key": {"public_key": _OCTETS.format(65), "sealed_private": _OCTETS.format(61)},
+    "push_device": {
+        "customer_id": "1",
+        "session_id": "1",
+        "endpoint": "'https://push.example/2'",
+        "public_key": _OCTETS.format(65),
+        "auth_secret": _OCTETS.format(16),
+        "name": "'Firefox, Android'",
+    },
     "garden_reminder": {"contract_id": "1", "later_until": _LATER},
     "plan_request": {"contract_id": "1", "plan_id": "1", "asked_by": "'customer 1'"},
 }
 PORTAL_FIRST: Final[dict[str, dict[str, str]]] = {
     "portal_link": {"digest": _DIGEST.format("01")},
     "portal_session": {"digest": _DIGEST.format("01")},
+    "push_device": {"endpoint": "'https://push.example/1'"},
     "plan_request": {"answered_at": _LATER, "answered_by": "'maria'", "accepted": "true"},
 }
 # Of these one row a customer or a contract, and one of each.
-PORTAL_ONCE: Final = {"portal_access", "garden_reminder"}
+PORTAL_ONCE: Final = {"portal_access", "garden_reminder", "push_key"}

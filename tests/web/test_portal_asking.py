@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from support.billing_world import bill
 from support.browser import PHONE, violations
 from support.console_world import Console
 
+from billing.operations.promising import remind_of_promises
 from control_plane import db
 from control_plane.access.tokens import digest_of
 from control_plane.machine.demo_debts import begin_dunning
@@ -78,6 +79,25 @@ def test_a_promise_is_taken_once_and_no_second_one_beside_it(console, owing):
     again = client.get("/portal/promise").text
     assert "You have promised already" in again
     assert client.post("/portal/promise", data={**fields(again), "once_key": "another"}).status_code == 422
+
+
+def test_who_promised_is_reminded_once_on_the_last_day_and_not_who_sent_a_proof(console, owing):
+    client = enter(console, owing[0])
+    if not promises(console, owing[0]):
+        client.post("/portal/promise", data=fields(client.get("/portal/promise").text))
+    with db.connect(console.conninfo, name="test", origin="command") as connection:
+        connection.execute("SELECT set_config('corrente.actor', 'test', false)")
+        (until,) = connection.execute("SELECT max(until) FROM promise WHERE proof_id IS NULL").fetchone()
+        told = [
+            remind_of_promises(connection, now=until - before)
+            for before in (timedelta(hours=25), timedelta(hours=23), timedelta(hours=1), timedelta(0))
+        ]
+        assert told == [0, 1, 0, 0]
+        kept = connection.execute(
+            "SELECT customer_id, expires_at FROM message WHERE template = 'promise_due'"
+        ).fetchall()
+        assert kept == [(owing[0], until)]
+        connection.rollback()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The portal as an app on a telephone: its manifest, its worker, and the page for when there is no network.
 
 The worker may serve no more than /portal. It keeps the page that says that there is no network, with its looks, and no other page:
-what is somebody's own is not left on a device that others use.
+what is somebody's own is not left on a device that others use. It shows the notices that devices.py lets ask for.
 
 Source: W3C Web Application Manifest; W3C Service Workers (Service-Worker-Allowed).
 """
@@ -55,7 +55,15 @@ def worker() -> Response:
     offline = url_for("portal_app.offline")
     kept = [offline, *(_asset(name) for name in _LOOKS)]
     name = "portal-" + sha256(repr(kept).encode()).hexdigest()[:12]
-    constants = f"const NAME = {json.dumps(name)}, OFFLINE = {json.dumps(offline)}, KEPT = {json.dumps(kept)};\n"
+    said = {
+        "NAME": name,
+        "OFFLINE": offline,
+        "KEPT": kept,
+        "HOME": url_for("portal.show"),
+        "ICON": _asset("corrente.svg"),
+        "NAMED": gettext("My line"),
+    }
+    constants = f"const {', '.join(f'{one} = {json.dumps(value)}' for one, value in said.items())};\n"
     response = Response(constants + _WORKER, content_type="text/javascript; charset=utf-8")
     response.headers["Service-Worker-Allowed"] = "/portal"
     response.headers["Cache-Control"] = "no-cache"

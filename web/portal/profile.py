@@ -17,6 +17,7 @@ from web.database import Connection
 from web.forms import PageForm, choices_of, do_once, read_form, status_of, was_sent
 from web.language import LANGUAGES, gettext, lazy
 from web.marks import of_subscriber
+from web.portal.devices import notices_of
 
 pages = Blueprint("portal_profile", __name__)
 _MARKETING: Final = "marketing"
@@ -39,11 +40,11 @@ class ProfileForm(PageForm):
 def show() -> Response | tuple[str, int]:
     """Language and consents."""
     with transaction() as connection:
-        given = _offers(connection)
+        given, notices = _offers(connection), notices_of(connection)
     form = read_form(ProfileForm, language=subscriber().language, offers=given)
     if was_sent(form):
         return do_once(lambda connection: _save(connection, form))
-    return render_template("portal/profile.html", form=form), status_of(form)
+    return render_template("portal/profile.html", form=form, notices=notices), status_of(form)
 
 
 def _offers(connection: Connection) -> bool:

@@ -10,9 +10,9 @@ from werkzeug.wrappers import Response
 from wtforms import TextAreaField
 from wtforms.validators import Length
 
-from control_plane import audit
 from control_plane.access.permissions import Permission
-from control_plane.store.plan_requests import answer_request, load_open_requests, load_request
+from control_plane.plan_answers import answer_and_tell
+from control_plane.store.plan_requests import load_open_requests, load_request
 from web.acting import clock, person, transaction
 from web.database import Connection
 from web.forms import PageForm, do_once, read_form, status_of, was_sent
@@ -61,15 +61,6 @@ def answer(number: int, verdict: str) -> Response | tuple[str, int]:
 
 def _answer(connection: Connection, number: int, accepted: bool, words: str | None) -> str:
     now = clock(connection)
-    if not answer_request(connection, number, accepted=accepted, answer=words, by=person().name, now=now):
+    if answer_and_tell(connection, number, accepted=accepted, answer=words, by=person().name, now=now) is None:
         raise Conflict(gettext("Somebody else has answered this request."))
-    asked = load_request(connection, number)
-    assert asked is not None, "it was answered just now"
-    audit.append(
-        connection,
-        actor=person().name,
-        action="plan_request.answer",
-        subject=f"contract {asked.contract_id}",
-        detail={"request": number, "accepted": accepted, "answer": words},
-    )
     return url_for("plan_requests.show_all")
