@@ -37,6 +37,7 @@ CHANNELS: Final = MappingProxyType(
         "registered_letter": lazy("Registered letter"),
         "certified_mail": lazy("Certified mail"),
         "sms": lazy("SMS"),
+        "push": lazy("Notice on a device"),
     }
 )
 HAPPENED: Final = MappingProxyType(
@@ -70,11 +71,13 @@ KINDS: Final = MappingProxyType(
         "blocked": lazy("The line is switched off for a debt"),
         "restored": lazy("The line is open again"),
         "promise_made": lazy("A promise to pay was noted"),
+        "promise_due": lazy("A promise to pay ends tomorrow"),
         "promise_broken": lazy("A promise to pay was broken"),
         "payment_returned": lazy("A payment came back"),
         "outage": lazy("An outage"),
         "outage_over": lazy("An outage is over"),
         "maintenance": lazy("Works are announced"),
+        "plan_answered": lazy("A request for another plan was answered"),
         "portal_link": lazy("Link into the portal"),
     }
 )
@@ -87,6 +90,7 @@ _PROBLEMS: Final = MappingProxyType(
         "it is too late for it": lazy("it is too late for it"),
         "it would be too late when it may go": lazy("it would be too late when it may go"),
         "taken back": lazy("taken back"),
+        "the device is not told any more": lazy("the device is not told any more"),
         "by hand": lazy("by hand"),
         "the worker ended before the answer was noted": lazy("the worker ended before the answer was noted"),
     }

@@ -26,7 +26,7 @@ from billing.errors import BillingError
 from billing.messages.may_go import Asked, Go, Wait, Withhold, may_go
 from billing.messages.message import PUSH, Purpose, State, read_enclosure
 from billing.messages.texts import Reader, write
-from billing.operations.enclosures import make_enclosure
+from billing.operations.enclosures import File, make_enclosure
 from billing.operations.printing import PrintShop
 from billing.papers.press import own_folders
 from billing.papers.wording import load_look
@@ -236,7 +236,7 @@ def letter_for(
     Raises: BillingError for a text that can't be filled in, or an enclosure that can't be made.
     """
     address = addressee.address
-    assert address is not None, "who has no address is not written to"
+    assert address is not None, "no address: nothing is written"
     kept = _kept_text(message)
     reference, version = message.reference, None
     if kept is None or reference is None:
@@ -248,10 +248,6 @@ def letter_for(
     if message.reference is None or message.address != address:
         save_text(connection, message.id, address=address, reference=reference, version=version, written=kept)
     at, subject, body, html = kept
-    files = tuple(
-        make_enclosure(connection, shop, read_enclosure(one), customer_id=message.customer_id)
-        for one in message.enclosures
-    )
     return Letter(
         message.id,
         message.token,
@@ -266,11 +262,19 @@ def letter_for(
         subject,
         body,
         html,
-        files,
+        _enclosures(connection, shop, message),
         addressee.device,
         page_for(message.template, message.contract_id),
         news_of(message.template, body),
         message.expires_at,
+    )
+
+
+def _enclosures(connection: Connection, shop: PrintShop, message: Taken) -> tuple[File, ...]:
+    """What goes with it. Raises: BillingError."""
+    return tuple(
+        make_enclosure(connection, shop, read_enclosure(one), customer_id=message.customer_id)
+        for one in message.enclosures
     )
 
 
