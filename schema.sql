@@ -343,6 +343,7 @@ CREATE TRIGGER contract_status_path BEFORE UPDATE OF status ON contract FOR EACH
     EXECUTE FUNCTION refuse_contract_status();
 CREATE INDEX contract_customer ON contract (customer_id);
 CREATE INDEX contract_plan ON contract (plan_id);
+CREATE INDEX contract_status_by_id ON contract (status, id);
 
 CREATE TYPE restriction_origin AS ENUM ('dunning', 'customer_pause', 'admin', 'abuse', 'legal', 'technical');
 CREATE TYPE restriction_level AS ENUM ('throttle', 'walled', 'blocked');
@@ -907,6 +908,7 @@ CREATE TABLE contract_item (
 COMMENT ON TABLE contract_item IS 'One thing a contract pays for, with its own price and dates, as it was agreed.';
 COMMENT ON COLUMN contract_item.period_price IS 'Of one unit for a whole period of `months`; of a one-off fee its price.';
 CREATE INDEX contract_item_contract ON contract_item (contract_id);
+CREATE INDEX contract_item_product ON contract_item (product_id, contract_id) INCLUDE (ends_on);
 
 CREATE TABLE instalment (
     item_id bigint NOT NULL REFERENCES contract_item,
@@ -4443,6 +4445,7 @@ COMMENT ON COLUMN desired_policy.valid_until IS 'When the answer may change with
 COMMENT ON COLUMN desired_policy.changed_at IS 'When level, profile or account_revision last changed.';
 CREATE INDEX desired_policy_due ON desired_policy (valid_until) WHERE valid_until IS NOT NULL;
 CREATE INDEX desired_policy_profile ON desired_policy (profile_id);
+CREATE INDEX desired_policy_limited ON desired_policy (level) WHERE level <> 'full';
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Change feed: what the edges must look at again

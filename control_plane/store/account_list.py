@@ -19,6 +19,7 @@ from psycopg.rows import class_row
 
 from billing.customer_search import search_patterns
 from control_plane.quantities import QuantityError, read_mac
+from radius_hooks.policy_records import Level
 
 Connection = psycopg.Connection[Any]
 
@@ -68,12 +69,16 @@ class Wanted:
 _LISTED: Final = """
 SELECT a.id, a.username, a.contract_id, c.customer_id, k.name AS customer, p.name AS plan, c.status::text AS status, d.level::text AS level,
     d.reason, s.nas, s.started_at AS since, s.address, s.stale, a.created_at
-FROM subscriber_account a JOIN contract c ON c.id = a.contract_id JOIN customer k ON k.id = c.customer_id JOIN plan p ON p.id = c.plan_id
+FROM {chosen} AS a JOIN contract c ON c.id = a.contract_id JOIN customer k ON k.id = c.customer_id JOIN plan p ON p.id = c.plan_id
 LEFT JOIN desired_policy d ON d.account_id = a.id
 LEFT JOIN LATERAL (SELECT n.name AS nas, x.started_at, x.stale,
     coalesce(host(x.framed_ipv4), host(x.framed_ipv6_address), x.framed_ipv6_prefix::text, x.delegated_ipv6_prefix::text) AS address
     FROM session x JOIN nas n ON n.id = x.nas_id WHERE x.account_id = a.id ORDER BY x.stale, x.started_at DESC LIMIT 1) AS s ON true
 """
+# Which ones is found out before anything is told of them: what must be sorted is sorted bare.
+_CHOSEN: Final = "(SELECT a.* FROM subscriber_account a {joined} {where} ORDER BY {order} LIMIT %(limit)s)"
+_OF_CONTRACT: Final = "JOIN contract c ON c.id = a.contract_id"
+_OF_POLICY: Final = "JOIN desired_policy d ON d.account_id = a.id"
 # Each way is an index's own, and ends at so many.
 _BY_USERNAME: Final = "SELECT id FROM subscriber_account WHERE username ILIKE %(part)s LIMIT %(most)s"
 _BY_BEGINNING: Final = "SELECT id FROM subscriber_account WHERE username LIKE %(part)s LIMIT %(most)s"
@@ -97,15 +102,22 @@ def load_accounts(connection: Connection, wanted: Wanted) -> list[ListedAccount]
 def statement_of(wanted: Wanted) -> tuple[str, dict[str, object]]:
     """The question for these accounts, and its values."""
     given: dict[str, object] = {"limit": wanted.limit, "most": MOST_FOUND, "after": wanted.after}
-    conditions = []
+    conditions, joined = [], []
     if wanted.text:
         ways = _ways(wanted.text, given)
         conditions.append(f"a.id IN ({' UNION '.join(f'({way})' for way in ways)})")
-    for column, value in (("c.status::text", wanted.status), ("p.name", wanted.plan), ("d.level::text", wanted.level)):
-        if value is not None:
-            name = column.replace(".", "_").replace(":", "")
-            conditions.append(f"{column} = %({name})s")
-            given[name] = value
+    if wanted.status is not None or wanted.plan is not None:
+        joined.append(_OF_CONTRACT)
+    if wanted.status is not None:
+        conditions.append("c.status = %(status)s::contract_status")
+        given["status"] = wanted.status
+    if wanted.plan is not None:
+        conditions.append("c.plan_id = (SELECT id FROM plan WHERE name = %(plan)s)")
+        given["plan"] = wanted.plan
+    if wanted.level is not None:
+        joined.append(_OF_POLICY)
+        # Written out, so that the planner sees that it is not the level which nearly all have.
+        conditions.append(f"d.level = '{Level[wanted.level.upper()].name.lower()}'")
     if wanted.online is not None:
         conditions.append(f"{'' if wanted.online else 'NOT '}EXISTS (SELECT FROM session x WHERE x.account_id = a.id)")
     if wanted.nas is not None:
@@ -117,13 +129,14 @@ def statement_of(wanted: Wanted) -> tuple[str, dict[str, object]]:
     if wanted.after is not None:
         conditions.append(f"{key} {'<' if wanted.down else '>'} %(after)s")
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    order = f"ORDER BY {key}{' DESC' if wanted.down else ''} LIMIT %(limit)s"
-    return f"{_LISTED} {where} {order}", given
+    order = f"{key}{' DESC' if wanted.down else ''}"
+    chosen = _CHOSEN.format(joined=" ".join(joined), where=where, order=order)
+    return f"{_LISTED.format(chosen=chosen)} ORDER BY {order}", given
 
 
 def load_of_contract(connection: Connection, contract_id: int) -> list[ListedAccount]:
     """The accounts of a contract, by username."""
-    statement = f"{_LISTED} WHERE a.contract_id = %(contract)s ORDER BY a.username"
+    statement = f"{_LISTED.format(chosen='subscriber_account')} WHERE a.contract_id = %(contract)s ORDER BY a.username"
     return _rows(connection, statement, {"contract": contract_id})
 
 

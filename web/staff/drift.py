@@ -23,6 +23,7 @@ from web.acting import person, transaction
 from web.database import Connection
 from web.forms import PageForm, do_once, read_form, status_of, was_sent
 from web.language import gettext, lazy, moment_shown, ngettext
+from web.later import later_when_large
 from web.lists import chosen
 from web.marks import allowed
 from web.navigation import Entry
@@ -40,6 +41,7 @@ _SHOWN: Final = 100
 
 @pages.get("/drift")
 @allowed(Permission.NETWORK_SEE)
+@later_when_large("session", lazy("Drift"))
 def show() -> str:
     """The sessions in drift, the longest first, and what no account explains."""
     reason = chosen("reason", [one.value for one in DriftReason])

@@ -33,6 +33,7 @@ from web.dunning_words import LEVELS, why
 from web.forms import do_once, new_key
 from web.issuing import books_of
 from web.language import gettext, lazy
+from web.later import later_when_large
 from web.lists import PAGE_ROWS, after, chosen, file_of, page_of
 from web.marks import allowed
 from web.money_words import words_of
@@ -85,6 +86,7 @@ def show() -> str | Response:
 
 @pages.get("/dunning/tonight")
 @allowed(Permission.DUNNING_SEE)
+@later_when_large("open_document", lazy("Tonight's cuts"))
 def tonight() -> str:
     """Whom dunning will limit further in its next hours, and why, a line each."""
     with transaction() as connection:

@@ -21,6 +21,7 @@ from control_plane.store.forecast import OpenChange
 from control_plane.store.interventions import load_exemptions, load_held_lines
 from web.acting import transaction
 from web.language import gettext, lazy
+from web.later import later_when_large
 from web.lists import PAGE_ROWS, after, chosen, page_of
 from web.marks import allowed
 from web.navigation import Entry
@@ -69,6 +70,7 @@ def runs() -> str:
 
 @pages.get("/guard/forecast")
 @allowed(Permission.NETWORK_SEE)
+@later_when_large("session", lazy("Forecast"))
 def forecast() -> str:
     """What would be sent now and in the days to come if nobody touches anything, each with its reason."""
     days = int(chosen("days", _DAYS) or "1")

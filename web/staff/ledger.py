@@ -23,6 +23,7 @@ from web.acting import transaction
 from web.database import Connection
 from web.issuing import Books, books_of
 from web.language import gettext, lazy, month_shown
+from web.later import later_when_large
 from web.ledger_words import COLUMNS, ROLES
 from web.lists import file_of
 from web.marks import allowed
@@ -98,6 +99,7 @@ _REPORTS: Final[dict[str, _Report]] = {
 
 @pages.get("/ledger")
 @allowed(Permission.LEDGER_SEE)
+@later_when_large("posting", lazy("Books"))
 def show() -> str:
     """What was sold in the last months, what is open by age, and how the accounts stand."""
     with transaction() as connection:
