@@ -15,7 +15,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from billing.store.due_work import Scope
-from billing.store.runs import Run, filter_of, scope_of
+from billing.store.runs import Run, RunState, filter_of, scope_of
 
 Connection = psycopg.Connection[Any]
 
@@ -80,6 +80,21 @@ def ask_for(
 def ask_to_issue(connection: Connection, run: Run, *, by: str) -> int:
     """Have a confirmed run issued."""
     return ask_for(connection, Act.ISSUE, run.issuer_id, run.run_date, run.scope, run_id=run.id, by=by)
+
+
+def ask_again(
+    connection: Connection, run: Run, *, customer_id: int | None, contract_id: int | None, today: date, by: str
+) -> int:
+    """Have a run worked out again, all of it, or for one customer or contract that could not be billed in it; one that issues goes on
+    issuing. The number of the request.
+    """
+    if run.state is RunState.ISSUING:
+        return ask_to_issue(connection, run, by=by)
+    scope, day = run.scope, run.run_date
+    if contract_id is not None or customer_id is not None:
+        scope = Scope(None if contract_id is not None else customer_id, contract_id, None, run.scope.through)
+        day = today
+    return ask_for(connection, Act.PREPARE, run.issuer_id, day, scope, run_id=None, by=by)
 
 
 def load_request(connection: Connection, number: int) -> RunRequest | None:

@@ -93,7 +93,8 @@ ON CONFLICT (run_id, customer_id, contract_id) DO UPDATE SET reason = EXCLUDED.r
 """
 _ERRORS: Final = """
 SELECT e.run_id, e.customer_id, c.name, e.contract_id, e.reason, e.found_at FROM billing_error AS e JOIN customer AS c ON c.id = e.customer_id
-WHERE e.run_id = %s ORDER BY e.customer_id, e.contract_id LIMIT %s
+WHERE e.run_id = %(run)s AND (e.customer_id, coalesce(e.contract_id, 0)) > (%(customer)s, %(contract)s)
+ORDER BY e.customer_id, coalesce(e.contract_id, 0) LIMIT %(limit)s
 """
 # The last date of each of an issuer's series: a run of an earlier day can't number anything in it.
 _LATER: Final = """
@@ -226,9 +227,12 @@ def save_errors(
         connection.execute(_FAIL, (run_id, customer_id, contract_id, reason))
 
 
-def load_errors(connection: Connection, run_id: int, *, limit: int | None = None) -> list[RunError]:
-    """Who was not billed in a run; all of them without a limit."""
-    return [RunError(*row) for row in connection.execute(_ERRORS, (run_id, limit))]
+def load_errors(
+    connection: Connection, run_id: int, *, limit: int | None = None, after: tuple[int, int] = (0, 0)
+) -> list[RunError]:
+    """Who was not billed in a run, behind that customer and contract (0: the customer altogether); all of them without a limit."""
+    asked = {"run": run_id, "customer": after[0], "contract": after[1] if after[0] else -1, "limit": limit}
+    return [RunError(*row) for row in connection.execute(_ERRORS, asked)]
 
 
 @dataclass(frozen=True, slots=True)

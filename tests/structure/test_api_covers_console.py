@@ -68,16 +68,11 @@ TO_COME_CUSTOMERS: Final = {
 
 TO_COME_MONEY: Final = {
     "audit": "show show_all",
-    "bank": "choose_ file ignore line look show take undo work",
-    "bill_runs": "again asked cancel issue list_ new show",
-    "credit_notes": "credit",
-    "documents": "pdf send",
     "dunning": "case confirm cuts letter of_customer show tonight",
     "dunning_deeds": "delivered dispute end_plan_ exclude_ held include plan promise resolve review",
     "dunning_policies": "edit off show",
     "ledger": "accounts card entry report show",
     "ledger_deeds": "correct new periods",
-    "new_invoices": "new worked_out",
     "people": "change drop end_one end_sessions new password show show_all unlock_name",
     "roles": "change new remove show_all",
     "webhook_desk": "act delivery edit new ping rotate show_all show_deliveries",

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 import threading
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from flask.testing import FlaskClient
 from support.console_world import Console
 from werkzeug.test import TestResponse
 
+from billing.banking.layout import Layout
 from billing.runs.billing_run import confirm, issue_run
 from billing.runs.preview import prepare_run
+from billing.store.acting import acting
+from billing.store.bank_files import save_bank_account, save_layout
 from billing.store.due_work import Scope
+from billing.store.payments import load_methods
 from control_plane import db
 
 RUN_DAY: Final = date(2026, 6, 1)
@@ -47,6 +51,45 @@ def debtors(console: Console, *, count: int) -> list[dict[str, Any]]:
     )
     names = ("customer", "name", "document", "label", "open", "due_on")
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def bank_account(console: Console, issuer: int) -> int:
+    """An account at a bank that writes CSV; its number."""
+    with db.connect(console.conninfo, name="test", origin="command") as connection:
+        acting(connection, "maria")
+        method = next(one for one in load_methods(connection, issuer) if one.code == "transfer")
+        number = save_bank_account(
+            connection,
+            issuer_id=issuer,
+            name="Main",
+            account="IT60X0542811101000000123456",
+            currency="EUR",
+            method_id=method.id,
+            automatic_from=90,
+        )
+        save_layout(
+            connection,
+            number,
+            Layout(
+                booked_on="Data",
+                value_on="Valuta",
+                text=("Descrizione",),
+                amount="Importo",
+                party="Ordinante",
+                separator=";",
+                decimal=",",
+                day_form="DD/MM/YYYY",
+            ),
+        )
+        connection.commit()
+    return number
+
+
+def bank_file(*rows: tuple[object, str, str]) -> bytes:
+    """A file of that bank, of today: amount, text and who paid, a row each."""
+    day = datetime.now(UTC).strftime("%d/%m/%Y")
+    lines = [f"{day};{day};{text};{str(amount).replace('.', ',')};{party}" for amount, text, party in rows]
+    return "\n".join(("Data;Valuta;Descrizione;Importo;Ordinante", *lines, "")).encode()
 
 
 def hidden(page: str) -> dict[str, str]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import threading
 from decimal import Decimal
 
 import pytest
-from support.billed_console import bill_everybody, debtors
+from support.billed_console import RUN_DAY, bank_account, bank_file, bill_everybody, debtors
 from support.program import Program, make_token, problem
 
+from billing.runs.preview import prepare_run
+from billing.store.due_work import Scope
+from billing.store.runs import save_errors
+from control_plane import db
 from control_plane.access.permissions import EVERYTHING, Permission
 
 pytestmark = pytest.mark.db
@@ -15,8 +21,8 @@ pytestmark = pytest.mark.db
 
 @pytest.fixture(scope="module")
 def owing(console):
-    """Customers who owe one invoice each; each test takes its own."""
-    bill_everybody(console)
+    """Customers who owe one invoice each, each test takes its own; and an account at a bank that writes CSV."""
+    bank_account(console, bill_everybody(console))
     return debtors(console, count=24)
 
 
@@ -120,3 +126,146 @@ def test_who_may_record_may_not_give_back(console, program, owing):
     )
     assert problem(narrow.post(f"/payments/{payment['id']}/reversal", {"reason": "no"}))[0] == 403
     assert narrow.get(f"/payments/{payment['id']}").json["reversed_on"] is None
+
+
+def test_an_invoice_is_looked_at_whole_before_it_takes_its_number(program, console, owing):
+    body = {
+        "customer_id": owing[9]["customer"],
+        "lines": [{"description": "Second visit", "quantity": "2", "unit_price": "30.00", "tax_code": "IVA 22%"}],
+        "due_in_days": 15,
+    }
+    before = console.query("SELECT count(*) FROM document")
+    taxes = [name for (name,) in console.query("SELECT name FROM tax_code WHERE name LIKE '%%22%%' LIMIT 1")]
+    body["lines"][0]["tax_code"] = taxes[0]
+    tried = program.post("/documents?dry_run=true", body)
+    assert tried.status_code == 200, tried.json
+    assert (tried.json["document"]["net"], tried.json["document"]["total"]) == (euro(60), euro("73.20"))
+    assert sum(Decimal(one["amount"]["amount"]) for one in tried.json["postings"]) == 0
+    assert console.query("SELECT count(*) FROM document") == before
+    done = program.post("/documents", body)
+    assert (done.status_code, done.json["document"]["number"]) == (201, tried.json["document"]["number"])
+    status, said = problem(program.post("/documents", {**body, "lines": [{"product_id": 999_999}]}))
+    assert (status, said["errors"][0]["pointer"]) == (422, "/lines")
+    ahead = {"description": "x", "unit_price": "1", "tax_code": taxes[0], "since": "2026-06-02", "until": "2026-06-01"}
+    assert (
+        problem(program.post("/documents", {**body, "lines": [ahead]}))[1]["errors"][0]["pointer"] == "/lines/0/until"
+    )
+
+
+def test_an_invoice_is_given_back_by_line_and_no_more_than_is_left(program, owing):
+    document = owing[10]["document"]
+    first = program.get(f"/documents/{document}/left").json[0]
+    path, line = f"/documents/{document}/credit-notes", {"number": first["number"], "amount": "1.00"}
+    much = {"number": first["number"], "amount": "99999.00"}
+    status, said = problem(program.post(path, {"reason": "too much", "lines": [much]}))
+    assert (status, said["errors"][0]["pointer"]) == (422, "/lines/0/amount")
+    made = program.post(path, {"reason": "an hour without service", "lines": [line]})
+    assert (made.status_code, made.json["document"]["kind"]) == (201, "credit_note"), made.json
+    linked = program.get(f"/documents/{document}/links").json
+    assert [one["number"] for one in linked["related"] if one["how"] == "corrected_by"] == [
+        made.json["document"]["number"]
+    ]
+    whole = program.post(path, {"reason": "all of it"})
+    assert whole.status_code == 201
+    assert problem(program.post(path, {"reason": "again"}))[0] == 409
+
+
+def test_a_document_is_printed_and_sent_once(program, owing):
+    document = owing[11]["document"]
+    paper = program.get(f"/documents/{document}.pdf?language=it")
+    assert (paper.content_type, paper.data[:4]) == ("application/pdf", b"%PDF")
+    assert problem(program.get("/documents/999999.pdf"))[0] == 404
+    sent = [program.post(f"/documents/{document}/send").json["outcome"] for _ in range(2)]
+    assert sent == ["queued", "sent_before"]
+
+
+def test_a_run_is_asked_for_and_what_it_could_not_bill_is_gone_through(program, console):
+    asked = program.post("/bill-runs/requests", {"through": RUN_DAY.isoformat()})
+    assert asked.status_code == 201, asked.json
+    assert program.get(f"/bill-runs/requests/{asked.json['id']}").json["payers"] == 0
+    assert asked.json["id"] in [one["id"] for one in program.get("/bill-runs/requests").json]
+    far = program.post("/bill-runs/requests", {"through": "2099-01-01"})
+    assert problem(far)[1]["errors"][0]["pointer"] == "/through"
+    none = program.post("/bill-runs/requests", {"contract_id": 999_999})
+    assert problem(none)[1]["errors"][0]["pointer"] == "/contract_id"
+    run = program.get("/bill-runs").json["data"][0]
+    shown = program.get(f"/bill-runs/{run['id']}").json
+    assert (shown["run"]["state"], shown["issued"][0]["kind"]) == ("done", "invoice")
+    assert shown["preview"]["documents"][0]["count"] == shown["issued"][0]["count"]
+    with db.connect(console.conninfo, name="test", origin="command") as connection:
+        people = [row[0] for row in connection.execute("SELECT id FROM customer ORDER BY id LIMIT 3")]
+        save_errors(
+            connection, run["id"], people, [(people[0], None, "a"), (people[1], None, "b"), (people[2], None, "c")]
+        )
+        connection.commit()
+    first = program.get(f"/bill-runs/{run['id']}/errors?limit=2").json
+    rest = program.get(f"/bill-runs/{run['id']}/errors?limit=2&after={first['next']}").json
+    assert [one["reason"] for one in (*first["data"], *rest["data"])] == ["a", "b", "c"]
+    assert problem(program.post(f"/bill-runs/{run['id']}/cancel"))[0] == 409
+
+
+def test_a_prepared_run_is_tried_confirmed_and_given_up(program, console):
+    with db.connect(console.conninfo, name="test", origin="command", autocommit=True) as connection:
+        issuer = connection.execute("SELECT min(id) FROM issuer").fetchone()[0]
+        (day,) = connection.execute("SELECT max(document_date) FROM document").fetchone()
+        run = prepare_run(connection, issuer, run_date=day, scope=Scope(), by="maria", stop=threading.Event())
+    tried = program.post(f"/bill-runs/{run.id}/issue?dry_run=true").json
+    assert (tried["run"]["state"], tried["preview"]["documents"][0]["count"] > 0) == ("issuing", True)
+    assert program.get(f"/bill-runs/{run.id}").json["run"]["state"] == "prepared"
+    given_up = program.post(f"/bill-runs/{run.id}/cancel").json
+    assert given_up["run"]["state"] == "cancelled"
+    assert problem(program.post(f"/bill-runs/{run.id}/issue"))[0] == 409
+
+
+def sent_file(octets, **more):
+    return {"name": "main.csv", "content": base64.b64encode(octets).decode(), **more}
+
+
+def test_what_becomes_of_a_bank_s_lines_is_answered_before_they_are_taken_in(program, console, owing):
+    clear, doubtful = owing[12:14]
+    octets = bank_file(
+        (f"{clear['open']:.2f}", f"Bonifico fattura {clear['label']}", clear["name"]),
+        (f"{doubtful['open'] - 5:.2f}", "acconto internet", doubtful["name"]),
+        ("-4.80", "Commissioni", ""),
+    )
+    tried = program.post("/bank/files?dry_run=true", sent_file(octets)).json
+    assert [one["state"] for one in tried["lines"]] == ["recorded", "waiting", "ignored"]
+    assert tried["lines"][0]["customer_id"] == clear["customer"]
+    assert program.get("/bank/files").json["data"] == []
+    taken = program.post("/bank/files", sent_file(octets)).json
+    assert (taken["new"], taken["again"]) == (3, False)
+    again = program.post("/bank/files", sent_file(octets)).json
+    assert (again["file_id"], again["new"], again["again"]) == (taken["file_id"], 0, True)
+    worked = program.post(f"/bank/files/{taken['file_id']}/work").json
+    assert worked == {"new": 0, "waiting": 1, "recorded": 1, "returned": 0, "ignored": 1}
+    assert program.get(f"/bank/files/{taken['file_id']}").json["waiting"] == 1
+    assert len(program.get(f"/bank/lines?file_id={taken['file_id']}").json["data"]) == 3
+    assert problem(program.post("/bank/files", sent_file(b"what is this")))[1]["errors"][0]["pointer"] == "/content"
+    assert problem(program.post("/bank/files", sent_file(octets, bank_account_id=999)))[0] == 422
+
+
+def test_a_line_that_waits_has_whose_it_may_be_and_is_decided_and_undone(program, console, owing):
+    one = owing[14]
+    octets = bank_file((f"{one['open'] - 1:.2f}", "rata", one["name"]))
+    number = program.post("/bank/files", sent_file(octets)).json["file_id"]
+    program.post(f"/bank/files/{number}/work")
+    (line,) = program.get(f"/bank/lines?state=waiting&file_id={number}").json["data"]
+    assert line["may_be"][0]["customer_id"] == one["customer"]
+    assert problem(program.post(f"/bank/lines/{line['id']}/choose", {"reason": "nobody"}))[0] == 422
+    chosen = program.post(f"/bank/lines/{line['id']}/choose", {"customer_id": one["customer"], "reason": "it is"}).json
+    assert (chosen["state"], chosen["may_be"]) == ("recorded", [])
+    assert program.get(f"/payments/{chosen['payment_id']}").json["customer_id"] == one["customer"]
+    undone = program.post(f"/bank/lines/{line['id']}/undo", {"reason": "it was not"}).json
+    assert undone["state"] == "waiting"
+    assert problem(program.post(f"/bank/lines/{line['id']}/undo", {"reason": "again"}))[0] == 409
+    assert program.post(f"/bank/lines/{line['id']}/ignore", {"reason": "ours"}).json["state"] == "ignored"
+    actions = console.query(
+        "SELECT action FROM audit_log WHERE subject = %s AND origin = 'interface' AND action LIKE 'bank_line.%%' ORDER BY id",
+        (f"bank_line {line['id']}",),
+    )
+    assert [action for (action,) in actions if action.split(".")[1] in ("choose", "undo", "ignore")] == [
+        "bank_line.choose",
+        "bank_line.undo",
+        "bank_line.ignore",
+    ]
+    assert problem(program.get("/bank/lines/999999"))[0] == 404

@@ -7,14 +7,8 @@ from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
-from support.billed_console import bill_everybody, debtors, hidden
+from support.billed_console import bank_account, bank_file, bill_everybody, debtors, hidden
 from support.browser import PHONE, violations
-
-from billing.banking.layout import Layout
-from billing.store.acting import acting
-from billing.store.bank_files import save_bank_account, save_layout
-from billing.store.payments import load_methods
-from control_plane import db
 
 pytestmark = pytest.mark.db
 DAY = datetime.now(UTC).strftime("%d/%m/%Y")
@@ -24,39 +18,8 @@ DAY = datetime.now(UTC).strftime("%d/%m/%Y")
 def owing(console):
     """Twelve customers who owe one invoice each, and an account at a bank that writes CSV."""
     issuer = bill_everybody(console)
-    with db.connect(console.conninfo, name="test", origin="command") as connection:
-        acting(connection, "maria")
-        method = next(one for one in load_methods(connection, issuer) if one.code == "transfer")
-        number = save_bank_account(
-            connection,
-            issuer_id=issuer,
-            name="Main",
-            account="IT60X0542811101000000123456",
-            currency="EUR",
-            method_id=method.id,
-            automatic_from=90,
-        )
-        save_layout(
-            connection,
-            number,
-            Layout(
-                booked_on="Data",
-                value_on="Valuta",
-                text=("Descrizione",),
-                amount="Importo",
-                party="Ordinante",
-                separator=";",
-                decimal=",",
-                day_form="DD/MM/YYYY",
-            ),
-        )
-        connection.commit()
+    bank_account(console, issuer)
     return debtors(console, count=20)
-
-
-def csv_of(*rows):
-    lines = [f"{DAY};{DAY};{text};{str(amount).replace('.', ',')};{party}" for amount, text, party in rows]
-    return "\n".join(("Data;Valuta;Descrizione;Importo;Ordinante", *lines, "")).encode()
 
 
 def clear(customer):
@@ -97,7 +60,7 @@ def waiting(console):
 
 def test_a_file_is_shown_and_nothing_is_written(console, owing):
     client = console.client("billing")
-    shown = look(client, csv_of(clear(owing[0]), doubtful(owing[1]), ("-4.80", "Commissioni", "")))
+    shown = look(client, bank_file(clear(owing[0]), doubtful(owing[1]), ("-4.80", "Commissioni", "")))
     assert shown.status_code == 200
     assert owing[0]["name"] in shown.text
     assert "document number" in shown.text
@@ -108,7 +71,7 @@ def test_a_file_is_shown_and_nothing_is_written(console, owing):
 
 
 def test_a_file_is_taken_in_once_however_often_it_is_sent(console, owing):
-    client, octets = console.client("billing"), csv_of(clear(owing[2]), doubtful(owing[3]))
+    client, octets = console.client("billing"), bank_file(clear(owing[2]), doubtful(owing[3]))
     shown = look(client, octets)
     fields = shown_fields(shown.text)
     first, again = client.post("/bank/import", data=fields), client.post("/bank/import", data=fields)
@@ -143,7 +106,7 @@ def test_what_is_no_file_of_a_bank_is_refused_with_what_to_do(console, owing, mo
 
 def test_what_waits_is_chosen_once_and_can_be_taken_back(console, owing):
     client, customer = console.client("billing"), owing[4]
-    work_all(client, import_(client, csv_of(doubtful(customer))).headers["Location"])
+    work_all(client, import_(client, bank_file(doubtful(customer))).headers["Location"])
     number = waiting(console)[-1]
     address = f"/bank/lines/{number}"
     assert customer["name"] in client.get(address).text
@@ -169,7 +132,7 @@ def test_what_waits_is_chosen_once_and_can_be_taken_back(console, owing):
 
 def test_two_who_decide_one_line_at_once_decide_it_once(console, owing):
     client, customer = console.client("billing"), owing[5]
-    work_all(client, import_(client, csv_of(doubtful(customer))).headers["Location"])
+    work_all(client, import_(client, bank_file(doubtful(customer))).headers["Location"])
     number = waiting(console)[-1]
     mine, theirs = (hidden(client.get(f"/bank/lines/{number}").text) for _ in range(2))
     assert (
@@ -195,7 +158,7 @@ def test_who_may_not_record_sees_and_changes_nothing(console, owing):
 
 def test_the_queue_is_worked_by_keyboard(console, address, browser, owing):
     client = console.client("billing")
-    work_all(client, import_(client, csv_of(doubtful(owing[6]), doubtful(owing[7]))).headers["Location"])
+    work_all(client, import_(client, bank_file(doubtful(owing[6]), doubtful(owing[7]))).headers["Location"])
     before = waiting(console)
     with browser.page(console, "billing") as page:
         page.goto(f"{address}/bank")
@@ -211,7 +174,7 @@ def test_the_queue_is_worked_by_keyboard(console, address, browser, owing):
 
 def test_a_file_is_sent_shown_and_taken_in(console, address, browser, owing, tmp_path):
     file = tmp_path / "june.csv"
-    file.write_bytes(csv_of(clear(owing[8]), clear(owing[9])))
+    file.write_bytes(bank_file(clear(owing[8]), clear(owing[9])))
     with browser.page(console, "billing") as page:
         page.goto(f"{address}/bank")
         page.set_input_files("#file", file)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -76,6 +77,19 @@ def done(outcome: Outcome | NotDone) -> Outcome:
     return outcome
 
 
+@contextmanager
+def refusals_of(kind: type[BillingError] = BillingError, *, pointer: str | None = None) -> Iterator[None]:
+    """What billing refuses in the block is answered: as a state (409), or as the value at that place."""
+    try:
+        yield
+    except kind as error:
+        # Behind a semicolon stands which command helps.
+        words = str(error).partition("; `")[0]
+        if pointer is not None:
+            raise wrong_value(words, pointer=pointer) from error
+        raise Problem(409, words) from error
+
+
 def shaped(kind: type[Shape], row: object, **more: Any) -> Shape:
     """A shape, filled from what `row` calls the same; `more` are those that it does not have, or has otherwise."""
     names = [one.name for one in msgspec.structs.fields(kind)]
@@ -118,10 +132,15 @@ class Books:
 
 
 def books_of(connection: Connection, issuer_id: int | None, *, asked: bool = False) -> Books:
-    """The books that are meant: the only issuer's where none is named. Raises: Problem, of the body's `issuer_id` or (`asked`) the parameter's."""
+    """The books that are meant: the only issuer's where none is named.
+
+    Raises: Problem: of the body's `issuer_id` 422; `asked` for by a parameter, 404 where there is none of that number.
+    """
     issuers = load_issuers(connection)
     meant = [one for one in issuers if issuer_id is None or one.id == issuer_id]
     if len(meant) == 1:
         return Books(meant[0], clock(connection))
+    if asked and issuer_id is not None:
+        raise Problem(404, "There is no such issuer.")
     words = "there is no such issuer" if issuer_id is not None or not issuers else "there are several: say whose books"
     raise wrong_value(words, **({"parameter": "issuer_id"} if asked else {"pointer": "/issuer_id"}))

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response
 from billing.banking.bank_line import BankFileError
 from billing.banking.matching import Suggestion
 from billing.calendar import billing_day
-from billing.operations.bank_import import Desk, take_file, work_lines
+from billing.operations.bank_import import Desk, work_lines
 from billing.operations.bank_queue import Decided, choose_customer, choose_payment, ignore_line, undo_line
 from billing.operations.bank_reading import (
     NoAccountMeantError,
@@ -46,8 +46,8 @@ from billing.store.bank_files import (
 )
 from billing.store.customers import load_customer
 from billing.store.issuers import load_issuers
-from control_plane import audit
 from control_plane.access.permissions import Permission
+from control_plane.bank_desk import decide, take_in
 from web.acting import clock, person, transaction
 from web.bank_words import reason_words, why_words
 from web.confirming import rehearsal
@@ -152,10 +152,7 @@ def take() -> Answer:
         statements, refused = read_statements(connection, octets, account, schemas=here().settings.bank_schemas_dir)
         if refused and not skip:
             raise BankFileError(gettext("Rows of it can't be read: say that they are left behind."))
-        done = take_file(connection, octets, name=name, statements=statements, actor=person().name)
-        detail = {"file": name, "new": done.new, "known": done.known, "refused": len(refused)}
-        subject = f"bank_file {done.file_id}"
-        audit.append(connection, actor=person().name, action="bank_file.import", subject=subject, detail=detail)
+        done = take_in(connection, octets, name=name, statements=statements, refused=len(refused), actor=person().name)
         return f"/bank/files/{done.file_id}"
 
     try:
@@ -259,18 +256,17 @@ def _decide(number: int, deed: str, reason: str, do: Callable[[Connection, Desk]
     refused: list[NotDone] = []
 
     def decided(connection: Connection) -> str:
-        found = load_line(connection, number, today_of=_today(connection), actor=person().name)
-        if found is None:
+        done = decide(
+            *(connection, number, deed, lambda desk: do(connection, desk)),
+            reason=reason,
+            today_of=_today(connection),
+            actor=person().name,
+        )
+        if done is None:
             abort(404)
-        done = do(connection, found[1])
         if isinstance(done, NotDone):
             refused.append(done)
             raise Conflict(words_of(done))
-        payment = None if done.payment is None else done.payment.payment.id
-        detail = {"reason": reason, "state": done.state, "payment": payment}
-        audit.append(
-            connection, actor=person().name, action=f"bank_line.{deed}", subject=f"bank_line {number}", detail=detail
-        )
         return f"/bank/lines/{number}"
 
     try:

@@ -28,6 +28,7 @@ from billing.store.issuers import Issuer, load_issuers
 from billing.store.run_requests import (
     Act,
     RunRequest,
+    ask_again,
     ask_for,
     ask_to_issue,
     load_request,
@@ -253,15 +254,17 @@ def again(number: int) -> Response:
 
     def ask(connection: Connection) -> str:
         run = _known(connection, number)
-        if run.state is RunState.ISSUING:
-            ask_to_issue(connection, run, by=person().name)
-            return url_for("bill_runs.show", number=number)
         (issuer,) = (one for one in load_issuers(connection) if one.id == run.issuer_id)
-        scope, day = run.scope, run.run_date
-        if contract is not None or customer is not None:
-            scope = Scope(None if contract is not None else customer, contract, None, run.scope.through)
-            day = _today(connection, issuer)
-        asked_for = ask_for(connection, Act.PREPARE, run.issuer_id, day, scope, run_id=None, by=person().name)
+        asked_for = ask_again(
+            connection,
+            run,
+            customer_id=customer,
+            contract_id=contract,
+            today=_today(connection, issuer),
+            by=person().name,
+        )
+        if run.state is RunState.ISSUING:
+            return url_for("bill_runs.show", number=number)
         return url_for("bill_runs.asked", number=asked_for)
 
     # A page has this form for each who could not be billed.
