@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import psycopg
 
 from control_plane.books_words import BOOKS_WORDS
 
+# Behind what is wrong: a command that shows more, or an option.
+_COMMAND: Final = re.compile(r": (?=`corrente |--)")
 # What a person did, for the constraints that a command or a page can run into.
 CONSTRAINT_WORDS: Final = {
     "nas_name_key": "there is a NAS of this name already",
@@ -58,7 +61,7 @@ CONSTRAINT_WORDS: Final = {
 
 
 # Of whatever table: columns that a person fills in and that are the same everywhere.
-_TEXT_WORDS: Final = {
+TEXT_WORDS: Final = {
     "note": "a note has at least one character; leave it out instead",
     "payer": "who paid has 1 to 400 characters; leave it out instead",
     "reason": "say why: a reason has at least one character",
@@ -67,11 +70,21 @@ _TEXT_WORDS: Final = {
 }
 
 
-def words_for(error: psycopg.errors.IntegrityError) -> str:
-    """What the database refused, in a person's words."""
+def known_words(error: psycopg.errors.IntegrityError) -> str | None:
+    """The words for a constraint that people run into; None for another."""
     named = error.diag.constraint_name or ""
     column = named.removeprefix(f"{error.diag.table_name}_").removesuffix("_check")
-    words = CONSTRAINT_WORDS.get(named) or (_TEXT_WORDS.get(column) if named.endswith("_check") else None)
+    return CONSTRAINT_WORDS.get(named) or (TEXT_WORDS.get(column) if named.endswith("_check") else None)
+
+
+def without_command(words: str) -> str:
+    """Words as a page says them: without the command or its option that would help."""
+    return _COMMAND.split(words)[0]
+
+
+def words_for(error: psycopg.errors.IntegrityError) -> str:
+    """What the database refused, in a person's words."""
+    words = known_words(error)
     # Not the detail: it quotes the whole row.
     hint = f". {error.diag.message_hint}" if error.diag.message_hint else ""
     return words or f"the database refuses this: {error.diag.message_primary}{hint}"

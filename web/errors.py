@@ -11,10 +11,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from control_plane import telemetry
-from control_plane.refusals import words_for
 from web.acting import INTERFACE
 from web.language import gettext, lazy
 from web.problems import problem_response
+from web.refusal_words import database_words
 
 _AGAIN_S = 5
 _TITLES = {
@@ -90,7 +90,7 @@ def _http(error: HTTPException) -> Response:
 
 def _refused(error: psycopg.errors.IntegrityError) -> Response:
     telemetry.logger().warning("page.refused", path=request.path, constraint=error.diag.constraint_name)
-    return error_page(409, gettext("Not done"), gettext(words_for(error)))
+    return error_page(409, gettext("Not done"), database_words(error))
 
 
 def _unfit(error: psycopg.DataError) -> Response:

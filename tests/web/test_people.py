@@ -134,6 +134,10 @@ def test_roles_are_made_changed_and_removed_and_the_matrix_shows_them(console):
     boss = console.client()
     assert send(boss, "/roles/new", name="night", granted=["network.see", "network.act"]).status_code == 303
     assert send(boss, "/roles/new", name="night", granted=[]).status_code == 422
+    # What the database refuses is told in the language of who reads.
+    boss.set_cookie("language", "it")
+    assert "Il nome di un ruolo" in send(boss, "/roles/new", name="a/b", granted=[]).text
+    boss.set_cookie("language", "en")
     assert send(boss, "/roles/of/night", granted=["network.see"]).status_code == 303
     assert console.query("SELECT permissions FROM staff_role WHERE name = 'night'") == [(["network.see"],)]
     assert "night" in boss.get("/roles").text

@@ -26,7 +26,6 @@ from control_plane.access.people import (
     unlock,
 )
 from control_plane.access.permissions import Permission
-from control_plane.refusals import words_for
 from control_plane.store.staff import Person, load_people, load_person, load_roles
 from control_plane.store.staff_sessions import load_sessions
 from control_plane.store.staff_tokens import load_api_tokens
@@ -46,6 +45,7 @@ from web.forms import (
 from web.language import LANGUAGES, gettext, lazy
 from web.marks import allowed
 from web.navigation import Entry
+from web.refusal_words import database_words
 from web.staff_words import access_words, actor, permissions_by_section
 
 pages = Blueprint("people", __name__, url_prefix="/staff")
@@ -285,7 +285,7 @@ def _as_shown(one: Person) -> dict[str, Any]:
 def _refuse(form: PersonForm, error: psycopg.errors.IntegrityError) -> None:
     """What the database refuses, beside its field where it is one."""
     column = (error.diag.constraint_name or "").removeprefix("staff_").removesuffix("_check").removesuffix("_once")
-    refuse(form, {"is_collector_or_agent": "agent_id"}.get(column, column), gettext(words_for(error)))
+    refuse(form, {"is_collector_or_agent": "agent_id"}.get(column, column), database_words(error))
 
 
 def _show_password(name: str, made: str) -> tuple[str, int]:

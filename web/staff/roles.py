@@ -13,7 +13,6 @@ from wtforms.validators import InputRequired, Length
 
 from control_plane.access.people import AccessError, TakenError, add_role, change_role, remove_role
 from control_plane.access.permissions import EVERYTHING, Permission
-from control_plane.refusals import words_for
 from control_plane.store.staff import Role, load_people, load_role, load_roles, permissions_of
 from web.acting import transaction
 from web.database import Connection
@@ -31,6 +30,7 @@ from web.forms import (
 from web.language import gettext, lazy
 from web.marks import allowed
 from web.navigation import Entry
+from web.refusal_words import database_words
 from web.staff_words import access_words, actor, permissions_by_section
 
 pages = Blueprint("roles", __name__, url_prefix="/roles")
@@ -75,7 +75,7 @@ def new() -> Answer:
         except AccessError as refused:
             refuse(form, "", access_words(refused))
         except psycopg.errors.IntegrityError as error:
-            refuse(form, "name", gettext(words_for(error)))
+            refuse(form, "name", database_words(error))
     return _page(form, None), status_of(form)
 
 
