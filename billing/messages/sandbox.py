@@ -10,6 +10,7 @@ Next: texts.py
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +19,7 @@ from typing import Any, Final
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from billing.messages.errors import TextError
+from billing.messages.errors import Fault, TextError
 
 MOST_LETTERS: Final = 300_000
 _DEEPEST_LOOP: Final = 2
@@ -30,6 +31,7 @@ _NODES: Final = (
     nodes.Test,
 )
 _KEPT: Final = 512
+_QUOTED: Final = re.compile(r"'([^']*)'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,10 @@ class Text:
                 written.append(part)
                 letters += len(part)
                 if letters > MOST_LETTERS:
-                    raise TextError(f"it comes to more than {MOST_LETTERS:,} letters")
+                    raise TextError(f"it comes to more than {MOST_LETTERS:,} letters", Fault.LONG)
         except UndefinedError as error:
-            raise TextError(f"{error.message}: `corrente message template show` says what there is") from error
+            message = f"{error.message}: `corrente message template show` says what there is"
+            raise TextError(message, Fault.UNKNOWN, line=_line_of(error), name=_name_of(error)) from error
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise TextError(f"it can't be filled in: {error}") from error
         return "".join(written)
@@ -69,15 +72,18 @@ def read_text(source: str, *, as_html: bool = False) -> Text:
             _allow(node)
         return Text(environment.from_string(source), frozenset(meta.find_undeclared_variables(tree)))
     except TemplateSyntaxError as error:
-        raise TextError(f"line {error.lineno}: {error.message}") from error
+        raise TextError(
+            f"line {error.lineno}: {error.message}", Fault.SYNTAX, line=error.lineno, name=error.message or ""
+        ) from error
     except RecursionError as error:
-        raise TextError("it is nested too deeply") from error
+        raise TextError("it is nested too deeply", Fault.LOOPS) from error
 
 
 def _walk(node: nodes.Node, loops: int) -> Iterator[nodes.Node]:
     loops += isinstance(node, nodes.For)
     if loops > _DEEPEST_LOOP:
-        raise TextError(f"line {node.lineno}: loops stand in each other {_DEEPEST_LOOP} deep at most")
+        message = f"line {node.lineno}: loops stand in each other {_DEEPEST_LOOP} deep at most"
+        raise TextError(message, Fault.LOOPS, line=node.lineno)
     yield node
     for child in node.iter_child_nodes():
         yield from _walk(child, loops)
@@ -101,7 +107,26 @@ def _allow(node: nodes.Node) -> None:
         # The template as an object.
         word, allowed = node.name, node.name != "self"
     if not allowed:
-        raise TextError(f"line {node.lineno}: {word} is not there in a message: names, if, for and {_told()} are")
+        message = f"line {node.lineno}: {word} is not there in a message: names, if, for and {_told()} are"
+        raise TextError(message, Fault.NOT_ALLOWED, line=node.lineno, name=word)
+
+
+def _line_of(error: BaseException) -> int | None:
+    """The line of the template: Jinja puts it into the traceback."""
+    line, step = None, error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == "<template>":
+            line = step.tb_lineno
+        step = step.tb_next
+    return line
+
+
+def _name_of(error: UndefinedError) -> str:
+    """What was asked for."""
+    quoted = _QUOTED.findall(error.message or "")
+    if not quoted:
+        return ""
+    return str(quoted[-1] if "has no attribute" in (error.message or "") else quoted[0])
 
 
 def _told() -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from billing.messages.errors import TextError
+from billing.messages.errors import Fault, TextError
 from billing.messages.hypertext import page_of, paragraphs
 from billing.messages.message import Purpose
 from billing.messages.sandbox import Text, read_text
@@ -119,7 +119,7 @@ def write(source: Source, kind: str, data: Mapping[str, Any], reader: Reader) ->
     }
     subject = " ".join(_part("subject", source.subject, given).split())[:_LONGEST_SUBJECT]
     if not subject:
-        raise TextError("the subject is empty")
+        raise TextError("the subject is empty", Fault.EMPTY, part="subject")
     body = _without_gaps(_part("text", source.body, given))
     own = None if source.html is None else _part("HTML", source.html, given, as_html=True)
     page = page_of(
@@ -155,14 +155,14 @@ def _part(part: str, text: str, given: Mapping[str, object], *, as_html: bool = 
     try:
         return _read(part, text, as_html=as_html).filled(given)
     except TextError as error:
-        raise error if str(error).startswith(part) else TextError(f"{part}: {error}") from error
+        raise error.of(part, str(error) if str(error).startswith(part) else f"{part}: {error}") from error
 
 
 def _read(part: str, text: str, *, as_html: bool) -> Text:
     try:
         return read_text(text, as_html=as_html)
     except TextError as error:
-        raise TextError(f"{part}, {error}") from error
+        raise error.of(part, f"{part}, {error}") from error
 
 
 def _without_gaps(text: str) -> str:

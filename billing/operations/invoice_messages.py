@@ -64,10 +64,11 @@ def send_some_of_run(
 def _messages(connection: Connection, found: Sequence[IssuedToSend]) -> list[NewMessage]:
     ready = [one for one in found if not one.waits]
     pages = load_pages(connection, [one.id for one in ready])
-    return [_message(one, pages.get(one.id)) for one in ready]
+    return [message_of(one, pages.get(one.id)) for one in ready]
 
 
-def _message(document: IssuedToSend, pay_page: str | None) -> NewMessage:
+def message_of(document: IssuedToSend, pay_page: str | None) -> NewMessage:
+    """What a customer is told of a document, once."""
     data: dict[str, object] = {
         "number": document.label,
         "dated": document.dated,

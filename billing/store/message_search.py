@@ -89,3 +89,12 @@ def _text_values(connection: Connection, text: str) -> dict[str, Any]:
     patterns = search_patterns(text)
     found = load_found(connection, patterns, limit=_MOST_CUSTOMERS) if patterns else []
     return {"text": text, "number": number, "customers": [one.id for one in found]}
+
+
+def find_told(connection: Connection, kind: str, customer_id: int) -> dict[str, Any] | None:
+    """What the newest message of a kind told a customer, as it was kept; None without one."""
+    row = connection.execute(
+        "SELECT data FROM message WHERE customer_id = %s AND template = %s ORDER BY id DESC LIMIT 1",
+        (customer_id, kind),
+    ).fetchone()
+    return None if row is None else dict(row[0])

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 
-from billing.errors import BillingError
-from billing.messages.texts import (
-    KNOWN,
-    LANGUAGES,
-    Source,
-    example,
-    load_kinds,
-    names_of,
-    read_source,
-    sample_reader,
-    write,
-)
-from billing.store.message_readers import Sender, load_senders
-from billing.store.message_templates import find_source, load_versions, save_version
-from control_plane import audit
+from billing.messages.texts import KNOWN, LANGUAGES, Source, Written, load_kinds, names_of, read_source
+from billing.store.message_templates import find_source, load_versions
 from control_plane.cli._books import known_issuer, open_books
 from control_plane.cli._console import Connection, Refused, os_user, print_json, print_table
 from control_plane.cli._group import Group
 from control_plane.cli._message_text import moment_words, read_file
 from control_plane.cli._options import confirm
-from control_plane.messages.sending import accent_of
+from control_plane.messages.own_texts import (
+    NoSuchTextError,
+    Place,
+    as_it_reads,
+    faults_of_all,
+    go_back,
+    keep,
+    load_kinds_here,
+    text_to_go_back_to,
+)
 from control_plane.paper_run import write_whole
 from control_plane.settings import Settings
 
@@ -38,37 +32,22 @@ _LANGUAGE = click.option("--language", type=click.Choice(LANGUAGES), default="en
 _ISSUER = click.option("--issuer", help="For this issuer alone.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Which text is meant, and where it is looked up."""
-
-    connection: Connection
-    settings: Settings
-    kind: str
-    language: str
-    issuer_id: int | None
-
-
 @template.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_obj
 def list_(settings: Settings, *, as_json: bool) -> None:
     """The kinds of messages, what each tells, and in which languages it was changed."""
     with open_books(settings) as connection:
-        own: dict[str, dict[str, bool]] = {}
-        for one in load_versions(connection):
-            own.setdefault(one.kind, {})[one.language] = one.subject is not None
-    kinds = load_kinds()
-    names = [*kinds, *sorted(set(own) - set(kinds))]
+        kinds = load_kinds_here(connection)
     rows = [
         (
-            name,
-            kinds[name].purpose.value if name in kinds else None,
-            kinds[name].about if name in kinds else "your own",
-            ", ".join(sorted(kinds[name].tells)) if name in kinds else None,
-            ", ".join(sorted(language for language, is_own in own.get(name, {}).items() if is_own)),
+            one.name,
+            one.purpose,
+            one.about if one.is_packaged else "your own",
+            ", ".join(one.tells) if one.is_packaged else None,
+            ", ".join(sorted(one.own_in)),
         )
-        for name in names
+        for one in kinds
     ]
     columns = ("KIND", "PURPOSE", "WHEN", "TELLS", "YOURS IN")
     if as_json:
@@ -123,18 +102,12 @@ def edit(
         read = read_source(read_file(file))
         source = Source(read.subject, read.body, None if html_file is None else read_file(html_file))
         issuer_id = _issuer_id(connection, issuer)
-        click.echo(_as_it_reads(_Place(connection, settings, kind, language, issuer_id), source))
+        place = Place(kind, language, issuer_id)
+        click.echo(_as_text(as_it_reads(connection, settings, place, source), kind, source))
         if dry_run:
             click.echo("Dry run: nothing was kept.")
             return
-        version = save_version(connection, kind, language, source, issuer_id=issuer_id, made_by=os_user())
-        audit.append(
-            connection,
-            actor=os_user(),
-            action="message_template.edit",
-            subject=f"{kind} {language}",
-            detail={"version": version, "issuer": issuer},
-        )
+        version = keep(connection, settings, place, source, by=os_user())
     click.echo(
         f"Version {version} counts from now on; `corrente message template undo {kind} --language {language}` takes it back."
     )
@@ -150,24 +123,13 @@ def edit(
 def undo(settings: Settings, kind: str, *, language: str, issuer: str | None, version: int | None, yes: bool) -> None:
     """Back to the package's text of a KIND, or to an earlier version of yours. All versions are kept."""
     with open_books(settings) as connection:
-        issuer_id = _issuer_id(connection, issuer)
-        mine = [one for one in load_versions(connection, kind=kind, language=language) if one.issuer_id == issuer_id]
-        if not mine:
-            raise Refused(f"{kind!r} in {language!r} was never changed")
-        back = next((one for one in mine if one.version == version), None)
-        if version is not None and (back is None or back.subject is None or back.body is None):
-            raise Refused(
-                f"there is no text {version} of {kind!r} in {language!r}: `corrente message template show {kind} --versions`"
-            )
-        if version is None and kind not in load_kinds():
-            raise Refused(f"{kind!r} is yours alone: the package has no text to go back to")
-        source = Source(back.subject, back.body, back.html) if back and back.subject and back.body else None
+        place = Place(kind, language, _issuer_id(connection, issuer))
+        try:
+            source = text_to_go_back_to(connection, place, version)
+        except NoSuchTextError as error:
+            raise Refused(str(error)) from error
         confirm(f"Go back to {'the package' if source is None else f'version {version}'}?", yes=yes)
-        made = save_version(connection, kind, language, source, issuer_id=issuer_id, made_by=os_user())
-        detail = {"version": made, "as": version, "issuer": issuer}
-        audit.append(
-            connection, actor=os_user(), action="message_template.undo", subject=f"{kind} {language}", detail=detail
-        )
+        go_back(connection, place, version, by=os_user())
     click.echo(f"{kind} in {language} is {'the package' if source is None else f'as version {version}'} again.")
 
 
@@ -182,8 +144,13 @@ def preview(settings: Settings, kind: str, *, language: str, issuer: str | None,
     with open_books(settings) as connection:
         issuer_id = _issuer_id(connection, issuer)
         source = find_source(connection, kind, language, issuer_id)
-        click.echo(_as_it_reads(_Place(connection, settings, kind, language, issuer_id), source, html_file), nl=False)
-    if html_file is not None:
+        written = as_it_reads(connection, settings, Place(kind, language, issuer_id), source)
+    click.echo(_as_text(written, kind, source), nl=False)
+    if html_file is not None and written is not None:
+        try:
+            write_whole(html_file, written.html.encode())
+        except OSError as error:
+            raise Refused(f"can't write {html_file}: {error.strerror}") from error
         click.echo(f"Wrote {html_file}.", err=True)
 
 
@@ -191,53 +158,17 @@ def preview(settings: Settings, kind: str, *, language: str, issuer: str | None,
 @click.pass_obj
 def check(settings: Settings) -> None:
     """Fill in every kind in every language and for each issuer; says what can't be."""
-    wrong: list[str] = []
-    count = 0
     with open_books(settings) as connection:
-        own = {one.kind for one in load_versions(connection)}
-        issuers = [None, *(sender.id for sender in load_senders(connection))]
-        for kind in sorted({*load_kinds(), *own}):
-            for language in LANGUAGES:
-                for issuer_id in issuers:
-                    count += 1
-                    try:
-                        source = find_source(connection, kind, language, issuer_id)
-                        _as_it_reads(_Place(connection, settings, kind, language, issuer_id), source)
-                    except (BillingError, Refused) as error:
-                        if kind in load_kinds():
-                            wrong.append(f"{kind} in {language}: {error}")
+        count, wrong = faults_of_all(connection, settings)
     if wrong:
-        raise Refused("\n".join(dict.fromkeys(wrong)))
+        raise Refused("\n".join(wrong))
     click.echo(f"{count} texts were filled in, none refused.")
 
 
-def _as_it_reads(place: _Place, source: Source, html_file: Path | None = None) -> str:
-    """A text filled in with made-up figures; one of the operator's own kind is only read, since nobody knows what it tells."""
-    kind, issuer_id, settings = place.kind, place.issuer_id, place.settings
-    senders = load_senders(place.connection)
-    sender = next((one for one in senders if issuer_id in (None, one.id)), None)
-    sender = sender or Sender(
-        None, {"name": settings.operator.name, "email": "", "phone": "", "iban": ""}, None, settings.zone
-    )
-    if kind not in load_kinds():
+def _as_text(written: Written | None, kind: str, source: Source) -> str:
+    if written is None:
         names = sorted(names_of(source) - set(KNOWN))
         return f"Your own kind {kind!r}: it is sent with {', '.join(names) or 'nothing more'}.\n"
-    reader = sample_reader(
-        place.language,
-        sender.facts,
-        country=sender.country or "",
-        zone=ZoneInfo(str(sender.zone)),
-        accent=accent_of(settings, issuer_id),
-    )
-    told = example(kind)
-    least = {name: value for name, value in told.items() if name not in load_kinds()[kind].may}
-    write(source, kind, least, reader)
-    written = write(source, kind, told, reader)
-    if html_file is not None:
-        try:
-            write_whole(html_file, written.html.encode())
-        except OSError as error:
-            raise Refused(f"can't write {html_file}: {error.strerror}") from error
     return f"Subject: {written.subject}\n\n{written.body}"
 
 

@@ -32,6 +32,7 @@ SCREENS: Final = (
     ("dunning", "/dunning", ""),
     ("ledger", "/ledger", ""),
     ("plans", "/plans", ""),
+    ("message-text", "/messages/templates/overdue/en/edit", ""),
     ("message", "/messages?state=sent", "main tbody a[href^='/messages/']"),
     ("staff-roles", "/roles", ""),
     ("audit", "/audit", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import date
 
@@ -157,3 +158,14 @@ def test_the_pages_are_usable_by_everybody(console, address, browser):
             page.wait_for_url(f"{address}/documents/{number}")
             assert violations(page) == []
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_text_of_an_invoice_s_mail_is_shown_for_a_real_invoice(console):
+    _, label, customer = newest(console)
+    (name,) = console.query("SELECT name FROM customer WHERE id = %s", (customer,))[0]
+    client, path = console.client("billing"), "/messages/templates/invoice/en"
+    typed = {"subject": "S", "body": "{{ customer.name }}: {{ number }}", "of": label}
+    token = re.search(r'name="csrf_token" value="([^"]*)"', client.get(f"{path}/edit").text)[1]
+    shown = html.unescape(client.post(f"{path}/preview", data={"csrf_token": token, **typed}).text)
+    assert f"{name}: {label}" in shown
+    assert console.query("SELECT count(*) FROM message WHERE origin LIKE 'preview %%'") == [(0,)]
