@@ -5,7 +5,7 @@
 
 A call's function gets a connection whose transaction is committed when it returns, and its parts by name: what stands in the path, `body`,
 `asked`. It returns what is answered or raises `Problem`, and then nothing is written. Values are strict: a number as text is refused. What the
-books refuse (`BillingError`) is a 409 in their words.
+books or an account refuse (`BillingError`, `NotDoneError`) is a 409 in their words.
 
 A call that writes takes `Idempotency-Key`: sent again with it, nothing is done twice and the first answer comes again. And it takes
 `?dry_run=true`: it is done, answered with what came of it, and rolled back; so what it answers holds the numbers that a page would ask with.
@@ -33,6 +33,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from billing.errors import BillingError
 from billing.store.idempotency import Answered, First, OtherBody, Running, keep_answer, once
 from control_plane.access.permissions import Permission
+from control_plane.accounts.not_done import NotDoneError
 from web.acting import transaction
 from web.database import Connection
 from web.lists import mark_of, read_mark
@@ -218,7 +219,7 @@ def _answer(call: Call, path_values: dict[str, Any]) -> Response:
             answer = _keyed(call, connection, given, key, raw)
     except Problem as problem:
         return problem_response(problem.status, problem.detail, problem.wrong)
-    except BillingError as error:
+    except (BillingError, NotDoneError) as error:
         return problem_response(409, str(error))
     # A file's press is not waited for by a transaction.
     return answer if isinstance(answer, Response) else answer()
@@ -264,6 +265,11 @@ def _response(call: Call, answer: Any) -> Response:
     if (version := version_told()) is not None:
         response.headers[TOLD] = version
     return response
+
+
+def is_dry() -> bool:
+    """Whether what is done is rolled back."""
+    return request.args.get(DRY_RUN) == "true"
 
 
 def _dry() -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from billing.telephone import WrongTelephone, read_telephone
 from web.api._shapes import wrong_value
 
-# Also with lines; what is longer is a file.
-LongText = Annotated[str, msgspec.Meta(min_length=1, max_length=4000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
+# Texts with lines; what is longer is a file.
+LINES: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+LongText = Annotated[str, msgspec.Meta(min_length=1, max_length=4000, pattern=LINES)]
 Language = Literal["en", "it", "es"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,23 +12,19 @@ from werkzeug.wrappers import Response
 from billing.contract_facts import Status
 from billing.contracts import possible_deeds
 from billing.errors import BillingError
-from billing.papers.contracts import contract_paper
-from billing.papers.merging import merge_pdfs
-from billing.store.agreed import load_agreed
-from billing.store.contract_drafts import load_signatures, load_signed
+from billing.store.contract_drafts import load_signatures
 from billing.store.contract_page import ContractPage, ContractRow, load_events, load_newest, load_page
-from billing.store.customer_papers import load_attachments, load_content, load_notes
+from billing.store.customer_papers import load_attachments, load_notes
 from billing.store.customers import load_addresses
-from control_plane import telemetry
 from control_plane.access.permissions import Permission
 from control_plane.store.customer_lines import load_lines_of_contract
 from web.acting import may, transaction
+from web.contract_papers import Printing, agreed_paper, whole_paper
 from web.database import Connection
 from web.language import gettext, lazy
 from web.lists import PAGE_ROWS, after, chosen, file_of, page_of
 from web.marks import allowed
 from web.navigation import Entry
-from web.papers import pdf_of
 from web.staff import contract_words as words
 from web.staff.customer_words import LEVELS, STATUS_TONES, STATUSES
 from web.staff.customers import asked_day
@@ -130,11 +126,8 @@ def pdf(number: int) -> Response:
     """What was agreed, as it stands today, for both to sign."""
     with transaction() as connection:
         known_page(connection, number)
-        try:
-            agreed = load_agreed(connection, number, now=datetime.now(UTC))
-        except BillingError:
-            abort(404, gettext("Nobody bills this contract, so there is no paper of it."))
-    return pdf_of(agreed.issuer_id, contract_paper(agreed), f"contract-{number}")
+        printing = _printing(lambda: agreed_paper(connection, number, now=datetime.now(UTC)))
+    return printing()
 
 
 @pages.get("/contracts/<int:number>/whole.pdf")
@@ -143,17 +136,12 @@ def whole(number: int) -> Response:
     """The paper, as it was signed where it was, with the contract's files that are PDFs behind it."""
     with transaction() as connection:
         customer = known_page(connection, number).contract.customer_id
-        signed = load_signatures(connection, number)
-        kept = load_signed(connection, number, signed[-1].id) if signed else None
-        files = [
-            (one.name, load_content(connection, customer, one.id) or b"")
-            for one in load_attachments(connection, customer)
-            if one.contract_id == number and one.media_type == "application/pdf"
-        ]
-    first = kept[1] if kept is not None else pdf(number).get_data()
-    merged = merge_pdfs(first, files)
-    if merged.left_out:
-        telemetry.logger().warning("contract.files_left_out", contract=number, count=len(merged.left_out))
-    response = Response(merged.content, content_type="application/pdf")
-    response.headers["Content-Disposition"] = f'inline; filename="contract-{number}-whole.pdf"'
-    return response
+        printing = _printing(lambda: whole_paper(connection, number, customer, now=datetime.now(UTC)))
+    return printing()
+
+
+def _printing(load: Callable[[], Printing]) -> Printing:
+    try:
+        return load()
+    except BillingError:
+        abort(404, gettext("Nobody bills this contract, so there is no paper of it."))
