@@ -56,6 +56,7 @@ def explain_errors(app: Flask) -> None:
     app.register_error_handler(psycopg.errors.DeadlockDetected, _busy)
     app.register_error_handler(psycopg.errors.QueryCanceled, _slow)
     app.register_error_handler(psycopg.DataError, _unfit)
+    app.register_error_handler(OverflowError, _unfit)
     app.register_error_handler(psycopg.OperationalError, _away)
     app.register_error_handler(Exception, _fault)
 
@@ -93,8 +94,10 @@ def _refused(error: psycopg.errors.IntegrityError) -> Response:
     return error_page(409, gettext("Not done"), database_words(error))
 
 
-def _unfit(error: psycopg.DataError) -> Response:
-    telemetry.logger().warning("page.unfit", path=request.path, problem=error.diag.message_primary or str(error))
+def _unfit(error: psycopg.DataError | OverflowError) -> Response:
+    # A day at the end of all time has no day after it: what is worked out of such a value goes no further than one that can't be kept.
+    primary = error.diag.message_primary if isinstance(error, psycopg.DataError) else None
+    telemetry.logger().warning("page.unfit", path=request.path, problem=primary or str(error))
     return error_page(
         422, gettext("Not done"), gettext("A number or a text is not one that the database can hold; nothing was done.")
     )

@@ -39,6 +39,8 @@ from web.language import chosen_language, gettext, lazy, number_shown, number_ty
 
 ONCE: Final = "once_key"
 SEEN: Final = "seen"
+# Days that are typed: who is somebody's customer was born after the first, and the last leaves room for what is worked out from it.
+_YEARS: Final = range(1880, 9000)
 
 
 class PageForm(Form):  # type: ignore[misc]  # WTForms carries no types
@@ -221,9 +223,12 @@ class DayField(_DateField):  # type: ignore[misc]  # WTForms carries no types
         if not typed:
             return
         try:
-            self.data = date.fromisoformat(typed)
+            day = date.fromisoformat(typed)
+            if day.year not in _YEARS:
+                raise ValueError("no day of this business")
         except ValueError as error:
             raise ValueError(gettext("Write a day such as %(example)s.", example="2026-01-31")) from error
+        self.data = day
 
 
 REQUIRED: Final = lazy("This is needed.")

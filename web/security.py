@@ -126,8 +126,9 @@ def _seal(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", _POLICY)
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if "Cache-Control" not in response.headers:
-        # What a page shows is of who was signed in: nobody else's browser is to have it, nor this one after a sign-out.
+    mark = mark_of(current_app.view_functions.get(request.endpoint or ""))
+    if not isinstance(mark, Public) or "Cache-Control" not in response.headers:
+        # What a page or a file shows is of who was signed in: nobody else's browser is to have it, nor this one after a sign-out.
         response.headers["Cache-Control"] = "no-store"
     if "form_secret" in g and _COOKIE not in request.cookies:
         response.set_cookie(_COOKIE, g.form_secret, httponly=True, secure=request.is_secure, samesite="Lax")

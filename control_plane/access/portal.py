@@ -120,12 +120,13 @@ def sign_in(
     connection: Connection, *, name: str, password: str, address: str | None, now: datetime
 ) -> CameIn | KeptOut:
     """Let them in who know the password of that address or customer's number. The caller commits whatever comes: a failure has to count."""
+    name = _as_counted(name)
     key, line = name_key(f"portal {name}"), line_of(address)
     hold_tries(connection, key, line)
     by_name, by_line = failures_by_name(connection, key, now=now), failures_by_line(connection, line, now=now)
     if wait_s := longest_wait_s(by_name, by_line, now=now):
         return KeptOut(wait_s)
-    found = store.find_accesses(connection, name.strip())
+    found = store.find_accesses(connection, name)
     # Who is not known costs as long as a wrong password.
     tried = [(one, verify_password(one.password_hash, password)) for one in found]
     if not tried:
@@ -140,6 +141,12 @@ def sign_in(
     if verified.rehashed is not None:
         store.save_password(connection, access.customer_id, verified.rehashed)
     return _begin(connection, access.customer_id, "password", now=now)
+
+
+def _as_counted(name: str) -> str:
+    """A name as its tries are counted: a customer's number with zeros before it is the same number, and no further tries."""
+    name = name.strip()
+    return name.lstrip("0") or name if name.isascii() and name.isdigit() else name
 
 
 def set_password(connection: Connection, who: Subscriber, new: str, *, now: datetime) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import threading
 
 import pytest
+from support.edge_process import wait_until
 
+from control_plane import db
+from control_plane.store.staff import hold_grants
 from web import live
 from web.lists import mark_of
 
@@ -77,3 +81,77 @@ def test_a_live_page_tells_nothing_more_once_what_let_it_in_has_ended(console, h
         assert any(part.startswith(b"event:") for part in told)
         console.query(how, (hashlib.sha256(console.tokens[role].encode()).digest(),))
         assert list(told) == []
+
+
+def posted(client, path, **fields):
+    """A form as a browser sends it, with the secret of its page."""
+    secret = re.search(r'name="csrf_token" value="([^"]+)"', client.get(path).text)
+    assert secret is not None
+    return client.post(path, data={"csrf_token": secret[1], **fields})
+
+
+def test_a_customers_number_with_zeros_before_it_gives_no_further_tries(console):
+    client = console.client("")
+    said = [
+        posted(client, "/portal/sign-in", name="0" * number + "7", password="wrong wrong wrong").text
+        for number in range(7)
+    ]
+    assert ["Too many tries" in one for one in said] == [False] * 4 + [True] * 3
+
+
+@pytest.mark.parametrize("path", ["/customers?file=csv", "/payments?file=xlsx", "/accounts", "/nothing"])
+def test_nothing_of_a_page_or_a_file_stays_in_a_cache(console, path):
+    with console.client("administrator").get(path) as answer:
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "meanwhile", "typed", "kept"),
+    [
+        (
+            "/staff/people/reader/change",
+            "UPDATE staff SET full_name = 'Of the first' WHERE name = 'reader'",
+            {"full_name": "Of the second", "theme": "auto", "enabled": "y", "roles": "reader"},
+            "SELECT full_name = 'Of the first' FROM staff WHERE name = 'reader'",
+        ),
+        (
+            "/roles/of/agent",
+            "UPDATE staff_role SET permissions = ARRAY['agent.own', 'network.see'] WHERE name = 'agent'",
+            {"granted": ["agent.own", "customer.see"]},
+            "SELECT NOT 'customer.see' = ANY (permissions) FROM staff_role WHERE name = 'agent'",
+        ),
+    ],
+    ids=["a person", "a role"],
+)
+def test_who_saves_while_another_is_saving_is_told_and_overwrites_nothing(console, path, meanwhile, typed, kept):
+    client, said = console.client("administrator"), []
+    page = client.get(path).text
+    hidden = {name: re.search(f'name="{name}"[^>]*value="([^"]*)"', page)[1] for name in ("csrf_token", "seen")}
+    second = threading.Thread(target=lambda: said.append(client.post(path, data={**typed, **hidden}).status_code))
+    with db.connect(console.conninfo, name="first", origin="command") as first:
+        hold_grants(first)
+        second.start()
+        wait_until(
+            lambda: console.query(
+                "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+        )
+        first.execute("SELECT set_config('corrente.actor', 'first', true)")
+        first.execute(meanwhile)
+        first.commit()
+    second.join()
+    assert said == [422]
+    assert console.query(kept) == [(True,)]
+
+
+@pytest.mark.parametrize(
+    "path", ["/dunning/cuts?since=0001-01-01", "/dunning/cuts?until=9999-12-31", "/audit?until=9999-12-31"]
+)
+def test_a_day_at_the_end_of_time_is_no_fault_of_ours(console, path):
+    assert console.client("administrator").get(path).status_code in (400, 422)
+
+
+def test_a_typed_day_without_a_day_after_it_is_refused_beside_its_field(console):
+    answer = posted(console.client("administrator"), "/ledger/periods", through="9999-12-31", reason="x")
+    assert answer.status_code == 422
+    assert "Write a day such as" in answer.text

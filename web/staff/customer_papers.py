@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from hashlib import sha256
 from io import BytesIO
 from typing import Any, Final
 
@@ -90,7 +91,7 @@ def file(number: int) -> Answer:
                 )
                 return url_for("customers.show", number=number, _anchor="files")
 
-            return do_once(save, body=(name, len(content)))
+            return do_once(save, body=(name, sha256(content).digest()))
     return render_template("staff/customers/file.html", form=form, one=page.customer), status_of(form)
 
 

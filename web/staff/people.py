@@ -26,7 +26,7 @@ from control_plane.access.people import (
     unlock,
 )
 from control_plane.access.permissions import Permission
-from control_plane.store.staff import Person, load_people, load_person, load_roles
+from control_plane.store.staff import Person, hold_grants, load_people, load_person, load_roles
 from control_plane.store.staff_sessions import load_sessions
 from control_plane.store.staff_tokens import load_api_tokens
 from web.acting import may, person, transaction
@@ -140,19 +140,22 @@ def change(name: str) -> Answer:
         _offer(connection, form)
     if not form.seen.data:
         form.seen.data = fingerprint(_as_shown(found))
-    if was_sent(form) and not changed_meanwhile(form, _as_shown(found)):
+    if was_sent(form):
         try:
             with transaction() as connection:
-                change_person(
-                    connection,
-                    name,
-                    changes={**_details(form), "full_name": form.full_name.data, "enabled": form.enabled.data},
-                    roles=form.roles.data,
-                    by=actor(),
-                    now=datetime.now(UTC),
-                )
-            flash(gettext("Kept. It holds from their next click on."), "good")
-            return redirect(url_for("people.show", name=name), 303)
+                # Held before it is looked at: who saves at the same moment comes after this, and is told.
+                hold_grants(connection)
+                if not changed_meanwhile(form, _as_shown(_known(connection, name))):
+                    change_person(
+                        connection,
+                        name,
+                        changes={**_details(form), "full_name": form.full_name.data, "enabled": form.enabled.data},
+                        roles=form.roles.data,
+                        by=actor(),
+                        now=datetime.now(UTC),
+                    )
+                    flash(gettext("Kept. It holds from their next click on."), "good")
+                    return redirect(url_for("people.show", name=name), 303)
         except AccessError as refused:
             refuse(form, "", access_words(refused))
         except psycopg.errors.IntegrityError as error:

@@ -13,7 +13,7 @@ from wtforms.validators import InputRequired, Length
 
 from control_plane.access.people import AccessError, TakenError, add_role, change_role, remove_role
 from control_plane.access.permissions import EVERYTHING, Permission
-from control_plane.store.staff import Role, load_people, load_role, load_roles, permissions_of
+from control_plane.store.staff import Role, hold_grants, load_people, load_role, load_roles, permissions_of
 from web.acting import transaction
 from web.database import Connection
 from web.forms import (
@@ -89,12 +89,14 @@ def change(name: str) -> Answer:
     form = read_form(RoleForm, granted=[one.value for one in there])
     if not form.seen.data:
         form.seen.data = fingerprint(there)
-    if was_sent(form) and not changed_meanwhile(form, there):
+    if was_sent(form):
         try:
             with transaction() as connection:
-                change_role(connection, name, permissions=permissions_of(form.granted.data), by=actor())
-            flash(gettext("Kept. It holds from everybody's next click on."), "good")
-            return redirect(url_for("roles.show_all"), 303)
+                hold_grants(connection)
+                if not changed_meanwhile(form, sorted(_known(connection, name).permissions)):
+                    change_role(connection, name, permissions=permissions_of(form.granted.data), by=actor())
+                    flash(gettext("Kept. It holds from everybody's next click on."), "good")
+                    return redirect(url_for("roles.show_all"), 303)
         except AccessError as refused:
             refuse(form, "", access_words(refused))
     return _page(form, role), status_of(form)
