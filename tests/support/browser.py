@@ -64,11 +64,11 @@ class Browser:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Started once; as root it has no sandbox of its own. A small /dev/shm is no reason for a page to crash."""
+def chromium(*more: str) -> Iterator[Browser]:
+    """Started once, with `more` on its command line; as root it has no sandbox of its own. A small /dev/shm is no reason for a page to crash."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *more]
         )
         try:
             yield Browser(launched)
