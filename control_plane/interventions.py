@@ -56,6 +56,11 @@ class Waiting:
         """Whether there is nothing to let go."""
         return not self.changes and not self.restrictions and not self.tripped
 
+    @property
+    def is_rearming(self) -> bool:
+        """Whether all that there is to do is to let the guard judge anew."""
+        return self.tripped and not self.changes and not self.restrictions
+
 
 @dataclass(frozen=True, slots=True)
 class Released:

@@ -160,7 +160,9 @@ def percent_shown(percent: Decimal | float | None) -> str:
 
 
 def day_shown(day: date | None, size: str = "medium") -> str:
-    """A day."""
+    """A day; of a moment, the one that it is in the operator's zone."""
+    if isinstance(day, datetime):
+        day = day.astimezone(zone()).date()
     return "" if day is None else format_date(day, size, locale=locale())
 
 

@@ -31,7 +31,7 @@ NOT_FOR_PROGRAMS: Final = {
 TO_COME_NETWORK: Final = {
     "drift": "cut show take_word",
     "enforcements": "retry show show_all",
-    "guard": "end_exemption_of exempt_one exemptions forecast release_waiting resume_all runs show stop_all undo_run",
+    "guard": "end_exemption_of exempt_one exemptions forecast release_waiting restrictions resume_all runs show stop_all undo_run",
     "home": "show",
     "logins": "show",
     "maintenance": "begin end show",

@@ -87,6 +87,35 @@ def test_what_can_not_be_is_said_beside_its_field(console, customer):
     assert send(client, place.replace("/place", "/check"), {}).status_code == 422
 
 
+def test_whose_it_is_is_found_by_name_and_among_several_chosen(console, customer):
+    client = console.client("billing")
+    name = console.query("SELECT name FROM customer WHERE id = %s", (customer,))[0][0]
+    place = send(client, "/contracts/new", {"customer": name}).headers["Location"]
+    assert name in client.get(place).text
+    several = send(client, "/contracts/new", {"customer": "a"})
+    assert several.status_code == 422
+    assert "choose one of them" in several.text
+    assert re.search(r'href="/contracts/new\?customer=\d+"', several.text)
+    assert send(client, "/contracts/new", {"customer": "Nobody Atall"}).status_code == 422
+
+
+def test_what_is_sold_is_chosen_with_its_price_and_checked_with_all_that_was_answered(console, customer):
+    client = console.client("billing")
+    place = send(client, "/contracts/new", {"customer": customer}).headers["Location"]
+    step = client.get(place.replace("/place", "/plan")).text
+    assert "Fibra 300 · €29.90 a month" in step
+    number = re.search(
+        r'type="checkbox" name="add_ons" value="(\d+)"[^>]*><span[^>]*>Router rental · €3.00 a month', step
+    )
+    assert number is not None
+    assert "Activation · €49.00<" in step
+    check = walk(client, customer, username="wizard.three", plan_fields={"add_ons": number.group(1)})
+    page = client.get(check).text
+    for words in ("Router rental", "wizard.three", "02:00:5e:00:53:01", "Corrente Demo", "1 Mar 2031", "20"):
+        assert words in page, words
+    assert "checked" in client.get(check.replace("/check", "/plan")).text
+
+
 def test_a_draft_is_its_makers_and_needs_the_permission(console, customer):
     place = send(console.client("billing"), "/contracts/new", {"customer": customer}).headers["Location"]
     assert console.client("administrator").get(place).status_code == 404

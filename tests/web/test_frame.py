@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+
 import pytest
 from support.browser import PHONE, violations
 
+from web.language import day_shown
 from web.marks import mark_of
 
 pytestmark = pytest.mark.db
@@ -63,3 +66,9 @@ def test_by_keyboard_one_reaches_the_content_and_the_search(console, address, br
         assert page.evaluate("document.activeElement.textContent") == "To the content"
         page.keyboard.press("/")
         assert page.evaluate("document.activeElement.name") == "q"
+
+
+def test_the_day_of_a_moment_is_the_operator_s(console):
+    with console.app.test_request_context():
+        assert day_shown(datetime(2026, 6, 1, 22, 30, tzinfo=UTC)) == day_shown(date(2026, 6, 2))
+        assert day_shown(datetime(2026, 6, 1, 21, 30, tzinfo=UTC)) == day_shown(date(2026, 6, 1))

@@ -157,13 +157,25 @@ def test_another_s_invoice_is_not_paid_from_here_nor_one_of_a_line_that_is_free(
     restrict(console, garden["contract"], "dunning")
     client = at(console.app, ADDRESS)
     assert client.get(f"/garden/pay/{garden['document']}").status_code == 200
-    assert client.get(f"/garden/pay/{garden['foreign']}").status_code == 404
+    assert client.get(f"/garden/pay/{garden['foreign']}").headers["Location"] == "/garden"
     sent = fields(client.get("/portal/link").text) | {"once_key": "one"}
     assert client.post(f"/garden/pay/{garden['foreign']}", data=sent).status_code == 404
-    assert at(console.app, FREE).get(f"/garden/pay/{garden['foreign']}").status_code == 404
+    assert at(console.app, FREE).get(f"/garden/pay/{garden['foreign']}").headers["Location"] == "/garden"
     assert at(console.app, "100.64.200.99").get(f"/garden/pay/{garden['document']}").status_code == 404
     restrict(console, garden["contract"], "admin")
-    assert client.get(f"/garden/pay/{garden['document']}").status_code == 404
+    assert client.get(f"/garden/pay/{garden['document']}").headers["Location"] == "/garden"
+
+
+def test_an_open_page_is_told_once_the_line_is_open_and_the_way_back_to_paying_leads_there(console, garden):
+    restrict(console, garden["contract"], "dunning")
+    client = at(console.app, ADDRESS)
+    assert 'hx-get="/garden/still"' in client.get("/garden").text
+    still = client.get("/garden/still")
+    assert (still.status_code, "HX-Refresh" in still.headers) == (204, False)
+    restrict(console, garden["contract"], None)
+    assert client.get("/garden/still").headers["HX-Refresh"] == "true"
+    assert 'hx-get="/garden/still"' not in client.get("/garden").text
+    assert client.get(f"/garden/pay/{garden['document']}").headers["Location"] == "/garden"
 
 
 def test_who_is_reminded_before_a_cut_may_be_reminded_later(console, garden):

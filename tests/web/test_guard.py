@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from support.browser import PHONE, violations
 from support.console_forms import send, send_filled
@@ -72,8 +74,13 @@ def test_what_comes_to_wait_while_one_reads_waits_on(console, operator, online):
 
 def test_restrictions_of_a_run_wait_and_are_let_go_or_taken_back(console, operator, online):
     first = restrict(console, [number for number, _ in online[4:9]], most=2)
-    assert f"5 restrictions of run {first} (dunning) wait and do not count" in operator.get("/guard").text
-    assert "Tripped" in operator.get("/guard").text
+    page = operator.get("/guard").text
+    assert f"5 restrictions of run {first} (dunning) wait and do not count" in page
+    assert "Tripped" in page
+    # Whom they concern; and nobody is told that nothing waits.
+    assert all(f"/accounts/{quote(name, safe='')}" in page for _, name in online[4:9])
+    assert "Nothing waits" not in page
+    assert all(name in operator.get("/guard/restrictions").text for _, name in online[4:9])
     assert send(operator, "/guard/release", reason="they were told").status_code == 303
     assert console.query("SELECT count(*) FROM restriction WHERE run_id = %s AND held_since IS NULL", (first,)) == [
         (5,)
@@ -88,6 +95,19 @@ def test_restrictions_of_a_run_wait_and_are_let_go_or_taken_back(console, operat
     assert "Taken back by network.operator" in operator.get("/guard/runs").text
     assert send(operator, address, reason="again").status_code == 409
     assert operator.get("/guard/runs/999/undo").status_code == 404
+
+
+def test_a_guard_behind_which_nothing_waits_any_more_is_set_on_guard_again(console, operator, online):
+    run = restrict(console, [number for number, _ in online[4:9]], most=2)
+    assert send(operator, f"/guard/runs/{run}/undo", reason="a wrong file of the bank").status_code == 303
+    page = operator.get("/guard").text
+    assert ("Tripped" in page, "Nothing waits" in page, "Let all of it go" in page) == (True, True, False)
+    assert "Set it on guard again" in page
+    asked = operator.get("/guard/release").text
+    assert "changes go out" not in asked
+    assert send_filled(operator, "/guard/release", asked, reason="mended").status_code == 303
+    after = operator.get("/guard").text
+    assert ("On guard" in after, "Set it on guard again" in after) == (True, False)
 
 
 def test_everything_is_stopped_and_goes_on(console, operator):

@@ -125,6 +125,16 @@ def show() -> str:
     )
 
 
+@pages.get("/garden/still")
+@public(_WHY)
+def still() -> Response:
+    """Nothing while the line is limited, as the open page asks now and then; once it is not, the word to show itself anew."""
+    with transaction() as connection:
+        visit = _visit(connection)
+    is_limited = visit is not None and visit.limited is not None
+    return Response(status=204, headers={} if is_limited else {"HX-Refresh": "true"})
+
+
 @pages.post("/garden/pay/<int:document_id>")
 @public(_WHY)
 def pay(document_id: int) -> AnyResponse:
@@ -142,10 +152,12 @@ def pay(document_id: int) -> AnyResponse:
 
 @pages.get("/garden/pay/<int:document_id>")
 @public(_WHY)
-def paying(document_id: int) -> str:
-    """The way to that page as soon as it is there."""
+def paying(document_id: int) -> str | AnyResponse:
+    """The way to that page as soon as it is there; who owes nothing of it, as who has paid and goes back, is led to how the line is."""
     with transaction() as connection:
-        owed = _owed(connection, document_id)
+        owed = _found(connection, _demanded(connection), document_id)
+        if owed is None:
+            return redirect(url_for("garden.show"), 303)
         able = account_for_pages(connection, owed.issuer_id) is not None
     return render_template("portal/garden_paying.html", owed=owed, able=able)
 
@@ -282,9 +294,12 @@ def _may_pay(visit: Visit) -> bool:
 
 def _owed(connection: Connection, document_id: int) -> Owed:
     """Raises: NotFound for what is not this line's customer's, and where the line is not limited for it."""
-    visit = _demanded(connection)
-    owed = load_owed(connection, visit.line.customer_id) if _may_pay(visit) else []
-    found = next((one for one in owed if one.document_id == document_id), None)
+    found = _found(connection, _demanded(connection), document_id)
     if found is None:
         raise NotFound
     return found
+
+
+def _found(connection: Connection, visit: Visit, document_id: int) -> Owed | None:
+    owed = load_owed(connection, visit.line.customer_id) if _may_pay(visit) else []
+    return next((one for one in owed if one.document_id == document_id), None)

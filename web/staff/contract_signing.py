@@ -78,7 +78,7 @@ def ask(number: int) -> str | AnyResponse | tuple[str, int]:
         except BillingError:
             abort(404, gettext("Nobody bills this contract, so there is no paper of it."))
     if request.method == "GET":
-        form.seen.data = fingerprint(paper)
+        form.seen.data, form.signer.data = fingerprint(paper), page.contract.customer
     drawing = _drawn(form.drawing.data or "")
     if was_sent(form) and drawing is None:
         refuse(form, "", gettext("Nothing is drawn yet: sign in the field."))

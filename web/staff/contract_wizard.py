@@ -15,7 +15,8 @@ from wtforms import BooleanField, IntegerField, SelectField, SelectMultipleField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from billing.errors import BillingError
-from billing.store.catalogue import load_products
+from billing.money import read_money
+from billing.store.catalogue import Product, load_products
 from billing.store.contract_drafts import (
     Draft,
     begin_draft,
@@ -25,19 +26,21 @@ from billing.store.contract_drafts import (
     save_answers,
 )
 from billing.store.contract_page import ContractPage, load_page
-from billing.store.customers import load_addresses, load_customer
+from billing.store.customers import Address, load_addresses
 from billing.store.issuers import Issuer, load_issuers
+from billing.store.offered_prices import OfferedPrice, load_offered_prices
 from billing.store.promotions import load_promotions
 from control_plane.access.permissions import Permission
 from control_plane.contract_making import Answers, make_from, suggest_username
-from control_plane.quantities import QuantityError, read_mac
+from control_plane.quantities import QuantityError, mac_text, read_mac
 from control_plane.store.account import load_account
 from web.acting import person, transaction
 from web.database import Connection
 from web.forms import DayField, PageForm, choices_of, do_once, read_form, refuse, status_of, was_sent
-from web.language import gettext, lazy
+from web.language import day_shown, gettext, lazy, money_shown, ngettext
 from web.marks import allowed
 from web.secret_words import tell_once
+from web.staff._customer_meant import Meant, customer_meant
 from web.surroundings import here
 
 pages = Blueprint("contract_wizard", __name__)
@@ -54,7 +57,7 @@ STEPS: Final[dict[str, Any]] = {
 class WhoForm(PageForm):
     """Whose contract it is to be."""
 
-    customer = IntegerField(lazy("Number of the customer"), [InputRequired(lazy("This is needed."))])
+    customer = StringField(lazy("Customer"), [InputRequired(lazy("This is needed.")), Length(max=200)])
 
 
 class PlaceStep(PageForm):
@@ -103,18 +106,17 @@ _FORMS: Final[dict[str, type[PageForm]]] = {
 @allowed(Permission.CONTRACT_CHANGE)
 def begin() -> Answer:
     """Whose it is: the first step makes the draft, in which all that follows is kept."""
-    given = request.args.get("customer", "")
-    form = read_form(
-        WhoForm, customer=int(given) if given.isascii() and given.isdigit() and len(given) < 10 else None
-    )  # typed by hand
+    form = read_form(WhoForm, customer=request.args.get("customer", ""))
     with transaction() as connection:
-        found = load_customer(connection, form.customer.data) if form.customer.data else None
+        meant = customer_meant(connection, form.customer.data) if form.customer.data else Meant(None)
         drafts = load_open_drafts(connection, person().name)
+    number = meant.id
     if was_sent(form):
-        if found is not None:
-            return do_once(lambda connection: _begun(connection, found.id, found.name))
-        refuse(form, "customer", gettext("There is no customer of that number."))
-    return render_template("staff/wizard/begin.html", form=form, found=found, drafts=drafts), status_of(form)
+        if number is not None:
+            return do_once(lambda connection: _begun(connection, number, meant.name))
+        many = gettext("Several are called like this: choose one of them.")
+        refuse(form, "customer", many if meant.similar else gettext("No customer is called like this"))
+    return render_template("staff/wizard/begin.html", form=form, meant=meant, drafts=drafts), status_of(form)
 
 
 def _begun(connection: Connection, customer: int, name: str) -> str:
@@ -140,6 +142,7 @@ def step(number: int, name: str) -> Answer:
         _offer(connection, form, name, draft)
         fine = was_sent(form) and _fits(connection, form, name)
         page = _look(connection, form, draft) if name == "check" else None
+        rest = _rest(connection, draft) if page is not None else []
     if fine and name == "check":
         done = _finish(form, draft) if page is not None else None
         if done is not None:
@@ -148,7 +151,7 @@ def step(number: int, name: str) -> Answer:
         return do_once(lambda connection: _keep(connection, form, draft, name))
     template = "staff/wizard/check.html" if name == "check" else "staff/wizard/step.html"
     return (
-        render_template(template, form=form, draft=draft, steps=STEPS, step=name, page=page),
+        render_template(template, form=form, draft=draft, steps=STEPS, step=name, page=page, rest=rest),
         status_of(form),
     )
 
@@ -166,12 +169,16 @@ def _offer(connection: Connection, form: Any, name: str, draft: Draft) -> None:
     today = datetime.now(UTC).date()
     if name == "place":
         there = load_addresses(connection, draft.answers["customer"])
-        said = {str(one.id): f"{one.street} {one.house_number or ''}, {one.city}" for one in there}
-        form.address.choices = choices_of({**said, "": gettext("The customer's seat")})
+        form.address.choices = choices_of(
+            {**{str(one.id): _where(one) for one in there}, "": gettext("The customer's seat")}
+        )
     elif name == "plan":
         offered = load_products(connection, day=today, offered_on=today)
+        prices = load_offered_prices(connection, [one.id for one in offered], on=today)
         for field, kind in (("plan", "plan"), ("add_ons", "add_on"), ("fees", "one_off")):
-            form[field].choices = choices_of({str(one.id): one.name for one in offered if one.kind == kind})
+            form[field].choices = choices_of(
+                {str(one.id): _priced(one, prices.get(one.id, [])) for one in offered if one.kind == kind}
+            )
         form.promotions.choices = choices_of(
             {
                 str(one.id): one.name
@@ -184,6 +191,21 @@ def _offer(connection: Connection, form: Any, name: str, draft: Draft) -> None:
         form.username.data = suggest_username(connection, draft.answers["name"], "")
     elif name == "terms":
         form.issuer.choices = choices_of({str(one.id): one.name for one in load_issuers(connection)})
+
+
+def _where(address: Address) -> str:
+    return f"{address.street} {address.house_number or ''}, {address.city}"
+
+
+def _priced(product: Product, prices: list[OfferedPrice]) -> str:
+    """A product with what it costs."""
+    said = []
+    for one in prices:
+        price = money_shown(read_money(one.unit_price, one.currency))
+        if product.kind != "one_off":
+            price = ngettext("%(price)s a month", "%(price)s every %(num)s months", one.months, price=price)
+        said.append(price if one.includes_tax else gettext("%(price)s without tax", price=price))
+    return f"{product.name} · {' / '.join(said)}" if said else product.name
 
 
 def _fits(connection: Connection, form: Any, name: str) -> bool:
@@ -257,6 +279,25 @@ def _look(connection: Connection, form: PageForm, draft: Draft) -> ContractPage 
         return None
     finally:
         connection.rollback()
+
+
+def _rest(connection: Connection, draft: Draft) -> list[tuple[Any, Any]]:
+    """What was answered beside what is sold, as the last look at it shows."""
+    said = draft.answers
+    issuers = {str(one.id): one.name for one in load_issuers(connection)}
+    places = {str(one.id): _where(one) for one in load_addresses(connection, said["customer"])}
+    begins = said.get("start")
+    return [
+        (gettext("Place"), places.get(str(said.get("address")), gettext("The customer's seat"))),
+        (gettext("Username"), said.get("username") or gettext("No account yet")),
+        (gettext("MAC of the device"), mac_text(said["mac"]) if said.get("mac") else gettext("Any device")),
+        (gettext("Billed by"), issuers[str(said["issuer"])]),
+        (gettext("Planned to begin on"), day_shown(date.fromisoformat(begins)) if begins else ""),
+        (gettext("Months of a period"), said.get("months")),
+        (gettext("Day of the month"), said.get("billing_day")),
+        (gettext("Days to pay"), said.get("due_days")),
+        (gettext("Concluded at a distance"), gettext("Yes") if said.get("distance") else ""),
+    ]
 
 
 def _finish(form: PageForm, draft: Draft) -> Response | None:

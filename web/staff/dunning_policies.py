@@ -28,6 +28,8 @@ from billing.store.dunning_policies import (
 )
 from control_plane.access.permissions import Permission
 from control_plane.dunning_policies import policy_faults
+from control_plane.store.automation import load_hour_now
+from control_plane.store.guard import guard_rules
 from web.acting import person, transaction
 from web.confirming import is_confirmed
 from web.database import Connection
@@ -49,6 +51,7 @@ from web.language import gettext, lazy
 from web.marks import allowed
 from web.navigation import Entry
 from web.staff.dunning import names_of
+from web.surroundings import here
 
 pages = Blueprint("dunning_policies", __name__)
 ENTRIES: Final = (Entry("dunning", lazy("Policies"), "dunning_policies.show", Permission.DUNNING_SEE, order=70),)
@@ -229,9 +232,12 @@ def _simulated(connection: Connection, books: Books, policies: IssuerPolicies, r
         (*more[:_MOST_NAMED], *spared[:_MOST_NAMED]), key=lambda one: (one.account.customer_id, one.cut.contract_id)
     )
     names = names_of(connection, (one.account.customer_id for one in named))
+    hour = load_hour_now(connection, books.now)
+    most = guard_rules(here().settings).limits.allowed(hour.live)
     return {
         "policy": read,
         "tonight": (len(old), len(new)),
+        "most": None if hour.cut + hour.wanting + len(new) <= most else most,
         "more": _rows(more, names),
         "spared": _rows(spared, names),
         "totals": [(name, before.total(name), after.total(name)) for name in COUNTED_NAMES],

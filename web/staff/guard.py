@@ -18,6 +18,7 @@ from control_plane.explaining.forecast_page import load_forecast
 from control_plane.interventions import load_guard_page
 from control_plane.store.automation import load_runs
 from control_plane.store.forecast import OpenChange
+from control_plane.store.held_restrictions import load_held_restrictions
 from control_plane.store.interventions import load_exemptions, load_held_lines
 from web.acting import transaction
 from web.language import gettext, lazy
@@ -45,9 +46,27 @@ def show() -> str:
         page = load_guard_page(connection, here().settings, now)
         begin = after()
         lines = load_held_lines(connection, now, after=int(begin[0]) if begin else 0, limit=PAGE_ROWS + 1)
+        held = load_held_restrictions(connection, after=0, limit=PAGE_ROWS + 1) if page.runs else []
     return render_template(
-        "staff/guard/show.html", guard=page, lines=page_of(lines, lambda row: (row.id,)), open="guard", **_WORDS
+        "staff/guard/show.html",
+        guard=page,
+        lines=page_of(lines, lambda row: (row.id,)),
+        held=held[:PAGE_ROWS],
+        more_held=len(held) > PAGE_ROWS,
+        waits=bool(page.held or page.runs),
+        open="guard",
+        **_WORDS,
     )
+
+
+@pages.get("/guard/restrictions")
+@allowed(Permission.NETWORK_SEE)
+def restrictions() -> str:
+    """All restrictions of runs that wait for a person."""
+    begin = after()
+    with transaction() as connection:
+        rows = load_held_restrictions(connection, after=int(begin[0]) if begin else 0, limit=PAGE_ROWS + 1)
+    return render_template("staff/guard/restrictions.html", held=page_of(rows, lambda row: (row.id,)), **_WORDS)
 
 
 @pages.get("/guard/exemptions")

@@ -64,13 +64,12 @@ def release_waiting() -> Answer:
         "upto": [str(max(seen.changes, default=0))],
         "run": [str(run.run_id) for run in seen.runs],
     }
-    return _confirm(
-        form,
-        gettext("Let it go?"),
-        _release_does(seen, usernames),
-        gettext("Let it go"),
-        fields=fields,
-    )
+    if seen.is_rearming:
+        again = gettext("Set it on guard again")
+        return _confirm(
+            form, f"{again}?", [gettext("The guard judges anew from here.")], again, fields=fields, tone="primary"
+        )
+    return _confirm(form, gettext("Let it go?"), _release_does(seen, usernames), gettext("Let it go"), fields=fields)
 
 
 def _release_does(seen: Waiting, usernames: list[str]) -> list[str]:
@@ -105,6 +104,9 @@ def _release(connection: Connection, usernames: list[str], reason: str, *, upto:
     if seen.is_nothing:
         raise Conflict(gettext("Nothing waits any more."))
     done = release(connection, seen, usernames, reason=reason, actor=person().name, now=now)
+    if seen.is_rearming:
+        flash(gettext("The guard is on guard again."), "good")
+        return url_for("guard.show")
     words = gettext("Release %(number)s: %(changes)s changes go, %(restrictions)s restrictions count.", number=done.number, changes=done.changes, restrictions=done.restrictions)  # fmt: skip
     flash(words, "good")
     return url_for("guard.show")

@@ -13,6 +13,7 @@ from control_plane.access.permissions import Permission
 from control_plane.nas_standing import Standing, standing_of
 from control_plane.store import network_figures as figures
 from control_plane.store.happenings import load_happenings
+from control_plane.store.held_restrictions import count_held_restrictions
 from control_plane.store.interventions import load_stop, load_trip
 from web.acting import clock, may, transaction
 from web.database import Connection
@@ -103,6 +104,7 @@ def _look(connection: Connection, span: str) -> Mapping[str, Any]:
         "restricted": [one for one in answers if one.outcome == "accept" and one.reason != "full"],
         "sweep": figures.load_sweep(connection),
         "queue": figures.load_queue(connection),
+        "held": count_held_restrictions(connection),
         "alarms": figures.count_alarms(connection, since=now - timedelta(days=1)),
         "stop": load_stop(connection),
         "trip": load_trip(connection),

@@ -119,7 +119,7 @@ def _confirm(form: PageForm, result: Done, *, ends: bool) -> Answer:
             "That is more than automation may cut in an hour (%(allowed)s): only who may release what the guard holds may do that.",
             allowed=number_shown(result.allowed),
         )
-        flash(words)
+        flash(words, "bad")
         return redirect(the_list(), 303)
     one = result.meant.sessions == 1
     if ends:
@@ -216,5 +216,5 @@ def too_many() -> Response:
     words = gettext(
         "These are more than %(most)s sessions. Narrow the list down first.", most=number_shown(by_hand.MOST)
     )
-    flash(words)
+    flash(words, "bad")
     return redirect(the_list(), 303)
