@@ -4815,6 +4815,7 @@ CREATE INDEX einvoice_due ON einvoice (account_id, next_try) WHERE next_try IS N
 CREATE INDEX einvoice_of_series ON einvoice (account_id, kind, series, number) WHERE state IN ('prepared', 'sending', 'unknown', 'rejected_fixable', 'blocked');
 CREATE INDEX einvoice_to_send ON einvoice (account_id, id) WHERE state IN ('draft', 'prepared');
 CREATE INDEX einvoice_of_account ON einvoice (account_id, id);
+CREATE INDEX einvoice_by_state ON einvoice (state, id);
 CREATE INDEX einvoice_needs_a_person ON einvoice (state) WHERE state IN ('rejected_fixable', 'rejected_final', 'blocked') OR (state = 'draft' AND next_try IS NULL) OR contradiction <> '';
 CREATE TRIGGER einvoice_sent_stays BEFORE UPDATE ON einvoice FOR EACH ROW
     WHEN (OLD.state NOT IN ('draft', 'prepared', 'rejected_fixable', 'blocked') AND (OLD.number, OLD.external_key, OLD.payload) IS DISTINCT FROM (NEW.number, NEW.external_key, NEW.payload))

@@ -152,14 +152,16 @@ def load_list(
     account_id: int | None = None,
     state: str | None = None,
     only_waiting: bool = False,
+    before: int | None = None,
     limit: int = 100,
 ) -> list[Listed]:
-    """The newest e-invoices; `only_waiting`: those that need a person."""
+    """The newest e-invoices, from the one before `before` on; `only_waiting`: those that need a person."""
     rows = connection.execute(
         f"{_LIST} WHERE (%(account)s::bigint IS NULL OR e.account_id = %(account)s)"
         " AND (%(state)s::text IS NULL OR e.state = %(state)s::einvoice_state)"
+        " AND (%(before)s::bigint IS NULL OR e.id < %(before)s)"
         f" AND (NOT %(waiting)s OR {_NEEDS_A_PERSON}) ORDER BY e.id DESC LIMIT %(limit)s",
-        {"account": account_id, "state": state, "waiting": only_waiting, "limit": limit},
+        {"account": account_id, "state": state, "waiting": only_waiting, "before": before, "limit": limit},
     ).fetchall()
     return [Listed(*row) for row in rows]
 
@@ -177,6 +179,12 @@ def load_one(connection: Connection, einvoice_id: int) -> tuple[Listed, list[Sai
         (einvoice_id,),
     ).fetchall()
     return Listed(*row), [Said(*one) for one in said], [(kind, bytes(digest), size) for kind, digest, size in files]
+
+
+def find_listed(connection: Connection, einvoice_id: int) -> Listed | None:
+    """One e-invoice by its number, or None."""
+    row = connection.execute(f"{_LIST} WHERE e.id = %s", (einvoice_id,)).fetchone()
+    return None if row is None else Listed(*row)
 
 
 def load_file(connection: Connection, einvoice_id: int, kind: str) -> bytes | None:

@@ -14,6 +14,7 @@ from billing.store.einvoices import EinvoiceAccount
 from control_plane import audit
 from control_plane.cli._books import DAY, issuer_meant, open_books, today_of
 from control_plane.cli._console import Connection, Refused, os_user, print_table, sealer_of, unknown
+from control_plane.einvoice import office
 from control_plane.einvoice.provider import Description, provider_for, provider_names
 from control_plane.outward.target import TargetError, read_target
 from control_plane.settings import Settings
@@ -128,9 +129,7 @@ def disable(settings: Settings, *, name: str) -> None:
 
 def _switch(settings: Settings, name: str, *, enabled: bool) -> None:
     with open_books(settings) as connection:
-        desk.switch(connection, known_account(connection, name).id, enabled=enabled)
-        action = f"einvoice.{'enable' if enabled else 'disable'}"
-        audit.append(connection, actor=os_user(), action=action, subject=name)
+        office.switch(connection, known_account(connection, name), enabled=enabled, by=os_user())
 
 
 @click.command("unblock")
@@ -151,9 +150,7 @@ def unblock(settings: Settings, *, name: str, file: Path | None) -> None:
             if fault := provider.check_secret(secret):
                 raise Refused(f"{file}: {fault}; expected {provider.describe().signs_with}")
             desk.change_secret(connection, one.id, sealed=sealer_of(settings).seal(secret, row=einvoice_row(one.id)))
-        count = desk.unblock(connection, one.id)
-        detail = {"was": one.blocked_reason, "sent_again": count, "new_secret": file is not None}
-        audit.append(connection, actor=os_user(), action="einvoice.unblock", subject=name, detail=detail)
+        count = office.unblock(connection, one, new_secret=file is not None, by=os_user())
     click.echo(f"Account {name} goes on; {count} documents are sent again.")
 
 

@@ -32,9 +32,8 @@ from control_plane.cli._einvoice_account import (
 )
 from control_plane.cli._group import Group
 from control_plane.cli._options import confirm
-from control_plane.einvoice import by_hand
-from control_plane.einvoice.provider import Provider, provider_for
-from control_plane.einvoice.queueing import queue_documents
+from control_plane.einvoice import by_hand, office
+from control_plane.einvoice.provider import provider_for
 from control_plane.einvoice.test_authority_server import FAULTS, Authority, AuthorityServer
 from control_plane.einvoice.work import read_messages
 from control_plane.jobs.einvoices import speaker_of
@@ -126,10 +125,7 @@ def retry(settings: Settings, *, label: str, late: bool) -> None:
     """Send document LABEL again under its number where the law lets; ask at once where it is in doubt."""
     with open_books(settings) as connection:
         one = _known(connection, label)
-        by = store.load_account(connection, one.account_id)
-        speaker = speaker_of(connection, settings, by, sealer_of(settings))
-        said = by_hand.retry(connection, by, provider_for(by.provider), speaker, one.id, late=late)
-        audit.append(connection, actor=os_user(), action="einvoice.retry", subject=label, detail={"late": late})
+        said = office.send_again(connection, settings, sealer_of(settings), one, label=label, late=late, by=os_user())
     click.echo(f"{label} {said}.")
 
 
@@ -140,10 +136,7 @@ def send(settings: Settings, *, labels: tuple[str, ...]) -> None:
     """Queue documents that were issued before their issuer's account counts, or while it was off."""
     with open_books(settings) as connection:
         ids = [find_document(connection, label) for label in labels]
-        count = queue_documents(connection, ids, earlier_too=True)
-        audit.append(
-            connection, actor=os_user(), action="einvoice.send", subject=", ".join(labels), detail={"queued": count}
-        )
+        count = office.send_documents(connection, ids, subject=", ".join(labels), by=os_user())
     click.echo(f"{count} of {len(labels)} documents are queued." + _why_fewer(count, len(labels)))
 
 
@@ -161,12 +154,12 @@ def status(settings: Settings, *, asks: bool, as_json: bool) -> None:
     """The accounts: whether they work, and how many documents are in which state."""
     shown = []
     with open_books(settings) as connection:
-        counts = desk.count_states(connection)
-        for one in store.load_accounts(connection):
-            provider = provider_for(one.provider)
-            late = desk.count_overdue(connection, one.id, pending_for_s=provider.describe().manner.pending_for_s)
-            health = _health(connection, settings, one, provider) if asks else ""
-            shown.append((one, counts.get(one.id, {}), late, health))
+        for found in office.load_standings(connection):
+            health = ""
+            if asks:
+                said = office.check(connection, settings, sealer_of(settings), found.account)
+                health = f"{said.verdict}: {said.text}"
+            shown.append((found.account, found.states, found.overdue, health))
     if as_json:
         print_json(
             [_fields(one) | {"states": states, "overdue": late, "check": health} for one, states, late, health in shown]
@@ -265,12 +258,6 @@ def _known(connection: Connection, label: str) -> Einvoice:
     if found is None:
         raise Refused(f"{label} is not queued for any authority: `corrente einvoice send {label}` does it")
     return store.hold(connection, found)
-
-
-def _health(connection: Connection, settings: Settings, one: EinvoiceAccount, provider: Provider) -> str:
-    connection.commit()  # no transaction is open while somebody else's server is waited for
-    health = provider.check(speaker_of(connection, settings, one, sealer_of(settings)))
-    return f"{health.verdict}: {health.text}"
 
 
 def _account_state(one: EinvoiceAccount, settings: Settings) -> str:

@@ -36,7 +36,14 @@ WORDS = {
 
 
 class NotAllowedError(BillingError):
-    """What was asked for is not to be done with this e-invoice; the message says what is."""
+    """What was asked for is not to be done with this e-invoice; the message says what is.
+
+    `problem` is what stands in the way of sending it as it is; `is_late` that its last day is over.
+    """
+
+    def __init__(self, message: str, *, problem: str = "", is_late: bool = False) -> None:
+        super().__init__(message)
+        self.problem, self.is_late = problem, is_late
 
 
 def remedies_of(one: Einvoice, account: EinvoiceAccount) -> Remedies:
@@ -72,11 +79,12 @@ def retry(
     if found.allows(Remedy.RESEND):
         if found.is_late and not late:
             raise NotAllowedError(
-                f"it was to be sent again until {found.until}: --late does it all the same; ask an accountant"
+                f"it was to be sent again until {found.until}: --late does it all the same; ask an accountant",
+                is_late=True,
             )
         problem = prepare(connection, account, provider, speaker, one)
         if problem:
-            raise NotAllowedError(f"it can't be sent as it is: {problem}")
+            raise NotAllowedError(f"it can't be sent as it is: {problem}", problem=problem)
         store.note(connection, one.id, "retry", text="prepared anew under its number")
         return "is sent again under its number within seconds"
     raise NotAllowedError(f"it is {one.standing.state}: {said(found)}")

@@ -29,6 +29,7 @@ SCREENS: Final = (
     ("document", "/documents", "main tbody a[href^='/documents/']"),
     ("payment", "/payments/new", ""),
     ("bank", "/bank", ""),
+    ("e-invoices", "/einvoices", ""),
     ("dunning", "/dunning", ""),
     ("ledger", "/ledger", ""),
     ("plans", "/plans", ""),

@@ -1,0 +1,113 @@
+"""What staff do about e-invoices, by a command or a page, each in the audit log: sent again, accounts switched and let go on, asked whether they answer.
+
+The caller owns the transaction.
+
+Next: by_hand.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+
+from billing.calendar import billing_day
+from billing.einvoice.outcome import State
+from billing.einvoice.remedies import remedies_for
+from billing.errors import BillingError
+from billing.store import einvoice_desk as desk
+from billing.store import einvoices as store
+from billing.store.einvoice_desk import Listed
+from billing.store.einvoices import Einvoice, EinvoiceAccount
+from control_plane import audit
+from control_plane.einvoice import by_hand
+from control_plane.einvoice.provider import Health, provider_for
+from control_plane.einvoice.queueing import queue_documents
+from control_plane.jobs.einvoices import speaker_of
+from control_plane.settings import Settings
+from radius_hooks.sealing import Sealer
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStanding:
+    """An account, how many of its documents are in which state, and how many wait for an answer longer than is usual there."""
+
+    account: EinvoiceAccount
+    title: str
+    states: dict[str, int]
+    overdue: int
+
+
+def load_standings(connection: Connection) -> list[AccountStanding]:
+    """The accounts by name, as they stand."""
+    counts = desk.count_states(connection)
+    found = []
+    for one in store.load_accounts(connection):
+        description = provider_for(one.provider).describe()
+        late = desk.count_overdue(connection, one.id, pending_for_s=description.manner.pending_for_s)
+        found.append(AccountStanding(one, description.name, counts.get(one.id, {}), late))
+    return found
+
+
+def resend_until(one: Listed, account: EinvoiceAccount, *, now: datetime) -> tuple[date | None, bool]:
+    """The last day on which a refused e-invoice may be sent again under its number, and whether it is over; None: there is none."""
+    zone = ZoneInfo(account.zone)
+    manner = provider_for(account.provider).describe().manner
+    rejected_on, today = billing_day(one.since, zone), billing_day(now, zone)
+    found = remedies_for(State(one.state), manner, rejected_on=rejected_on, today=today)
+    return found.until, found.is_late
+
+
+def send_again(
+    connection: Connection, settings: Settings, sealer: Sealer, one: Einvoice, *, label: str, late: bool, by: str
+) -> str:
+    """Send again or ask at once, as its state has it; says what comes of it. Raises: NotAllowedError."""
+    account = store.load_account(connection, one.account_id)
+    speaker = speaker_of(connection, settings, account, sealer)
+    said = by_hand.retry(connection, account, provider_for(account.provider), speaker, one.id, late=late)
+    audit.append(connection, actor=by, action="einvoice.retry", subject=label, detail={"late": late})
+    return said
+
+
+def send_documents(connection: Connection, ids: list[int], *, subject: str, by: str) -> int:
+    """Queue documents that were issued before their issuer's account counts, or while it was off; returns how many."""
+    count = queue_documents(connection, ids, earlier_too=True)
+    audit.append(connection, actor=by, action="einvoice.send", subject=subject, detail={"queued": count})
+    return count
+
+
+class OtherIsOnError(BillingError):
+    """Another account of the same issuer is on."""
+
+
+def switch(connection: Connection, account: EinvoiceAccount, *, enabled: bool, by: str) -> None:
+    """Queue, send and ask through an account, or not. Raises: OtherIsOnError."""
+    if enabled:
+        others = store.load_accounts(connection, only_enabled=True)
+        if other := next((one for one in others if one.issuer_id == account.issuer_id and one.id != account.id), None):
+            raise OtherIsOnError(
+                f"account {other.name} of the same issuer is on: `corrente einvoice disable {other.name}`"
+            )
+    desk.switch(connection, account.id, enabled=enabled)
+    action = f"einvoice.{'enable' if enabled else 'disable'}"
+    audit.append(connection, actor=by, action=action, subject=account.name)
+
+
+def unblock(connection: Connection, account: EinvoiceAccount, *, new_secret: bool = False, by: str) -> int:
+    """Go on with an account of which the authority took nothing, once that is mended; returns how many are sent again."""
+    count = desk.unblock(connection, account.id)
+    detail = {"was": account.blocked_reason, "sent_again": count, "new_secret": new_secret}
+    audit.append(connection, actor=by, action="einvoice.unblock", subject=account.name, detail=detail)
+    return count
+
+
+def check(connection: Connection, settings: Settings, sealer: Sealer, account: EinvoiceAccount) -> Health:
+    """Whether the authority answers and takes the account's login. Commits first: no transaction is open while somebody else's server is waited for."""
+    speaker = speaker_of(connection, settings, account, sealer)
+    connection.commit()
+    return provider_for(account.provider).check(speaker)

@@ -1,0 +1,176 @@
+"""E-invoices in the console: those that need a person with the authority's words and the last day, sent again once, and their accounts."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from support.billing_world import bill
+from support.browser import PHONE, violations
+from support.console_world import free_port, sealer
+
+from billing.store.einvoice_desk import add_account, take_account_id
+from control_plane import db
+from control_plane.einvoice.queueing import queue_documents
+from radius_hooks.sealing import einvoice_row
+
+pytestmark = pytest.mark.db
+DAY = date(2026, 7, 1)
+# As the authority sent them: shown as text, whatever they hold.
+XML = b'<?xml version="1.0"?><receipt><script>alert(1)</script></receipt>'
+_PUT = (
+    "UPDATE einvoice SET state = %(state)s::einvoice_state, number = %(number)s, external_key = %(key)s, payload = %(xml)s,"
+    " media_type = 'application/xml', digest = sha256(%(xml)s), problem = %(problem)s, next_try = now(), since = now() - make_interval(days => %(days)s)"
+    " WHERE id = %(id)s"
+)
+
+
+def hidden(page: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found, f"no {name} in the page"
+    return found.group(1)
+
+
+def send(client, path):
+    """Open a form and send it back."""
+    page = client.get(path).text
+    return client.post(path, data={name: hidden(page, name) for name in ("csrf_token", "once_key")})
+
+
+@pytest.fixture(scope="module")
+def queued(console):
+    """Three e-invoices: one refused today, one refused two weeks ago, one accepted."""
+    bill(console.conninfo, DAY)
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    given = {
+        "url": f"http://127.0.0.1:{free_port()}",
+        "tax_number": "99900009996",
+        "authority_key": "QUFB" * 10 + "QUE=",
+    }
+    with db.connect(console.conninfo, name="test") as connection:
+        number = take_account_id(connection)
+        add_account(
+            connection, number, issuer_id=1, name="main", provider="test_authority", environment="test", settings=given,
+            sealed=sealer().seal(key, row=einvoice_row(number)), series="A", from_on=DAY, by="maria",
+        )  # fmt: skip
+        ids = [
+            row[0] for row in connection.execute("SELECT id FROM document WHERE kind = 'invoice' ORDER BY id LIMIT 3")
+        ]
+        queue_documents(connection, ids, earlier_too=True)
+        numbers = [row[0] for row in connection.execute("SELECT id FROM einvoice ORDER BY id")]
+        for place, (one, state, problem, days) in enumerate(
+            zip(
+                numbers,
+                ("rejected_fixable", "rejected_fixable", "accepted"),
+                ("00305: the <tax number> is not valid", "00400: no rate", ""),
+                (0, 14, 0),
+                strict=True,
+            ),
+            start=1,
+        ):
+            values = {
+                "id": one,
+                "state": state,
+                "number": place,
+                "key": f"k{place}",
+                "xml": XML,
+                "problem": problem,
+                "days": days,
+            }
+            connection.execute(_PUT, values)
+        connection.execute(
+            "INSERT INTO einvoice_event (einvoice_id, direction, operation, code, text) VALUES (%s, 'received', 'submit', '00305', 'The number is not valid')",
+            (numbers[0],),
+        )
+        connection.execute(
+            "INSERT INTO einvoice_artifact (einvoice_id, kind, content, digest) VALUES (%s, 'receipt', %s, sha256(%s))",
+            (numbers[0], XML, XML),
+        )
+        connection.commit()
+    return numbers
+
+
+def listed(answer) -> list[int]:
+    return [int(one) for one in re.findall(r'<td><a href="/einvoices/(\d+)">', answer.text)]
+
+
+def test_the_list_says_who_needs_a_person_in_the_authority_s_words_and_until_when(console, queued):
+    client = console.client("billing")
+    assert listed(client.get("/einvoices")) == queued[::-1]
+    waiting = client.get("/einvoices?state=waiting")
+    assert listed(waiting) == [queued[1], queued[0]]
+    assert "00305: the &lt;tax number&gt; is not valid" in waiting.text
+    assert waiting.text.count("last day was") == 1
+    assert waiting.text.count(">until ") == 1
+    assert listed(client.get("/einvoices?state=accepted")) == [queued[2]]
+    for wrong in ("state=lost", "account=other", "after=%21"):
+        assert client.get(f"/einvoices?{wrong}").status_code == 400
+    assert console.client("collector").get("/einvoices").status_code == 403
+
+
+def test_one_is_shown_with_what_was_said_and_its_files_as_text_or_to_be_kept(console, queued):
+    client = console.client("reader")
+    page = client.get(f"/einvoices/{queued[0]}").text
+    assert "The number is not valid" in page
+    assert "send it again under its number" in page
+    shown = client.get(f"/einvoices/{queued[0]}/files/receipt")
+    assert "&lt;script&gt;" in shown.text
+    kept = client.get(f"/einvoices/{queued[0]}/files/receipt?keep=yes")
+    assert kept.data == XML
+    assert kept.headers["Content-Type"] == "application/octet-stream"
+    assert ".xml" in kept.headers["Content-Disposition"]
+    for nothing in (
+        "/einvoices/999999",
+        f"/einvoices/{queued[0]}/files/other",
+        f"/einvoices/{queued[1]}/files/receipt",
+    ):
+        assert client.get(nothing).status_code == 404
+
+
+def test_a_refused_one_is_sent_again_once_and_only_by_who_may(console, queued):
+    path = f"/einvoices/{queued[1]}/retry"
+    assert console.client("support").get(path).status_code == 403
+    client = console.client("billing")
+    page = client.get(path).text
+    assert "Its last day was" in page
+    given = {name: hidden(page, name) for name in ("csrf_token", "once_key", "seen")}
+    # Who was not shown that it is late is shown it first.
+    assert client.post(path, data=given | {"seen": ""}).status_code == 422
+    answers = [client.post(path, data=given) for _ in range(2)]
+    assert [answer.headers.get("Location") for answer in answers] == [f"/einvoices/{queued[1]}"] * 2
+    assert console.query("SELECT state::text, number FROM einvoice WHERE id = %s", (queued[1],)) == [("prepared", 2)]
+    assert console.query("SELECT actor, detail ->> 'late' FROM audit_log WHERE action = 'einvoice.retry'") == [
+        ("billing", "true")
+    ]
+    done = send(client, f"/einvoices/{queued[2]}/retry")
+    assert done.status_code == 422
+    assert "This can&#39;t be done with it as it stands now." in done.text
+
+
+def test_an_account_is_switched_asked_and_let_go_on(console, queued):
+    client = console.client("billing")
+    token = hidden(client.get("/einvoices/accounts/main/off").text, "csrf_token")
+    asked = client.post("/einvoices/accounts/main/check", data={"csrf_token": token})
+    assert "It does not work" in asked.text or "with a remark" in asked.text
+    state = "SELECT enabled, blocked_reason FROM einvoice_account"
+    assert send(client, "/einvoices/accounts/main/off").status_code == 303
+    assert console.query(state) == [(False, "")]
+    assert send(client, "/einvoices/accounts/main/on").status_code == 303
+    with db.connect(console.conninfo, name="test", autocommit=True) as connection:
+        connection.execute("UPDATE einvoice_account SET blocked_at = now(), blocked_reason = 'certificate expired'")
+    assert "certificate expired" in client.get("/einvoices").text
+    assert send(client, "/einvoices/accounts/main/unblock").status_code == 303
+    assert console.query(state) == [(True, "")]
+    assert client.get("/einvoices/accounts/none/off").status_code == 404
+
+
+def test_e_invoices_are_usable_by_everybody(console, address, browser, queued):
+    for options in ({}, {"viewport": PHONE}):
+        with browser.page(console, **options) as page:
+            for path in ("/einvoices", f"/einvoices/{queued[0]}", f"/einvoices/{queued[0]}/files/receipt"):
+                page.goto(address + path)
+                assert violations(page) == []
+                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
