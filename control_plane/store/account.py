@@ -199,6 +199,11 @@ def load_nas_ids(connection: Connection, names: list[str]) -> dict[str, int]:
     return {str(name): int(nas_id) for name, nas_id in rows}
 
 
+def hold_account(connection: Connection, username: str) -> None:
+    """Hold an account until the transaction ends; nothing where there is none."""
+    connection.execute("SELECT FROM subscriber_account WHERE username = %s FOR UPDATE", (username,))
+
+
 def contract_exists(connection: Connection, contract_id: int) -> bool:
     """Whether there is a contract of that number."""
     return connection.execute("SELECT FROM contract WHERE id = %s", (contract_id,)).fetchone() is not None

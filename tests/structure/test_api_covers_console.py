@@ -22,6 +22,7 @@ NOT_FOR_PROGRAMS: Final = {
     "a person signs in; a program has a token": ("sign_in.*", "passkeys.*"),
     "a person's own account, look and kept views": ("me.*", "look.*", "saved_views.*"),
     "somebody signs with a finger on a screen that shows the paper": ("contract_signing.ask",),
+    "a device's counters every three seconds while one looks": ("account_traffic.device",),
     "it leads a person on": ("home.begin", "bill_runs.lead", "bill_runs.lead_to_run"),
     "the same page again while one looks": ("*.live", "bill_runs.asked_live"),
     "parts of a form while one types": ("new_invoices.lines", "quotes.lines", "payment_new.found", "payment_new.owed"),
@@ -45,11 +46,7 @@ TO_COME_NETWORK: Final = {
 }
 
 TO_COME_CUSTOMERS: Final = {
-    "account_deeds": "kick lift plan restrict reveal top_up",
-    "account_edit": "edit new",
-    "account_past": "logins sessions usage",
-    "account_traffic": "device",
-    "account_why": "answer why",
+    "account_deeds": "reveal",
     "orders": "cancel invoice list_ show",
     "plans": "edit hours list_ new quota show",
     "price_changes": "new",

@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from control_plane.access.permissions import Permission
-from control_plane.store.account import load_account, load_prefixes
+from control_plane.store.account import load_prefixes
 from control_plane.store.account_list import ListedAccount, Wanted, load_accounts
 from control_plane.store.session_list import load_sessions
-from web.api._shapes import NO_CONTROL, there_is_none
+from web.api._account_shapes import KINDS, known, seen_of
+from web.api._shapes import NO_CONTROL
 from web.calls import Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
+from web.versions import tell_version
 
 pages = Noun("accounts")
 
@@ -78,7 +80,11 @@ class OneAccount(msgspec.Struct, frozen=True):
     macs: list[str]
     circuit_ids: list[str]
     nases: list[str]
-    prefixes: list[str]
+    ipv4: str | None
+    ipv6: str | None
+    ipv6_prefix: str | None
+    delegated_ipv6_prefix: str | None
+    routes: list[str]
     sessions: list[LiveSession]
 
 
@@ -110,14 +116,20 @@ def find(connection: Connection, *, asked: Question) -> Slice[ListedLine]:
     "/accounts/<username>",
     permission=Permission.ACCOUNT_SEE,
     answers=OneAccount,
-    refusals=(404,),
+    version="told",
     does=("accounts.show",),
 )
 def show(connection: Connection, *, username: str) -> OneAccount:
     """One account."""
-    found = load_account(connection, username) if username.isprintable() else None
-    if found is None:
-        raise there_is_none()
+    return show_account(connection, username)
+
+
+def show_account(connection: Connection, username: str) -> OneAccount:
+    """The account as it is answered, with its version. Raises: Problem."""
+    found = known(connection, username)
+    prefixes = load_prefixes(connection, found.id)
+    tell_version(seen_of(found, prefixes))
+    held = {name: [str(one.prefix) for one in prefixes if one.kind == kind] for name, kind in KINDS.items()}
     live = load_sessions(connection, username=username, nas_id=None, stale=False, limit=_MOST_SESSIONS)
     return OneAccount(
         id=found.id,
@@ -134,7 +146,8 @@ def show(connection: Connection, *, username: str) -> OneAccount:
         macs=found.macs,
         circuit_ids=found.circuit_ids,
         nases=found.nas_names,
-        prefixes=[str(one.prefix) for one in load_prefixes(connection, found.id)],
+        routes=held.pop("routes"),
+        **{name: next(iter(texts), None) for name, texts in held.items()},
         sessions=[
             LiveSession(
                 nas=one.nas,

@@ -15,9 +15,9 @@ from billing.store.contract_page import ContractPage, load_events, load_newest, 
 from billing.store.customers import load_addresses
 from control_plane.access.permissions import Permission
 from control_plane.contract_making import Answers, make_from
-from control_plane.quantities import QuantityError, read_mac
 from control_plane.store.account import load_account
 from web.acting import clock, person
+from web.api._account_shapes import macs_of
 from web.api._contract_shapes import ListedContract, OneContract, contract_of, listed_of
 from web.api._shapes import NO_CONTROL, Number, books_of, shaped, there_is_none, wrong_value
 from web.api.customers import known as known_customer
@@ -180,17 +180,6 @@ def _account(connection: Connection, asked: ContractAccount | None) -> dict[str,
     if load_account(connection, asked.username) is not None:
         raise wrong_value("somebody has this username already", pointer="/account/username")
     return {"username": asked.username, "macs": tuple(macs_of(asked.macs, "/account/macs"))}
-
-
-def macs_of(given: list[str], pointer: str) -> list[str]:
-    """MAC addresses as they are kept, each once. Raises: Problem."""
-    read = []
-    for place, one in enumerate(given):
-        try:
-            read.append(read_mac(one))
-        except QuantityError as error:
-            raise wrong_value(str(error), pointer=f"{pointer}/{place}") from error
-    return list(dict.fromkeys(read))
 
 
 @pages.call(
