@@ -1,8 +1,8 @@
 """Texts with names to fill in, by Jinja's syntax and a small part of its language: what an operator writes can't do harm.
 
 There are names, their parts (`issuer.name`), `{% if %}`, `{% for %}` and a few filters. Nothing is called, worked out, set,
-included or imported, so no text reaches code, files or the network, and none takes longer than its loops over what it was
-given. A name that is not there is an error, not an empty place in somebody's letter.
+included or imported, so no text reaches code, files or the network, and none takes longer than its loops over the lists that it was
+given, nor more memory than the longest message. A name that is not there is an error, not an empty place in somebody's letter.
 
 Source: Jinja 3.1, whose sandbox runs what is left.
 Next: texts.py
@@ -14,15 +14,21 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2 import pass_eval_context as of_context
+from jinja2.filters import do_join
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from billing.messages.errors import Fault, TextError
 
 MOST_LETTERS: Final = 300_000
 _DEEPEST_LOOP: Final = 2
+# More than anybody has on one letter.
+_MOST_ITEMS: Final = 5000
+_EACH: Final = "each"
 _FILTERS: Final = frozenset({"upper", "lower", "capitalize", "trim", "length", "join", "first", "last"})
 _TESTS: Final = frozenset({"none", "defined"})
 _NODES: Final = (
@@ -70,7 +76,10 @@ def read_text(source: str, *, as_html: bool = False) -> Text:
         tree = environment.parse(source)
         for node in _walk(tree, 0):
             _allow(node)
-        return Text(environment.from_string(source), frozenset(meta.find_undeclared_variables(tree)))
+        names = frozenset(meta.find_undeclared_variables(tree))
+        for loop in tree.find_all(nodes.For):
+            loop.iter = nodes.Filter(loop.iter, _EACH, [], [], None, None, lineno=loop.lineno)
+        return Text(environment.from_string(tree), names)
     except TemplateSyntaxError as error:
         raise TextError(
             f"line {error.lineno}: {error.message}", Fault.SYNTAX, line=error.lineno, name=error.message or ""
@@ -149,10 +158,30 @@ class _Values(ImmutableSandboxedEnvironment):
         return self.getattr(obj, str(argument))
 
 
+def _each(value: Any) -> list[Any]:
+    """What a loop goes over: a list that was given, for the letters of a text are no lines of anybody's. Raises: ValueError."""
+    if isinstance(value, str):
+        raise ValueError("a loop goes over a list, not over the letters of a text")
+    items = list(islice(value, _MOST_ITEMS + 1))
+    if len(items) > _MOST_ITEMS:
+        raise ValueError(f"a list of more than {_MOST_ITEMS:,}")
+    return items
+
+
+@of_context
+def _joined(context: Any, value: Any, between: str = "", *rest: Any) -> Any:
+    """Jinja's own, measured before it is made: joined again and again, some letters fill any memory. Raises: ValueError."""
+    items = list(islice(value, MOST_LETTERS + 1))
+    if sum(len(str(one)) for one in items) + len(items) * len(str(between)) > MOST_LETTERS:
+        raise ValueError(f"joined it comes to more than {MOST_LETTERS:,} letters")
+    return do_join(context, items, between, *rest)
+
+
 def _environment(*, as_html: bool) -> ImmutableSandboxedEnvironment:
     made = _Values(autoescape=as_html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.globals = {}
     made.filters = {name: made.filters[name] for name in (*_FILTERS, "escape", "e")}
+    made.filters |= {_EACH: _each, "join": _joined}
     made.tests = {name: made.tests[name] for name in _TESTS}
     return made
 

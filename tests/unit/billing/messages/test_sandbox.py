@@ -91,3 +91,25 @@ def test_a_text_that_grows_beyond_measure_is_ended():
     long = [{"n": "x" * 1000}] * (MOST_LETTERS // 1000 + 1)
     with pytest.raises(TextError, match="300,000"):
         read_text("{% for a in rows %}{{ a.n }}{% endfor %}").filled({"rows": long})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ word|join('" + "b" * 5000 + "') }}{{ ('" + "a" * 100 + "')|join('" + "b" * 5000 + "') }}",
+        "{{ 'aaaaaaaaaa'" + ("|join('" + "b" * 1000 + "')") * 4 + " }}",
+        "{% for one in name %}{{ one }}{% endfor %}",
+        "{% for one in 'aaaa' %}{% for two in 'aaaa' %}{% endfor %}{% endfor %}",
+        "{% for one in many %}{% for two in many %}{% endfor %}{% endfor %}",
+    ],
+    ids=["joined", "joined again and again", "letters", "letters of letters", "a list beyond measure"],
+)
+def test_a_short_text_takes_neither_all_memory_nor_all_time(source):
+    text = read_text(source)
+    with pytest.raises(TextError):
+        text.filled({**GIVEN, "many": range(10**6)})
+
+
+def test_what_is_joined_within_measure_is_joined():
+    assert read_text("{{ words|join(', ') }}").filled({"words": ["a", "b"]}) == "a, b"
+    assert read_text("{{ words|join('<br>') }}", as_html=True).filled({"words": ["a", "<b>"]}) == "a&lt;br&gt;&lt;b&gt;"
