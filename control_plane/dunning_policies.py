@@ -5,16 +5,52 @@ For the command and the page alike, beside what the law and the policy's own rul
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
+import orjson
 import psycopg
 
 from billing.dunning.policy import Policy
+from billing.dunning.policy_data import read_policy
 from billing.store.contract_items import find_product
+from billing.store.dunning_policies import IssuerPolicies
 from billing.store.gateways import load_gateway_accounts
 from control_plane.gateways.provider import provider_for
+from control_plane.store.automation import load_hour_now
+from control_plane.store.guard import GuardRules
 
 Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPolicy:
+    """A policy as it was written down: what it says, and its data as they are kept."""
+
+    policy: Policy
+    data: Mapping[str, Any]
+
+
+def read_written(
+    connection: Connection, text: str, policies: IssuerPolicies, *, since: date
+) -> WrittenPolicy | list[str]:
+    """The policy of a text in TOML, or all that is wrong with it. Raises: tomllib.TOMLDecodeError for what is none."""
+    told = tomllib.loads(text)
+    read = read_policy(told, policies.place, since=since)
+    if isinstance(read, tuple):
+        return [str(one) for one in read]
+    faults = policy_faults(connection, read, issuer_id=policies.issuer_id)
+    return faults or WrittenPolicy(read, orjson.loads(orjson.dumps(told, default=str)))
+
+
+def held_above(connection: Connection, rules: GuardRules, cuts: int, *, now: datetime) -> int | None:
+    """How many cuts the guard lets pass in this hour, where so many more are too many; None where all of them pass."""
+    hour = load_hour_now(connection, now)
+    most = rules.limits.allowed(hour.live)
+    return None if hour.cut + hour.wanting + cuts <= most else most
 
 
 def policy_faults(connection: Connection, policy: Policy, *, issuer_id: int | None = None) -> list[str]:

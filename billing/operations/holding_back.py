@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 
+from billing.calendar import billing_day
 from billing.documents import Due
 from billing.money import Money, total
 from billing.operations.restoring import look_again
@@ -224,6 +226,11 @@ def confirm_step(connection: Connection, case_id: int, step: str, *, now: dateti
         return NotDone(f"step {step} of case {case_id} was confirmed before")
     look_again(connection, [customer], now, by=actor)
     return None
+
+
+def moment_of(day: date, *, now: datetime, zone: ZoneInfo) -> datetime:
+    """When something came of which only the day is known: noon there, or now on the day itself."""
+    return now if day == billing_day(now, zone) else datetime.combine(day, time(12), zone)
 
 
 def notice_delivered(

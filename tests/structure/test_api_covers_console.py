@@ -58,9 +58,6 @@ TO_COME_CUSTOMERS: Final = {
 
 TO_COME_MONEY: Final = {
     "audit": "show show_all",
-    "dunning": "case confirm cuts letter of_customer show tonight",
-    "dunning_deeds": "delivered dispute end_plan_ exclude_ held include plan promise resolve review",
-    "dunning_policies": "edit off show",
     "ledger": "accounts card entry report show",
     "ledger_deeds": "correct new periods",
     "people": "change drop end_one end_sessions new password show show_all unlock_name",

@@ -6,7 +6,7 @@ What changes a customer's line is done, read and rolled back first, and the page
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -17,7 +17,6 @@ from werkzeug.wrappers import Response
 from wtforms import HiddenField, IntegerField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange
 
-from billing.calendar import billing_day
 from billing.documents import Due
 from billing.dunning.promise import RefusedPromise
 from billing.dunning.words import say
@@ -30,6 +29,7 @@ from billing.operations.holding_back import (
     end_exclusion,
     end_plan,
     exclude,
+    moment_of,
     notice_delivered,
     open_dispute,
 )
@@ -353,8 +353,7 @@ def delivered(number: int) -> Response:
             day = date.fromisoformat(typed)
         except ValueError:
             return NotDone(gettext("Write a day such as %(example)s.", example="2026-01-31"))
-        # A day without its hour: noon there, or now on the day itself.
-        came = books.now if day == billing_day(books.now, zone) else datetime.combine(day, time(12), zone)
+        came = moment_of(day, now=books.now, zone=zone)
         return notice_delivered(connection, [number], delivered_at=came, now=books.now, actor=person().name)
 
     return _short(done)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Final
 
-import orjson
 from flask import Blueprint, abort, render_template, request
 from werkzeug.wrappers import Response
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
-from billing.dunning.policy import Policy
-from billing.dunning.policy_data import default_text, read_policy
+from billing.dunning.policy_data import default_text
 from billing.dunning.policy_text import policy_text
 from billing.runs.dunning_forecast import COUNTED as COUNTED_NAMES
-from billing.runs.dunning_forecast import CutToCome, cuts_to_come, forecast, with_policy
+from billing.runs.dunning_forecast import CutToCome
+from billing.runs.dunning_simulation import simulate
 from billing.store.dunning_policies import (
     IssuerPolicies,
     KnownVersion,
@@ -27,8 +26,7 @@ from billing.store.dunning_policies import (
     save_version,
 )
 from control_plane.access.permissions import Permission
-from control_plane.dunning_policies import policy_faults
-from control_plane.store.automation import load_hour_now
+from control_plane.dunning_policies import WrittenPolicy, held_above, read_written
 from control_plane.store.guard import guard_rules
 from web.acting import person, transaction
 from web.confirming import is_confirmed
@@ -120,7 +118,7 @@ def edit() -> Answer:
             latest = _newest(load_versions(connection, books.issuer.id)).get(request.args.get("name", ""))
             if changed_meanwhile(form, None if latest is None else (latest.name, latest.version)):
                 raise _ChangedError
-            _save(connection, form, books, shown["policy"].name)
+            _save(connection, form, books, shown["written"])
             return "/dunning/policies"
 
         try:
@@ -191,11 +189,10 @@ class _ChangedError(Exception):
     """Somebody else saved a version meanwhile; the form says so."""
 
 
-def _save(connection: Connection, form: PolicyForm, books: Books, name: str) -> None:
-    data = orjson.loads(orjson.dumps(tomllib.loads(form.text.data or ""), default=str))
-    since = form.since.data or books.today
+def _save(connection: Connection, form: PolicyForm, books: Books, read: WrittenPolicy) -> None:
+    since, reason = form.since.data or books.today, form.reason.data or ""
     save_version(
-        connection, books.issuer.id, data, name=name, since=since, reason=form.reason.data or "", by=person().name
+        connection, books.issuer.id, read.data, name=read.policy.name, since=since, reason=reason, by=person().name
     )
 
 
@@ -203,55 +200,39 @@ def _newest(versions: Iterable[KnownVersion]) -> dict[str, KnownVersion]:
     return {one.name: one for one in sorted(versions, key=lambda one: one.version)}
 
 
-def _read(connection: Connection, form: PolicyForm, policies: IssuerPolicies) -> Policy | None:
+def _read(connection: Connection, form: PolicyForm, policies: IssuerPolicies) -> WrittenPolicy | None:
     """The policy of the text, or None with all that is wrong with it beside the text."""
     try:
-        data = tomllib.loads(form.text.data or "")
+        read = read_written(connection, form.text.data or "", policies, since=form.since.data or date.max)
     except tomllib.TOMLDecodeError as error:
         refuse(form, "text", gettext("This is no TOML: %(problem)s", problem=str(error)))
         return None
-    read = read_policy(data, policies.place, since=form.since.data or date.max)
-    if isinstance(read, tuple):
-        for one in read:
-            refuse(form, "text", str(one))
-        return None
-    faults = policy_faults(connection, read, issuer_id=policies.issuer_id)
-    for fault in faults:
+    if isinstance(read, WrittenPolicy):
+        return read
+    for fault in read:
         refuse(form, "text", fault)
-    return None if faults else read
+    return None
 
 
-def _simulated(connection: Connection, books: Books, policies: IssuerPolicies, read: Policy) -> dict[str, Any]:
+def _simulated(connection: Connection, books: Books, policies: IssuerPolicies, read: WrittenPolicy) -> dict[str, Any]:
     """What the version would do tonight and in the days to come, beside what holds now."""
-    tried = with_policy(policies, read)
-    new = {_cut(one): one for one in cuts_to_come(connection, tried, books.now)}
-    old = {_cut(one): one for one in cuts_to_come(connection, policies, books.now)}
-    after, before = (forecast(connection, one, books.now, days=_DAYS) for one in (tried, policies))
-    more, spared = [new[key] for key in new.keys() - old.keys()], [old[key] for key in old.keys() - new.keys()]
-    named = sorted(
-        (*more[:_MOST_NAMED], *spared[:_MOST_NAMED]), key=lambda one: (one.account.customer_id, one.cut.contract_id)
-    )
+    found = simulate(connection, policies, read.policy, books.now, days=_DAYS)
+    named = (*found.more[:_MOST_NAMED], *found.spared[:_MOST_NAMED])
     names = names_of(connection, (one.account.customer_id for one in named))
-    hour = load_hour_now(connection, books.now)
-    most = guard_rules(here().settings).limits.allowed(hour.live)
     return {
-        "policy": read,
-        "tonight": (len(old), len(new)),
-        "most": None if hour.cut + hour.wanting + len(new) <= most else most,
-        "more": _rows(more, names),
-        "spared": _rows(spared, names),
-        "totals": [(name, before.total(name), after.total(name)) for name in COUNTED_NAMES],
-        "limited": (len(before.limited), len(after.limited)),
-        "customers": after.customers,
+        "policy": read.policy,
+        "written": read,
+        "tonight": found.tonight,
+        "most": held_above(connection, guard_rules(here().settings), found.tonight[1], now=books.now),
+        "more": _rows(found.more, names),
+        "spared": _rows(found.spared, names),
+        "totals": found.totals,
+        "limited": found.limited,
+        "customers": found.customers,
     }
 
 
-def _cut(one: CutToCome) -> tuple[int, int, str]:
-    return one.account.customer_id, one.cut.contract_id, one.cut.level
-
-
-def _rows(cuts: list[CutToCome], names: dict[int, str]) -> list[dict[str, Any]]:
-    first = sorted(cuts, key=lambda one: (one.account.customer_id, one.cut.contract_id))[:_MOST_NAMED]
+def _rows(cuts: Sequence[CutToCome], names: dict[int, str]) -> list[dict[str, Any]]:
     return [
         {
             "customer_id": one.account.customer_id,
@@ -260,5 +241,5 @@ def _rows(cuts: list[CutToCome], names: dict[int, str]) -> list[dict[str, Any]]:
             "level": one.cut.level,
             "debt": one.cut.evaluation.debt.amount,
         }
-        for one in first
+        for one in cuts[:_MOST_NAMED]
     ]
