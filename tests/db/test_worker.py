@@ -286,7 +286,8 @@ def test_two_workers_that_clear_at_once_agree(worker, settings, database, connec
 
 def job_row(connection, name):
     found = connection.execute(
-        "SELECT next_at > now(), done_at IS NOT NULL, result, problem FROM scheduled_job WHERE name = %s", (name,)
+        "SELECT next_at > coalesce(done_at, failed_at), done_at IS NOT NULL, result, problem FROM scheduled_job WHERE name = %s",
+        (name,),
     ).fetchone()
     connection.commit()
     return found
