@@ -122,6 +122,7 @@ class Call:
     also: tuple[Permission, ...] = ()
     does: tuple[str, ...] = ()
     version: Version | None = None
+    transacted: bool = True
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
@@ -130,8 +131,8 @@ class Call:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes something, so that it takes a key."""
-        return self.method in _WRITES
+        """Whether it changes something in the transaction it is given, so that it takes a key and can be tried."""
+        return self.method in _WRITES and self.transacted
 
     @property
     def name(self) -> str:
@@ -163,12 +164,16 @@ class Noun(Blueprint):
         does: tuple[str, ...] = (),
         octets: int | None = None,
         version: Version | None = None,
+        transacted: bool = True,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare one. Its docstring's first line is its summary.
 
         `refusals` are the statuses that it answers beside those that every call may; `also` what it needs beside `permission`, which is None
         where every token may; `does` the console's views that it does the same as; `octets` how large its body may be, where that is more
         than others'.
+
+        `transacted=False`: it is given no connection and opens its own, because it speaks to a device meanwhile, or because it shows what is
+        neither to be kept for a key nor to be seen by who rolls back the record of it: secrets, and who had an address.
         """
 
         def put(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -176,7 +181,7 @@ class Noun(Blueprint):
             assert summary, f"{function.__name__} says in its docstring what it is"
             made = Call(
                 *(self.noun, method, path, function, permission, summary, answers, status, body, asked),
-                *(refusals, also, does, version),
+                *(refusals, also, does, version, transacted),
             )
             self.calls.append(made)
 
@@ -209,6 +214,8 @@ def _answer(call: Call, path_values: dict[str, Any]) -> Response:
         key = _key() if call.writes else None
         if call.version in ("needed", "taken"):
             read_version(needed=call.version == "needed")
+        if not call.transacted:
+            return _response(call, call.function(**given))
         with transaction() as connection:
             if dry:
                 response = _response(call, call.function(connection, **given))

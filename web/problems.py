@@ -25,6 +25,7 @@ _TITLES: Final = {
     428: "Say what you have read",
     429: "Too many calls",
     500: "A fault of ours",
+    502: "The device does not answer",
     503: "Not reachable at this moment",
 }
 

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.db
 PAYMENT = {"amount": {"amount": "12.50", "currency": "EUR"}, "method": "cash", "customer_id": 1}
 # Examples of all calls together; and of each the least, of what fits the document and of what does not.
 ALL_EXAMPLES, LEAST_EXAMPLES = 216, 2
+# Parameters that are addresses, whose like no pattern says.
+LOOSE = {"ip", "device"}
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +41,11 @@ def test_whatever_is_sent_the_answer_is_one_that_the_document_names(console, tok
             @given(case=operation.as_strategy(generation_mode=mode))
             @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
             def sent(case: Any) -> None:
-                # A document can't say which methods there are, how many decimals a currency has, nor what version a thing has.
-                excluded = [] if case.operation.method.upper() == "GET" else [positive_data_acceptance]
+                # A document can't say which methods there are, how many decimals a currency has, what version a thing has, nor what all addresses look like.
+                exact = case.operation.method.upper() == "GET" and not LOOSE & {
+                    one.name for one in case.operation.query
+                }
+                excluded = [] if exact else [positive_data_acceptance]
                 answer = case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, excluded_checks=excluded)
                 assert answer.status_code != 429
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -28,6 +29,7 @@ Digits = Annotated[
     str, msgspec.Meta(pattern=r"^-?\d{1,15}(\.\d{1,6})?$", description="a decimal number with all its digits")
 ]
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NO_CONTROL)]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=NO_CONTROL, description="why; it is kept")]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(max_length=200, pattern=NO_CONTROL)]
 Shape = TypeVar("Shape", bound=msgspec.Struct)
@@ -105,6 +107,8 @@ def written(value: Any) -> Any:
             return f"{value:f}"
         case Enum():
             return value.value
+        case IPv4Address() | IPv6Address() | IPv4Network() | IPv6Network():
+            return str(value)
         case list() | tuple():
             return [written(one) for one in value]
         case Mapping():

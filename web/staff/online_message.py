@@ -19,7 +19,8 @@ from billing.messages.message import Purpose
 from control_plane.access.permissions import Permission
 from control_plane.control_loop import by_hand
 from control_plane.control_loop.by_hand import TooManyError
-from control_plane.messages.many import Queued, ToMany, queue_many
+from control_plane.messages.many import Queued
+from control_plane.messages.to_online import write_to_chosen
 from control_plane.store.by_hand import load_audience
 from control_plane.store.online_list import OnlineFilter
 from web.acting import clock, person
@@ -121,10 +122,16 @@ def _sent(connection: Connection, form: MessageForm, asked: OnlineFilter) -> str
 def _queue(connection: Connection, form: MessageForm, asked: OnlineFilter) -> Queued:
     """Queue it for the customers of the sessions that were chosen."""
     scope = {"sessions": "chosen"} if asked.keys is not None else {"online": request.form.get("query", "")}
-    data = {"subject": form.subject.data, "text": form.text.data}
-    said = ToMany("text", data, Purpose(form.purpose.data), form.subject.data, scope, {})
-    customers = load_audience(connection)
-    return queue_many(connection, here().settings, customers, said, by=person().name, now=clock(connection))
+    return write_to_chosen(
+        connection,
+        here().settings,
+        subject=form.subject.data,
+        text=form.text.data,
+        purpose=Purpose(form.purpose.data),
+        scope=scope,
+        by=person().name,
+        now=clock(connection),
+    )
 
 
 def _does(queued: Queued) -> list[str]:
