@@ -117,7 +117,10 @@ def _of_this_site() -> bool:
     if said is not None:
         return said in ("same-origin", "none")
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    try:
+        return origin is None or urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False
 
 
 def _seal(response: Response) -> Response:

@@ -48,6 +48,8 @@ Connection = psycopg.Connection[Any]
 # Looking for a key and unlocking it takes a person a while.
 _LASTS: Final = timedelta(minutes=5)
 MOST_OF_ONE: Final = 20
+# What reading a browser's answer raises that is none.
+_NO_ANSWER: Final = (WebAuthnException, ValueError, KeyError, TypeError, RecursionError)
 _TRANSPORTS: Final = {one.value for one in AuthenticatorTransport}
 
 
@@ -117,7 +119,7 @@ def add_new(
             credential=answer, expected_challenge=asked[0], expected_rp_id=site.host, expected_origin=site.origin
         )
         told = webauthn.helpers.parse_registration_credential_json(answer).response.transports or []
-    except (WebAuthnException, ValueError, KeyError, TypeError) as error:
+    except _NO_ANSWER as error:
         raise NotAPasskeyError(f"the browser's answer is not what was asked for: {error}") from error
     if any(one.name == name for one in load_passkeys(connection, person.id)) or load_passkey(
         connection, made.credential_id
@@ -201,7 +203,7 @@ def enter(
                 credential_current_sign_count=passkey.sign_count,
                 require_user_verification=half is None,
             )
-        except (WebAuthnException, ValueError, KeyError, TypeError):
+        except _NO_ANSWER:
             return Refused(SignInReason.WRONG_PASSKEY)
         note_passkey_used(connection, passkey.id, sign_count=shown.new_sign_count, now=now)
         if half is not None:
@@ -213,7 +215,7 @@ def _named(connection: Connection, answer: str) -> Passkey | None:
     """The passkey that the answer says it is."""
     try:
         credential = webauthn.helpers.parse_authentication_credential_json(answer)
-    except (WebAuthnException, ValueError, KeyError, TypeError):
+    except _NO_ANSWER:
         return None
     return load_passkey(connection, credential.raw_id)
 

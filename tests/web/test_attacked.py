@@ -51,17 +51,26 @@ def test_a_question_that_is_called_as_a_part_of_an_address_leads_nowhere_else(co
     assert f'href="/accounts?{name}=javascript&amp;' in page.text
 
 
-def test_a_part_of_the_interfaces_list_is_refused_that_is_none(console):
-    client = console.client("")
+@pytest.fixture(scope="module")
+def program(console):
+    """What a program sends with a token of the administrator's."""
     token = "corr_attacked"
     console.query(
         "INSERT INTO api_token (staff_id, name, digest, prefix, permissions, made_by, created_at)"
-        " SELECT id, 'attack', %s, 'corr_attack', ARRAY['customer.see'], 'test', now() FROM staff WHERE name = 'admin' RETURNING id",
+        " SELECT id, 'attack', %s, 'corr_attack', ARRAY['customer.see', 'payment.record'], 'test', now() FROM staff WHERE name = 'admin' RETURNING id",
         (hashlib.sha256(token.encode()).digest(),),
     )
+    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+
+def test_a_part_of_the_interfaces_list_is_refused_that_is_none(console, program):
     for forged in (mark_of([True]), encoded('[{"n":"abc"}]'), encoded("[" * 290)):
-        answer = client.get(f"/api/v1/customers?after={forged}", headers={"Authorization": f"Bearer {token}"})
-        assert answer.status_code == 404, forged
+        assert console.client("").get(f"/api/v1/customers?after={forged}", headers=program).status_code == 404, forged
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"note": ' + "[" * 100_000, '{"nothing": ' + "[" * 100_000])
+def test_a_body_that_is_nested_without_end_is_refused(console, program, body):
+    assert console.client("").post("/api/v1/payments", data=body, headers=program).status_code in (400, 422)
 
 
 @pytest.mark.parametrize(
@@ -155,3 +164,28 @@ def test_a_typed_day_without_a_day_after_it_is_refused_beside_its_field(console)
     answer = posted(console.client("administrator"), "/ledger/periods", through="9999-12-31", reason="x")
     assert answer.status_code == 422
     assert "Write a day such as" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "headers", "status"),
+    [
+        ("/sign-in/second", {"code": "123456"}, {}, 303),
+        ("/sign-in", {"name": "admin", "password": "x"}, {"Origin": "http://["}, 400),
+    ],
+    ids=["a code that follows nothing", "an origin that is no address"],
+)
+def test_a_stranger_makes_no_fault_of_ours(console, path, fields, headers, status):
+    client = console.client("")
+    secret = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/sign-in").text)
+    assert secret is not None
+    assert client.post(path, data={"csrf_token": secret[1], **fields}, headers=headers).status_code == status
+
+
+def test_a_passkeys_answer_that_is_nested_without_end_is_none(console):
+    client = console.client("")
+    asked = posted(client, "/sign-in", name="", password="").text
+    secret = re.search(r'name="csrf_token" value="([^"]+)"', asked)
+    assert secret is not None
+    handle = client.post("/sign-in/passkey/options", data={"csrf_token": secret[1]}).json["handle"]
+    answer = client.post("/sign-in/passkey", data={"csrf_token": secret[1], "handle": handle, "answer": "[" * 10_000})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?back=/")

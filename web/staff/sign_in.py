@@ -88,7 +88,7 @@ def second() -> Answer:
     if was_sent(form):
         with transaction() as connection:
             result = complete_sign_in(
-                connection, key(), step=form.step.data, code=form.code.data, came=came(), now=datetime.now(UTC)
+                connection, key(), step=form.step.data or "", code=form.code.data, came=came(), now=datetime.now(UTC)
             )
         if isinstance(result, SignedIn):
             return let_in(result, back)
