@@ -35,6 +35,7 @@ _LONG: Final = (
     "tests/radius/test_enforcement.py",
     "tests/radius/test_enforcement_lists.py",
     "tests/radius/test_peer_pppd.py",
+    "tests/flows/test_walks.py",
     "tests/db/test_publisher.py",
     "tests/db/test_leadership.py",
     "tests/db/test_accounting_streams.py",
