@@ -49,6 +49,11 @@ class Promotion:
     offered_until: date | None
     contracts: int
 
+    def is_given(self, day: date) -> bool:
+        """Whether contracts are given it on a day."""
+        begun = self.offered_from is None or self.offered_from <= day
+        return begun and (self.offered_until is None or day < self.offered_until)
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:

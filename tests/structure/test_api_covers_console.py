@@ -45,12 +45,7 @@ TO_COME_NETWORK: Final = {
 TO_COME_CUSTOMERS: Final = {
     "account_deeds": "reveal",
     "orders": "cancel invoice list_ show",
-    "plans": "edit hours list_ new quota show",
-    "price_changes": "new",
-    "products": "list_ new price show text",
-    "promotions": "apply list_ new undo",
     "quotes": "accept list_ new refuse_ show worked_out",
-    "taxes": "list_ new_register rate registers",
 }
 
 TO_COME_MONEY: Final = {

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from billing.telephone import WrongTelephone, read_telephone
+from web.acting import clock
 from web.api._shapes import wrong_value
+from web.database import Connection
+from web.surroundings import here
 
 # Texts with lines; what is longer is a file.
 LINES: Final = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
@@ -29,3 +33,8 @@ def check_telephones(values: dict[str, Any], *names: str, within: str = "") -> N
             if isinstance(read, WrongTelephone):
                 raise wrong_value(read.reason, pointer=f"{within}/{name}")
             values[name] = read
+
+
+def today(connection: Connection) -> date:
+    """The operator's day."""
+    return clock(connection).astimezone(here().settings.zone).date()

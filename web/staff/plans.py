@@ -17,11 +17,9 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Regexp
 
 from billing.store.catalogue import Product, load_product_page, load_products
-from control_plane import audit
 from control_plane.access.permissions import Permission
-from control_plane.store.changes import save_changes
-from control_plane.store.plan import Plan, load_live, load_plans, load_profiles, save_new_plan
-from control_plane.store.plan_terms import remove_hours, save_hours, save_quota_steps
+from control_plane.catalogue import add_plan, change_plan, set_hours, set_quota_steps
+from control_plane.store.plan import Plan, Profile, load_live, load_plans, load_profiles
 from web.acting import clock, person, transaction
 from web.database import Connection
 from web.forms import (
@@ -156,8 +154,8 @@ def hours(plan_id: int) -> str | Response | tuple[str, int]:
     form = read_form(HoursForm)
     with transaction() as connection:
         plan = _known(connection, plan_id)
-        profiles = {one.id: one.name for one in load_profiles(connection)}
-        form.at_hours.choices = [SelectChoice(number, name) for number, name in profiles.items()]
+        profiles = {one.id: one for one in load_profiles(connection)}
+        form.at_hours.choices = [SelectChoice(number, one.name) for number, one in profiles.items()]
         if "remove" in request.form:
             begins, _, ends = request.form["remove"].partition("-")
             return do_once(lambda own: _hours(own, plan, _time(begins), _time(ends)))
@@ -165,9 +163,7 @@ def hours(plan_id: int) -> str | Response | tuple[str, int]:
             refuse(form, "ends", gettext("They end where they begin: what holds all day is the plan's own profile."))
         elif was_sent(form):
             begins, ends, given = form.begins.data, form.ends.data, form.at_hours.data
-            return do_once(
-                lambda own: _hours(own, plan, _time(begins), _time(ends), profile_id=given, profile=profiles[given])
-            )
+            return do_once(lambda own: _hours(own, plan, _time(begins), _time(ends), profiles[given]))
         return _page(connection, plan, form, read_form(QuotaForm)), status_of(form)
 
 
@@ -219,14 +215,8 @@ def _form(connection: Connection, plan: Plan | None = None) -> Any:
 
 
 def _add(connection: Connection, form: Any) -> str:
-    save_new_plan(
-        connection,
-        form.name.data,
-        profile_id=form.profile.data,
-        throttle_profile_id=form.throttle.data,
-        walled_profile_id=form.walled.data,
-    )
-    audit.append(connection, actor=person().name, action="plan.add", subject=form.name.data)
+    profiles = (form.profile.data, form.throttle.data, form.walled.data)
+    add_plan(connection, form.name.data, profiles, actor=person().name)
     (made,) = (one for one in load_plans(connection) if one.name == form.name.data)
     flash(gettext("Added. Now say what it costs."))
     return url_for("plans.show", plan_id=made.id)
@@ -239,29 +229,19 @@ def _change(connection: Connection, plan: Plan, form: Any) -> str:
         "throttle_profile_id": form.throttle.data,
         "walled_profile_id": form.walled.data,
     }
-    save_changes(connection, "plan", plan.id, columns)
-    audit.append(connection, actor=person().name, action="plan.set", subject=plan.name, detail=columns)
+    change_plan(connection, plan, columns, actor=person().name)
     flash(gettext("Changed. What is online follows within seconds."))
     return url_for("plans.show", plan_id=plan.id)
 
 
-def _hours(
-    connection: Connection, plan: Plan, begins: time, ends: time, *, profile_id: int | None = None, profile: str = ""
-) -> str:
-    if profile_id is None:
-        remove_hours(connection, plan.id, begins=begins, ends=ends)
-    else:
-        save_hours(connection, plan.id, begins=begins, ends=ends, profile_id=profile_id)
-    detail = {"hours": f"{begins:%H:%M}-{ends:%H:%M}", "profile": profile or None}
-    audit.append(connection, actor=person().name, action="plan.hours", subject=plan.name, detail=detail)
+def _hours(connection: Connection, plan: Plan, begins: time, ends: time, profile: Profile | None = None) -> str:
+    set_hours(connection, plan, (begins, ends), profile, actor=person().name)
     flash(gettext("Changed. What is online follows within seconds."))
     return url_for("plans.show", plan_id=plan.id)
 
 
 def _quota(connection: Connection, plan: Plan, steps: list[tuple[int, str]]) -> str:
-    save_quota_steps(connection, plan.id, steps)
-    detail = {"steps": [f"{percent}={action}" for percent, action in steps]}
-    audit.append(connection, actor=person().name, action="plan.quota", subject=plan.name, detail=detail)
+    set_quota_steps(connection, plan, steps, actor=person().name)
     flash(gettext("Changed. What is online follows within seconds."))
     return url_for("plans.show", plan_id=plan.id)
 

@@ -17,13 +17,12 @@ from wtforms.validators import InputRequired
 
 from billing.errors import BillingError
 from billing.price_changes import NOTICE, PriceChange, PriceTotal, Reach, check_day, price_totals
-from billing.store.acting import acting
 from billing.store.catalogue import load_products
 from billing.store.issuers import load_issuers
-from billing.store.price_changes import change_prices, load_new_prices
+from billing.store.price_changes import load_new_prices
 from billing.store.selection import Selection, load_selected
-from control_plane import audit
 from control_plane.access.permissions import Permission
+from control_plane.catalogue import give_new_price
 from web.acting import person, transaction
 from web.database import Connection
 from web.forms import REQUIRED, DayField, DecimalField, PageForm, do_once, read_form, refuse, status_of, was_sent
@@ -135,11 +134,10 @@ def _does(form: Any, totals: list[PriceTotal]) -> list[str]:
 
 
 def _change(connection: Connection, form: Any, products: dict[str, int]) -> str:
-    acting(connection, person().name)
     plan = _plan(connection, form, products)
     assert plan is not None, "it was looked at a moment ago"
-    changed = change_prices(connection, plan.contracts, plan.change, plan.reach, actor=person().name)
-    detail = {"to": form.amount.data, "percent": form.percent.data, "from": form.day.data, "items": changed}
-    audit.append(connection, actor=person().name, action="price.change", subject=form.product.data, detail=detail)
+    changed = give_new_price(
+        connection, form.product.data, plan.contracts, plan.change, plan.reach, actor=person().name
+    )
     flash(ngettext("%(num)s item has its new price.", "%(num)s items have their new price.", changed))
     return url_for("price_changes.new")

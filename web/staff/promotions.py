@@ -21,16 +21,14 @@ from billing.store.promotions import (
     Applied,
     Promotion,
     PromotionError,
-    apply_promotion,
     load_promotions,
     load_undoing,
     plan_application,
     save_promotion,
-    undo_promotion,
 )
 from billing.store.selection import Selection, load_selected
-from control_plane import audit
 from control_plane.access.permissions import Permission
+from control_plane.catalogue import give_promotion, take_promotion_back
 from web.acting import person, transaction
 from web.database import Connection
 from web.forms import REQUIRED, DayField, DecimalField, PageForm, do_once, read_form, refuse, status_of, was_sent
@@ -80,7 +78,7 @@ def list_() -> str:
     return render_template(
         "staff/promotions/list.html",
         found=found,
-        given=lambda one: _is_given(one, day),
+        given=lambda one: one.is_given(day),
         form=read_form(PageForm),
         words=words,
     )
@@ -194,7 +192,7 @@ def _planned(connection: Connection, promotion: Promotion, form: Any) -> tuple[A
     if selection.is_everything != bool(form.everybody.data):
         refuse(form, "", gettext("Say which contracts are meant, or that all are."))
         return None
-    if not _is_given(promotion, today(connection)):
+    if not promotion.is_given(today(connection)):
         refuse(form, "", gettext("It is not given today."))
         return None
     try:
@@ -227,23 +225,16 @@ def _does(planned: Applied) -> list[str]:
 
 
 def _apply(connection: Connection, promotion: Promotion, form: Any) -> str:
-    acting(connection, person().name)
     planned = _planned(connection, promotion, form)
     gets = [] if planned is None else planned[1]
-    made = apply_promotion(connection, promotion, gets, since=form.since.data, actor=person().name)
-    detail = {"contracts": made, "from": form.since.data}
-    audit.append(connection, actor=person().name, action="promotion.apply", subject=promotion.name, detail=detail)
+    made = give_promotion(connection, promotion, gets, since=form.since.data, actor=person().name)
     flash(ngettext("%(num)s contract has it now.", "%(num)s contracts have it now.", made))
     return url_for("promotions.list_")
 
 
 def _undo(connection: Connection, promotion: Promotion) -> str:
-    acting(connection, person().name)
-    _, free = load_undoing(connection, promotion.id, None)
-    done = undo_promotion(connection, promotion.id, free)
-    detail = {"contracts": done.undone}
-    audit.append(connection, actor=person().name, action="promotion.undo", subject=promotion.name, detail=detail)
-    flash(ngettext("%(num)s contract loses it.", "%(num)s contracts lose it.", done.undone))
+    undone = take_promotion_back(connection, promotion, actor=person().name)
+    flash(ngettext("%(num)s contract loses it.", "%(num)s contracts lose it.", undone))
     return url_for("promotions.list_")
 
 
@@ -252,8 +243,3 @@ def _known(connection: Connection, promotion_id: int) -> Promotion:
     if found is None:
         raise NotFound
     return found
-
-
-def _is_given(promotion: Promotion, day: Any) -> bool:
-    begun = promotion.offered_from is None or promotion.offered_from <= day
-    return begun and (promotion.offered_until is None or day < promotion.offered_until)

@@ -18,7 +18,6 @@ from wtforms.validators import InputRequired, Regexp
 from billing.errors import BillingError
 from billing.store.acting import acting
 from billing.store.issuers import (
-    add_rate,
     add_register,
     load_issuer_registers,
     load_issuers,
@@ -26,8 +25,8 @@ from billing.store.issuers import (
     load_tax_codes,
 )
 from billing.store.stamp_duties import load_stamp_duties
-from control_plane import audit
 from control_plane.access.permissions import Permission
+from control_plane.catalogue import add_tax_rate
 from web.acting import person, transaction
 from web.database import Connection
 from web.forms import REQUIRED, DayField, DecimalField, PageForm, do_once, read_form, refuse, status_of, was_sent
@@ -178,10 +177,7 @@ def _confirm_rate(form: Any) -> str:
 
 
 def _rate(connection: Connection, form: Any) -> str:
-    acting(connection, person().name)
-    add_rate(connection, form.code.data, form.percent.data, since=form.since.data)
-    detail = {"percent": form.percent.data, "since": form.since.data, "until": None}
-    audit.append(connection, actor=person().name, action="tax.rate", subject=form.code.data, detail=detail)
+    add_tax_rate(connection, form.code.data, form.percent.data, since=form.since.data, actor=person().name)
     flash(gettext("The new rate holds from that day."))
     return url_for("taxes.list_")
 

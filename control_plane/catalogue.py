@@ -1,0 +1,98 @@
+"""What staff do to the catalogue: each deed with its row in the audit log, in the caller's transaction. Pages and programs call the same.
+
+Next: store/plan.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, time
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+
+from billing.price_changes import PriceChange, Reach
+from billing.store.acting import acting
+from billing.store.issuers import add_rate
+from billing.store.price_changes import change_prices
+from billing.store.promotions import Promotion, apply_promotion, load_undoing, undo_promotion
+from control_plane import audit
+from control_plane.store.changes import save_changes
+from control_plane.store.plan import Plan, Profile, save_new_plan
+from control_plane.store.plan_terms import remove_hours, save_hours, save_quota_steps
+
+Connection = psycopg.Connection[Any]
+
+
+def add_plan(connection: Connection, name: str, profiles: tuple[int, int, int], *, actor: str) -> None:
+    """A new plan: its profile in full, throttled and in the walled garden."""
+    full, throttled, walled = profiles
+    save_new_plan(connection, name, profile_id=full, throttle_profile_id=throttled, walled_profile_id=walled)
+    audit.append(connection, actor=actor, action="plan.add", subject=name)
+
+
+def change_plan(connection: Connection, plan: Plan, columns: Mapping[str, object], *, actor: str) -> None:
+    """Set these columns of a plan."""
+    save_changes(connection, "plan", plan.id, columns)
+    audit.append(connection, actor=actor, action="plan.set", subject=plan.name, detail=dict(columns))
+
+
+def set_hours(
+    connection: Connection, plan: Plan, hours: tuple[time, time], profile: Profile | None, *, actor: str
+) -> None:
+    """Another profile at these hours of every day; None: no longer."""
+    begins, ends = hours
+    if profile is None:
+        remove_hours(connection, plan.id, begins=begins, ends=ends)
+    else:
+        save_hours(connection, plan.id, begins=begins, ends=ends, profile_id=profile.id)
+    detail = {"hours": f"{begins:%H:%M}-{ends:%H:%M}", "profile": None if profile is None else profile.name}
+    audit.append(connection, actor=actor, action="plan.hours", subject=plan.name, detail=detail)
+
+
+def set_quota_steps(connection: Connection, plan: Plan, steps: Sequence[tuple[int, str]], *, actor: str) -> None:
+    """What happens at which percentage of the quota; none: the usual steps."""
+    save_quota_steps(connection, plan.id, steps)
+    detail = {"steps": [f"{percent}={action}" for percent, action in steps]}
+    audit.append(connection, actor=actor, action="plan.quota", subject=plan.name, detail=detail)
+
+
+def give_promotion(
+    connection: Connection, promotion: Promotion, contracts: Sequence[int], *, since: date, actor: str
+) -> int:
+    """Give it to these contracts; how many have it now."""
+    acting(connection, actor)
+    made = apply_promotion(connection, promotion, contracts, since=since, actor=actor)
+    detail = {"contracts": made, "from": since}
+    audit.append(connection, actor=actor, action="promotion.apply", subject=promotion.name, detail=detail)
+    return made
+
+
+def take_promotion_back(connection: Connection, promotion: Promotion, *, actor: str) -> int:
+    """Take it back from whom no charge has counted it; how many lose it."""
+    acting(connection, actor)
+    _, free = load_undoing(connection, promotion.id, None)
+    done = undo_promotion(connection, promotion.id, free)
+    detail = {"contracts": done.undone}
+    audit.append(connection, actor=actor, action="promotion.undo", subject=promotion.name, detail=detail)
+    return done.undone
+
+
+def give_new_price(
+    connection: Connection, product: str, contracts: Sequence[int], change: PriceChange, reach: Reach, *, actor: str
+) -> int:
+    """Another price for the contracts that have a product; how many items have it."""
+    acting(connection, actor)
+    changed = change_prices(connection, contracts, change, reach, actor=actor)
+    detail = {"to": change.month_price, "percent": change.percent, "from": reach.day, "items": changed}
+    audit.append(connection, actor=actor, action="price.change", subject=product, detail=detail)
+    return changed
+
+
+def add_tax_rate(connection: Connection, code: str, percent: Decimal, *, since: date, actor: str) -> None:
+    """A rate of a tax code from a day on; the one before ends there."""
+    acting(connection, actor)
+    add_rate(connection, code, percent, since=since)
+    detail = {"percent": percent, "since": since, "until": None}
+    audit.append(connection, actor=actor, action="tax.rate", subject=code, detail=detail)
