@@ -44,8 +44,6 @@ TO_COME_NETWORK: Final = {
 
 TO_COME_CUSTOMERS: Final = {
     "account_deeds": "reveal",
-    "orders": "cancel invoice list_ show",
-    "quotes": "accept list_ new refuse_ show worked_out",
 }
 
 TO_COME_MONEY: Final = {

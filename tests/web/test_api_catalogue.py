@@ -114,3 +114,63 @@ def test_who_only_reads_the_catalogue_changes_nothing_of_it(console):
     reader = Program.of(console, Permission.CATALOGUE_SEE)
     assert reader.get("/taxes").status_code == 200
     assert problem(reader.post("/promotions", {"name": "x", "kind": "percent", "value": "1"}))[0] == 403
+
+
+@pytest.fixture(scope="module")
+def quoted(console: Console) -> dict:
+    """A plan at the catalogue's price, and work by hand."""
+    ((product,),) = console.query(
+        "SELECT p.id FROM product AS p JOIN price AS r ON r.product_id = p.id WHERE p.kind = 'plan' AND r.months = 1 AND r.includes_tax"
+        " AND upper_inf(r.during) AND upper_inf(p.offered) ORDER BY p.id LIMIT 1"
+    )
+    ((tax,),) = console.query(
+        "SELECT name FROM tax_code AS t JOIN tax_rate AS r ON r.tax_code_id = t.id WHERE r.percent = 22 AND nature IS NULL ORDER BY t.id LIMIT 1"
+    )
+    work = {"description": "Work on the roof", "unit_price": "122.00", "tax_code": tax}
+    return {"customer_id": 3, "includes_tax": True, "lines": [{"product_id": product}, work]}
+
+
+def test_a_quote_becomes_a_contract_and_an_order_which_is_invoiced(program, quoted):
+    tried = program.post("/quotes?dry_run=true", quoted)
+    assert (tried.status_code, program.get("/quotes").json["data"]) == (200, [])
+    made = program.post("/quotes", quoted, Idempotency_Key="offer-1").json
+    number = made["document"]["id"]
+    assert program.post("/quotes", quoted, Idempotency_Key="offer-1").json == made
+    assert [one["id"] for one in program.get("/quotes?state=issued").json["data"]] == [number]
+    assert problem(program.get(f"/orders/{number}"))[0] == 404
+
+    accepted = program.post(f"/quotes/{number}/accept", {"due_days": 20}).json
+    assert accepted["document"]["state"] == "accepted"
+    assert program.get(f"/contracts/{accepted['contract_id']}").json["terms"]["due_days"] == 20
+    assert problem(program.post(f"/quotes/{number}/refuse", {}))[0] == 409
+
+    order = f"/orders/{accepted['order_id']}"
+    advance = program.post(f"{order}/invoice", {"advance_percent": "30"}).json
+    assert advance["to_pay"] == {"amount": "36.60", "currency": "EUR"}
+    (invoiced,) = program.get(order).json["invoices"]
+    assert (invoiced["id"], invoiced["is_advance"]) == (advance["id"], True)
+    rest = program.post(f"{order}/invoice?dry_run=true", {}).json
+    assert rest["to_pay"] == {"amount": "85.40", "currency": "EUR"}
+    assert program.post(f"{order}/cancel", {"reason": "no roof"}).json["document"]["state"] == "refused"
+    assert problem(program.post(f"{order}/cancel", {"reason": "no roof"}))[0] == 409
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"customer_id": 999_999}, "/customer_id"),
+        ({"valid_until": "2020-01-01"}, "/valid_until"),
+        ({"lines": []}, "/lines"),
+        ({"lines": [{"description": "No price"}]}, "/lines/0"),
+        ({"lines": [{"product_id": 1, "unit_price": "1.00"}]}, "/reason"),
+        ({"lines": [{"product_id": 1, "quantity": "0"}]}, "/lines/0/quantity"),
+    ],
+)
+def test_a_quote_says_what_is_wrong_with_it(program, quoted, change, where):
+    assert place(program.post("/quotes", quoted | change)) == where
+
+
+def test_a_quote_that_is_refused_is_no_longer_open(program, quoted):
+    number = program.post("/quotes", quoted).json["document"]["id"]
+    assert program.post(f"/quotes/{number}/refuse", {"reason": "too dear"}).json["document"]["state"] == "refused"
+    assert problem(program.post(f"/quotes/{number}/accept", {}))[0] == 409

@@ -189,7 +189,7 @@ def find(connection: Connection, *, asked: Question) -> Slice[ListedPaper]:
     key = part_after(asked, date, int)
     after = None if key is None else (key[0], key[1])
     rows = load_page(connection, question, today=_today(connection), limit=asked.limit + 1, after=after)
-    return slice_of(rows, asked, shown=_listed, key=lambda row: sort_key(row, by_due=False))
+    return slice_of(rows, asked, shown=paper_listed, key=lambda row: sort_key(row, by_due=False))
 
 
 @pages.call(
@@ -269,7 +269,8 @@ def _today(connection: Connection) -> date:
     return clock(connection).astimezone(here().settings.zone).date()
 
 
-def _listed(row: ListedDocument) -> ListedPaper:
+def paper_listed(row: ListedDocument) -> ListedPaper:
+    """As a list has it."""
     standing = row.standing
     return ListedPaper(
         id=row.id,
