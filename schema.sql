@@ -1763,6 +1763,7 @@ CREATE UNIQUE INDEX charge_period_once ON charge (item_id, lower(during)) WHERE 
 CREATE UNIQUE INDEX charge_once ON charge (item_id, kind, lower(during)) WHERE kind IN ('one_off', 'instalment', 'early_exit');
 CREATE INDEX charge_waiting ON charge (item_id) WHERE document_id IS NULL AND NOT covered;
 CREATE INDEX charge_corrects ON charge (corrects_id) WHERE corrects_id IS NOT NULL;
+CREATE INDEX charge_document ON charge (document_id) WHERE document_id IS NOT NULL;
 -- A stop that is deleted is looked for here: without it each would read the whole table.
 CREATE INDEX charge_stop ON charge (stop_id) WHERE stop_id IS NOT NULL;
 
@@ -2407,6 +2408,11 @@ CREATE VIEW collectable_document WITH (security_barrier) AS
     WHERE o.open > 0;
 COMMENT ON VIEW collectable_document IS 'Open invoices that the collector whom the transaction names may collect, with where to find the customer. Whoever reads for a collector reads here.';
 
+CREATE VIEW collectable_open WITH (security_barrier) AS
+    SELECT c.collector_id, c.customer_id, c.customer, o.document_id, o.currency, o.due_on, o.open
+    FROM collectable_customer AS c JOIN open_document AS o ON o.customer_id = c.customer_id AND o.issuer_id = c.issuer_id WHERE o.open > 0;
+COMMENT ON VIEW collectable_open IS 'The same open invoices as collectable_document without where to find the customer: what sums and the order of a round are worked out from.';
+
 CREATE TABLE cash_session (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     collector_id bigint NOT NULL REFERENCES collector,
@@ -2617,9 +2623,9 @@ BEGIN
     END LOOP;
 END
 $$;
--- A collector's own connection reads the two views and nothing else.
-GRANT SELECT ON collectable_customer, collectable_document TO corrente_collector;
-GRANT SELECT ON number_series, number_series_year, collector, collector_scope, collectable_customer, collectable_document, cash_session, cash_count, receipt, cash_withdrawal, cash_taken_back TO corrente_worker, corrente_web;
+-- A collector's own connection reads the three views and nothing else.
+GRANT SELECT ON collectable_customer, collectable_document, collectable_open TO corrente_collector;
+GRANT SELECT ON number_series, number_series_year, collector, collector_scope, collectable_customer, collectable_document, collectable_open, cash_session, cash_count, receipt, cash_withdrawal, cash_taken_back TO corrente_worker, corrente_web;
 GRANT INSERT ON cash_session, cash_count, receipt, cash_withdrawal, cash_taken_back, collector, collector_scope, number_series TO corrente_web;
 GRANT UPDATE (closed_at, closed_on, closed_by, taken_by, expected, counted, note) ON cash_session TO corrente_web;
 GRANT UPDATE ON collector, collector_scope TO corrente_web;

@@ -83,9 +83,9 @@ class Database:
 
 
 def _limit(connection: Connection) -> None:
-    """What a statement of a page may take."""
+    """What a statement of a page may take. It reads few rows: to compile it takes longer than to run it."""
     connection.execute(
-        "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
+        "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false), set_config('jit', 'off', false)",
         (str(STATEMENT_TIMEOUT_MS), str(LOCK_TIMEOUT_MS)),
     )
     connection.commit()

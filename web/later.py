@@ -26,13 +26,18 @@ LARGE_ROWS: Final = 50_000
 _AT_ONCE: Final = "at_once"
 
 
-def later_when_large(table: str, title: Any) -> Callable[[View], View]:
-    """A mark on a view that reads all of that table: `title` is the page's. Stands below the one that says who may."""
+def later_when_large(
+    table: str, title: Any, *, rows: int = LARGE_ROWS, when: Callable[[], bool] = lambda: True
+) -> Callable[[View], View]:
+    """A mark on a view that reads all of that table: `title` is the page's. Stands below the one that says who may.
+
+    `when` says whether what is asked for reads all of it; `rows` from how many on that is felt.
+    """
 
     def put(view: View) -> View:
         @wraps(view)
         def answer(*given: Any, **named: Any) -> Any:
-            if _wants_it_at_once() or not _is_large(table):
+            if _wants_it_at_once() or not when() or not _is_large(table, rows):
                 return view(*given, **named)
             return render_template(
                 "staff/later.html", title=title, whole=here_with(), at_once=here_with(**{_AT_ONCE: "yes"})
@@ -48,6 +53,6 @@ def _wants_it_at_once() -> bool:
     return "HX-Request" in request.headers or bool(request.args.get("file")) or _AT_ONCE in request.args
 
 
-def _is_large(table: str) -> bool:
+def _is_large(table: str, rows: int) -> bool:
     with transaction() as connection:
-        return rows_about(connection, table) >= LARGE_ROWS
+        return rows_about(connection, table) >= rows

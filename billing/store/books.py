@@ -39,8 +39,9 @@ class BookKeeper:
     zone: str
 
 
+# Whether an account has postings: EXISTS would read all of them where it has none, for the planner takes every account to have its share.
 _CHART: Final = """
-SELECT a.id, a.code, a.name, a.role::text AS role, a.family, a.stands_for, EXISTS (SELECT FROM posting p WHERE p.account_id = a.id) AS posted
+SELECT a.id, a.code, a.name, a.role::text AS role, a.family, a.stands_for, coalesce((SELECT p.account_id FROM posting p WHERE p.account_id >= a.id ORDER BY p.account_id LIMIT 1) = a.id, false) AS posted
 FROM ledger_account a WHERE a.issuer_id = %s ORDER BY a.code
 """
 _OWN: Final = """

@@ -1,6 +1,6 @@
 """A collector's round: whom to go to, what each owes, and what a collector has counted before it is handed over.
 
-All of it is read from the two views that show what the collector whom the transaction names may collect.
+All of it is read from the views that show what the collector whom the transaction names may collect.
 
 Next: billing/store/cash.py
 """
@@ -38,13 +38,24 @@ WHERE (NOT %(overdue)s OR f.due > 0) AND NOT EXISTS (SELECT FROM unnest(%(words)
     AND ({key}, f.customer_id, f.currency) > (%(after)s, %(customer)s, %(currency)s)
 ORDER BY {key}, f.customer_id, f.currency LIMIT %(limit)s
 """
+# Without words, and not by the way: where they live is looked up for those on the page alone.
+_BARE_STOPS: Final = """
+SELECT f.customer_id, f.customer, a.address, a.phone, f.currency, f.documents, f.open, f.due, f.due_on, coalesce(a.way, '') FROM (
+    SELECT g.* FROM (SELECT d.customer_id, d.customer, d.currency::text AS currency, count(*)::int AS documents, sum(d.open) AS open,
+            coalesce(sum(d.open) FILTER (WHERE d.due_on <= %(today)s), 0) AS due, min(d.due_on) AS due_on
+        FROM collectable_open AS d GROUP BY d.customer_id, d.customer, d.currency) AS g
+    WHERE (NOT %(overdue)s OR g.due > 0) AND (g.{key}, g.customer_id, g.currency) > (%(after)s, %(customer)s, %(currency)s)
+    ORDER BY g.{key}, g.customer_id, g.currency LIMIT %(limit)s) AS f
+    LEFT JOIN LATERAL (SELECT d.address, d.phone, d.way FROM collectable_document AS d WHERE d.customer_id = f.customer_id LIMIT 1) AS a ON true
+ORDER BY f.{key}, f.customer_id, f.currency
+"""
 _PEOPLE: Final = """
 SELECT c.customer_id, c.customer FROM collectable_customer AS c
 WHERE NOT EXISTS (SELECT FROM unnest(%(words)s::text[]) AS w WHERE position(plain_text(w) IN plain_text(concat_ws(' ', c.customer, c.customer_id))) = 0)
 ORDER BY c.customer, c.customer_id LIMIT %(limit)s
 """
 _SUMS: Final = """
-SELECT currency::text, count(DISTINCT customer_id), sum(open), coalesce(sum(open) FILTER (WHERE due_on <= %s), 0) FROM collectable_document
+SELECT currency::text, count(DISTINCT customer_id), sum(open), coalesce(sum(open) FILTER (WHERE due_on <= %s), 0) FROM collectable_open
 GROUP BY currency ORDER BY currency
 """
 _TAKEN_FROM: Final = """
@@ -119,7 +130,10 @@ def load_stops(
     column, least = ORDERS[order]
     key, customer, currency = after or (least, 0, "")
     asked = {"today": today, "words": list(words), "overdue": only_overdue, "after": key, "customer": customer}
-    statement = sql.SQL(_STOPS).format(key=sql.Identifier("f", column))
+    if words or order == "way":
+        statement = sql.SQL(_STOPS).format(key=sql.Identifier("f", column))
+    else:
+        statement = sql.SQL(_BARE_STOPS).format(key=sql.Identifier(column))
     rows = connection.execute(statement, {**asked, "currency": currency, "limit": limit})
     return [
         Stop(id, name, address, phone, many, read_money(open_, code), read_money(due, code), on, way)

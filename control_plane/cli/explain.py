@@ -128,10 +128,10 @@ def _nas_for(connection: Connection, page: AccountPage, wanted: str | None) -> t
         if wanted not in nases:
             raise unknown("NAS", wanted, nases, also="`corrente nas list` shows them")
         return nases[wanted], ""
-    found = likely_nas(page, nases)
+    found = likely_nas(page, {nas.name: nas.enabled for nas in nases.values()})
     if found is None:
         raise Refused("there is no NAS that could ask: corrente nas add NAME ADDRESS --vendor VENDOR")
-    return found[0], found[1].value
+    return nases[found[0]], found[1].value
 
 
 def _store_words(

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from control_plane.explaining.account_page import AccountPage
-from control_plane.store.nas import Nas
 
 
 class Because(StrEnum):
@@ -28,12 +27,12 @@ def usual_mac(page: AccountPage) -> str:
     return next(iter((*online, *bound)), "")
 
 
-def likely_nas(page: AccountPage, nases: Mapping[str, Nas]) -> tuple[Nas, Because] | None:
-    """The NAS that is taken to ask, and why that one; None where there is none that could."""
+def likely_nas(page: AccountPage, enabled: Mapping[str, bool]) -> tuple[str, Because] | None:
+    """The NAS that is taken to ask, and why that one; None where there is none that could. `enabled`: all there are, in order of names."""
     guesses = (
         *((name, Because.BOUND) for name in page.account.nas_names),
         *((session.nas, Because.SESSION) for session in page.sessions),
         *((login.nas, Because.LAST_LOGIN) for login in page.logins if login.nas),
-        *((nas.name, Because.FIRST) for nas in nases.values() if nas.enabled),
+        *((name, Because.FIRST) for name, is_enabled in enabled.items() if is_enabled),
     )
-    return next(((nases[name], why) for name, why in guesses if name in nases), None)
+    return next(((name, why) for name, why in guesses if name in enabled), None)

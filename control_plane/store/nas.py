@@ -84,6 +84,11 @@ def load_nas_vendors(connection: Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, vendor FROM nas ORDER BY name").fetchall())
 
 
+def load_nas_enabled(connection: Connection) -> dict[str, bool]:
+    """Whether each is enabled, by its name, in order of names."""
+    return dict(connection.execute("SELECT name, enabled FROM nas ORDER BY name").fetchall())
+
+
 def load_nas(connection: Connection, name: str) -> Nas | None:
     """The one of that name."""
     with connection.cursor(row_factory=class_row(Nas)) as cursor:

@@ -76,11 +76,14 @@ def load_plans(connection: Connection) -> list[Plan]:
 
 def load_live(connection: Connection, *, plan_id: int | None = None, profile_id: int | None = None) -> int:
     """How many live sessions have that plan, or should run under that profile now."""
+    tables, conditions = "session s JOIN desired_policy d ON d.account_id = s.account_id", "NOT s.stale"
+    if profile_id is not None:
+        conditions += " AND d.profile_id = %(profile)s"
+    if plan_id is not None:
+        tables += " JOIN subscriber_account a ON a.id = s.account_id JOIN contract c ON c.id = a.contract_id"
+        conditions += " AND c.plan_id = %(plan)s"
     row = connection.execute(
-        "SELECT count(*) FROM session s JOIN desired_policy d ON d.account_id = s.account_id "
-        "JOIN subscriber_account a ON a.id = s.account_id JOIN contract c ON c.id = a.contract_id "
-        "WHERE NOT s.stale AND (%(plan)s::bigint IS NULL OR c.plan_id = %(plan)s) "
-        "AND (%(profile)s::bigint IS NULL OR d.profile_id = %(profile)s)",
+        f"SELECT count(*) FROM {tables} WHERE {conditions}",  # noqa: S608 - of constants; values are bound
         {"plan": plan_id, "profile": profile_id},
     ).fetchone()
     return 0 if row is None else int(row[0])

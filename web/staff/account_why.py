@@ -30,7 +30,7 @@ from control_plane.quantities import QuantityError
 from control_plane.settings import SettingsError
 from control_plane.store.history import LoginView
 from control_plane.store.limits import RestrictionRow, load_guarded
-from control_plane.store.nas import Nas, load_nases
+from control_plane.store.nas import Nas, load_nas, load_nas_enabled
 from control_plane.store.past import Past, PastChange, PastPacket, PastSession, load_past, load_profile_names
 from control_plane.store.plan import Profile
 from nas_drivers.dictionaries.reader import DictionaryError
@@ -127,12 +127,12 @@ def answer(username: str) -> tuple[str, int]:
         account = known(connection, username)
         now = clock(connection)
         page = load_page(connection, account, at=now, zone=zone())
-        nases = {one.name: one for one in load_nases(connection)}
+        nases = load_nas_enabled(connection)
         found = likely_nas(page, nases)
         form.nas.choices = choices_of({name: name for name in nases})
         if request.method == "GET":
             _fill(form, page, found[0] if found else None)
-        nas = nases.get(form.nas.data or "")
+        nas = load_nas(connection, form.nas.data or "")
         at = form.at.data or now
         ready = nas is not None and (request.method == "GET" or was_sent(form))
         if ready and at < now:
@@ -156,7 +156,7 @@ def answer(username: str) -> tuple[str, int]:
         tab="answer",
         form=form,
         nas=nas,
-        because_nas=_BECAUSE[found[1]] if found and nas is not None and found[0].name == nas.name else "",
+        because_nas=_BECAUSE[found[1]] if found and nas is not None and found[0] == nas.name else "",
         told=told,
         verdict=_verdict(told),
         step=step_words(told.decision.step, page.profiles) if told and isinstance(told.decision, Accept) else ("", ""),
@@ -167,9 +167,9 @@ def answer(username: str) -> tuple[str, int]:
     ), status_of(form)
 
 
-def _fill(form: Any, page: AccountPage, nas: Nas | None) -> None:
+def _fill(form: Any, page: AccountPage, nas: str | None) -> None:
     """What a first look asks: the subscriber's own device, at home, with the right password."""
-    form.nas.data = nas.name if nas else None
+    form.nas.data = nas
     form.mac.data, form.mac.raw_data = usual_mac(page) or None, None
     form.circuit.data = next(iter(page.account.circuit_ids), "")
     form.way.data = Way.PAP.value

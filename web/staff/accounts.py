@@ -24,6 +24,7 @@ from radius_hooks.policy_records import Level
 from web.acting import clock, transaction
 from web.database import Connection
 from web.language import gettext, lazy, moment_shown, zone
+from web.later import later_when_large
 from web.lists import after, chosen, file_of, page_of, sorted_by
 from web.marks import allowed
 from web.navigation import Entry
@@ -61,6 +62,7 @@ class ShownSession:
 
 @pages.get("/accounts")
 @allowed(Permission.ACCOUNT_SEE)
+@later_when_large("session", lazy("Accounts"), when=lambda: request.args.get("online") == "no")
 def listed() -> str | Response:
     """The accounts that were asked for."""
     sort, down = sorted_by({"username": "username", "created": "created"}, "username")

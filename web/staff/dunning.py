@@ -48,6 +48,8 @@ ENTRIES: Final = (
 )
 _FILE_PAGE: Final = 2_000
 _MOST_TONIGHT: Final = 1_000
+# Each debt is judged: so many open documents are felt.
+_FELT: Final = 1_000
 _GREATEST_ID: Final = 2**63 - 1
 _HEADS: Final = (
     *(lazy("Case"), lazy("Customer"), lazy("Customer number"), lazy("Since"), lazy("Overdue"), lazy("Currency")),
@@ -86,7 +88,7 @@ def show() -> str | Response:
 
 @pages.get("/dunning/tonight")
 @allowed(Permission.DUNNING_SEE)
-@later_when_large("open_document", lazy("Tonight's cuts"))
+@later_when_large("open_document", lazy("Tonight's cuts"), rows=_FELT)
 def tonight() -> str:
     """Whom dunning will limit further in its next hours, and why, a line each."""
     with transaction() as connection:

@@ -140,6 +140,7 @@ def show() -> str:
 
 @pages.get("/ledger/<name>")
 @allowed(Permission.LEDGER_SEE)
+@later_when_large("posting", lazy("Books"))
 def report(name: str) -> str | Response:
     """A report of a period, or as of today; `?file=` has all of its rows."""
     asked = _REPORTS.get(name)
@@ -189,6 +190,7 @@ def accounts() -> str:
 
 @pages.get("/ledger/accounts/<code>")
 @allowed(Permission.LEDGER_SEE)
+@later_when_large("posting", lazy("Books"))
 def card(code: str) -> str | Response:
     """One account's postings in a period, with what stands there after each."""
     with transaction() as connection:
