@@ -24,7 +24,7 @@ from control_plane.store.account_history import (
     load_usage_days,
     load_usage_months,
 )
-from control_plane.store.nas import Nas, load_nases
+from control_plane.store.nas import Nas, load_nas, load_nas_enabled
 from control_plane.store.past import load_past, load_profile_names
 from nas_drivers.dictionaries.reader import DictionaryError
 from radius_hooks.decision import Accept, Reject
@@ -272,9 +272,9 @@ def try_login(connection: Connection, *, username: str, body: LoginToTry) -> Tri
 def _asking(connection: Connection, account: Account, body: LoginToTry, now: datetime) -> tuple[Nas, str]:
     """Which NAS asks, and for which MAC. Raises: Problem."""
     page = load_page(connection, account, at=now, zone=zone())
-    nases = {one.name: one for one in load_nases(connection)}
-    likely = likely_nas(page, nases)
-    nas = nases.get(body.nas) if body.nas is not None else likely[0] if likely else None
+    likely = likely_nas(page, load_nas_enabled(connection))
+    name = body.nas if body.nas is not None else likely[0] if likely else None
+    nas = None if name is None else load_nas(connection, name)
     if nas is None:
         raise wrong_value("there is no such NAS", pointer="/nas")
     try:
