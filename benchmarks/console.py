@@ -6,7 +6,8 @@ the next run: filled whole it takes 30 GB and a quarter of an hour. `--all` asks
 lists the slowest first. How to open the database is printed, for EXPLAIN.
 
 A screen's time is the whole answer by the clock, from the request to the last octet, over a connection that is open; the rival's is that
-of its statements alone, without a page around them.
+of its statements alone, without a page around them. Processor time is that of the web process and of the database together, which moves
+less on a machine that others use.
 
 Units: milliseconds by the clock.
 """
@@ -33,6 +34,7 @@ from benchmarks.console_screens import SCREENS, Known, Screen, draw
 from benchmarks.console_web import Browser, Served, served
 from benchmarks.house import DATABASE, Size, open_house
 from benchmarks.population import working_directory
+from benchmarks.processors import processor_ms
 from control_plane import db
 
 PROMISE_MS: Final = 200.0
@@ -45,9 +47,10 @@ _LIKE: Final = ("name", "nas", "username", "mac", "address")
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long the same thing took, some times."""
+    """How long the same thing took, some times; `processor` is what each used of processors on average, here and in the database."""
 
     ms: tuple[float, ...]
+    processor: float = 0.0
 
     @property
     def p50(self) -> float:
@@ -60,23 +63,25 @@ class Times:
         return sorted(self.ms)[max(0, -(-len(self.ms) * 95 // 100) - 1)]
 
 
-def asked(screen: Screen, browser: Browser, drawn: Sequence[Known]) -> Times:
+def asked(screen: Screen, browser: Browser, drawn: Sequence[Known], roots: Sequence[int]) -> Times:
     """Each drawn thing's screen once, after two that warm up. Raises: BenchmarkError for an answer that is no page."""
     for known in drawn[:2]:
         screen.ask(known, browser)
-    taken = []
+    taken, used = [], processor_ms(roots)
     for known in drawn:
         began = time.perf_counter()
         status, text = screen.ask(known, browser)
         taken.append((time.perf_counter() - began) * 1000)
         if status not in (200, 303):
             raise BenchmarkError(f"{screen.name}: {status} {text[:500]}")
-    return Times(tuple(taken))
+    return Times(tuple(taken), (processor_ms(roots) - used) / len(drawn))
 
 
-def asked_naively(connection: psycopg.Connection[Any], screen: Screen, drawn: Sequence[Known]) -> Times:
+def asked_naively(
+    connection: psycopg.Connection[Any], screen: Screen, drawn: Sequence[Known], roots: Sequence[int]
+) -> Times:
     """The rival's statements for some of them, rows fetched. What takes longer than the limit counts as the limit."""
-    taken = []
+    taken, used = [], processor_ms(roots)
     for known in drawn[:_NAIVE_TIMES]:
         values: dict[str, Any] = {name: getattr(known, name) for name in Known.__slots__}
         values |= {f"like_{name}": f"%{getattr(known, name)}%" for name in _LIKE}
@@ -89,7 +94,7 @@ def asked_naively(connection: psycopg.Connection[Any], screen: Screen, drawn: Se
                 connection.rollback()
         taken.append((time.perf_counter() - began) * 1000)
         connection.rollback()
-    return Times(tuple(taken))
+    return Times(tuple(taken), (processor_ms(roots) - used) / len(taken))
 
 
 def rate(browser: Browser, drawn: Sequence[Known], seconds: float) -> float:
@@ -168,25 +173,35 @@ def main(
                 if all_pages:
                     _list_pages(connection, web, drawn, only)
                     return
-                _screens(connection if naive else None, web, [one for one in SCREENS if only in one.name], drawn)
+                screens = [one for one in SCREENS if only in one.name]
+                roots = (web.pid, int((cluster.data / "postmaster.pid").read_text().splitlines()[0]))
+                _screens(connection if naive else None, web, screens, drawn, roots)
                 if not only:
                     _rates(web, drawn)
 
 
 def _screens(
-    connection: psycopg.Connection[Any] | None, web: Served, screens: Sequence[Screen], drawn: Sequence[Known]
+    connection: psycopg.Connection[Any] | None,
+    web: Served,
+    screens: Sequence[Screen],
+    drawn: Sequence[Known],
+    roots: Sequence[int],
 ) -> None:
     click.echo(
-        "| screen | p50 | p95 | the same asked naively | ratio | under 200 ms |\n| --- | --- | --- | --- | --- | --- |"
+        "| screen | p50 | p95 | processor | the same asked naively | processor | ratio | of processor | under 200 ms |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )
     for screen in screens:
-        ours = asked(screen, web.staff, drawn)
-        row = f"| {screen.name} | {ours.p50:,.0f} ms | {ours.p95:,.0f} ms | "
+        ours = asked(screen, web.staff, drawn, roots)
+        row = f"| {screen.name} | {ours.p50:,.0f} ms | {ours.p95:,.0f} ms | {ours.processor:,.0f} ms | "
         if connection is not None:
-            rival = asked_naively(connection, screen, drawn)
-            row += f"{rival.p50:,.0f} ms | {rival.p50 / ours.p50:,.1f}x |"
+            rival = asked_naively(connection, screen, drawn, roots)
+            row += (
+                f"{rival.p50:,.0f} ms | {rival.processor:,.0f} ms | {rival.p50 / ours.p50:,.1f}x | "
+                f"{rival.processor / ours.processor:,.1f}x |"
+            )
         else:
-            row += "| |"
+            row += "| | | |"
         click.echo(f"{row} {'yes' if ours.p95 <= PROMISE_MS else '**no**'} |")
 
 

@@ -72,8 +72,9 @@ _QUESTIONS: Final[dict[str, tuple[str, ...]]] = {
         "state=unanswered",
         "state=acked",
         "state=superseded",
-        "state=open",
-        "state=closed",
+        "which=open",
+        "which=held",
+        "which=alarms",
         "nas=bras-7",
         "username=user0000057@home",
     ),
@@ -81,7 +82,7 @@ _QUESTIONS: Final[dict[str, tuple[str, ...]]] = {
     "/audit": ("actor=maria", "action=payment.insert", "subject=customer+7"),
     "/drift": ("reason=contract+active", "nas=bras-7"),
     "/home": ("span=week", "span=month", "span=year"),
-    "/field": ("q=rossi", "sort=way", "sort=due"),
+    "/field": ("q=rossi", "by=way", "by=name", "due=yes"),
     "/search": ("q=rossi", "q=anna+rossi", "q=ro", "q=user000", "q=0200", "q=%2B39333", "q=torino"),
 }
 

@@ -101,6 +101,7 @@ class Served:
     """The running console, and who has entered: of the staff who may do all, in the field, on the portal."""
 
     port: int
+    pid: int
     settings_file: Path
     staff: Browser
     collector: Browser
@@ -133,7 +134,12 @@ def served(folder: Path, conninfo: str) -> Iterator[Served]:
     try:
         _wait(port, process, log)
         yield Served(
-            port, file, _entered(port, "olga"), _entered(port, "carlo"), Browser(port, {"corrente_portal": portal})
+            port,
+            process.pid,
+            file,
+            _entered(port, "olga"),
+            _entered(port, "carlo"),
+            Browser(port, {"corrente_portal": portal}),
         )
     finally:
         process.send_signal(signal.SIGTERM)
