@@ -57,6 +57,12 @@ SELECT e.id, d.label, d.document_date, a.name, e.kind::text, e.series, e.number,
     e.contradiction, e.since, e.next_try
 FROM einvoice AS e JOIN document AS d ON d.id = e.document_id JOIN einvoice_account AS a ON a.id = e.account_id
 """
+_OPEN: Final = (
+    *("draft", "prepared", "sending", "pending", "unknown", "rejected_fixable", "rejected_final", "blocked"),
+    *("cancel_requested", "cancel_refused"),
+)
+_COUNT: Final = "SELECT account_id, state::text, count(*) FROM einvoice GROUP BY 1, 2 ORDER BY 1, 2"
+_COUNT_OPEN: Final = "SELECT account_id, state::text, count(*) FROM einvoice WHERE state = ANY (%s::einvoice_state[]) GROUP BY 1, 2 ORDER BY 1, 2"
 _NEEDS_A_PERSON: Final = "(e.state IN ('rejected_fixable', 'rejected_final', 'blocked') OR (e.state = 'draft' AND e.next_try IS NULL) OR e.contradiction <> '')"
 
 
@@ -196,12 +202,11 @@ def load_file(connection: Connection, einvoice_id: int, kind: str) -> bytes | No
     return None if row is None else bytes(row[0])
 
 
-def count_states(connection: Connection) -> dict[int, dict[str, int]]:
-    """How many e-invoices each account has in each state."""
+def count_states(connection: Connection, *, only_open: bool = False) -> dict[int, dict[str, int]]:
+    """How many e-invoices each account has in each state; `only_open` leaves out those that are done with, which are nearly all."""
     counts: dict[int, dict[str, int]] = {}
-    for account, state, number in connection.execute(
-        "SELECT account_id, state::text, count(*) FROM einvoice GROUP BY 1, 2 ORDER BY 1, 2"
-    ).fetchall():
+    rows = connection.execute(_COUNT_OPEN, [list(_OPEN)]) if only_open else connection.execute(_COUNT)
+    for account, state, number in rows.fetchall():
         counts.setdefault(account, {})[state] = number
     return counts
 

@@ -12,6 +12,7 @@ from billing.store.gateways import GatewayAccount, load_gateway_account, load_ga
 from billing.store.issued import find_document
 from control_plane.cli._books import open_books
 from control_plane.cli._console import Connection, Refused, open_database, os_user, unknown
+from control_plane.gateways import office
 from control_plane.gateways.desk import Desk, Line
 from control_plane.gateways.presenting import present
 from control_plane.gateways.provider import Ask, Context, Declined, GatewayError, Presented, Provider, provider_for
@@ -54,12 +55,9 @@ def line_of(settings: Settings, connection: Connection, account_id: int) -> Line
 def checked(provider: Provider, ask: Ask, context: Context) -> str:
     """What a dry check of a key says; a key that does not work is refused."""
     try:
-        found = provider.check(ask, context)
-    except GatewayError as error:
-        raise Refused(f"{provider.title} can't be asked: {error}; --no-check adds the account all the same") from error
-    if not found.works:
-        raise Refused(f"{provider.title} does not take it: {found.words}")
-    return found.words
+        return office.checked(provider, ask, context)
+    except office.KeyRefusedError as error:
+        raise Refused(str(error)) from error
 
 
 def carry_out(settings: Settings, presentment_id: int) -> Presented:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import click
 
-from billing.gateways.due import LeftOut, ToAsk, decide
+from billing.gateways.due import LeftOut, ToAsk
 from billing.money import Money, total
-from billing.store import gateway_due
 from billing.store.gateway_lists import load_charges
-from billing.store.gateways import GatewayAccount, load_gateway_accounts
+from billing.store.gateways import GatewayAccount
 from control_plane.cli._books import DAY, known_customer
-from control_plane.cli._console import Connection, Refused, open_database, print_json, print_table
+from control_plane.cli._console import open_database, print_json, print_table
 from control_plane.cli._gateway import known_account, withdraw_of_invoice
-from control_plane.gateways.provider import provider_for
+from control_plane.gateways.office import load_due
 from control_plane.settings import Settings
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -38,25 +37,16 @@ def collecting_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def collecting_columns(connection: Connection, account: GatewayAccount, typed: Mapping[str, Any]) -> dict[str, object]:
-    """What those options change of an account; what its provider can't do is refused."""
+def collecting_columns(typed: Mapping[str, Any]) -> dict[str, object]:
+    """What those options change of an account."""
     columns: dict[str, object] = {}
     for kind, since, none in (("link", "pages_from", "no_pages"), ("debit", "debits_from", "no_debits")):
         if typed[since] is not None and typed[none]:
             raise click.UsageError(f"--{since.replace('_', '-')} or --{none.replace('_', '-')}, not both")
-        provider = provider_for(account.provider)
-        if typed[since] is not None and kind not in provider.presents:
-            raise Refused(f"{provider.title} does not do that ({kind})")
         if typed[since] is not None or typed[none]:
             columns["pages_since" if kind == "link" else "debits_since"] = typed[since]
     if typed["debit_days"] is not None:
         columns["debit_days"] = typed["debit_days"]
-    if columns.get("pages_since") is not None:
-        others = [one.name for one in load_gateway_accounts(connection, issuer_id=account.issuer_id) if one.pages_since and one.id != account.id]  # fmt: skip
-        if others:
-            raise Refused(
-                f"{others[0]} makes the pages of this issuer: `corrente gateway set {others[0]} --no-pages` first"
-            )
     return columns
 
 
@@ -78,13 +68,8 @@ def by_itself(account: GatewayAccount) -> str | None:
 def tonight(settings: Settings, *, days: int, as_json: bool) -> None:
     """What is debited by itself when the next day begins (at 5 o'clock), and what is left out and why. Nothing is written."""
     with open_database(settings) as connection:
-        collecting = [one for one in load_gateway_accounts(connection) if one.enabled and one.debits_since]
-        now = datetime.now(UTC) + timedelta(days=days)
-        may = [document for _, document in gateway_due.find_to_debit(connection, now=now)]
-        found = gateway_due.load_to_debit(connection, may, now=now)
-    decided = [one for one in map(decide, found) if one is not None]
-    asked = [one for one in decided if isinstance(one, ToAsk)]
-    left_out = [one for one in decided if isinstance(one, LeftOut)]
+        found = load_due(connection, days=days, now=datetime.now(UTC))
+    asked, left_out, collecting = list(found.asked), found.left_out, found.collecting
     if as_json:
         print_json({"debits": [_fields(one) for one in asked], "left_out": [_fields(one) for one in left_out]})
         return

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -19,7 +18,6 @@ from billing.store.gateway_work import retry_parked
 from billing.store.gateways import load_gateway_accounts, load_payouts
 from billing.store.issued import find_document
 from billing.store.payments import load_payment
-from control_plane import audit
 from control_plane.cli._books import DAY, DECIMAL, issuer_meant, known_customer, open_books
 from control_plane.cli._console import Refused, os_user, print_json, print_table
 from control_plane.cli._gateway import (
@@ -34,11 +32,10 @@ from control_plane.cli._gateway import (
 from control_plane.cli._gateway_due import COMMANDS, by_itself, collecting_columns, collecting_options
 from control_plane.cli._group import Group
 from control_plane.cli._options import given_secret, secret_options
-from control_plane.gateways.accounts import add_account, change_account, method_for, sealed
-from control_plane.gateways.calling import allowed_url, caller
+from control_plane.gateways import office
 from control_plane.gateways.desk import Desk
 from control_plane.gateways.files import import_file
-from control_plane.gateways.provider import Context, GatewayError, provider_for, provider_names
+from control_plane.gateways.provider import GatewayError, provider_for, provider_names
 from control_plane.gateways.reconciling import reconcile
 from control_plane.settings import Settings
 
@@ -74,34 +71,20 @@ def add(settings: Settings, /, name: str, *, provider: str, live: bool, **typed:
     if secret is None or signing is None:
         raise Refused("give the key with --secret-file or --ask-secret, and --webhook-secret-file")
     spoken = provider_for(provider)
-    own = spoken.live_url if live else spoken.test_url
+    method = typed["method"] or name.replace("-", "_")
+    new = office.NewAccount(name, provider, live, method, typed["return_url"], typed["base_url"])
     try:
-        url = allowed_url(spoken, typed["base_url"] or own, live=live, test_hosts=settings.gateways.test_hosts)
-    except GatewayError as error:
-        raise Refused(str(error)) from error
-    with open_books(settings) as connection:
-        issuer = issuer_meant(connection, typed["issuer"])
-        if any(one.name == name for one in load_gateway_accounts(connection)):
-            raise Refused(f"there is a gateway account {name} already; to change it: corrente gateway set {name}")
+        with open_books(settings) as connection:
+            issuer = issuer_meant(connection, typed["issuer"])
+            office.demand_free_name(connection, name)
         if not typed["no_check"]:
-            found = checked(
-                spoken,
-                caller(spoken, url, secret, timeout_s=settings.gateways.timeout_s),
-                Context(live, ZoneInfo(issuer.zone)),
-            )
-            click.echo(f"{spoken.title}: {found}.")
-        columns = {
-            "issuer_id": issuer.id,
-            "method_id": method_for(connection, issuer.id, typed["method"] or name.replace("-", "_"), spoken),
-            "name": name,
-            "provider": provider,
-            "live": live,
-            "base_url": url,
-            "return_url": typed["return_url"],
-        }
-        account = add_account(connection, settings, columns, secret=secret, webhook_secret=signing)
-        detail = {"provider": provider, "live": live, "issuer": issuer.name}
-        audit.append(connection, actor=os_user(), action="gateway.add", subject=name, detail=detail)
+            click.echo(f"{spoken.title}: {office.try_key(settings, new, issuer.zone, secret=secret)}.")
+        with open_books(settings) as connection:
+            account = office.add(connection, settings, new, issuer, secret=secret, signing=signing, by=os_user())
+    except office.KeyRefusedError as error:
+        raise Refused(f"{error}; --no-check adds the account all the same") from error
+    except (GatewayError, office.NameTakenError) as error:
+        raise Refused(str(error)) from error
     mode = "real money" if live else "test mode"
     click.echo(
         f"Added gateway account {name} with {spoken.title}, {mode}; its payments are recorded as {account.method.code}."
@@ -150,15 +133,17 @@ def set_(settings: Settings, /, name: str, *, enabled: bool | None, return_url: 
     signing = given_secret(typed["webhook_secret_file"], ask=False, what=_SIGNING)
     with open_books(settings) as connection:
         account = known_account(connection, name)
-        columns: dict[str, object] = {**sealed(settings, account.id, secret=secret, webhook_secret=signing)}
-        columns |= {} if enabled is None else {"enabled": enabled}
+        columns: dict[str, object] = {} if enabled is None else {"enabled": enabled}
         columns |= {} if return_url is None else {"return_url": return_url}
-        columns |= collecting_columns(connection, account, typed)
-        if not columns:
+        columns |= collecting_columns(typed)
+        try:
+            changed = office.change(
+                connection, settings, account, columns, secret=secret, signing=signing, by=os_user()
+            )
+        except (office.NotOfferedError, office.PagesElsewhereError) as error:
+            raise Refused(str(error)) from error
+        if not changed:
             raise click.UsageError("nothing to change: name at least one option")
-        change_account(connection, account.id, columns)
-        changed = [column.removeprefix("sealed_") for column in columns]
-        audit.append(connection, actor=os_user(), action="gateway.set", subject=name, detail={"changed": changed})
     click.echo(f"Changed {name}: {', '.join(column.replace('_', ' ') for column in changed)}.")
 
 

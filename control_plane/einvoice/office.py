@@ -43,9 +43,9 @@ class AccountStanding:
     overdue: int
 
 
-def load_standings(connection: Connection) -> list[AccountStanding]:
-    """The accounts by name, as they stand."""
-    counts = desk.count_states(connection)
+def load_standings(connection: Connection, *, only_open: bool = False) -> list[AccountStanding]:
+    """The accounts by name, as they stand; `only_open` counts no documents that are done with."""
+    counts = desk.count_states(connection, only_open=only_open)
     found = []
     for one in store.load_accounts(connection):
         description = provider_for(one.provider).describe()

@@ -71,7 +71,7 @@ def show_list() -> str:
     begin = after()
     before = _whole(begin)
     with transaction() as connection:
-        standings, now = office.load_standings(connection), clock(connection)
+        standings, now = office.load_standings(connection, only_open=True), clock(connection)
         accounts = {one.account.name: one.account for one in standings}
         name = chosen("account", accounts)
         rows = store.load_list(
@@ -188,7 +188,7 @@ def act(name: str, deed: str) -> Answer:
             refuse(form, "", gettext("Another account of this issuer is on: switch that off first."))
     with transaction() as connection:
         account = _account(connection, name)
-        states = store.count_states(connection).get(account.id, {})
+        states = store.count_states(connection, only_open=True).get(account.id, {})
     held = sum(states.get(one, 0) for one in ("draft", "prepared", "pending", "unknown", "sending"))
     stopped = ngettext("%(num)s document ran into it.", "%(num)s documents ran into it.", states.get(State.BLOCKED, 0))
     asked = {

@@ -1,0 +1,134 @@
+"""Gateways in the console: added with keys that are sealed and never shown, changed by one at a time, tried, and what is due."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from support.browser import PHONE, violations
+
+from control_plane import db
+
+pytestmark = pytest.mark.db
+KEY, SIGNING = "sk_test_of_this_test", "whsec_of_this_test"
+
+
+def hidden(page: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found, f"no {name} in the page"
+    return found.group(1)
+
+
+def send(client, path, page=None, **fields):
+    """Open a form, unless it is open, and send it back with these fields."""
+    page = page or client.get(path).text
+    seen = re.search(r'name="seen" value="([^"]*)"', page)
+    given = {"csrf_token": hidden(page, "csrf_token"), "once_key": hidden(page, "once_key")}
+    return client.post(path, data=given | ({"seen": seen.group(1)} if seen else {}) | fields)
+
+
+def typed(**more):
+    return {"name": "cards", "provider": "stripe", "issuer": "1", "secret": KEY, "signing": SIGNING} | more
+
+
+@pytest.fixture(scope="module")
+def cards(console):
+    """The account `cards`, in test mode; its address is nobody's, so nothing is asked of a provider."""
+    client = console.client("administrator")
+    page = client.get("/gateways/new").text
+    answers = [send(client, "/gateways/new", page, **typed(unchecked="y")) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    with db.connect(console.conninfo, name="test", autocommit=True) as connection:
+        connection.execute("UPDATE gateway_account SET base_url = 'http://127.0.0.1:9'")
+    return client
+
+
+def test_an_account_is_added_once_with_keys_that_are_sealed_and_never_shown(console, cards):
+    (sealed, signing, live), *others = console.query(
+        "SELECT sealed_secret, sealed_webhook_secret, live FROM gateway_account"
+    )
+    assert others == []
+    assert KEY.encode() not in bytes(sealed)
+    assert SIGNING.encode() not in bytes(signing)
+    assert live is False
+    for page in ("/gateways", "/gateways/cards/edit"):
+        text = cards.get(page).text
+        assert KEY not in text
+        assert SIGNING not in text
+    assert console.query("SELECT actor FROM audit_log WHERE action = 'gateway.add'") == [("admin",)]
+    assert KEY not in str(console.query("SELECT detail FROM audit_log"))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"name": "cards", "unchecked": "y"}, "There is one of this name already."),
+        ({"name": "Big Cards"}, "Up to 40 small letters"),
+        ({"name": "other", "secret": ""}, "This is needed."),
+        ({"name": "other", "return_url": "javascript:x", "unchecked": "y"}, "An address begins with"),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field_and_no_key_comes_back(console, cards, more, words):
+    answer = send(cards, "/gateways/new", **typed(**more))
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert KEY not in answer.text
+    assert console.query("SELECT count(*) FROM gateway_account") == [(1,)]
+
+
+def test_who_may_only_see_changes_and_tries_nothing(console, cards):
+    client = console.client("billing")
+    page = client.get("/gateways")
+    assert "cards" in page.text
+    assert "/gateways/cards/edit" not in page.text
+    token = hidden(page.text, "csrf_token")
+    for path in ("/gateways/new", "/gateways/cards/edit"):
+        assert client.get(path).status_code == 403
+    assert client.post("/gateways/cards/check", data={"csrf_token": token}).status_code == 403
+    assert console.client("collector").get("/gateways").status_code == 403
+
+
+def test_of_two_who_edit_the_second_is_told_and_a_key_left_empty_stays(console, cards):
+    sealed = "SELECT sealed_secret FROM gateway_account"
+    before, path = console.query(sealed), "/gateways/cards/edit"
+    second = console.client("administrator")
+    late = second.get(path).text
+    changed = {"enabled": "y", "pages_since": "2026-07-01", "debit_days": "3"}
+    assert send(cards, path, **changed).status_code == 303
+    assert console.query("SELECT pages_since::text, debit_days, enabled FROM gateway_account") == [
+        ("2026-07-01", 3, True)
+    ]
+    assert console.query(sealed) == before
+    refused = send(second, path, late, debit_days="9")
+    assert refused.status_code == 422
+    assert "Somebody else has changed this" in refused.text
+    wrong = send(cards, path, enabled="y", debit_days="0", debits_since="2026-07-01")
+    assert wrong.status_code == 422
+    assert "This provider does not do that." in wrong.text
+    assert send(cards, path, enabled="y", debit_days="3", pages_since="2026-07-01", secret="sk_new").status_code == 303
+    assert console.query(sealed) != before
+
+
+def test_trying_it_says_what_stands_in_the_way(console, cards):
+    token = hidden(cards.get("/gateways").text, "csrf_token")
+    answer = cards.post("/gateways/cards/check", data={"csrf_token": token})
+    assert "It does not work" in answer.text
+    assert "test_hosts" in answer.text
+    assert cards.post("/gateways/none/check", data={"csrf_token": token}).status_code == 404
+
+
+def test_what_is_due_is_shown_by_day_and_writes_nothing(console, cards):
+    assert "No gateway debits by itself" in cards.get("/gateways/due").text
+    with db.connect(console.conninfo, name="test", autocommit=True) as connection:
+        connection.execute("UPDATE gateway_account SET debits_since = '2026-01-01'")
+    assert "Nothing is to be debited" in cards.get("/gateways/due?days=7").text
+    assert cards.get("/gateways/due?days=8").status_code == 400
+
+
+def test_gateways_are_usable_by_everybody(console, address, browser, cards):
+    for options in ({}, {"viewport": PHONE}):
+        with browser.page(console, **options) as page:
+            for path in ("/gateways", "/gateways/new", "/gateways/cards/edit", "/gateways/due"):
+                page.goto(address + path)
+                assert violations(page) == []
+                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
