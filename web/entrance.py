@@ -113,7 +113,12 @@ class Entrance:
                 return 413
             if self._on_the_way > MOST_ON_THE_WAY:
                 return 503
-            body.file.write(part)
+            try:
+                body.file.write(part)
+            except OSError as error:
+                # The disk is full: what is small goes on meanwhile.
+                telemetry.logger().error("page.not_taken_in", path=scope["path"], problem=str(error))
+                return 503
             more = message.get("more_body", False)
         return None
 

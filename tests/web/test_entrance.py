@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ SCOPE: dict[str, Any] = {
     "http_version": "1.1",
     "method": "POST",
     "scheme": "http",
+    "path": "/a/b\u00e9",
     "raw_path": b"/a%2Fb%C3%A9",
     "query_string": b"x=%C3%A9",
     "headers": [(b"host", b"h:1")],
@@ -90,6 +92,13 @@ def test_what_turns_out_too_large_is_refused_too(monkeypatch):
     assert Sender(part(b"x" * 11)).asks(never) == 413
     monkeypatch.setattr(entrance, "MOST_ON_THE_WAY", 5)
     assert Sender(part(b"x" * 9)).asks(never) == 503
+
+
+def test_where_no_large_body_can_lie_it_is_refused_and_small_ones_go_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(entrance, "_IN_MEMORY", 100)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert Sender(part(b"x" * 100)).asks(echo) == 200
+    assert Sender(part(b"x" * 101)).asks(never) == 503
 
 
 def test_who_has_gone_is_told_nothing():
