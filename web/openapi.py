@@ -5,9 +5,10 @@ Source: OpenAPI Specification 3.1.0; JSON Schema 2020-12 as msgspec writes it.
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -16,7 +17,13 @@ from web.problems import CONTENT_TYPE, ProblemDocument
 from web.versions import NAMED, PATTERN, TOLD
 
 VERSION: Final = "1"
-_REFERENCE: Final = "#/components/schemas/{name}"
+_SCHEMAS: Final = "#/components/schemas/"
+_REFERENCE: Final = _SCHEMAS + "{name}"
+_ABOUT: Final = (
+    "What the console can do, for programs. Amounts and quantities are texts with all their digits, days ISO 8601, moments with their zone."
+    " Lists go on by `next`, given as `after`: there are no page numbers. What writes takes `Idempotency-Key`, so that sent again it is done once,"
+    " and `dry_run`, which answers what it would come to. What is changed answers its version as `ETag`, and is changed with it in `If-Match`."
+)
 _IN_PATH: Final = re.compile(r"<(?:(\w+):)?(\w+)>")
 _ALWAYS: Final = {
     401: "No valid token.",
@@ -64,14 +71,9 @@ def document_of(calls: Iterable[Call]) -> dict[str, Any]:
     for call in calls:
         path = _IN_PATH.sub(r"{\2}", BASE + call.path)
         paths.setdefault(path, {})[call.method.lower()] = _operation(call, schema_of)
-    return {
+    document = {
         "openapi": "3.1.0",
-        "info": {
-            "title": "Corrente",
-            "version": VERSION,
-            "description": "What the console can do, for programs. Amounts and quantities are texts with all their digits, days ISO 8601, moments with zone."
-            " Lists go by `after`: there are no page numbers.",
-        },
+        "info": {"title": "Corrente", "version": VERSION, "description": _ABOUT},
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "tags": [{"name": noun} for noun in sorted({call.noun for call in calls})],
@@ -87,24 +89,57 @@ def document_of(calls: Iterable[Call]) -> dict[str, Any]:
             },
         },
     }
+    names = {name: _plain(name) for name in components}
+    assert len(set(names.values())) == len(names), "two schemas would be called the same"
+    named: dict[str, Any] = _renamed(document, names)
+    return named
+
+
+def _plain(name: str) -> str:
+    """A schema's name as a program's types are called: of two of one name each has its module's before it, and a part of a list its rows'."""
+    if name.startswith("Slice_"):
+        return f"{_plain(name.removeprefix('Slice_').removesuffix('_'))}Slice"
+    *_, module, last = ("", *name.split("."))
+    return "".join(part.capitalize() for part in module.split("_")) + last if module else last
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """The document with its schemas named so, also where they are referred to."""
+    match value:
+        case dict():
+            return {names.get(key, key): _renamed(one, names) for key, one in value.items()}
+        case list():
+            return [_renamed(one, names) for one in value]
+        case str() if value.startswith(_SCHEMAS):
+            name = value.removeprefix(_SCHEMAS)
+            return _SCHEMAS + names.get(name, name)
+        case _:
+            return value
 
 
 def _operation(call: Call, schema_of: dict[str, Any]) -> dict[str, Any]:
-    text = (call.function.__doc__ or "").strip()
+    more = inspect.cleandoc(call.function.__doc__ or "").removeprefix(call.summary).strip()
     operation: dict[str, Any] = {
         "operationId": call.name,
         "tags": [call.noun],
         "summary": call.summary,
-        "description": f"{text}\n\n{_scopes(call)}",
+        "description": "\n\n".join(words for words in (more, _scopes(call)) if words),
         "responses": _responses(call, schema_of),
     }
     parameters = [*_of_path(call), *_of_question(call), *_of_headers(call)]
     if parameters:
         operation["parameters"] = parameters
     if call.body is not None:
-        content = {"application/json": {"schema": schema_of[repr(call.body)]}}
-        operation["requestBody"] = {"required": True, "content": content}
+        content = {"schema": schema_of[repr(call.body)]}
+        if examples := examples_of(call.body):
+            content["examples"] = {name: {"value": one} for name, one in examples.items()}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return operation
+
+
+def examples_of(body: Any) -> dict[str, Any]:
+    """What a body may be, by the kind it is of: each kind says it in its `EXAMPLE`."""
+    return {one.__name__: one.EXAMPLE for one in get_args(body) or (body,) if hasattr(one, "EXAMPLE")}
 
 
 def _scopes(call: Call) -> str:

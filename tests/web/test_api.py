@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,8 @@ from support.console_world import Console, app_of
 from support.program import Program, make_token, problem
 
 from control_plane.access.permissions import EVERYTHING, Permission
+from web.calls import Noun
+from web.openapi import examples_of
 
 pytestmark = pytest.mark.db
 PAYMENT = {"amount": {"amount": "12.50", "currency": "EUR"}, "method": "cash", "customer_id": 1}
@@ -51,6 +55,20 @@ def test_whatever_is_sent_the_answer_is_one_that_the_document_names(console, tok
 
             sent()
     assert len(tried) >= 10
+
+
+def test_the_document_names_each_thing_once_and_plainly_and_its_examples_fit(console):
+    document = console.app.test_client().get("/api/v1/openapi.json").json
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    names = [one["operationId"] for one in operations]
+    assert sorted(names) == sorted(set(names))
+    assert [name for name in document["components"]["schemas"] if not re.fullmatch("[A-Z][A-Za-z]+", name)] == []
+    assert [one["operationId"] for one in operations if "\n    " in one["description"]] == []
+    bodies = [call.body for noun in console.app.blueprints.values() if isinstance(noun, Noun) for call in noun.calls]
+    shown = [(body, example) for body in bodies if body is not None for example in examples_of(body).values()]
+    assert shown
+    for body, example in shown:
+        msgspec.convert(example, body)
 
 
 @pytest.fixture(scope="module")

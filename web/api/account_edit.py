@@ -6,7 +6,7 @@ Next: account_past.py
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -47,6 +47,13 @@ _HOSTS: Final = ("ipv4", "ipv6")
 
 class NewAccount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An account of a contract. Without a password one is made; `POST /accounts/{username}/password` tells it."""
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {
+        "contract_id": 7,
+        "username": "till@isp.example",
+        "ipv4": "198.51.100.7",
+        "delegated_ipv6_prefix": "2001:db8:100::/56",
+    }
 
     contract_id: Number
     username: Username

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 
@@ -96,6 +96,8 @@ class ChangePlan(Told, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     `when: date` alone.
     """
 
+    EXAMPLE: ClassVar[dict[str, Any]] = {"deed": "change-plan", "plan_id": 3, "when": "next_boundary"}
+
     plan_id: Number
     when: Literal["now", "next_boundary", "date"] = "now"
     on: date | None = None
@@ -120,6 +122,8 @@ class Move(Told, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fiel
 class Restrict(Explained, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="deed", tag="restrict"):
     """Limit the service; `billing`: its days are billed as ever, given back, or whole periods in it left out."""
 
+    EXAMPLE: ClassVar[dict[str, Any]] = {"deed": "restrict", "level": "walled", "reason": "abuse of the line"}
+
     level: LevelName
     origin: OriginName = "admin"
     billing: Literal["bill", "credit_days", "stop"] = "bill"
@@ -134,6 +138,13 @@ class Lift(Explained, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
 class Pause(Told, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="deed", tag="pause"):
     """No service for some days, today's the first without `start`, `until` the first with service again; they are not paid unless billed."""
 
+    EXAMPLE: ClassVar[dict[str, Any]] = {
+        "deed": "pause",
+        "start": "2030-07-01",
+        "until": "2030-09-01",
+        "reason": "away",
+    }
+
     until: date
     start: date | None = None
     billing: Literal["credit_days", "bill"] = "credit_days"
@@ -142,6 +153,8 @@ class Pause(Told, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
 
 class SetEnd(Told, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="deed", tag="end"):
     """Set the first day without service; one that has come ends it now."""
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {"deed": "end", "on": "2030-12-01"}
 
     on: date | None = None
     waive_notice: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from flask import Response
@@ -56,6 +56,13 @@ class NewContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A contract to be made. `plan_id`, `add_on_ids` and `fee_ids` are products on offer; without `address_id` the service is at the seat,
     without `billing_day` periods begin where service did; `distance`: concluded at a distance, so that the customer may withdraw.
     """
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {
+        "customer_id": 7,
+        "plan_id": 2,
+        "account": {"username": "anna.rossi@isp.example", "macs": ["02:00:5e:00:53:01"]},
+        "billing_day": 1,
+    }
 
     customer_id: Number
     plan_id: Number

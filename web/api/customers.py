@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -108,6 +108,15 @@ class OneCustomer(msgspec.Struct, frozen=True):
 
 class NewCustomer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A customer to be written, with its tax numbers, its seat and its main contact where they are known. A person has both names or neither."""
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {
+        "name": "Anna Rossi",
+        "given_name": "Anna",
+        "family_name": "Rossi",
+        "language": "it",
+        "seat": {"street": "Via Po", "house_number": "3", "postal_code": "10123", "city": "Torino", "country": "IT"},
+        "contact": {"email": "anna@example.it", "mobile": "+39 333 1234567"},
+    }
 
     name: Words
     kind: Kind = "person"

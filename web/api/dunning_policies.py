@@ -108,7 +108,7 @@ class SwitchedOff(msgspec.Struct, frozen=True):
     refusals=(404,),
     does=("dunning_policies.show",),
 )
-def show(connection: Connection, *, asked: Whose) -> list[Version]:
+def show_policies(connection: Connection, *, asked: Whose) -> list[Version]:
     """All versions of an issuer's policies, by name, the newest first."""
     issuer = books_of(connection, asked.issuer_id, asked=True).issuer
     versions = sorted(load_versions(connection, issuer.id), key=lambda one: (one.name, -one.version))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
 
@@ -122,6 +122,8 @@ class PriceChangeToMake(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Another price for the contracts that have a product: a new one a month, or so many percent more; from each contract's next period after
     `day`, of which its customer is told 30 days before.
     """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"product_id": 2, "day": "2030-03-01", "percent": "3.5"}
 
     product_id: Number
     day: date

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
@@ -44,6 +44,14 @@ class QuoteLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 class NewQuote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A quote, which holds for 30 days without `valid_until`; `reason` is needed where a product has another price than in the catalogue."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {
+        "customer_id": 7,
+        "lines": [
+            {"product_id": 2},
+            {"description": "Work on the roof", "quantity": "2.5", "unit_price": "40.00", "tax_code": "IT-22"},
+        ],
+    }
 
     customer_id: Number
     lines: Annotated[list[QuoteLine], msgspec.Meta(min_length=1, max_length=_MOST_LINES)]
