@@ -42,10 +42,6 @@ TO_COME_NETWORK: Final = {
     "who_had": "ask",
 }
 
-TO_COME_CUSTOMERS: Final = {
-    "account_deeds": "reveal",
-}
-
 TO_COME_MONEY: Final = {
     "audit": "show show_all",
     "ledger": "accounts card entry report show",
@@ -78,7 +74,7 @@ def calls(app: Flask) -> list[Call]:
 
 
 def to_come() -> set[str]:
-    lists = (TO_COME_NETWORK, TO_COME_CUSTOMERS, TO_COME_MONEY)
+    lists = (TO_COME_NETWORK, TO_COME_MONEY)
     return {f"{noun}.{name}" for listed in lists for noun, names in listed.items() for name in names.split()}
 
 

@@ -65,6 +65,22 @@ def test_an_account_is_added_and_changed_and_who_comes_second_is_told(program, c
     assert console.query("SELECT sealed_secret FROM subscriber_account WHERE username = %s", [NAME]) != before
 
 
+def test_a_password_is_told_to_who_says_why_and_kept_with_no_answer(program, console, made, contract):
+    name = "secret@isp.example"
+    program.post("/accounts", {"contract_id": contract, "username": name, "password": "Blue42sky"})
+    told = program.post(f"/accounts/{name}/password", {"reason": "on the phone"}, Idempotency_Key="reveal")
+    assert told.json == {"password": "Blue42sky"}
+    assert console.query("SELECT count(*) FROM idempotency_key WHERE key = 'reveal'") == [(0,)]
+    assert console.query(
+        "SELECT actor, detail ->> 'reason' FROM audit_log WHERE action = 'account.reveal_secret' AND subject = %s",
+        [name],
+    ) == [("admin", "on the phone")]
+    assert problem(program.post(f"/accounts/{name}/password", {"reason": " "}))[0] == 409
+    assert problem(program.post(f"/accounts/{name}/password", {}))[0] == 422
+    without = Program.of(console, Permission.ACCOUNT_SEE, Permission.ACCOUNT_CHANGE)
+    assert problem(without.post(f"/accounts/{name}/password", {"reason": "x"}))[0] == 403
+
+
 @pytest.mark.parametrize(
     ("change", "status", "place"),
     [

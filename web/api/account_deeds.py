@@ -15,13 +15,14 @@ from control_plane.accounts.limits import lift_restrictions, load_limits, place_
 from control_plane.accounts.line_sessions import sessions_of
 from control_plane.accounts.not_done import NotDoneError, Why
 from control_plane.accounts.plan_changes import change_plan, network_of
+from control_plane.accounts.secrets import reveal_secret
 from control_plane.accounts.topups import give_topup
 from control_plane.control_loop.by_hand import Done, apply_again, disconnect
 from control_plane.policy.quota import quota_month
 from control_plane.store.account import Account, load_plan_ids
 from control_plane.store.limits import RestrictionRow
 from control_plane.store.plan import load_profiles
-from web.acting import clock, person
+from web.acting import clock, person, transaction
 from web.api._account_shapes import Moment, known
 from web.api._contract_shapes import AccountNetwork, NetworkStep, step_of
 from web.api._contract_shapes import network_of as network_shown
@@ -29,6 +30,7 @@ from web.api._shapes import Number, Words, shaped, wrong_value
 from web.calls import Noun
 from web.database import Connection
 from web.language import zone
+from web.problems import Problem
 from web.surroundings import here
 
 pages = Noun("accounts", "deeds")
@@ -38,6 +40,12 @@ class WithReason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Why; it is kept."""
 
     reason: Words
+
+
+class RevealedPassword(msgspec.Struct, frozen=True):
+    """A password in clear: it is nowhere kept with the answer."""
+
+    password: str
 
 
 class SessionsReached(msgspec.Struct, frozen=True):
@@ -156,6 +164,28 @@ def _reached(done: Done, username: str) -> SessionsReached:
     if not done.meant.sessions:
         raise NotDoneError(Why.NOT_ONLINE, username=username)
     return SessionsReached(done.meant.sessions, done.opened, done.waiting)
+
+
+@pages.call(
+    "POST",
+    "/accounts/<username>/password",
+    permission=Permission.ACCOUNT_SEE,
+    also=(Permission.ACCOUNT_REVEAL,),
+    body=WithReason,
+    answers=RevealedPassword,
+    refusals=(409, 503),
+    transacted=False,
+    does=("account_deeds.reveal",),
+)
+def reveal(*, username: str, body: WithReason) -> RevealedPassword:
+    """Tell an account's password, after it is written down who saw it and why."""
+    sealer = here().sealer
+    if sealer is None:
+        raise Problem(503, "This process was given no key: see corrente check.")
+    with transaction() as connection:
+        secret = reveal_secret(connection, sealer, known(connection, username), reason=body.reason, actor=person().name)
+    # Only after the commit: what was not written down is not told.
+    return RevealedPassword(secret)
 
 
 @pages.call("GET", "/accounts/<username>/restrictions", permission=Permission.ACCOUNT_SEE, answers=AccountLimits)
