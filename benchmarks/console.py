@@ -15,6 +15,7 @@ Units: milliseconds by the clock.
 from __future__ import annotations
 
 import http.client
+import socket
 import statistics
 import sys
 import threading
@@ -132,7 +133,7 @@ def streams(browser: Browser, number: int) -> Iterator[list[int]]:
 
     def read(place: int) -> None:
         try:
-            while line := answers[place].readline():
+            while line := answers[place][0].readline():
                 got[place] += len(line)
         except (OSError, ValueError, AttributeError):
             return
@@ -142,8 +143,8 @@ def streams(browser: Browser, number: int) -> Iterator[list[int]]:
     try:
         yield got
     finally:
-        for answer in answers:
-            answer.close()
+        for _, taken in answers:
+            taken.shutdown(socket.SHUT_RDWR)
 
 
 @click.command()

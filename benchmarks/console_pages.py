@@ -106,13 +106,16 @@ def every_page(connection: psycopg.Connection[Any], web: Served, drawn: Sequence
             continue
         browser = _who(rule.rule, web)
         if not rule.arguments:
-            yield Page(rule.rule, browser, lambda _, path=rule.rule: path)  # type: ignore[misc]
+            yield Page(rule.rule, browser, _always(rule.rule))
             for question in _QUESTIONS.get(rule.rule, ()):
-                yield Page(
-                    f"{rule.rule}?{question}", browser, lambda _, path=rule.rule, more=question: f"{path}?{more}"
-                )  # type: ignore[misc]
+                asked = f"{rule.rule}?{question}"
+                yield Page(asked, browser, _always(asked))
         elif (named := _named(connection, rule.rule, drawn)) is not None:
             yield Page(rule.rule, browser, named)
+
+
+def _always(address: str) -> Callable[[int], str]:
+    return lambda _: address
 
 
 def _who(rule: str, web: Served) -> Browser:

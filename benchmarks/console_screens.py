@@ -36,7 +36,6 @@ class Known:
     nas: str
     label: str
     skip: int
-    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,7 @@ def draw(connection: psycopg.Connection[Any], sessions: int, times: int, seed: i
     chance = random.Random(seed)
     numbers = [chance.randint(1, sessions) for _ in range(times)]
     return [
-        Known(*row, skip=chance.randint(0, sessions // 100) * 50, after="")
-        for row in connection.execute(_DRAW, (numbers,)).fetchall()
+        Known(*row, chance.randint(0, sessions // 100) * 50) for row in connection.execute(_DRAW, (numbers,)).fetchall()
     ]
 
 

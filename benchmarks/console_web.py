@@ -10,6 +10,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -66,15 +67,16 @@ class Browser:
         body = urlencode({"csrf_token": found[1] or found[2], **fields})
         return self._ask("POST", path, body, {"Content-Type": "application/x-www-form-urlencoded"})
 
-    def stream(self, path: str) -> http.client.HTTPResponse:
-        """An answer that does not end, its first octets there."""
+    def stream(self, path: str) -> tuple[http.client.HTTPResponse, socket.socket]:
+        """An answer that does not end, its first octets there, and its socket: whoever shuts that down ends who reads."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_S)
         connection.request("GET", path, headers=self._headers({"Accept": "text/event-stream"}))
+        taken = connection.sock
         answer = connection.getresponse()
         if answer.status != 200:
             raise BenchmarkError(f"{path} answered {answer.status}")
         answer.readline()
-        return answer
+        return answer, taken
 
     def again(self) -> Browser:
         """Another connection of the same person."""
