@@ -23,6 +23,7 @@ from enum import StrEnum
 
 from billing.documents import Due
 from billing.money import Money, total, zero
+from billing.sentence import Sentence
 from billing.settlement import left_of
 
 
@@ -73,9 +74,9 @@ class Choice:
     label: str = ""
 
     @property
-    def name(self) -> str:
+    def name(self) -> Sentence:
         """As a person knows it."""
-        return f"invoice {self.label or self.invoice_id}"
+        return Sentence("invoice %(label)s", label=self.label or self.invoice_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,15 @@ class Wrong(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RefusedChoice:
-    """Nothing is allocated; `message` names the invoice and what to do."""
+    """Nothing is allocated; `why` names the invoice and what to do."""
 
     reason: Wrong
-    message: str
+    why: Sentence
+
+    @property
+    def message(self) -> str:
+        """In English."""
+        return self.why.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +194,13 @@ def _chosen(
         open_ = by_id[choice.invoice_id].open
         amount = choice.amount if choice.amount is not None else min(open_, left, key=lambda one: one.minor)
         if left < amount:
-            message = f"{amount} of {choice.name} are chosen, and {left} are left: choose less"
-            return RefusedChoice(Wrong.BEYOND_SOURCE, message)
+            why = Sentence(
+                "%(amount)s of %(invoice)s are chosen, and %(left)s are left: choose less",
+                amount=amount,
+                invoice=choice.name,
+                left=left,
+            )
+            return RefusedChoice(Wrong.BEYOND_SOURCE, why)
         if amount:
             found.append(Allocation((source.kind, source.id), choice.invoice_id, amount, chosen=True))
             left -= amount
@@ -200,18 +211,47 @@ def _refusal(choice: Choice, source: Source, invoices: dict[int, OpenInvoice], t
     """What is wrong with a choice by itself, in the order in which it is told."""
     name = choice.name
     if choice.invoice_id not in invoices:
-        return RefusedChoice(Wrong.UNKNOWN, f"{name} is not open for this customer: choose one that is")
+        return RefusedChoice(
+            Wrong.UNKNOWN, Sentence("%(invoice)s is not open for this customer: choose one that is", invoice=name)
+        )
     if choice.invoice_id in taken:
-        return RefusedChoice(Wrong.TWICE, f"{name} is chosen twice: name it once")
+        return RefusedChoice(Wrong.TWICE, Sentence("%(invoice)s is chosen twice: name it once", invoice=name))
     open_ = invoices[choice.invoice_id].open
     if open_.currency != source.left.currency:
-        return RefusedChoice(Wrong.CURRENCY, f"{name} is in {open_.currency}, what pays in {source.left.currency}")
+        return RefusedChoice(
+            Wrong.CURRENCY,
+            Sentence(
+                "%(invoice)s is in %(currency)s, what pays in %(other)s",
+                invoice=name,
+                currency=open_.currency,
+                other=source.left.currency,
+            ),
+        )
     if choice.amount is None:
         return None
     if choice.amount.currency != open_.currency:
-        return RefusedChoice(Wrong.CURRENCY, f"{name} is in {open_.currency}, not {choice.amount.currency}")
+        return RefusedChoice(
+            Wrong.CURRENCY,
+            Sentence(
+                "%(invoice)s is in %(currency)s, not %(other)s",
+                invoice=name,
+                currency=open_.currency,
+                other=choice.amount.currency,
+            ),
+        )
     if choice.amount.minor <= 0:
-        return RefusedChoice(Wrong.NOTHING, f"{choice.amount} of {name}: choose more than nothing")
+        return RefusedChoice(
+            Wrong.NOTHING,
+            Sentence("%(amount)s of %(invoice)s: choose more than nothing", amount=choice.amount, invoice=name),
+        )
     if open_ < choice.amount:
-        return RefusedChoice(Wrong.BEYOND_OPEN, f"{choice.amount} of {name}, which has {open_} open: choose less")
+        return RefusedChoice(
+            Wrong.BEYOND_OPEN,
+            Sentence(
+                "%(amount)s of %(invoice)s, which has %(open)s open: choose less",
+                amount=choice.amount,
+                invoice=name,
+                open=open_,
+            ),
+        )
     return None

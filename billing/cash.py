@@ -95,9 +95,19 @@ def count_cash(pieces: Mapping[Decimal, int], currency: str) -> Money | NotDone:
     for value, count in pieces.items():
         if value <= 0 or (known is not None and value not in known) or value != round(value, currency_places(currency)):
             values = ", ".join(str(one) for one in sorted(known, reverse=True)) if known else "what the currency has"
-            return NotDone(f"there is no note or coin of {value} {currency}; there are: {values}")
+            return NotDone(
+                "there is no note or coin of %(value)s %(currency)s; there are: %(values)s",
+                value=value,
+                currency=currency,
+                values=values,
+            )
         if not 0 <= count <= _MOST_PIECES:
-            return NotDone(f"{count} pieces of {value} {currency}: count them again")
+            return NotDone(
+                "%(count)s pieces of %(value)s %(currency)s: count them again",
+                count=count,
+                value=value,
+                currency=currency,
+            )
         together += settle_product(value, count, currency)
     return together
 
@@ -107,7 +117,10 @@ def refuse_more_cash(amount: Money, takings: Takings, most: Money | None) -> Not
     if most is None or takings.expected + amount <= most:
         return None
     return NotDone(
-        f"{takings.expected} are in hand and at most {most} may be: hand over before taking {amount} more in cash"
+        "%(expected)s are in hand and at most %(most)s may be: hand over before taking %(amount)s more in cash",
+        expected=takings.expected,
+        most=most,
+        amount=amount,
     )
 
 

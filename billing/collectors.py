@@ -66,12 +66,19 @@ def read_scope(text: str, *, through: date | None = None) -> Scope | NotDone:
     word, colon, value = text.partition(":")
     kind = next((one for one in ScopeKind if one.value == word.strip().lower()), None)
     if kind is None:
-        return NotDone(f"{text!r}: expected one of {', '.join(ScopeKind)}, such as city:Torino")
+        return NotDone(
+            "'%(text)s': expected one of %(kinds)s, such as city:Torino", text=text, kinds=", ".join(ScopeKind)
+        )
     value = value.strip()
     if kind is ScopeKind.EVERYONE:
-        return NotDone(f"{text!r}: everyone has no name behind it") if colon else Scope(kind, None, through)
+        return NotDone("'%(text)s': everyone has no name behind it", text=text) if colon else Scope(kind, None, through)
     if not value or (kind is ScopeKind.CUSTOMER and not value.isdigit()):
-        return NotDone(f"{text!r}: say which, such as {kind.value}:{'17' if kind is ScopeKind.CUSTOMER else 'NAME'}")
+        return NotDone(
+            "'%(text)s': say which, such as %(kind)s:%(value)s",
+            text=text,
+            kind=kind.value,
+            value="17" if kind is ScopeKind.CUSTOMER else "NAME",
+        )
     return Scope(kind, value, through)
 
 
@@ -83,13 +90,20 @@ def reference_of(collector_id: int, key: str) -> str:
 def refuse_collecting(collector: Collector, method: Method, key: str) -> NotDone | None:
     """Why a collector takes nothing so, before anything is looked up."""
     if not collector.active:
-        return NotDone(f"{collector.name} collects no more")
+        return NotDone("%(collector)s collects no more", collector=collector.name)
     if method.kind not in COLLECTED_BY:
-        return NotDone(f"{method.name} is not paid to a collector: choose cash, a card, a transfer or a slip")
+        return NotDone(
+            "%(method)s is not paid to a collector: choose cash, a card, a transfer or a slip", method=method.name
+        )
     if method.issuer_id != collector.issuer_id:
-        return NotDone(f"{collector.name} collects for another issuer than {method.name} is of")
+        return NotDone(
+            "%(collector)s collects for another issuer than %(method)s is of",
+            collector=collector.name,
+            method=method.name,
+        )
     if not 1 <= len(key.strip()) <= LONGEST_KEY:
         return NotDone(
-            f"each payment has a key of its own, of 1 to {LONGEST_KEY} characters: the same again is the same payment"
+            "each payment has a key of its own, of 1 to %(most)s characters: the same again is the same payment",
+            most=LONGEST_KEY,
         )
     return None

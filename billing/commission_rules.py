@@ -16,6 +16,7 @@ from typing import Final
 from billing.money import Money
 from billing.payments import NotDone
 from billing.periods import Cycle
+from billing.sentence import Sentence
 
 _HUNDRED: Final = Decimal(100)
 _MOST_MONTHS: Final = 600
@@ -59,18 +60,24 @@ def refuse_rule(rule: Rule) -> NotDone | None:
     if (rule.percent is None) == (rule.flat is None):
         return NotDone("a rule gives so many percent, or an amount: say one of them")
     if rule.percent is not None and not 0 < rule.percent <= _HUNDRED:
-        return NotDone(f"{rule.percent} percent: give more than 0 and at most 100")
+        return NotDone("%(percent)s percent: give more than 0 and at most 100", percent=rule.percent)
     if rule.flat is not None and rule.flat.minor <= 0:
-        return NotDone(f"a commission of {rule.flat}: give an amount above zero")
+        return NotDone("a commission of %(flat)s: give an amount above zero", flat=rule.flat)
     if rule.until is not None and rule.until < rule.since:
-        return NotDone(f"a rule from {rule.since} up to {rule.until} holds on no day")
-    for said, months in (("earns for", rule.months), ("survives", rule.survives_months)):
+        return NotDone("a rule from %(since)s up to %(until)s holds on no day", since=rule.since, until=rule.until)
+    for said, months in ((Sentence("earns for"), rule.months), (Sentence("survives"), rule.survives_months)):
         if months is not None and not 1 <= months <= _MOST_MONTHS:
-            return NotDone(f"{said} {months} months: give 1 to {_MOST_MONTHS}")
+            return NotDone(
+                "%(said)s %(months)s months: give 1 to %(most)s", said=said, months=months, most=_MOST_MONTHS
+            )
     if rule.months is not None and rule.kind is RuleKind.ONE_OFF:
         return NotDone("a one-off commission is earned once: it has no number of months")
     if rule.after_periods is not None and not 1 <= rule.after_periods <= _MOST_MONTHS:
-        return NotDone(f"payable after {rule.after_periods} paid invoices: give 1 to {_MOST_MONTHS}")
+        return NotDone(
+            "payable after %(after_periods)s paid invoices: give 1 to %(most)s",
+            after_periods=rule.after_periods,
+            most=_MOST_MONTHS,
+        )
     return None
 
 

@@ -22,6 +22,7 @@ from billing.ledger import first_open_day
 from billing.money import Money
 from billing.periods import Period
 from billing.postings import CUSTOMERS, Accounts, Leg
+from billing.sentence import Sentence
 
 SUSPENSE: Final = "suspense"
 CLEARING: Final = "clearing"
@@ -101,27 +102,31 @@ class Happening:
     reference: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class NotDone:
-    """Nothing was written; `message` names the thing and what to do."""
-
-    message: str
+@dataclass(frozen=True, slots=True, init=False)
+class NotDone(Sentence):
+    """Nothing was written; its words name the thing and what to do."""
 
 
 def refuse_payment(payment: NewPayment, *, today: date) -> NotDone | None:
     """Why a payment is not recorded as it is told, before anything is looked up."""
     if payment.amount.minor <= 0:
-        return NotDone(f"a payment of {payment.amount}: give an amount above zero, or refund what is to go back")
+        return NotDone(
+            "a payment of %(amount)s: give an amount above zero, or refund what is to go back", amount=payment.amount
+        )
     if not payment.method.offered:
-        return NotDone(f"{payment.method.name} is not offered any more: choose another method")
+        return NotDone("%(method)s is not offered any more: choose another method", method=payment.method.name)
     if payment.choices and payment.customer_id is None:
         return NotDone("which invoices it pays is chosen by a customer: say whose payment it is")
     if not today - _OLDEST <= payment.value_on <= today + _AHEAD:
-        return NotDone(f"a value date of {payment.value_on}, and today is {today}: look at the year")
+        return NotDone(
+            "a value date of %(value_on)s, and today is %(today)s: look at the year",
+            value_on=payment.value_on,
+            today=today,
+        )
     return None
 
 
-def refuse_day(what: str, dated: date, *, since: date, today: date) -> NotDone | None:
+def refuse_day(what: Sentence, dated: date, *, since: date, today: date) -> NotDone | None:
     """Why what a person does to money is not of that day: before there was anything to do it to, or still to come.
 
     What is valued ahead can be taken back today.
@@ -129,7 +134,13 @@ def refuse_day(what: str, dated: date, *, since: date, today: date) -> NotDone |
     first = min(since, today)
     if first <= dated <= today:
         return None
-    return NotDone(f"{what} on {dated}: give a day from {first} to today, {today}")
+    return NotDone(
+        "%(what)s on %(dated)s: give a day from %(first)s to today, %(today)s",
+        what=what,
+        dated=dated,
+        first=first,
+        today=today,
+    )
 
 
 def booking_day(wanted: date, closed: Sequence[Period], today: date) -> date:

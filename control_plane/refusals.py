@@ -10,7 +10,7 @@ import psycopg
 from control_plane.books_words import BOOKS_WORDS
 
 # Behind what is wrong: a command that shows more, or an option.
-_COMMAND: Final = re.compile(r": (?=`corrente |--)")
+_COMMAND: Final = re.compile(r"(?:: |; )(?=[^:;`]*`corrente |--)")
 # What a person did, for the constraints that a command or a page can run into.
 CONSTRAINT_WORDS: Final = {
     "nas_name_key": "there is a NAS of this name already",

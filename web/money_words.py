@@ -1,18 +1,20 @@
 """Words for what the rules of money say: methods, sources, and why something was not done, in the reader's language.
 
-A refusal of billing is an English sentence with the numbers in it. The usual ones are known here by their form and said in the reader's
-language; one that is not is shown as it is, which is better than nothing said.
+A refusal of billing is a form with what fills its places (billing/sentence.py): the form is translated, amounts and days are written as the reader does.
 
 Next: forms.py
 """
 
 from __future__ import annotations
 
-import re
+from datetime import date, datetime
 from typing import Any, Final
 
-from billing.payments import MethodKind, NotDone, PaymentSource
-from web.language import gettext, lazy
+from billing.money import Money
+from billing.payments import MethodKind, PaymentSource
+from billing.sentence import Sentence
+from control_plane.refusals import without_command
+from web.language import day_shown, gettext, lazy, moment_shown, money_shown
 
 SOURCES: Final[dict[str, Any]] = {
     PaymentSource.WEBHOOK: lazy("Payment provider"),
@@ -30,59 +32,31 @@ KINDS: Final[dict[str, Any]] = {
     MethodKind.GATEWAY: lazy("Online"),
     MethodKind.OTHER: lazy("Other"),
 }
-_REFUSALS: Final[tuple[tuple[re.Pattern[str], Any], ...]] = tuple(
-    (re.compile(form), words)
-    for form, words in (
-        (r"a payment of (?P<a>.+): give an amount above zero", lazy("%(a)s: give an amount above zero.")),
-        (r"(?P<a>.+) is not offered any more", lazy("%(a)s is not offered any more: choose another method.")),
-        (
-            r"a value date of (?P<a>\S+), and today is (?P<b>\S+):",
-            lazy("A value date of %(a)s, and today is %(b)s: look at the year."),
-        ),
-        (r"there is no customer (?P<a>\d+)", lazy("There is no customer %(a)s.")),
-        (r"there is no payment (?P<a>\d+)", lazy("There is no payment %(a)s.")),
-        (
-            r"payment (?P<a>\d+) came back or was given back",
-            lazy("Payment %(a)s came back or was given back: whose it was stays as it is."),
-        ),
-        (r"payment (?P<a>\d+) came back on (?P<b>\S+)", lazy("Payment %(a)s came back on %(b)s.")),
-        (
-            r"payment (?P<a>\d+) has just been matched",
-            lazy("Payment %(a)s has just been matched by somebody else: look again."),
-        ),
-        (
-            r"(?P<a>.+) of (?P<c>invoice .+), which has (?P<b>.+) open",
-            lazy("%(a)s of %(c)s, which has %(b)s open: choose less."),
-        ),
-        (
-            r"(?P<a>.+) of (?P<c>invoice .+) are chosen, and (?P<b>.+) are left",
-            lazy("%(a)s of %(c)s are chosen, and %(b)s are left: choose less."),
-        ),
-        (r"(?P<a>invoice .+) is not open for this customer", lazy("%(a)s is not open for this customer.")),
-        (
-            r"(?P<a>.+) of payment (?P<c>\d+): (?P<b>.+) can be given back",
-            lazy("%(a)s of payment %(c)s: %(b)s can be given back."),
-        ),
-        (
-            r"(?P<w>.+) on (?P<a>\d{4}-\d\d-\d\d): give a day from (?P<b>\S+) to today",
-            lazy("%(a)s: give a day from %(b)s to today."),
-        ),
-        (
-            r"the issuer has no series of numbers for receipts",
-            lazy("The issuer has no series of numbers for receipts yet."),
-        ),
-        (
-            r"nobody knows yet whose payment (?P<a>\d+) is",
-            lazy("Nobody knows yet whose payment %(a)s is: match it first."),
-        ),
-    )
-)
 
 
-def words_of(refused: NotDone | str) -> str:
-    """Why nothing was done."""
-    message = refused.message if isinstance(refused, NotDone) else str(refused)
-    for form, words in _REFUSALS:
-        if found := form.match(message):
-            return gettext(words.text, **found.groupdict()) if found.groupdict() else str(words)
-    return message[:1].upper() + message[1:]
+def words_of(refused: Sentence) -> str:
+    """Why nothing was done, in the reader's language; a test sees to it that each form is translated."""
+    said = part_of(refused)
+    return said[:1].upper() + said[1:]
+
+
+def part_of(told: Sentence) -> str:
+    """The same within a sentence."""
+    form = without_command(told.form)
+    return gettext(form, **{name: _shown(value) for name, value in told.about.items()}) if told.about else gettext(form)
+
+
+def _shown(value: object) -> object:
+    match value:
+        case Sentence():
+            return part_of(value)
+        case Money():
+            return money_shown(value)
+        case PaymentSource():
+            return SOURCES[value]
+        case datetime():
+            return moment_shown(value)
+        case date():
+            return day_shown(value)
+        case _:
+            return value

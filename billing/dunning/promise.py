@@ -26,6 +26,7 @@ from billing.dunning.policy import Policy, amount_in
 from billing.dunning.reasons import Reason, Why, because
 from billing.errors import BillingError
 from billing.money import Money
+from billing.sentence import Sentence
 
 
 class PromiseState(StrEnum):
@@ -37,7 +38,11 @@ class PromiseState(StrEnum):
 
 
 class ReviewError(BillingError):
-    """There is no proof to say anything of, or something was said already."""
+    """There is no proof to say anything of, or something was said already; `why` says which."""
+
+    def __init__(self, why: Sentence) -> None:
+        super().__init__(why.message)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +109,11 @@ def review_proof(promise: Promise, *, valid: bool, guard: Guard, now: datetime) 
     Raises: ReviewError without a proof, or for one that was looked at.
     """
     if not promise.has_proof:
-        raise ReviewError("this promise has no proof of payment to look at")
+        raise ReviewError(Sentence("this promise has no proof of payment to look at"))
     if promise.reviewed is not None:
-        word = "valid" if promise.reviewed else "not valid"
-        raise ReviewError(f"the proof was found {word} before: record the payment, or reverse it")
+        if promise.reviewed:
+            raise ReviewError(Sentence("the proof was found valid before: record the payment, or reverse it"))
+        raise ReviewError(Sentence("the proof was found not valid before: record the payment, or reverse it"))
     if valid:
         return replace(promise, state=PromiseState.KEPT, reviewed=True, ended_at=now)
     ends = min(promise.respite_until, next_open(guard, now))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
@@ -22,12 +22,20 @@ from billing.banking.matching import Suggestion
 from billing.operations.bank_import import Desk, record_line, reference_of, take_back
 from billing.operations.receiving import Recorded, choose, match_payment, reverse_payment
 from billing.payments import Happening, NotDone, PaymentSource
+from billing.sentence import Sentence
 from billing.store import bank_files as store
 from billing.store.bank_files import KeptLine
 from billing.store.bank_known import has_line
 from billing.store.payments import load_payment
 
 Connection = psycopg.Connection[Any]
+_STANDS: Final = {
+    "new": Sentence("is new"),
+    "waiting": Sentence("is waiting"),
+    "recorded": Sentence("is recorded"),
+    "returned": Sentence("is returned"),
+    "ignored": Sentence("is ignored"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,11 @@ def choose_customer(
     if isinstance(kept, NotDone):
         return kept
     if kept.line.amount.minor < 0 or kept.state not in ("waiting", "recorded"):
-        return NotDone(f"line {line_id} {_stands(kept)}: only what came in and waits is a customer's")
+        return NotDone(
+            "line %(line_id)s %(stands)s: only what came in and waits is a customer's",
+            line_id=line_id,
+            stands=_stands(kept),
+        )
     done: Recorded | NotDone
     if kept.payment_id is None:
         pick = Suggestion(customer_id, 0, ())
@@ -72,22 +84,38 @@ def choose_payment(
         return kept
     known = load_payment(connection, payment_id)
     if known is None or known.issuer_id != desk.account.issuer_id:
-        return NotDone(f"there is no payment {payment_id} of {desk.account.issuer}")
+        return NotDone(
+            "there is no payment %(payment_id)s of %(issuer)s", payment_id=payment_id, issuer=desk.account.issuer
+        )
     if kept.line.amount.minor > 0:
         if kept.state != "waiting" or kept.payment_id is not None or known.money != kept.line.amount:
             return NotDone(
-                f"line {line_id} {_stands(kept)} of {kept.line.amount}, payment {payment_id} is of {known.money}"
+                "line %(line_id)s %(stands)s of %(amount)s, payment %(payment_id)s is of %(money)s",
+                line_id=line_id,
+                stands=_stands(kept),
+                amount=kept.line.amount,
+                payment_id=payment_id,
+                money=known.money,
             )
         if known.reversed_on is not None:
             return NotDone(
-                f"payment {payment_id} came back on {known.reversed_on}: what line {line_id} tells is another one"
+                "payment %(payment_id)s came back on %(reversed_on)s: what line %(line_id)s tells is another one",
+                payment_id=payment_id,
+                reversed_on=known.reversed_on,
+                line_id=line_id,
             )
         if not kept.doubt and has_line(connection, payment_id):
-            return NotDone(f"payment {payment_id} is another line of a bank: what line {line_id} tells is another one")
+            return NotDone(
+                "payment %(payment_id)s is another line of a bank: what line %(line_id)s tells is another one",
+                payment_id=payment_id,
+                line_id=line_id,
+            )
         store.decide_line(connection, line_id, "recorded", actor=desk.actor, reason=reason, payment_id=payment_id)
         return Decided("recorded", Recorded(known, again=True))
     if kept.state not in ("waiting", "ignored"):
-        return NotDone(f"line {line_id} {_stands(kept)}: it took a payment back already")
+        return NotDone(
+            "line %(line_id)s %(stands)s: it took a payment back already", line_id=line_id, stands=_stands(kept)
+        )
     done = take_back(connection, kept, desk, payment_id)
     if isinstance(done, NotDone):
         return done
@@ -101,7 +129,11 @@ def ignore_line(connection: Connection, line_id: int, desk: Desk, *, reason: str
     if isinstance(kept, NotDone):
         return kept
     if kept.state != "waiting":
-        return NotDone(f"line {line_id} {_stands(kept)}: `corrente payment queue undo {line_id}` first")
+        return NotDone(
+            "line %(line_id)s %(stands)s: `corrente payment queue undo %(line_id)s` first",
+            line_id=line_id,
+            stands=_stands(kept),
+        )
     done: Recorded | None = None
     if kept.payment_id is not None:
         why = Happening(
@@ -122,10 +154,14 @@ def undo_line(connection: Connection, line_id: int, desk: Desk, *, reason: str) 
         return kept
     if kept.state == "returned":
         return NotDone(
-            f"line {line_id} took payment {kept.payment_id} back, which stays: `corrente payment new` records the money if it is there"
+            "line %(line_id)s took payment %(payment_id)s back, which stays: `corrente payment new` records the money if it is there",
+            line_id=line_id,
+            payment_id=kept.payment_id,
         )
     if kept.state not in ("recorded", "ignored"):
-        return NotDone(f"line {line_id} {_stands(kept)}: there is nothing to take back")
+        return NotDone(
+            "line %(line_id)s %(stands)s: there is nothing to take back", line_id=line_id, stands=_stands(kept)
+        )
     done: Recorded | NotDone | None = None
     known = None if kept.payment_id is None else load_payment(connection, kept.payment_id)
     # What another line or a person had recorded stays whose it is; a line that never was a payment waits as it did.
@@ -144,12 +180,19 @@ def undo_line(connection: Connection, line_id: int, desk: Desk, *, reason: str) 
 def _held(connection: Connection, line_id: int) -> KeptLine | NotDone:
     kept = store.hold_line(connection, line_id)
     if kept is None:
-        return NotDone(f"there is no line {line_id}: `corrente payment queue list` shows those that wait")
+        return NotDone(
+            "there is no line %(line_id)s: `corrente payment queue list` shows those that wait", line_id=line_id
+        )
     if kept.state == "new":
-        return NotDone(f"line {line_id} was not looked at yet: `corrente payment import` goes on with it")
+        return NotDone(
+            "line %(line_id)s was not looked at yet: `corrente payment import` goes on with it", line_id=line_id
+        )
     return kept
 
 
-def _stands(kept: KeptLine) -> str:
-    was = f" as payment {kept.payment_id}" if kept.payment_id is not None else ""
-    return f"is {kept.state}{was}"
+def _stands(kept: KeptLine) -> Sentence:
+    if kept.payment_id is None:
+        return _STANDS[kept.state]
+    if kept.state == "returned":
+        return Sentence("is returned as payment %(payment)s", payment=kept.payment_id)
+    return Sentence("is recorded as payment %(payment)s", payment=kept.payment_id)

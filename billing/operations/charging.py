@@ -66,11 +66,15 @@ def ask_for_invoice(
     """A page on which an invoice is paid (`link`), or a debit of it under the customer's mandate (`debit`), of what it has open."""
     payable = store.load_payable(connection, document_id)
     if payable is None or payable.issuer_id != account.issuer_id:
-        return NotDone(f"document id:{document_id} is no issued invoice of the issuer of {account.name}")
+        return NotDone(
+            "document id:%(document_id)s is no issued invoice of the issuer of %(account)s",
+            document_id=document_id,
+            account=account.name,
+        )
     hold_customers(connection, [payable.customer_id])
     payable = store.load_payable(connection, document_id) or payable
     if payable.open.minor <= 0:
-        return NotDone(f"{payable.label} has nothing open")
+        return NotDone("%(payable)s has nothing open", payable=payable.label)
     before = store.load_links_of(connection, account.id, document_id)
     found = _found(before, payable, kind)
     if found is not None:
@@ -80,7 +84,8 @@ def ask_for_invoice(
         mandate_id = store.find_active_mandate(connection, account.id, payable.customer_id)
         if mandate_id is None:
             return NotDone(
-                f"customer {payable.customer_id} has no mandate that is active: `corrente gateway mandate {payable.customer_id}` asks for one"
+                "customer %(customer_id)s has no mandate that is active: `corrente gateway mandate %(customer_id)s` asks for one",
+                customer_id=payable.customer_id,
             )
     charge = {
         "key": _key(),
@@ -104,12 +109,19 @@ def _found(before: list[Link], payable: Payable, kind: str) -> Asked | Outdated 
         if one.kind != kind or one.charge_state not in _UNDER_WAY or is_over:
             continue
         if kind == "debit" and one.state == "presented":
-            return NotDone(f"{payable.label} is being collected: charge {one.charge_id} is {one.charge_state}")
+            return NotDone(
+                "%(payable)s is being collected: charge %(charge_id)s is %(charge_state)s",
+                payable=payable.label,
+                charge_id=one.charge_id,
+                charge_state=one.charge_state,
+            )
         if one.amount == payable.open or one.charge_state == "pending":
             return Asked(one.presentment_id, again=True)
         if one.in_doubt:
             return NotDone(
-                f"{payable.label} was asked for with {one.amount} and the provider has not said whether it did: the worker goes on asking, try again then"
+                "%(payable)s was asked for with %(amount)s and the provider has not said whether it did: the worker goes on asking, try again then",
+                payable=payable.label,
+                amount=one.amount,
             )
         return Outdated(one)
     return None
@@ -184,9 +196,9 @@ def ask_for_mandate(
 ) -> Asked | NotDone:
     """A page on which a customer signs a mandate."""
     if not hold_customers(connection, [customer_id]):
-        return NotDone(f"there is no customer {customer_id}")
+        return NotDone("there is no customer %(customer_id)s", customer_id=customer_id)
     if store.find_active_mandate(connection, account.id, customer_id) is not None:
-        return NotDone(f"customer {customer_id} has a mandate that is active")
+        return NotDone("customer %(customer_id)s has a mandate that is active", customer_id=customer_id)
     row = {"account_id": account.id, "customer_id": customer_id, "made_by": actor}
     mandate_id = store.write_mandate(connection, row)
     page = {"account_id": account.id, "kind": "mandate", "key": _key(), "mandate_id": mandate_id, "made_by": actor}
@@ -202,13 +214,18 @@ def ask_for_refund(
         return known
     if known.source is not PaymentSource.WEBHOOK or not known.reference.startswith(f"gateway {account.id} "):
         return NotDone(
-            f"payment {payment_id} did not come through {account.name}: give it back by `corrente payment refund`"
+            "payment %(payment_id)s did not come through %(account)s: give it back by `corrente payment refund`",
+            payment_id=payment_id,
+            account=account.name,
         )
     waiting = store.load_refunds_asked(connection, payment_id)
     free = known.open if waiting is None else known.open - waiting
     if amount.currency != known.money.currency or amount.minor <= 0 or free < amount:
         return NotDone(
-            f"{amount} of payment {payment_id}: {free} of it settle nothing and can be given back; give a credit note first for more"
+            "%(amount)s of payment %(payment_id)s: %(free)s of it settle nothing and can be given back; give a credit note first for more",
+            amount=amount,
+            payment_id=payment_id,
+            free=free,
         )
     if (twice := refuse_twice(connection, known, amount)) is not None:
         return twice

@@ -62,19 +62,25 @@ def take_payment(connection: Connection, taking: Taking, *, today: date, actor: 
     """Record what a collector took and give it a number; it counts at once."""
     collector = load_collector(connection, taking.collector_id)
     if collector is None:
-        return NotDone(f"there is no collector {taking.collector_id}")
+        return NotDone("there is no collector %(collector_id)s", collector_id=taking.collector_id)
     if not hold_customers(connection, [taking.customer_id]):
-        return NotDone(f"there is no customer {taking.customer_id}")
+        return NotDone("there is no customer %(customer_id)s", customer_id=taking.customer_id)
     known = find_payment(connection, PaymentSource.COLLECTOR, reference_of(collector.id, taking.key))
     if known is not None:
         return _again(connection, known, taking)
     if refused := refuse_collecting(collector, taking.method, taking.key):
         return refused
     if taking.value_on > today:
-        return NotDone(f"taken on {taking.value_on}, and today is {today}: nobody has money in hand of a day to come")
+        return NotDone(
+            "taken on %(value_on)s, and today is %(today)s: nobody has money in hand of a day to come",
+            value_on=taking.value_on,
+            today=today,
+        )
     if not may_collect(connection, collector.id, taking.customer_id):
         return NotDone(
-            f"customer {taking.customer_id} is none of {collector.name}'s: `corrente collector assign` gives one"
+            "customer %(customer_id)s is none of %(collector)s's: `corrente collector assign` gives one",
+            customer_id=taking.customer_id,
+            collector=collector.name,
         )
     acting(connection, actor)
     with connection.transaction() as whole:
@@ -89,7 +95,7 @@ def give_receipt(connection: Connection, payment_id: int, *, today: date, actor:
     """The receipt of a payment, numbered now where it has none: of what was paid over the counter or came otherwise."""
     known = load_payment(connection, payment_id)
     if known is None:
-        return NotDone(f"there is no payment {payment_id}")
+        return NotDone("there is no payment %(payment_id)s", payment_id=payment_id)
     if known.customer_id is not None:
         hold_customers(connection, [known.customer_id])
     if (there := store.load_receipt(connection, payment_id)) is not None:
@@ -97,10 +103,15 @@ def give_receipt(connection: Connection, payment_id: int, *, today: date, actor:
     if known.customer_id is None:
         # The paper says from whom the money is.
         return NotDone(
-            f"nobody knows yet whose payment {payment_id} is: `corrente payment match {payment_id} CUSTOMER`"
+            "nobody knows yet whose payment %(payment_id)s is: `corrente payment match %(payment_id)s CUSTOMER`",
+            payment_id=payment_id,
         )
     if known.reversed_on is not None:
-        return NotDone(f"payment {payment_id} came back on {known.reversed_on}: there is nothing to give a receipt for")
+        return NotDone(
+            "payment %(payment_id)s came back on %(reversed_on)s: there is nothing to give a receipt for",
+            payment_id=payment_id,
+            reversed_on=known.reversed_on,
+        )
     series = load_series(connection, known.issuer_id, "receipt")
     if not series:
         return NotDone("the issuer has no series of numbers for receipts: `corrente collector series` adds one")
@@ -167,8 +178,15 @@ def _again(connection: Connection, known: KnownPayment, taking: Taking) -> Taken
     receipt = _receipt(connection, known.id)
     if (known.money, known.method_id, receipt.customer_id) != (taking.amount, taking.method.id, taking.customer_id):
         return NotDone(
-            f"key {taking.key!r} is receipt {receipt.label} of {known.money} from customer {receipt.customer_id} by {known.method}:"
-            f" {taking.amount} from customer {taking.customer_id} by {taking.method.code} is another payment, give it a key of its own"
+            "key '%(key)s' is receipt %(receipt)s of %(money)s from customer %(customer_id)s by %(method)s: %(amount)s from customer %(other)s by %(other_method)s is another payment, give it a key of its own",
+            key=taking.key,
+            receipt=receipt.label,
+            money=known.money,
+            customer_id=receipt.customer_id,
+            method=known.method,
+            amount=taking.amount,
+            other=taking.customer_id,
+            other_method=taking.method.code,
         )
     return Taken(known, receipt, again=True)
 

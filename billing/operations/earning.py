@@ -79,9 +79,9 @@ def settle_agent(
     """
     agent = next(iter(store.load_agents(connection, agent_id=agent_id)), None)
     if agent is None:
-        return NotDone(f"there is no agent {agent_id}")
+        return NotDone("there is no agent %(agent_id)s", agent_id=agent_id)
     if through > today:
-        return NotDone(f"{through} is not over: settle up to {today}")
+        return NotDone("%(through)s is not over: settle up to %(today)s", through=through, today=today)
     work_out(connection, agent, today=today, actor=actor)
     rules = {rule.id: rule for rule in store.load_rules(connection, agent.issuer_id)}
     earned = defaultdict(list)
@@ -110,11 +110,13 @@ def undo_settlement(connection: Connection, number: int, *, reason: str, today: 
     """Take a settlement back: its number stays, its entry is mirrored, its commissions are settled anew."""
     found = next(iter(store.load_settlements(connection, number=number)), None)
     if found is None:
-        return NotDone(f"there is no settlement {number}")
+        return NotDone("there is no settlement %(number)s", number=number)
     connection.execute("SELECT FROM agent WHERE id = %s FOR NO KEY UPDATE", (found.agent_id,))
     found = store.load_settlements(connection, number=number)[0]
     if found.undone_on is not None:
-        return NotDone(f"settlement {found.label} was taken back on {found.undone_on}")
+        return NotDone(
+            "settlement %(label)s was taken back on %(undone_on)s", label=found.label, undone_on=found.undone_on
+        )
     acting(connection, actor)
     legs = settlement_legs(-found.amount, load_accounts(connection, found.issuer_id))
     when = When(today, today, actor, f"{found.label}: {reason}")

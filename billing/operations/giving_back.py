@@ -33,6 +33,7 @@ from billing.payments import (
     refuse_day,
     write_off_legs,
 )
+from billing.sentence import Sentence
 from billing.store import allocations as allocation_store
 from billing.store import payments as store
 from billing.store.acting import acting
@@ -69,7 +70,12 @@ def refuse_twice(connection: Connection, known: KnownPayment, amount: Money) -> 
     if not owed or amount <= known.open - owed:
         return None
     return NotDone(
-        f"{amount} of payment {known.id}: {known.open} of it settle nothing, and {owed} were given back of a payment that came back: {max(known.open - owed, owed - owed)} can be given back"
+        "%(amount)s of payment %(payment)s: %(open)s of it settle nothing, and %(owed)s were given back of a payment that came back: %(free)s can be given back",
+        amount=amount,
+        payment=known.id,
+        open=known.open,
+        owed=owed,
+        free=max(known.open - owed, owed - owed),
     )
 
 
@@ -79,7 +85,11 @@ def _refuse_asked(connection: Connection, known: KnownPayment, amount: Money) ->
     if asked is None or amount.currency != asked.currency or amount <= known.open - asked:
         return None
     return NotDone(
-        f"{amount} of payment {known.id}: {asked} of it are being given back by its gateway, {known.open - asked} beside that settle nothing"
+        "%(amount)s of payment %(payment)s: %(asked)s of it are being given back by its gateway, %(free)s beside that settle nothing",
+        amount=amount,
+        payment=known.id,
+        asked=asked,
+        free=known.open - asked,
     )
 
 
@@ -123,9 +133,9 @@ def refund_credit_note(
         (note_id,),
     ).fetchone()
     if row is None:
-        return NotDone(f"document {note_id} is no issued credit note")
+        return NotDone("document %(note_id)s is no issued credit note", note_id=note_id)
     customer_id, issuer_id, since = row
-    if refused := refuse_day("a refund", why.dated, since=since, today=today):
+    if refused := refuse_day(Sentence("a refund"), why.dated, since=since, today=today):
         return refused
     store.hold_customers(connection, [customer_id])
     sources = allocation_store.load_sources(connection, [customer_id]).get(
@@ -133,8 +143,12 @@ def refund_credit_note(
     )
     left = next((one.left for one in sources if (one.kind, one.id) == (SourceKind.CREDIT_NOTE, note_id)), None)
     if left is None or amount.minor <= 0 or left < amount:
-        said = f"{left} of it" if left is not None else "nothing of it"
-        return NotDone(f"{amount} of credit note {note_id}: {said} can be given back")
+        return NotDone(
+            "%(amount)s of credit note %(note_id)s: %(left)s of it can be given back",
+            amount=amount,
+            note_id=note_id,
+            left=Sentence("nothing") if left is None else left,
+        )
     wanted = _Refund(("credit_note_id", note_id), issuer_id, customer_id, amount, method)
     done = _refund(connection, wanted, why, When(why.dated, today, actor, why.reason))
     return done if isinstance(done, NotDone) else _looked_again(connection, done, actor)
@@ -155,15 +169,15 @@ def write_off(
         "SELECT customer_id, issuer_id, currency, document_date FROM document WHERE id = %s", (invoice_id,)
     ).fetchone()
     if row is None:
-        return NotDone(f"there is no invoice {invoice_id}")
+        return NotDone("there is no invoice %(invoice_id)s", invoice_id=invoice_id)
     customer_id, issuer_id, currency, since = row
-    if refused := refuse_day("a write-off", dated, since=since, today=today):
+    if refused := refuse_day(Sentence("a write-off"), dated, since=since, today=today):
         return refused
     store.hold_customers(connection, [customer_id])
     mine = allocation_store.load_open_invoices(connection, [customer_id]).get((customer_id, issuer_id, currency), [])
     open_ = next((one.open for one in mine if one.id == invoice_id), None)
     if open_ is None:
-        return NotDone(f"document {invoice_id} is no invoice that has something open")
+        return NotDone("document %(document_id)s is no invoice that has something open", document_id=invoice_id)
     acting(connection, actor)
     (number,) = take_ids(connection, "write_off_id_seq", 1)
     legs = write_off_legs(open_, customer_id=customer_id, accounts=load_accounts(connection, issuer_id))
@@ -191,11 +205,11 @@ def undo_write_off(
         store.hold_customers(connection, [found[0]])
         found = _written_off(connection, number)
     if found is None:
-        return NotDone(f"write-off {number}: there is none")
+        return NotDone("write-off %(number)s: there is none", number=number)
     customer_id, issuer_id, currency, amount, since, undone = found
     if undone is not None:
-        return NotDone(f"write-off {number}: it was taken back on {undone}")
-    if refused := refuse_day("taking back a write-off", dated, since=since, today=today):
+        return NotDone("write-off %(number)s: it was taken back on %(undone)s", number=number, undone=undone)
+    if refused := refuse_day(Sentence("taking back a write-off"), dated, since=since, today=today):
         return refused
     acting(connection, actor)
     legs = write_off_legs(
@@ -245,11 +259,14 @@ def _of_payment(
         return known
     if amount.currency != known.money.currency or amount.minor <= 0 or known.open < amount:
         return NotDone(
-            f"{amount} of payment {payment_id}: {known.open} of it settle nothing and can be given back; give a credit note first for more"
+            "%(amount)s of payment %(payment_id)s: %(open)s of it settle nothing and can be given back; give a credit note first for more",
+            amount=amount,
+            payment_id=payment_id,
+            open=known.open,
         )
     # Who sent it back says when; a provider's clock may be a day behind the value date.
     if why.source is PaymentSource.MANUAL:
-        refused = refuse_day("a refund", why.dated, since=known.value_on, today=when.today)
+        refused = refuse_day(Sentence("a refund"), why.dated, since=known.value_on, today=when.today)
         if refused is not None:
             return refused
     return _refund(
@@ -291,6 +308,8 @@ def _refund(connection: Connection, wanted: _Refund, why: Happening, when: When)
         if error.diag.constraint_name != "refund_once":
             raise
         return NotDone(
-            f"{why.source} reference {why.reference} is a refund already: give this one a reference of its own"
+            "%(source)s reference %(reference)s is a refund already: give this one a reference of its own",
+            source=why.source,
+            reference=why.reference,
         )
     return _Refunded(number, wanted.customer_id)

@@ -55,21 +55,28 @@ def begin_session(
     """Open a session with an amount of cash from the main cash, counted by denomination where `pieces` are given."""
     collector = load_collector(connection, collector_id)
     if collector is None or not collector.active:
-        said = f"{collector.name} collects no more" if collector else f"there is no collector {collector_id}"
-        return NotDone(said)
+        if collector is None:
+            return NotDone("there is no collector %(collector_id)s", collector_id=collector_id)
+        return NotDone("%(collector)s collects no more", collector=collector.name)
     if opening.minor < 0:
-        return NotDone(f"an opening of {opening}: give what the collector is given, or nothing")
+        return NotDone("an opening of %(opening)s: give what the collector is given, or nothing", opening=opening)
     if pieces:
         counted = count_cash(pieces, opening.currency)
         if isinstance(counted, NotDone):
             return counted
         if counted != opening:
-            return NotDone(f"{counted} are counted and {opening} are to be given: make them the same")
+            return NotDone(
+                "%(counted)s are counted and %(opening)s are to be given: make them the same",
+                counted=counted,
+                opening=opening,
+            )
     acting(connection, actor)
     number = store.open_session(connection, collector_id, opening, actor=actor)
     if number is None:
         return NotDone(
-            f"{collector.name} has an open session in {opening.currency}: `corrente cash close` hands it over"
+            "%(collector)s has an open session in %(currency)s: `corrente cash close` hands it over",
+            collector=collector.name,
+            currency=opening.currency,
         )
     if pieces:
         store.save_count(connection, number, "opening", pieces)
@@ -91,7 +98,12 @@ def withdraw(
     if isinstance(session, NotDone):
         return session
     if amount.currency != session.currency or amount.minor <= 0 or session.takings.with_collector < amount:
-        return NotDone(f"{amount} of session {session_id}: {session.takings.with_collector} came in and are there")
+        return NotDone(
+            "%(amount)s of session %(session_id)s: %(with_collector)s came in and are there",
+            amount=amount,
+            session_id=session_id,
+            with_collector=session.takings.with_collector,
+        )
     acting(connection, actor)
     (number,) = take_ids(connection, "cash_withdrawal_id_seq", 1)
     legs = withdrawal_legs(amount, to, load_accounts(connection, session.issuer_id))
@@ -153,7 +165,10 @@ def hand_over(
 
 def _gone_on(session: Session, seen: Money) -> NotDone:
     return NotDone(
-        f"session {session.id} has gone on: {session.takings.expected} should be there now, it was {seen}; count again"
+        "session %(session)s has gone on: %(expected)s should be there now, it was %(seen)s; count again",
+        session=session.id,
+        expected=session.takings.expected,
+        seen=seen,
     )
 
 
@@ -170,11 +185,14 @@ def _tell(connection: Connection, hand: HandOver, session: Session) -> None:
 
 def _held(connection: Connection, session_id: int) -> Session | NotDone:
     if not store.hold_session(connection, session_id):
-        return NotDone(f"there is no session {session_id}: `corrente cash list` shows them")
+        return NotDone("there is no session %(session_id)s: `corrente cash list` shows them", session_id=session_id)
     session = _loaded(connection, session_id)
     if session.closed_at is not None:
         return NotDone(
-            f"session {session_id} was handed over on {session.closed_on} to {session.taken_by}: what was wrong is set right in the next one"
+            "session %(session_id)s was handed over on %(closed_on)s to %(taken_by)s: what was wrong is set right in the next one",
+            session_id=session_id,
+            closed_on=session.closed_on,
+            taken_by=session.taken_by,
         )
     return session
 

@@ -51,14 +51,18 @@ class NewExclusion:
 def exclude(connection: Connection, wanted: NewExclusion, *, now: datetime, actor: str) -> int | NotDone:
     """Leave somebody alone; the exclusion's number."""
     if wanted.until is not None and wanted.until <= wanted.since:
-        return NotDone(f"an exclusion from {wanted.since} until {wanted.until} holds on no day")
+        return NotDone(
+            "an exclusion from %(since)s until %(until)s holds on no day", since=wanted.since, until=wanted.until
+        )
     if wanted.kind == "essential" and wanted.contract_id is None:
         return NotDone("essential is a service, not a customer: name the contract")
     if wanted.kind == "not_before" and (wanted.customer_id is None or wanted.until is None):
         return NotDone("not before is said of a customer, with the day")
     payer = wanted.customer_id or store.load_payer(connection, wanted.contract_id or 0)
     if payer is None or not hold_customers(connection, [payer]):
-        return NotDone(f"there is no {'customer' if wanted.customer_id else 'contract'} of that number")
+        if wanted.customer_id:
+            return NotDone("there is no customer of that number")
+        return NotDone("there is no contract of that number")
     acting(connection, actor)
     number = store.save_exclusion(
         connection,
@@ -81,12 +85,12 @@ def end_exclusion(connection: Connection, number: int, *, reason: str, now: date
     """Pursue somebody again from now on."""
     known = store.load_exclusion(connection, number)
     if known is None:
-        return NotDone(f"there is no exclusion {number}: `corrente dunning exclusions` shows them")
+        return NotDone("there is no exclusion %(number)s: `corrente dunning exclusions` shows them", number=number)
     payer = known.customer_id or store.load_payer(connection, known.contract_id or 0)
     hold_customers(connection, [] if payer is None else [payer])
     acting(connection, actor)
     if not store.end_exclusion(connection, number, reason=reason, by=actor, now=now):
-        return NotDone(f"exclusion {number} was ended before")
+        return NotDone("exclusion %(number)s was ended before", number=number)
     look_again(connection, [] if payer is None else [payer], now, by=actor)
     return None
 
@@ -125,16 +129,25 @@ def write_dispute(
     """The same for who looks at the customer again themselves, once all is written that belongs together."""
     known = store.load_open_invoice(connection, document_id)
     if known is None:
-        return NotDone(f"document {document_id} is no invoice that has something open")
+        return NotDone("document %(document_id)s is no invoice that has something open", document_id=document_id)
     hold_customers(connection, [known.customer_id])
     known = store.load_open_invoice(connection, document_id)
     if known is None:
-        return NotDone(f"document {document_id} has just been settled")
+        return NotDone("document %(document_id)s has just been settled", document_id=document_id)
     free = known.open - known.disputed
     amount = free if amount is None else amount
     if amount.minor <= 0 or free < amount:
-        said = f", and {known.disputed} are in dispute already" if known.disputed else ""
-        return NotDone(f"{amount} of {known.label}: {known.open} are open{said}")
+        if not known.disputed:
+            return NotDone(
+                "%(amount)s of %(label)s: %(open)s are open", amount=amount, label=known.label, open=known.open
+            )
+        return NotDone(
+            "%(amount)s of %(label)s: %(open)s are open, and %(disputed)s are in dispute already",
+            amount=amount,
+            label=known.label,
+            open=known.open,
+            disputed=known.disputed,
+        )
     acting(connection, actor)
     return store.save_dispute(
         connection, document_id, amount.amount, reason=reason, by=actor, now=now, reference=reference
@@ -145,11 +158,11 @@ def close_dispute(connection: Connection, number: int, *, outcome: str, now: dat
     """The dispute is over: what is still open of it counts as debt again."""
     customer = store.load_disputing(connection, number)
     if customer is None:
-        return NotDone(f"there is no dispute {number}: `corrente dunning disputes` shows them")
+        return NotDone("there is no dispute %(number)s: `corrente dunning disputes` shows them", number=number)
     hold_customers(connection, [customer])
     acting(connection, actor)
     if not store.close_dispute(connection, number, outcome=outcome, by=actor, now=now):
-        return NotDone(f"dispute {number} was closed before")
+        return NotDone("dispute %(number)s was closed before", number=number)
     look_again(connection, [customer], now, by=actor)
     return None
 
@@ -184,12 +197,14 @@ def agree_plan(connection: Connection, wanted: NewPlan, *, now: datetime, actor:
     open_ = total((one.open for one in again if one is not None), first.open.currency)
     agreed = total((one.amount for one in wanted.parts), first.open.currency)
     if open_ != agreed:
-        return NotDone(f"{agreed} in instalments for {open_} that are open: they must be the same")
+        return NotDone(
+            "%(agreed)s in instalments for %(open)s that are open: they must be the same", agreed=agreed, open=open_
+        )
     if len({one.due_on for one in wanted.parts}) < len(wanted.parts) or any(one.amount.minor <= 0 for one in wanted.parts):  # fmt: skip
         return NotDone("each instalment has a day of its own and an amount above zero")
     running = store.load_running_plan(connection, wanted.documents)
     if running is not None:
-        return NotDone(f"plan {running} is for one of these invoices already: end it first")
+        return NotDone("plan %(running)s is for one of these invoices already: end it first", running=running)
     acting(connection, actor)
     account = (first.issuer_id, first.customer_id, first.open.currency)
     number = store.save_plan(
@@ -207,7 +222,7 @@ def end_plan(connection: Connection, number: int, *, reason: str, today: date, n
     """The invoices' own days count again."""
     customer = store.load_planning(connection, number)
     if customer is None:
-        return NotDone(f"there is no running plan {number}: `corrente dunning plans` shows them")
+        return NotDone("there is no running plan %(number)s: `corrente dunning plans` shows them", number=number)
     hold_customers(connection, [customer])
     acting(connection, actor)
     dunning_store.end_plans(connection, [number], on=today, by=actor, reason=reason)
@@ -219,11 +234,11 @@ def confirm_step(connection: Connection, case_id: int, step: str, *, now: dateti
     """Let a step of a case go that waits for a person."""
     customer = store.load_case_customer(connection, case_id)
     if customer is None:
-        return NotDone(f"there is no open case {case_id}: `corrente dunning cases` shows them")
+        return NotDone("there is no open case %(case_id)s: `corrente dunning cases` shows them", case_id=case_id)
     hold_customers(connection, [customer])
     acting(connection, actor)
     if not store.save_confirmation(connection, case_id, step, by=actor, now=now):
-        return NotDone(f"step {step} of case {case_id} was confirmed before")
+        return NotDone("step %(step)s of case %(case_id)s was confirmed before", step=step, case_id=case_id)
     look_again(connection, [customer], now, by=actor)
     return None
 
@@ -244,20 +259,30 @@ def notice_delivered(
 ) -> NotDone | None:
     """Formal notices came, at that moment. The proof is kept with their customer: its name, media type and content."""
     if delivered_at > now:
-        return NotDone(f"a notice that is delivered at {delivered_at:%Y-%m-%d %H:%M} is not delivered yet")
+        return NotDone(
+            "a notice that is delivered at %(delivered_at)s is not delivered yet",
+            delivered_at=f"{delivered_at:%Y-%m-%d %H:%M}",
+        )
     # All at once and in order: two who name the same customers in another order would wait for each other.
     listed = [store.load_notice(connection, number) for number in notice_ids]
     hold_customers(connection, [one.customer_id for one in listed if one is not None])
     for number in notice_ids:
         known = store.load_notice(connection, number)
         if known is None:
-            return NotDone(f"there is no formal notice {number}: `corrente dunning notices` shows them")
+            return NotDone("there is no formal notice %(number)s: `corrente dunning notices` shows them", number=number)
         if known.delivered_at is not None:
             return NotDone(
-                f"notice {number} was delivered at {known.delivered_at:%Y-%m-%d %H:%M}, by {known.delivered_by}"
+                "notice %(number)s was delivered at %(delivered_at)s, by %(delivered_by)s",
+                number=number,
+                delivered_at=f"{known.delivered_at:%Y-%m-%d %H:%M}",
+                delivered_by=known.delivered_by,
             )
         if delivered_at < known.sent_at:
-            return NotDone(f"notice {number} was sent at {known.sent_at:%Y-%m-%d %H:%M}: it can't have come before")
+            return NotDone(
+                "notice %(number)s was sent at %(sent_at)s: it can't have come before",
+                number=number,
+                sent_at=f"{known.sent_at:%Y-%m-%d %H:%M}",
+            )
         acting(connection, actor)
         proof_id = None
         if proof is not None:

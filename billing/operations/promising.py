@@ -71,12 +71,12 @@ def take_promise(
     """A promise of a customer to pay what is owed to an issuer in a currency; refused, nothing is written."""
     customer, _, currency = key
     if not hold_customers(connection, [customer]):
-        return NotDone(f"there is no customer {customer}")
+        return NotDone("there is no customer %(customer_id)s", customer_id=customer)
     acting(connection, actor)
     account = next((one for one in load_accounts(connection, [customer], now) if one.key == key), None)
     found = None if account is None else evaluated(connection, account, now)
     if found is None:
-        return NotDone(f"customer {customer} owes nothing in {currency}")
+        return NotDone("customer %(customer)s owes nothing in %(currency)s", customer=customer, currency=currency)
     account, evaluation = found
     past = [one.promise for one in promise_store.load_promises(connection, key, hold=True)]
     # What is told of a refusal is the same whether the day's pass has opened the case or not.
@@ -111,7 +111,7 @@ def review_promise(
     """
     known = promise_store.load_promise(connection, promise_id)
     if known is None:
-        return NotDone(f"there is no promise {promise_id}: `corrente promise list` shows them")
+        return NotDone("there is no promise %(promise_id)s: `corrente promise list` shows them", promise_id=promise_id)
     customer = known.key[0]
     hold_customers(connection, [customer])
     acting(connection, actor)
@@ -119,12 +119,16 @@ def review_promise(
     assert known is not None
     account = next((one for one in load_accounts(connection, [customer], now) if one.key == known.key), None)
     if account is None:
-        return NotDone(f"customer {customer} owes nothing any more: promise {promise_id} needs no review")
+        return NotDone(
+            "customer %(customer)s owes nothing any more: promise %(promise_id)s needs no review",
+            customer=customer,
+            promise_id=promise_id,
+        )
     guard = account.policy.guard
     try:
         after = review_proof(known.promise, valid=valid, guard=guard, now=now)
     except ReviewError as error:
-        return NotDone(f"promise {promise_id}: {error}")
+        return NotDone("promise %(promise_id)s: %(error)s", promise_id=promise_id, error=error.why)
     if valid:
         time_to_come = now + timedelta(hours=account.policy.promise.proof_hours)
         after = replace(after, respite_until=max(after.respite_until, next_open(guard, time_to_come)))

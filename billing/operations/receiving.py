@@ -36,6 +36,7 @@ from billing.payments import (
     refuse_day,
     refuse_payment,
 )
+from billing.sentence import Sentence
 from billing.store import allocations as allocation_store
 from billing.store import outbox
 from billing.store import payments as store
@@ -68,7 +69,7 @@ def record_payment(
     if refused is not None:
         return refused
     if payment.customer_id is not None and not store.hold_customers(connection, [payment.customer_id]):
-        return NotDone(f"there is no customer {payment.customer_id}")
+        return NotDone("there is no customer %(customer_id)s", customer_id=payment.customer_id)
     known = store.find_payment(connection, payment.source, payment.reference) if payment.reference else None
     if known is not None:
         return _same(connection, known, payment)
@@ -87,7 +88,7 @@ def record_payment(
             book_event(connection, payment.method.issuer_id, ("payment", payment_id), legs, when)
             store.write_payment(connection, payment_id, payment, made_by=actor)
     except psycopg.errors.UniqueViolation:
-        # Told twice at the same moment, of nobody or of two customers: the first one stands.
+        # Sentence twice at the same moment, of nobody or of two customers: the first one stands.
         known = store.find_payment(connection, payment.source, payment.reference)
         if known is None:
             raise
@@ -122,7 +123,9 @@ def match_payment(
         return Recorded(known, again=True)
     left = known.money - known.refunded
     if known.reversed_on is not None or not left or store.is_given_to_customer(connection, payment_id):
-        return NotDone(f"payment {payment_id} came back or was given back: whose it was stays as it is")
+        return NotDone(
+            "payment %(payment_id)s came back or was given back: whose it was stays as it is", payment_id=payment_id
+        )
     acting(connection, actor)
     withdraw_all(connection, payment_id)
     (match_id,) = take_ids(connection, "payment_match_id_seq", 1)
@@ -177,7 +180,9 @@ def reverse_payment(
         if error.diag.constraint_name != "payment_reversal_once":
             raise
         return NotDone(
-            f"{why.source} reference {why.reference} says already that another payment came back: give this one a reference of its own"
+            "%(source)s reference %(reference)s says already that another payment came back: give this one a reference of its own",
+            source=why.source,
+            reference=why.reference,
         )
     # Other credit of the customer may pay what is open again.
     owners = [known.customer_id] if known.customer_id is not None else []
@@ -193,9 +198,16 @@ def reverse_payment(
 
 def _refuse_return(known: KnownPayment, why: Happening, today: date) -> NotDone | None:
     if why.source is PaymentSource.MANUAL:
-        return refuse_day(f"payment {known.id} taken back", why.dated, since=known.value_on, today=today)
+        return refuse_day(
+            Sentence("taking back payment %(payment)s", payment=known.id), why.dated, since=known.value_on, today=today
+        )
     if why.dated < known.value_on:
-        return NotDone(f"payment {known.id} is of {known.value_on}: it can't have come back on {why.dated}")
+        return NotDone(
+            "payment %(payment)s is of %(value_on)s: it can't have come back on %(dated)s",
+            payment=known.id,
+            value_on=known.value_on,
+            dated=why.dated,
+        )
     return None
 
 
@@ -223,8 +235,11 @@ def choose(
     if isinstance(known, NotDone):
         return known
     if known.customer_id is None or known.reversed_on is not None:
-        said = "is nobody's yet: match it first" if known.customer_id is None else f"came back on {known.reversed_on}"
-        return NotDone(f"payment {payment_id} {said}")
+        if known.customer_id is None:
+            return NotDone("payment %(payment_id)s is nobody's yet: match it first", payment_id=payment_id)
+        return NotDone(
+            "payment %(payment_id)s came back on %(reversed_on)s", payment_id=payment_id, reversed_on=known.reversed_on
+        )
     acting(connection, actor)
     with connection.transaction() as whole:
         withdraw_all(connection, payment_id)
@@ -267,7 +282,7 @@ def _allocation_of(
     invoices = allocation_store.load_open_invoices(connection, [customer_id])
     mine = invoices.get((customer_id, issuer_id, source.left.currency), [])
     found = allocate(source, mine, choices)
-    return NotDone(found.message) if isinstance(found, RefusedChoice) else found
+    return NotDone.of(found.why) if isinstance(found, RefusedChoice) else found
 
 
 def _return_fee(connection: Connection, known: KnownPayment, today: date) -> tuple[Money | None, int | None]:
@@ -323,15 +338,17 @@ def hold_payment(connection: Connection, payment_id: int, *, also: int | None = 
     """
     known = store.load_payment(connection, payment_id)
     if known is None:
-        return NotDone(f"there is no payment {payment_id}")
+        return NotDone("there is no payment %(payment_id)s", payment_id=payment_id)
     wanted = {one for one in (known.customer_id, also) if one is not None}
     if len(store.hold_customers(connection, wanted)) < len(wanted):
-        return NotDone(f"there is no customer {also}")
+        return NotDone("there is no customer %(customer_id)s", customer_id=also)
     if known.customer_id is None:
         store.hold_row(connection, payment_id)
     held = _reload(connection, payment_id)
     if held.customer_id != known.customer_id:
-        return NotDone(f"payment {payment_id} has just been matched by somebody else: look again")
+        return NotDone(
+            "payment %(payment_id)s has just been matched by somebody else: look again", payment_id=payment_id
+        )
     return held
 
 
@@ -347,19 +364,36 @@ def _method(connection: Connection, known: KnownPayment) -> Method:
 
 def _same(connection: Connection, known: KnownPayment, told: NewPayment) -> Recorded | NotDone:
     """The payment that was told before; something else under its reference is refused."""
-    named = f"{told.source} reference {told.reference} is payment {known.id} of {known.money} by {known.method}"
+    named = Sentence(
+        "%(source)s reference %(reference)s is payment %(payment)s of %(money)s by %(method)s",
+        source=told.source,
+        reference=told.reference,
+        payment=known.id,
+        money=known.money,
+        method=known.method,
+    )
     if known.money != told.amount or known.method_id != told.method.id:
-        return NotDone(f"{named}: {told.amount} by {told.method.code} is another one, give it a reference of its own")
+        return NotDone(
+            "%(named)s: %(amount)s by %(code)s is another one, give it a reference of its own",
+            named=named,
+            amount=told.amount,
+            code=told.method.code,
+        )
     if known.value_on != told.value_on:
         return NotDone(
-            f"{named} with value {known.value_on}: one of {told.value_on} is another one, give it a reference of its own"
+            "%(named)s with value %(value_on)s: one of %(other)s is another one, give it a reference of its own",
+            named=named,
+            value_on=known.value_on,
+            other=told.value_on,
         )
     # Whose it was said to be at first is told again by its source, also when a person found out better.
     owners = (known.customer_id, store.load_first_owner(connection, known.id))
     if told.customer_id is not None and told.customer_id not in owners and owners != (None, None):
         return NotDone(
-            f"{named} of customer {known.customer_id or owners[1]}: one of customer {told.customer_id} is another one,"
-            " give it a reference of its own"
+            "%(named)s of customer %(customer_id)s: one of customer %(other)s is another one, give it a reference of its own",
+            named=named,
+            customer_id=known.customer_id or owners[1],
+            other=told.customer_id,
         )
     return Recorded(known, again=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +32,26 @@ def texts() -> Iterator[tuple[str, str]]:
             yield str(file.relative_to(ROOT)), text if isinstance(text, str) else text[0]
 
 
+def told() -> Iterator[tuple[str, str]]:
+    """Each form of a refusal of billing: what is not written out where it is said can't be translated."""
+    for folder in ("billing", "control_plane"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Name)
+                    and node.func.id in ("Sentence", "NotDone")
+                ):
+                    (form,) = node.args
+                    assert isinstance(form, ast.Constant), (
+                        f"{file}:{node.lineno}: a form is a text, and its places are named"
+                    )
+                    yield form.value, str(file.relative_to(ROOT))
+
+
 MARKED = {text: file for file, text in texts() if text}
 # Words for what the database refuses come from another package.
+MARKED |= {without_command(form): file for form, file in told()}
 MARKED |= {without_command(words): "refusals.py" for words in (*CONSTRAINT_WORDS.values(), *TEXT_WORDS.values())}
 
 

@@ -40,6 +40,7 @@ from web.forms import REQUIRED, MoneyField, PageForm, do_once, read_form, refuse
 from web.language import gettext, lazy, money_shown
 from web.lists import after, chosen, page_of
 from web.marks import allowed
+from web.money_words import part_of
 from web.navigation import Entry
 
 pages = Blueprint("field", __name__)
@@ -197,7 +198,7 @@ def _take(connection: Connection, form: TakeForm, customer_id: int, picked: Coll
     )
     taken = take_payment(connection, taking, today=bound.today, actor=person().name)
     if isinstance(taken, NotDone):
-        raise NotTakenError("", gettext("This payment can't be taken: %(why)s", why=taken.message))
+        raise NotTakenError("", gettext("This payment can't be taken: %(why)s", why=part_of(taken)))
     return url_for("field_receipts.show", payment_id=taken.payment.id)
 
 
