@@ -94,10 +94,14 @@ _REASONS: Final[dict[str, Any]] = {
     LedgerReason.CORRECTED: lazy("It was taken back already, or takes another one back itself."),
     LedgerReason.ORDER: lazy("What takes an entry back is not dated before it."),
     LedgerReason.NOTHING: lazy("There is nothing to close yet."),
+    LedgerReason.PLACES: lazy("An amount has no more places than its currency."),
+    LedgerReason.TAKEN: lazy("There is such an account already."),
+    LedgerReason.POSTED: lazy("This account has postings already: add another one."),
+    LedgerReason.FAMILY: lazy("This role takes no family, or stands for nothing."),
     LedgerReason.UNFINISHED: lazy("Something of these days still waits: finish it, or close despite it."),
 }
 
 
 def words_of(refused: NotTaken) -> str:
     """Why the books do not take it."""
-    return str(_REASONS[refused.reason]) if refused.reason in _REASONS else refused.message
+    return str(_REASONS[refused.reason])

@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import Final
 
 from billing.plain_text import plain_text
+from billing.sentence import Sentence
 from control_plane.outward.target import Target, TargetError, may_reach, read_target
 
 _PIECE: Final = 16384
@@ -140,8 +141,11 @@ def _allowed(target: Target, addresses: list[str], *, allow_private: bool) -> tu
     allowed = [one for one in addresses if may_reach(one, allow_private=allow_private)]
     if not allowed:
         raise TargetError(
-            f"{target.host} is {', '.join(addresses)}: no public address, so it is not called;"
-            " allow_private_addresses in the settings lets it be"
+            Sentence(
+                "%(host)s is %(addresses)s: no public address, so it is not called; allow_private_addresses in the settings lets it be",
+                host=target.host,
+                addresses=", ".join(addresses),
+            )
         )
     return allowed[0], target.port
 

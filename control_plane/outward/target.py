@@ -16,6 +16,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Final
 from urllib.parse import urlsplit
 
+from billing.sentence import Sentence
+
 URL_CHARACTERS: Final = 2000
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")
@@ -28,7 +30,11 @@ _NOBODY_S: Final = tuple(ip_network(one) for one in ("192.0.0.0/24", "192.88.99.
 
 
 class TargetError(Exception):
-    """A URL that is not called; the message says why and what would be."""
+    """A URL that is not called; `why` says why and what would be."""
+
+    def __init__(self, why: Sentence) -> None:
+        super().__init__(why.message)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +56,39 @@ class Target:
 def read_target(url: str, *, allow_private: bool = False) -> Target:
     """The parts of a URL to be called. Raises: TargetError."""
     if len(url) > URL_CHARACTERS or not _PRINTABLE.fullmatch(url):
-        raise TargetError(f"a URL has up to {URL_CHARACTERS} printable ASCII characters and no blank")
+        raise TargetError(
+            Sentence("a URL has up to %(most)s printable ASCII characters and no blank", most=URL_CHARACTERS)
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise TargetError(f"{url}: {error}") from error
+        raise TargetError(
+            Sentence("%(url)s: its port is no number from 1 to 65535, or its brackets hold no IPv6 address", url=url)
+        ) from error
     if parts.scheme not in ("https", "http"):
-        raise TargetError(f"{url}: expected https://host/path")
+        raise TargetError(Sentence("%(url)s: expected https://host/path", url=url))
     if parts.scheme == "http" and not allow_private:
-        raise TargetError(f"{url}: expected https://; without TLS anybody on the way reads and changes what is sent")
+        raise TargetError(
+            Sentence(
+                "%(url)s: expected https://; without TLS anybody on the way reads and changes what is sent", url=url
+            )
+        )
     if parts.username is not None or parts.password is not None:
-        raise TargetError("a URL names no user and no password: they would stand in logs; the signature is the proof")
+        raise TargetError(
+            Sentence("a URL names no user and no password: they would stand in logs; the signature is the proof")
+        )
     if parts.fragment:
-        raise TargetError(f"{url}: what stands behind # is never sent")
+        raise TargetError(Sentence("%(url)s: what stands behind # is never sent", url=url))
     host = parts.hostname or ""
     if not _HOST.fullmatch(f"[{host}]" if ":" in host else host):
-        raise TargetError(f"{url}: expected a host name (one of other letters in its xn-- form) or an address")
+        raise TargetError(
+            Sentence("%(url)s: expected a host name (one of other letters in its xn-- form) or an address", url=url)
+        )
     tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if port == 0:
-        raise TargetError(f"{url}: there is no port 0")
+        raise TargetError(Sentence("%(url)s: there is no port 0", url=url))
     return Target(host, port or (443 if tls else 80), path, tls)
 
 

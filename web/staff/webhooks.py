@@ -34,6 +34,7 @@ from web.forms import (
 from web.language import gettext, lazy, ngettext
 from web.lists import PAGE_ROWS, after, chosen, page_of
 from web.marks import allowed
+from web.money_words import words_of
 from web.navigation import Entry
 from web.surroundings import here
 
@@ -178,7 +179,7 @@ def new() -> str | tuple[str, int]:
                 )
             return render_template("staff/webhooks/secret.html", name=added.name, secret=added.secret, old_until=None)
         except TargetError as error:
-            refuse(form, "url", str(error))
+            refuse(form, "url", words_of(error.why))
         except desk.WebhookRefusedError:
             refuse(form, "name", gettext("There is one of this name already."))
     return render_template("staff/webhooks/edit.html", form=form, known=None), status_of(form)
@@ -198,7 +199,7 @@ def edit(name: str) -> Response | tuple[str, int]:
         try:
             return do_once(lambda connection: _change(connection, name, form))
         except TargetError as error:
-            refuse(form, "url", str(error))
+            refuse(form, "url", words_of(error.why))
         except _ChangedError as changed:
             known = changed.known
     return render_template("staff/webhooks/edit.html", form=form, known=known), status_of(form)

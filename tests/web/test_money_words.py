@@ -1,0 +1,67 @@
+"""Why nothing was done, in the reader's language: amounts and days as they write them, and no command."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from billing.money import read_money
+from billing.payments import NotDone, PaymentSource
+from billing.sentence import Sentence
+from control_plane.settings import Settings
+from web.app import create_app
+from web.money_words import words_of
+
+REFUSALS = {
+    "en": "Payment 7 came back on 3 Feb 2026",
+    "it": "Il pagamento 7 è tornato indietro il 3 feb 2026",
+    "es": "El pago 7 volvió el 3 feb 2026",
+}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    return create_app(Settings(base_dir=str(tmp_path_factory.mktemp("words"))))
+
+
+def said(app, language: str, refused: Sentence) -> str:
+    with app.test_request_context(headers={"Cookie": f"language={language}"}):
+        return words_of(refused)
+
+
+@pytest.mark.parametrize("language", REFUSALS)
+def test_a_refusal_is_told_in_the_language_of_who_reads(app, language):
+    refused = NotDone("payment %(payment_id)s came back on %(reversed_on)s", payment_id=7, reversed_on=date(2026, 2, 3))
+    assert said(app, language, refused) == REFUSALS[language]
+    assert refused.message == "payment 7 came back on 2026-02-03"
+
+
+def test_amounts_and_parts_are_told_so_too(app):
+    sixty = read_money(Decimal("61.00"), "EUR")
+    refused = NotDone(
+        "%(amount)s of %(invoice)s, which has %(open)s open: choose less",
+        amount=sixty,
+        invoice=Sentence("invoice %(label)s", label="12/FT/2026"),
+        open=sixty,
+    )
+    told = said(app, "it", refused)
+    assert "di fattura 12/FT/2026, che ha 61,00" in told
+    assert refused.message == "61.00 EUR of invoice 12/FT/2026, which has 61.00 EUR open: choose less"
+
+
+def test_a_source_has_its_own_words(app):
+    refused = NotDone(
+        "%(source)s reference %(reference)s is a refund already: give this one a reference of its own",
+        source=PaymentSource.MANUAL,
+        reference="x",
+    )
+    assert "riferimento x" in said(app, "it", refused)
+    assert "manual" not in said(app, "it", refused)
+
+
+def test_a_page_names_no_command(app):
+    refused = NotDone("there is no session %(session_id)s: `corrente cash list` shows them", session_id=4)
+    assert said(app, "en", refused) == "There is no session 4"
+    assert said(app, "it", refused) == "Non c'è una sessione 4"
