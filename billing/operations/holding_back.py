@@ -268,21 +268,10 @@ def notice_delivered(
     hold_customers(connection, [one.customer_id for one in listed if one is not None])
     for number in notice_ids:
         known = store.load_notice(connection, number)
-        if known is None:
-            return NotDone("there is no formal notice %(number)s: `corrente dunning notices` shows them", number=number)
-        if known.delivered_at is not None:
-            return NotDone(
-                "notice %(number)s was delivered at %(delivered_at)s, by %(delivered_by)s",
-                number=number,
-                delivered_at=f"{known.delivered_at:%Y-%m-%d %H:%M}",
-                delivered_by=known.delivered_by,
-            )
-        if delivered_at < known.sent_at:
-            return NotDone(
-                "notice %(number)s was sent at %(sent_at)s: it can't have come before",
-                number=number,
-                sent_at=f"{known.sent_at:%Y-%m-%d %H:%M}",
-            )
+        refused = _not_delivered(known, number, delivered_at)
+        if refused is not None:
+            return refused
+        assert known is not None, "what is not there is refused"
         acting(connection, actor)
         proof_id = None
         if proof is not None:
@@ -298,4 +287,24 @@ def notice_delivered(
             )
         store.save_delivery(connection, number, at=delivered_at, by=actor, proof_id=proof_id)
         look_again(connection, [known.customer_id], now, by=actor)
+    return None
+
+
+def _not_delivered(known: store.NoticeRow | None, number: int, delivered_at: datetime) -> NotDone | None:
+    """Why a notice can't have come then."""
+    if known is None:
+        return NotDone("there is no formal notice %(number)s: `corrente dunning notices` shows them", number=number)
+    if known.delivered_at is not None:
+        return NotDone(
+            "notice %(number)s was delivered at %(delivered_at)s, by %(delivered_by)s",
+            number=number,
+            delivered_at=f"{known.delivered_at:%Y-%m-%d %H:%M}",
+            delivered_by=known.delivered_by,
+        )
+    if delivered_at < known.sent_at:
+        return NotDone(
+            "notice %(number)s was sent at %(sent_at)s: it can't have come before",
+            number=number,
+            sent_at=f"{known.sent_at:%Y-%m-%d %H:%M}",
+        )
     return None

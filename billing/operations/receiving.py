@@ -179,11 +179,7 @@ def reverse_payment(
     except psycopg.errors.UniqueViolation as error:
         if error.diag.constraint_name != "payment_reversal_once":
             raise
-        return NotDone(
-            "%(source)s reference %(reference)s says already that another payment came back: give this one a reference of its own",
-            source=why.source,
-            reference=why.reference,
-        )
+        return _told_of_another(why)
     # Other credit of the customer may pay what is open again.
     owners = [known.customer_id] if known.customer_id is not None else []
     allocated = tuple(allocation_store.apply_credit(connection, owners))
@@ -350,6 +346,14 @@ def hold_payment(connection: Connection, payment_id: int, *, also: int | None = 
             "payment %(payment_id)s has just been matched by somebody else: look again", payment_id=payment_id
         )
     return held
+
+
+def _told_of_another(why: Happening) -> NotDone:
+    return NotDone(
+        "%(source)s reference %(reference)s says already that another payment came back: give this one a reference of its own",
+        source=why.source,
+        reference=why.reference,
+    )
 
 
 def _reload(connection: Connection, payment_id: int) -> KnownPayment:
