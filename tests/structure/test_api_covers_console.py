@@ -31,11 +31,8 @@ NOT_FOR_PROGRAMS: Final = {
 # Pages whose calls are still to come, by blueprint. A line goes when its calls are there; none is added.
 TO_COME_NETWORK: Final = {
     "drift": "cut show take_word",
-    "enforcements": "retry show show_all",
-    "guard": "end_exemption_of exempt_one exemptions forecast release_waiting restrictions resume_all runs show stop_all undo_run",
+    "guard": "exempt_one forecast restrictions",
     "home": "show",
-    "logins": "show",
-    "maintenance": "begin end show",
     "nases": "edit host_key new secret service setup show show_all test",
     "profiles": "edit new show_all shown",
     "search": "show",

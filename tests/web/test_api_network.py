@@ -136,3 +136,59 @@ def test_customers_of_chosen_sessions_are_written_to(program, console):
     ]
     only_sees = narrow(console, "only sees", Permission.NETWORK_SEE)
     assert problem(only_sees.post("/sessions/message", said))[0] == 403
+
+
+def test_a_device_is_maintained_and_sent_to_again(program, console):
+    nas = console.query("SELECT name FROM nas ORDER BY id LIMIT 1")[0][0]
+    assert (
+        problem(program.post(f"/nases/{nas}/maintenance", {"reason": "x", "until": "2026-01-01T00:00:00Z"}))[0] == 422
+    )
+    begun = program.post(f"/nases/{nas}/maintenance", {"reason": "new card"}).json
+    assert (begun["nas"], begun["placed_by"], begun["until"]) == (nas, "admin", None)
+    assert problem(program.post(f"/nases/{nas}/maintenance", {"reason": "again"}))[0] == 409
+    assert program.get("/maintenance").json == [begun]
+    assert program.send("DELETE", f"/nases/{nas}/maintenance").status_code == 204
+    assert problem(program.send("DELETE", f"/nases/{nas}/maintenance"))[0] == 409
+    assert problem(program.post("/nases/elsewhere/maintenance", {"reason": "x"}))[0] == 404
+
+
+def test_everything_is_stopped_once_and_goes_on(program, console):
+    assert program.post("/guard/stop?dry_run=true", {"reason": "storm"}).json["reason"] == "storm"
+    assert program.get("/guard").json["stop"] is None
+    assert program.post("/guard/stop", {"reason": "storm"}).status_code == 200
+    assert problem(program.post("/guard/stop", {"reason": "storm"}))[0] == 409
+    assert program.get("/guard").json["stop"]["placed_by"] == "admin"
+    operator = narrow(console, "acts", Permission.NETWORK_SEE, Permission.NETWORK_ACT)
+    assert problem(operator.post("/guard/resume"))[0] == 403
+    assert program.post("/guard/resume").status_code == 204
+    assert problem(program.post("/guard/resume"))[0] == 409
+
+
+def test_with_nothing_waiting_there_is_nothing_to_release_or_take_back(program):
+    state = program.get("/guard").json
+    assert (state["changes"], state["upto"], state["runs"]) == (0, 0, [])
+    assert problem(program.post("/guard/release", {"reason": "mine", "upto": 9}))[0] == 409
+    assert problem(program.post("/guard/runs/999/undo", {"reason": "wrong"}))[0] == 404
+    assert problem(program.send("DELETE", "/guard/exemptions/999"))[0] == 404
+    assert program.get("/guard/waiting").json == {"data": [], "next": None}
+
+
+def test_a_change_is_shown_and_sent_again_unless_it_is_on_its_way(program, console):
+    key = program.get("/sessions?limit=1").json["data"][0]["session_key"]
+    (number,) = program.post("/sessions/disconnect", {"keys": [key], "reason": "asked", "at_most": 1}).json[
+        "enforcements"
+    ]
+    assert [one["id"] for one in program.get("/enforcements?which=open").json["data"]] == [number]
+    shown = program.get(f"/enforcements/{number}").json
+    assert (shown["enforcement"]["reason"], shown["packets"]) == ("disconnected by admin: asked", [])
+    assert program.post(f"/enforcements/{number}/retry").json["id"] == number
+    assert problem(program.get("/enforcements/999999"))[0] == 404
+    assert problem(program.post("/enforcements/999999/retry"))[0] == 404
+
+
+def test_logins_are_gone_through_and_asked_for_by_what_was_answered(program, console):
+    assert len(through(program, "/logins")) == 20
+    refused = through(program, "/logins?outcome=reject&reason=wrong_password")
+    assert {one["reason"] for one in refused} == {"wrong_password"}
+    assert len(refused) == 15
+    assert problem(program.get("/logins?outcome=perhaps"))[0] == 422
