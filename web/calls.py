@@ -38,7 +38,7 @@ from web.acting import transaction
 from web.database import Connection
 from web.lists import mark_of, read_mark
 from web.marks import allowed, signed_in
-from web.problems import Problem, Wrong, problem_response
+from web.problems import CONTENT_TYPE, Problem, Wrong, problem_response
 from web.security import takes_files
 from web.versions import TOLD, read_version, version_told
 
@@ -123,6 +123,7 @@ class Call:
     does: tuple[str, ...] = ()
     version: Version | None = None
     transacted: bool = True
+    tells_secret: bool = False
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
@@ -165,12 +166,13 @@ class Noun(Blueprint):
         octets: int | None = None,
         version: Version | None = None,
         transacted: bool = True,
+        tells_secret: bool = False,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare one. Its docstring's first line is its summary.
 
         `refusals` are the statuses that it answers beside those that every call may; `also` what it needs beside `permission`, which is None
         where every token may; `does` the console's views that it does the same as; `octets` how large its body may be, where that is more
-        than others'.
+        than others'; what `tells_secret` is answered once, and not kept for its key.
 
         `transacted=False`: it is given no connection and opens its own, because it speaks to a device meanwhile, or because it shows what is
         neither to be kept for a key nor to be seen by who rolls back the record of it: secrets, and who had an address.
@@ -181,7 +183,7 @@ class Noun(Blueprint):
             assert summary, f"{function.__name__} says in its docstring what it is"
             made = Call(
                 *(self.noun, method, path, function, permission, summary, answers, status, body, asked),
-                *(refusals, also, does, version, transacted),
+                *(refusals, also, does, version, transacted, tells_secret),
             )
             self.calls.append(made)
 
@@ -250,10 +252,12 @@ def _keyed(
     match once(connection, caller=f"token of {g.staff.name}", route=route, key=key, body=raw):
         case First() as first:
             response = _response(call, call.function(connection, **given))
-            keep_answer(connection, first, status=response.status_code, answer=response.get_data())
+            kept = _without_secret() if call.tells_secret else response
+            keep_answer(connection, first, status=kept.status_code, answer=kept.get_data())
             return response
         case Answered(status, answer):
-            return Response(answer, status, {REPLAYED_HEADER: "true"}, content_type="application/json")
+            kind = "application/json" if status < 400 else CONTENT_TYPE
+            return Response(answer, status, {REPLAYED_HEADER: "true"}, content_type=kind)
         case OtherBody():
             raise Problem(
                 422,
@@ -278,6 +282,11 @@ def _response(call: Call, answer: Any) -> Response:
 def is_dry() -> bool:
     """Whether what is done is rolled back."""
     return request.args.get(DRY_RUN) == "true"
+
+
+def _without_secret() -> Response:
+    """What is answered from the second time on to what told a secret: that is kept nowhere."""
+    return problem_response(409, "This was done before. Its secret was told then, and is not kept: make another one.")
 
 
 def _dry() -> bool:

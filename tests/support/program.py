@@ -58,7 +58,9 @@ class Program:
 
     def get(self, path: str) -> Any:
         """What a call that reads answers."""
-        return self._console.app.test_client().get(f"/api/v1{path}", headers={"Authorization": f"Bearer {self._token}"})
+        given = {"Authorization": f"Bearer {self._token}"}
+        # A file is read to its end and closed.
+        return self._console.app.test_client().get(f"/api/v1{path}", headers=given, buffered=True)
 
 
 def problem(answer: Any) -> tuple[int, Any]:

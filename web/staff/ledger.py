@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from itertools import islice
@@ -14,13 +13,12 @@ from flask import Blueprint, abort, render_template, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from billing.reports import AgeingRow, CardRow, JournalRow, OpenRow, TrialBalanceRow
+from billing.reports import CardRow
 from billing.store import books as book_store
 from billing.store import reports, turnover
-from billing.store.deferred_revenue import DeferredRevenueRow, stream_deferred_revenue
+from billing.store.named_reports import REPORTS, Stretch
 from control_plane.access.permissions import Permission
 from web.acting import transaction
-from web.database import Connection
 from web.issuing import Books, books_of
 from web.language import gettext, lazy, month_shown
 from web.later import later_when_large
@@ -40,60 +38,15 @@ _MONTHS: Final = 12
 _GREATEST_ID: Final = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Report:
-    """A report by its name in the address: what it is called, its rows, and whether it is of a period or of today."""
-
-    title: Any
-    row: type
-    rows: Callable[[Connection, Books, date, date], Iterable[object]]
-    of_period: bool = True
-
-
-_REPORTS: Final[dict[str, _Report]] = {
-    "trial-balance": _Report(
-        lazy("Trial balance"),
-        TrialBalanceRow,
-        lambda c, b, since, until: reports.stream_trial_balance(c, b.issuer.id, since=since, until=until),
-    ),
-    "journal": _Report(
-        lazy("Journal"),
-        JournalRow,
-        lambda c, b, since, until: reports.stream_journal(c, b.issuer.id, since=since, until=until),
-    ),
-    "vat": _Report(
-        lazy("VAT"),
-        turnover.VatSum,
-        lambda c, b, since, until: turnover.stream_vat_sums(c, b.issuer.id, since=since, until=until),
-    ),
-    "vat-register": _Report(
-        lazy("VAT register"),
-        turnover.VatRow,
-        lambda c, b, since, until: turnover.stream_vat_register(c, b.issuer.id, since=since, until=until),
-    ),
-    "turnover": _Report(
-        lazy("Turnover"),
-        turnover.TurnoverRow,
-        lambda c, b, since, until: turnover.stream_turnover(c, b.issuer.id, since=since, until=until),
-    ),
-    "ageing": _Report(
-        lazy("Ageing"),
-        AgeingRow,
-        lambda c, b, since, until: reports.stream_ageing(c, b.issuer.id, today=b.today),
-        of_period=False,
-    ),
-    "open": _Report(
-        lazy("Open documents"),
-        OpenRow,
-        lambda c, b, since, until: reports.stream_open(c, b.issuer.id, today=b.today),
-        of_period=False,
-    ),
-    "deferred": _Report(
-        lazy("Deferred revenue"),
-        DeferredRevenueRow,
-        lambda c, b, since, until: stream_deferred_revenue(c, b.issuer.id, at=b.today),
-        of_period=False,
-    ),
+_TITLES: Final[dict[str, Any]] = {
+    "trial-balance": lazy("Trial balance"),
+    "journal": lazy("Journal"),
+    "vat": lazy("VAT"),
+    "vat-register": lazy("VAT register"),
+    "turnover": lazy("Turnover"),
+    "ageing": lazy("Ageing"),
+    "open": lazy("Open documents"),
+    "deferred": lazy("Deferred revenue"),
 }
 
 
@@ -143,26 +96,27 @@ def show() -> str:
 @later_when_large("posting", lazy("Books"))
 def report(name: str) -> str | Response:
     """A report of a period, or as of today; `?file=` has all of its rows."""
-    asked = _REPORTS.get(name)
+    asked = REPORTS.get(name)
     if asked is None:
         abort(404)
     with transaction() as connection:
         books = books_of(connection)
         since, until = _period(books)
+        stretch = Stretch(books.issuer.id, since, until, books.today)
         columns = tuple(field.name for field in dataclasses.fields(asked.row))
         file = file_of(
             name,
             tuple(str(COLUMNS.get(one, one)) for one in columns),
-            (tuple(getattr(row, one) for one in columns) for row in asked.rows(connection, books, since, until)),
+            (tuple(getattr(row, one) for one in columns) for row in asked.rows(connection, stretch)),
         )
         if file is not None:
             return file
-        rows = list(islice(asked.rows(connection, books, since, until), _SHOWN + 1))
+        rows = list(islice(asked.rows(connection, stretch), _SHOWN + 1))
     shown = rows[:_SHOWN]
     used = [one for one in columns if any(getattr(row, one) is not None for row in shown)]
     return render_template(
         "staff/ledger/report.html",
-        title=asked.title,
+        title=_TITLES[name],
         of_period=asked.of_period,
         columns=[(one, COLUMNS.get(one, one), _is_number(asked.row, one)) for one in used],
         rows=[{one: getattr(row, one) for one in used} for row in shown],
@@ -245,7 +199,7 @@ def entry(number: int) -> str:
 
 def _links(books: Books, here: str) -> list[tuple[str, str, bool]]:
     question = f"?issuer={books.issuer.id}" if books.others else ""
-    links = [(str(one.title), f"/ledger/{name}{question}", name == here) for name, one in _REPORTS.items()]
+    links = [(str(_TITLES[name]), f"/ledger/{name}{question}", name == here) for name in REPORTS]
     return [(gettext("Overview"), f"/ledger{question}", not here), *links]
 
 
