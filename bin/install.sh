@@ -238,9 +238,9 @@ install_python() { # runtime | test
     fi
     rm -f "$root/.venv/corrente-stamp"
     # -I: what the caller's environment says of Python paths does not count.
-    # localstripe, a test's judge, comes as source alone; its hash is known like the others'.
+    # http-ece and localstripe, a test's judge, come as source alone; their hashes are known like the others'.
     if ! "$root/.venv/bin/python" -I -m pip install --no-input --disable-pip-version-check --no-color --compile \
-        --progress-bar off --only-binary :all: --no-binary localstripe --require-hashes -r "$root/requirements/$1.txt" </dev/null 2>>"$log" |
+        --progress-bar off --only-binary :all: --no-binary http-ece,localstripe --require-hashes -r "$root/requirements/$1.txt" </dev/null 2>>"$log" |
         while IFS= read -r line; do
             printf '%s\n' "$line" >>"$log"
             case $line in
