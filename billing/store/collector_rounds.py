@@ -171,6 +171,14 @@ def load_taken_today(connection: Connection, collector_id: int, customer_id: int
     return [TakenToday(id, label, read_money(amount, code), at) for id, label, amount, code, at in rows]
 
 
+def find_taken_today(
+    connection: Connection, collector_id: int, customer_id: int, *, amount: Money, today: date
+) -> TakenToday | None:
+    """What that collector took of the same amount from the customer today: told again, it is perhaps the same payment."""
+    taken = load_taken_today(connection, collector_id, customer_id, today=today)
+    return next((one for one in taken if one.amount == amount), None)
+
+
 def save_offer(
     connection: Connection, session_id: int, pieces: Mapping[Decimal, int], *, note: str | None, by: str
 ) -> None:

@@ -42,6 +42,12 @@ class PaperSize(msgspec.Struct, frozen=True):
     size: Literal["80mm", "58mm", "a4"] = "80mm"
 
 
+class PaperLanguage(msgspec.Struct, frozen=True):
+    """In which language a paper is printed that is of nobody's own."""
+
+    language: Literal["en", "es", "it"] = "en"
+
+
 class Amount(msgspec.Struct, frozen=True):
     """An amount of money."""
 

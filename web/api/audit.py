@@ -10,6 +10,7 @@ import msgspec
 from billing.store.audit import Entry as AuditEntry
 from billing.store.audit import Wanted, load_entries, load_entry
 from control_plane.access.permissions import Permission
+from web.api._account_shapes import Moment
 from web.api._shapes import Text, shaped, there_is_none
 from web.calls import Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
@@ -38,8 +39,8 @@ class Question(Paging, frozen=True, kw_only=True):
     subject: Text | None = None
     request_id: Text | None = None
     origin: Literal["screen", "interface", "command", "job"] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
 
 @pages.call(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from flask import Blueprint, render_template
-from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from billing.commissions import Cause
@@ -14,8 +14,9 @@ from billing.operations.printing import load_settlement_paper
 from billing.store.agent_page import load_brought_contracts, load_earned_lines, load_waiting_sums
 from billing.store.commissions import load_settlements
 from control_plane.access.permissions import Permission
-from web.acting import person, transaction
-from web.language import chosen_language, gettext, lazy
+from web.acting import transaction
+from web.collector.bound import own_agent
+from web.language import chosen_language, lazy
 from web.lists import after, page_of
 from web.marks import allowed
 from web.navigation import Entry
@@ -52,7 +53,7 @@ def show() -> str:
     """What was earned, and the settlements."""
     key = after()
     with transaction() as connection:
-        agent_id = _own()
+        agent_id = own_agent()
         earned = load_earned_lines(connection, agent_id, after=int(key[0]) if key else None, limit=_ROWS + 1)
         waiting = load_waiting_sums(connection, agent_id)
         settlements = load_settlements(connection, agent_id=agent_id)
@@ -66,7 +67,7 @@ def contracts() -> str:
     """The contracts that are or were this agent's."""
     key = after()
     with transaction() as connection:
-        found = load_brought_contracts(connection, _own(), after=int(key[0]) if key else None, limit=_ROWS + 1)
+        found = load_brought_contracts(connection, own_agent(), after=int(key[0]) if key else None, limit=_ROWS + 1)
     return render_template(
         "collector/agent_contracts.html",
         page=page_of(found, lambda one: (one.id,), rows_a_page=_ROWS),
@@ -79,16 +80,8 @@ def contracts() -> str:
 def paper(number: int) -> Response:
     """A settlement of this agent as PDF."""
     with transaction() as connection:
-        found = load_settlements(connection, agent_id=_own(), number=number) if number < 2**63 else []
+        found = load_settlements(connection, agent_id=own_agent(), number=number) if number < 2**63 else []
         if not found:
             raise NotFound
         issuer_id, printed = load_settlement_paper(connection, found[0], language=chosen_language())
     return pdf_of(issuer_id, printed, f"settlement-{found[0].label}")
-
-
-def _own() -> int:
-    """The agent that who has signed in is. Raises: Forbidden for who is none."""
-    number = person().agent_id
-    if number is None:
-        raise Forbidden(gettext("You are not bound to an agent. An administrator does that under Staff."))
-    return number

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Final
 
 from flask import Blueprint, flash, redirect, render_template, url_for
-from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 from wtforms import StringField
 from wtforms.validators import Length
@@ -16,11 +15,11 @@ from billing.money import zero
 from billing.operations.handing_over import begin_session
 from billing.operations.printing import load_cash_session_paper
 from billing.payments import NotDone
-from billing.store.cash import Session, load_receipts, load_session, load_sessions, load_taken_back, load_withdrawals
+from billing.store.cash import load_receipts, load_sessions, load_taken_back, load_withdrawals
 from billing.store.collector_rounds import load_offer, save_offer
 from control_plane.access.permissions import Permission
 from web.acting import person, transaction
-from web.collector.bound import own_collector
+from web.collector.bound import own_collector, own_open_session, own_session
 from web.collector.counting import counted_of, pieces_typed, values_of
 from web.database import Connection
 from web.forms import PageForm, do_once, read_form, refuse, status_of, was_sent
@@ -81,7 +80,7 @@ def count(session_id: int) -> Response | tuple[str, int]:
     """Count notes and coins, see the difference, and ask the office to take them."""
     form = read_form(CountForm)
     with transaction() as connection:
-        session = _own_open(connection, session_id)
+        session = own_open_session(connection, session_id)
         offer = load_offer(connection, session_id)
     pieces: dict[Decimal, int] | NotDone
     if form.errors or not was_sent(form):
@@ -110,7 +109,7 @@ def count(session_id: int) -> Response | tuple[str, int]:
 def session(session_id: int) -> str:
     """A session of this collector with all that went through it."""
     with transaction() as connection:
-        own = _own(connection, session_id)
+        own = own_session(connection, session_id)
         receipts = load_receipts(connection, session_id)
         back, out = load_taken_back(connection, session_id), load_withdrawals(connection, session_id)
         offer = load_offer(connection, session_id)
@@ -125,29 +124,13 @@ def session(session_id: int) -> str:
 def paper(session_id: int) -> Response:
     """The list of a session, for both to sign."""
     with transaction() as connection:
-        _own(connection, session_id)
+        own_session(connection, session_id)
         bound = own_collector(connection)
         issuer_id, printed = load_cash_session_paper(connection, session_id, language=chosen_language(), now=bound.now)
     return pdf_of(issuer_id, printed, f"session-{session_id}")
 
 
 def _offer(connection: Connection, session_id: int, pieces: dict[Decimal, int], note: str | None) -> str:
-    session = _own_open(connection, session_id)
+    session = own_open_session(connection, session_id)
     save_offer(connection, session.id, pieces, note=note, by=person().name)
     return url_for("field_cash.session", session_id=session.id)
-
-
-def _own(connection: Connection, session_id: int) -> Session:
-    """Raises: NotFound for another's session, whether there is one of that number or not."""
-    bound = own_collector(connection)
-    found = load_session(connection, session_id) if session_id < 2**63 else None
-    if found is None or found.collector_id != bound.collector.id:
-        raise NotFound
-    return found
-
-
-def _own_open(connection: Connection, session_id: int) -> Session:
-    found = _own(connection, session_id)
-    if found.closed_at is not None:
-        raise NotFound(gettext("This session has been handed over."))
-    return found

@@ -6,18 +6,17 @@ from typing import Final
 from urllib.parse import quote
 
 from flask import Blueprint, flash, render_template, request, url_for
-from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from billing.operations.payment_messages import send_receipt
 from billing.operations.printing import load_receipt_paper
-from billing.store.cash import Receipt, load_owed_then, load_paid_documents, load_receipt
+from billing.store.cash import Receipt, load_owed_then, load_paid_documents
 from billing.store.collectors import load_collectable
 from billing.store.payment_list import load_settles
 from billing.store.payments import load_let_go, load_payment
 from control_plane.access.permissions import Permission
-from web.acting import may, person, transaction
-from web.collector.bound import issuer_of
+from web.acting import person, transaction
+from web.collector.bound import issuer_of, own_receipt
 from web.database import Connection
 from web.forms import PageForm, do_once, read_form
 from web.language import gettext, money_shown
@@ -34,7 +33,7 @@ SIZES: Final = ("58mm", "80mm", "a4")
 def show(payment_id: int) -> str:
     """The receipt of a payment that this collector took."""
     with transaction() as connection:
-        receipt = _own(connection, payment_id)
+        receipt = own_receipt(connection, payment_id)
         issuer = issuer_of(connection, receipt.issuer_id)
         documents = load_paid_documents(connection, payment_id)
         still = load_owed_then(connection, payment_id)
@@ -65,7 +64,7 @@ def paper(payment_id: int) -> Response:
     """The same as PDF, for a roll of 58 or 80 mm or a sheet."""
     size = chosen("size", SIZES) or SIZES[0]
     with transaction() as connection:
-        label = _own(connection, payment_id).label
+        label = own_receipt(connection, payment_id).label
         issuer_id, printed = load_receipt_paper(connection, payment_id, size=size)
     return pdf_of(issuer_id, printed, f"receipt-{label}")
 
@@ -76,7 +75,7 @@ def send(payment_id: int) -> Response:
     """Mail it to the customer; a form that is sent twice mails it once."""
 
     def mail(connection: Connection) -> str:
-        _own(connection, payment_id)
+        own_receipt(connection, payment_id)
         payment = load_payment(connection, payment_id)
         assert payment is not None, "it has a receipt"
         settled = [(one.document_id, one.amount) for one in load_settles(connection, payment_id)]
@@ -87,17 +86,6 @@ def send(payment_id: int) -> Response:
         return url_for("field_receipts.show", payment_id=payment_id)
 
     return do_once(mail)
-
-
-def _own(connection: Connection, payment_id: int) -> Receipt:
-    """Raises: NotFound for one that this collector did not take, whether there is such a payment or not."""
-    receipt = load_receipt(connection, payment_id) if payment_id < 2**63 else None
-    if receipt is None:
-        raise NotFound
-    mine = person().collector_id
-    if receipt.collector_id != mine and not (mine is None and may(Permission.CASH_MANAGE)):
-        raise NotFound
-    return receipt
 
 
 def _phone(connection: Connection, receipt: Receipt) -> str | None:

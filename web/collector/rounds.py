@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
-from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, SelectField, StringField
 from wtforms.fields import SelectChoice
@@ -17,7 +16,6 @@ from wtforms.validators import InputRequired, Length
 
 from billing.allocation import Choice
 from billing.cash import refuse_more_cash
-from billing.collectors import COLLECTED_BY
 from billing.money import Money, zero
 from billing.operations.collecting import Taking, take_payment
 from billing.payments import Method, MethodKind, NotDone
@@ -25,16 +23,16 @@ from billing.store.cash import load_sessions
 from billing.store.collector_rounds import (
     ORDERS,
     find_collectable_people,
-    load_collectable_name,
+    find_taken_today,
     load_round_sums,
     load_stops,
     load_taken_today,
 )
-from billing.store.collectors import Collectable, load_collectable
-from billing.store.payments import hold_customers, load_methods
+from billing.store.collectors import Collectable
+from billing.store.payments import hold_customers
 from control_plane.access.permissions import Permission
 from web.acting import may, person, transaction
-from web.collector.bound import Bound, own_collector
+from web.collector.bound import Bound, own_collector, own_customer, own_methods
 from web.database import Connection
 from web.forms import REQUIRED, MoneyField, PageForm, do_once, read_form, refuse, status_of, was_sent
 from web.language import gettext, lazy, money_shown
@@ -48,7 +46,6 @@ ENTRIES: Final = (Entry("field", lazy("My round"), "field.show", Permission.CASH
 _STOPS: Final = 40
 _PEOPLE: Final = 10
 _MOST_WORDS: Final = 8
-_DOCUMENTS: Final = 200
 _LONGEST_NOTE: Final = 200
 
 
@@ -106,8 +103,8 @@ def show() -> str | Response:
 def customer(customer_id: int) -> Response | tuple[str, int]:
     """What a customer owes, and the payment."""
     with transaction() as connection:
-        bound, name, owed = _known(connection, customer_id)
-        methods = _methods(connection, bound)
+        bound, name, owed = own_customer(connection, customer_id)
+        methods = own_methods(connection, bound)
         taken = load_taken_today(connection, bound.collector.id, customer_id, today=bound.today)
     picked = _picked(owed)
     suggested = _suggested(owed, picked, bound)
@@ -138,22 +135,6 @@ def customer(customer_id: int) -> Response | tuple[str, int]:
     return page, status_of(form)
 
 
-def _known(connection: Connection, customer_id: int) -> tuple[Bound, str, list[Collectable]]:
-    """Raises: NotFound for who is not this collector's, whether there is such a customer or not."""
-    bound = own_collector(connection)
-    name = load_collectable_name(connection, bound.collector.id, customer_id)
-    if name is None:
-        raise NotFound
-    owed = load_collectable(connection, bound.collector.id, customer_id=customer_id, limit=_DOCUMENTS)
-    return bound, name, owed
-
-
-def _methods(connection: Connection, bound: Bound) -> list[Method]:
-    """What may be paid to a collector; cash first."""
-    found = [one for one in load_methods(connection, bound.issuer.id) if one.offered and one.kind in COLLECTED_BY]
-    return sorted(found, key=lambda one: (one.kind is not MethodKind.CASH, one.kind.value, one.code))
-
-
 def _picked(owed: list[Collectable]) -> Collectable | None:
     """The one invoice that is to be paid, where the customer wants only that."""
     wanted = request.args.get("document", type=int)
@@ -179,9 +160,9 @@ def _take(connection: Connection, form: TakeForm, customer_id: int, picked: Coll
     """Take it, and where its receipt is. Raises: NotTakenError."""
     # Two at once for the same customer: the second sees what the first one took.
     hold_customers(connection, [customer_id])
-    bound, _, _ = _known(connection, customer_id)
+    bound, _, _ = own_customer(connection, customer_id)
     amount = form.amount.money()
-    method = next((one for one in _methods(connection, bound) if one.id == form.method.data), None)
+    method = next((one for one in own_methods(connection, bound) if one.id == form.method.data), None)
     assert amount is not None, "the form has looked"
     assert method is not None, "the form has looked"
     _refuse_taking(connection, bound, customer_id, amount=amount, method=method, another=form.another.data)
@@ -207,8 +188,7 @@ def _refuse_taking(
 ) -> None:
     if amount.minor <= 0:
         raise NotTakenError("amount", gettext("Give an amount above zero."))
-    taken = load_taken_today(connection, bound.collector.id, customer_id, today=bound.today)
-    twin = next((one for one in taken if one.amount == amount), None)
+    twin = find_taken_today(connection, bound.collector.id, customer_id, amount=amount, today=bound.today)
     if twin is not None and not another:
         words = gettext(
             "You have taken %(amount)s of this customer today: receipt %(receipt)s. If this is another payment, say so below.",
