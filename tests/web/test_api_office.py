@@ -72,7 +72,7 @@ def test_a_webhook_s_secret_is_told_once_and_a_change_names_what_it_was_made_fro
     assert program.get("/webhook-deliveries?webhook=crm").json["data"][0]["id"] == number
     assert problem(program.post(f"/webhook-deliveries/{number}/replay"))[0] == 409
     assert program.post("/webhooks/crm/off", {"reason": "moves"}).json["disabled_at"] is not None
-    assert program.send("DELETE", "/webhooks/crm").status_code == 204
+    assert program.send("DELETE", "/webhooks/crm", If_Match="*").status_code == 204
     assert problem(program.get("/webhooks/crm"))[0] == 404
 
 
@@ -98,7 +98,11 @@ def test_staff_are_added_changed_and_lose_a_token_and_nobody_hands_on_more_than_
     assert problem(narrow.post("/roles", {"name": "too much", "granted": ["ledger.post"]}))[0] == 409
     assert problem(narrow.post("/staff/carla/password"))[0] == 409
     assert program.post("/roles", {"name": "ledger", "granted": ["ledger.see"]}).json["granted"] == ["ledger.see"]
-    assert program.send("DELETE", "/roles/ledger").status_code == 204
+    assert problem(program.send("DELETE", "/roles/ledger"))[0] == 428
+    assert (
+        program.send("DELETE", "/roles/ledger", If_Match=program.get("/roles/ledger").headers["ETag"]).status_code
+        == 204
+    )
 
 
 def test_what_programs_wrote_stands_in_the_log_and_is_found(program):

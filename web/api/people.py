@@ -382,9 +382,12 @@ def change_role_(connection: Connection, *, name: str, body: Grants) -> OneRole:
     answers=None,
     refusals=(404, 409),
     does=("roles.remove",),
+    version="needed",
 )
 def remove(connection: Connection, *, name: str) -> None:
     """Take a role away that nobody has."""
+    hold_grants(connection)
+    check_version(sorted(_known_role(connection, name).permissions))
     with _access():
         remove_role(connection, name, by=actor())
 

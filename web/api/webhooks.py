@@ -315,10 +315,13 @@ def replay(connection: Connection, *, name: str) -> Webhook:
     answers=None,
     refusals=(404,),
     does=("webhook_desk.act",),
+    version="needed",
 )
 def remove(connection: Connection, *, name: str) -> None:
     """Remove one: what waits is given up, what was sent can still be looked at."""
-    desk.remove(connection, _known(connection, name), actor=person().name)
+    known = _known(connection, name)
+    check_version((known.url, known.events))
+    desk.remove(connection, known, actor=person().name)
 
 
 @pages.call(
