@@ -38,7 +38,7 @@ FONTS: Final = (
     _SHARE / "truetype/droid/DroidSansFallbackFull.ttf",
 )
 FONT_PACKAGES: Final = "fonts-inter fonts-dejavu-core fonts-droid-fallback"
-_LOGOS: Final = ("logo.svg", "logo.png", "logo.jpg")
+LOGOS: Final = ("logo.svg", "logo.png", "logo.jpg")
 _STANDARD: Final = "a-3b"
 # Each page as a picture of itself: letters stay letters.
 _BUNDLE: Final = """#set page(paper: "a4", margin: 0pt)
@@ -81,7 +81,7 @@ class Press:
                 raise PaperError(
                     f"look.toml: there is no font {family!r}: it is one of {', '.join(typefaces.families())}"
                 )
-        self._logo = next((name for name in _LOGOS if (place / name).is_file()), None)
+        self._logo = next((name for name in LOGOS if (place / name).is_file()), None)
         self._typst = typst.Compiler(
             root=place,
             font_paths=typefaces,
@@ -201,8 +201,8 @@ def _lay_out(source: Path, place: Path) -> None:
     """Copies what templates may read; a link is followed, so that what it leads to stands below the root."""
     for file in sorted(source.iterdir()):
         if file.suffix in (".typ", ".svg", ".png", ".jpg") and file.is_file():
-            if file.name in _LOGOS:
-                for other in _LOGOS:
+            if file.name in LOGOS:
+                for other in LOGOS:
                     (place / other).unlink(missing_ok=True)
             try:
                 shutil.copyfile(file, place / file.name)

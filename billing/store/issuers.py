@@ -70,6 +70,20 @@ class Register:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Numbers of papers that are no documents, such as receipts, and how far they have come in their newest year."""
+
+    id: int
+    code: str
+    kind: str
+    name: str
+    pattern: str
+    year: int | None
+    last_number: int | None
+    last_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class TaxCodeRow:
     """A tax code with all its rates in order, such as `22.0000 from 2013-10-01`."""
 
@@ -138,6 +152,11 @@ LEFT JOIN fiscal_position AS p ON p.id = r.fiscal_position_id
 LEFT JOIN LATERAL (SELECT * FROM register_year WHERE register_id = r.id ORDER BY year DESC LIMIT 1) AS y ON true
 WHERE r.issuer_id = %s ORDER BY r.kind, r.code
 """
+_SERIES: Final = """
+SELECT s.id, s.code, s.kind::text, s.name, s.pattern, y.year, y.last_number, y.last_on AS last_date FROM number_series AS s
+LEFT JOIN LATERAL (SELECT * FROM number_series_year WHERE series_id = s.id ORDER BY year DESC LIMIT 1) AS y ON true
+WHERE s.issuer_id = %s ORDER BY s.kind, s.code
+"""
 _TAX_CODES: Final = """
 SELECT c.id, c.name, c.nature, c.legal_reference, c.bears_stamp,
     ARRAY(SELECT trim_scale(r.percent)::text || ' from ' || lower(r.during) || coalesce(' until ' || upper(r.during), '')
@@ -168,6 +187,18 @@ def load_issuer_registers(connection: Connection, issuer_id: int) -> list[Regist
     """An issuer's, by kind and code."""
     with connection.cursor(row_factory=class_row(Register)) as cursor:
         return cursor.execute(_REGISTERS, (issuer_id,)).fetchall()
+
+
+def load_series(connection: Connection, issuer_id: int) -> list[Series]:
+    """An issuer's series of numbers of receipts and settlements, by kind and code."""
+    with connection.cursor(row_factory=class_row(Series)) as cursor:
+        return cursor.execute(_SERIES, (issuer_id,)).fetchall()
+
+
+def hold_issuer(connection: Connection, issuer_id: int) -> Issuer | None:
+    """One, for who is about to change it: nobody else does until the transaction ends. None: there is none."""
+    connection.execute("SELECT FROM issuer WHERE id = %s FOR NO KEY UPDATE", (issuer_id,))
+    return next((one for one in load_issuers(connection) if one.id == issuer_id), None)
 
 
 def load_tax_codes(connection: Connection) -> list[TaxCodeRow]:

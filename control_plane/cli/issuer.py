@@ -7,23 +7,17 @@ from typing import Any
 
 import click
 
-from billing.bank_account import WrongBankAccount, read_iban
-from billing.bank_days import read_calendar
-from billing.country_data import CountryData, known_countries, load_country
-from billing.dunning.holidays_of import UnknownCalendarError
+from billing.country_data import known_countries, load_country
 from billing.store.books import load_chart
 from billing.store.issuers import (
     Issuer,
     add_register,
-    begin_issuer,
     load_issuer_registers,
     load_issuers,
 )
-from billing.store.rows import update_row
-from billing.tax_identifiers import WrongIdentifier, read_identifier
-from control_plane import audit
+from control_plane import issuers
 from control_plane.cli._books import AMOUNT, CURRENCY, known_issuer, open_books
-from control_plane.cli._console import Refused, changed_words, open_database, os_user, print_json, print_table
+from control_plane.cli._console import changed_words, open_database, os_user, print_json, print_table
 from control_plane.cli._customer_parts import TELEPHONE
 from control_plane.cli._group import Group
 from control_plane.cli._issuer_duty import duty
@@ -89,56 +83,24 @@ def new(settings: Settings, /, name: str, *, country: str, currency: str | None,
     for needed in ("street", "postal_code", "city"):
         if not options[needed]:
             raise click.UsageError(f"an issuer has an address: --{needed.replace('_', '-')}")
-    data = load_country(country)
-    columns = _given(options)
-    columns |= _checked_numbers(options, data)
-    columns |= {"name": name, "country": country, "currency": currency or data.currency}
-    columns |= {"zone": options["zone"] or data.zone, "tax_regime": options["tax_regime"] or data.tax_regime}
     with open_books(settings) as connection:
-        begun = begin_issuer(connection, columns, data)
-        audit.append(connection, actor=os_user(), action="issuer.new", subject=name, detail={"country": country})
+        given = {**_given(options), "name": name, "currency": currency}
+        begun = issuers.begin(connection, given, country=country, actor=os_user())
     click.echo(f"Issuer {name}: {begun.accounts} accounts, registers {', '.join(begun.registers)}.")
     if begun.tax_codes_made:
         click.echo(f"Tax codes made: {', '.join(begun.tax_codes_made)}.")
     if begun.tax_codes_there:
         click.echo(f"Tax codes that were there: {', '.join(begun.tax_codes_there)}.")
-    if not data.tax_codes:
+    if not load_country(country).tax_codes:
         click.echo(f"No rates are known of {country}: `corrente issuer tax add` and `tax rate` enter them.", err=True)
 
 
 def _given(options: dict[str, Any]) -> dict[str, object]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _checked_numbers(options: dict[str, Any], data: CountryData) -> dict[str, object]:
-    """The numbers that were given, compact; refuses those that are of no kind the country has for companies, and a mistyped IBAN."""
-    checked: dict[str, object] = {}
-    for name in ("vat_number", "tax_number"):
-        if not options[name]:
-            continue
-        read = [read_identifier(scheme, options[name]) for scheme in data.company_numbers]
-        good = [one for one in read if not isinstance(one, WrongIdentifier)]
-        if not good:
-            raise Refused("; ".join(one.reason for one in read if isinstance(one, WrongIdentifier)))
-        checked[name] = good[0].number
-    if options["iban"]:
-        account = read_iban(options["iban"])
-        if isinstance(account, WrongBankAccount):
-            raise Refused(account.reason)
-        checked["iban"] = account
-    if options["bank_days"]:
-        checked["bank_days"] = _calendar(options["bank_days"])
-    regime = options["tax_regime"]
-    if regime and data.tax_regimes and regime not in data.tax_regimes:
-        raise Refused(f"there is no tax regime {regime!r} in {data.country}: {', '.join(data.tax_regimes)}")
-    return checked
-
-
-def _calendar(text: str) -> str | None:
-    try:
-        return None if text.lower() == "none" else read_calendar(text)
-    except UnknownCalendarError as error:
-        raise Refused(f"--bank-days: {error}") from error
+    """What was typed; of the calendar `none` empties it."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if str(given.get("bank_days", "")).lower() == "none":
+        given["bank_days"] = None
+    return given
 
 
 @command.command("edit")
@@ -150,13 +112,11 @@ def edit(settings: Settings, /, name: str, *, new_name: str | None, **options: A
     """Change what is given of issuer NAME. What is issued stays as it was."""
     with open_books(settings) as connection:
         issuer = known_issuer(connection, name)
-        columns = _given(options) | _checked_numbers(options, load_country(issuer.country))
-        columns |= {"name": new_name} if new_name else {}
+        columns = _given(options) | ({"name": new_name} if new_name else {})
         if not columns:
             raise click.UsageError("nothing to change: name at least one option")
-        update_row(connection, "issuer", issuer.id, columns)
-        audit.append(connection, actor=os_user(), action="issuer.edit", subject=name, detail=columns)
-    click.echo(f"Changed issuer {name}: {changed_words(columns)}.")
+        changed = issuers.change(connection, issuer, columns, actor=os_user())
+    click.echo(f"Changed issuer {name}: {changed_words(changed)}.")
 
 
 @command.command("list")

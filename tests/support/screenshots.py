@@ -35,6 +35,8 @@ SCREENS: Final = (
     ("plans", "/plans", ""),
     ("message-text", "/messages/templates/overdue/en/edit", ""),
     ("message", "/messages?state=sent", "main tbody a[href^='/messages/']"),
+    ("issuer", "/issuers", "main tbody a[href^='/issuers/']"),
+    ("settings", "/settings", ""),
     ("staff-roles", "/roles", ""),
     ("audit", "/audit", ""),
 )
