@@ -60,6 +60,12 @@ def test_what_taking_a_payment_back_would_open_is_answered_before_it_is_done(pro
     assert program.post(path, body).json["again"] is True
 
 
+def test_payments_are_recorded_by_the_codes_of_the_ways_that_there_are(program):
+    codes = {one["code"]: one for one in program.get("/payment-methods").json}
+    assert codes["cash"]["kind"] == "cash"
+    assert problem(program.get("/payment-methods?issuer_id=999"))[0] == 404
+
+
 def test_a_payment_is_somebody_s_then_another_s_then_nobody_s(program, owing):
     first, second = owing[1:3]
     payment = paid(program, first, "whose", amount=min(first["open"], second["open"]))
@@ -269,3 +275,29 @@ def test_a_line_that_waits_has_whose_it_may_be_and_is_decided_and_undone(program
         "bank_line.ignore",
     ]
     assert problem(program.get("/bank/lines/999999"))[0] == 404
+
+
+def test_a_payment_is_laid_on_the_invoice_that_its_customer_meant(program, console, owing):
+    one = owing[15]
+    ((tax,),) = console.query("SELECT name FROM tax_code WHERE name LIKE '%%22%%' LIMIT 1")
+    line = {"description": "Later", "unit_price": f"{one['open']:.2f}", "tax_code": tax}
+    made = program.post("/documents", {"customer_id": one["customer"], "lines": [line], "due_in_days": 60}).json
+    later = made["document"]
+    payment = paid(program, one, "for the later one")
+    assert [settled["invoice"] for settled in payment["settles"]] == [one["label"]]
+    path = f"/payments/{payment['id']}/allocation"
+    laid = program.post(path, {"invoices": [{"invoice_id": later["id"]}]}).json
+    assert [settled["invoice"] for settled in laid["settles_now"]] == [later["number"]]
+    assert [opened["invoice"] for opened in laid["opened"]] == [one["label"]]
+    twice = {"invoices": [{"invoice_id": later["id"]}, {"invoice_id": later["id"]}]}
+    assert problem(program.post(path, twice))[1]["errors"][0]["pointer"] == "/invoices"
+    much = {"invoices": [{"invoice_id": later["id"], "amount": euro(99_999)}]}
+    assert problem(program.post(path, much))[0] == 409
+
+
+def test_a_run_is_worked_out_again_for_one_who_could_not_be_billed(program, owing):
+    run = program.get("/bill-runs?limit=1").json["data"][0]
+    again = program.post(f"/bill-runs/{run['id']}/again", {"customer_id": owing[16]["customer"]})
+    assert (again.status_code, again.json["part"]["customer_id"]) == (201, owing[16]["customer"]), again.json
+    same = program.post(f"/bill-runs/{run['id']}/again", {"customer_id": owing[16]["customer"]})
+    assert same.json["id"] == again.json["id"]

@@ -21,7 +21,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture(scope="module")
 def pursued(console):
-    """Eight customers on notice since weeks: tonight their lines are limited."""
+    """Eight customers on notice since weeks: tonight their lines are limited, but of the one whose notice did not come."""
     issuer = bill_everybody(console)
     people = debtors(console, count=12)
     with db.connect(console.conninfo, name="test", origin="command") as connection:
@@ -32,8 +32,9 @@ def pursued(console):
         customers = [one["customer"] for one in people[:8]]
         pursue(connection, customers, NOW - timedelta(days=70), place=lambda _connection, _cuts: frozenset())
         connection.execute(
-            "UPDATE formal_notice SET delivered_at = %s, delivered_by = 'post' WHERE delivered_at IS NULL",
-            (NOW - timedelta(days=65),),
+            "UPDATE formal_notice SET delivered_at = %s, delivered_by = 'post' WHERE delivered_at IS NULL"
+            " AND case_id IN (SELECT id FROM dunning_case WHERE customer_id <> %s)",
+            (NOW - timedelta(days=65), customers[7]),
         )
         connection.commit()
     return people
@@ -95,6 +96,20 @@ def test_a_promise_a_dispute_and_instalments_are_taken(program, pursued):
     assert plan.status_code == 201, plan.json
     assert pursued[4]["customer"] not in tonight(program)
     assert program.post(f"/dunning/plans/{plan.json['id']}/end", {"reason": "not kept"}).status_code == 200
+
+
+def test_a_proof_is_judged_and_a_notice_said_to_have_come(program, console, pursued):
+    assert problem(program.post("/dunning/promises/999999/review", {"valid": True}))[0] == 404
+    promised = program.post("/dunning/promises", {"customer_id": pursued[5]["customer"]}).json["promise"]
+    # It has no proof.
+    assert problem(program.post(f"/dunning/promises/{promised['id']}/review", {"valid": True}))[0] == 409
+    ((number,),) = console.query("SELECT id FROM formal_notice WHERE delivered_at IS NULL")
+    day = (NOW - timedelta(days=3)).date().isoformat()
+    came = program.post(f"/dunning/notices/{number}/delivered", {"day": day})
+    assert came.status_code == 200, came.json
+    assert console.query("SELECT delivered_at::date::text FROM formal_notice WHERE id = %s", (number,)) == [(day,)]
+    assert problem(program.post(f"/dunning/notices/{number}/delivered", {"day": day}))[0] == 409
+    assert program.get("/dunning/cuts?limit=5").status_code == 200
 
 
 def test_a_policy_is_tried_saved_over_what_was_seen_and_switched_off(program, pursued):

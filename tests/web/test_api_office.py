@@ -71,7 +71,15 @@ def test_a_webhook_s_secret_is_told_once_and_a_change_names_what_it_was_made_fro
     assert program.get(f"/webhook-deliveries/{number}").json["delivery"]["state"] == "waiting"
     assert program.get("/webhook-deliveries?webhook=crm").json["data"][0]["id"] == number
     assert problem(program.post(f"/webhook-deliveries/{number}/replay"))[0] == 409
+    assert program.get(f"/webhook-deliveries/{number}").json["tries"] == []
+    assert program.get("/webhooks").json[0]["waiting"] == 1
     assert program.post("/webhooks/crm/off", {"reason": "moves"}).json["disabled_at"] is not None
+    assert problem(program.post("/webhooks/crm/replay"))[0] == 409
+    assert program.post("/webhooks/crm/on").json["disabled_at"] is None
+    assert program.post("/webhooks/crm/replay").status_code == 200
+    other = program.post("/webhooks/crm/secret").json
+    assert other["secret"] != made.json["secret"]
+    assert other["old_until"] is not None
     assert program.send("DELETE", "/webhooks/crm", If_Match="*").status_code == 204
     assert problem(program.get("/webhooks/crm"))[0] == 404
 
@@ -91,6 +99,13 @@ def test_staff_are_added_changed_and_lose_a_token_and_nobody_hands_on_more_than_
     assert program.send("DELETE", f"/staff/carla/tokens/{token['id']}").status_code == 204
     assert program.get("/staff/carla").json["tokens"] == []
     assert program.post("/staff/carla/sessions/end").json == {"ended": 0}
+    assert program.post("/staff/carla/password").json["password"] != made.json["password"]
+    assert program.post("/staff/carla/second-factors/drop").json["passkeys"] == 0
+    assert program.post("/staff/carla/unlock").status_code == 204
+    session = program.get("/staff/reader").json["sessions"][0]["id"]
+    assert problem(program.post(f"/staff/carla/sessions/{session}/end"))[0] == 404
+    assert program.post(f"/staff/reader/sessions/{session}/end").json == {"ended": 1}
+    assert problem(program.get("/staff/nobody"))[0] == 404
     narrow = Program(
         console,
         make_token(console, "people only", frozenset({Permission.STAFF_SEE, Permission.STAFF_CHANGE})),
@@ -98,6 +113,9 @@ def test_staff_are_added_changed_and_lose_a_token_and_nobody_hands_on_more_than_
     assert problem(narrow.post("/roles", {"name": "too much", "granted": ["ledger.post"]}))[0] == 409
     assert problem(narrow.post("/staff/carla/password"))[0] == 409
     assert program.post("/roles", {"name": "ledger", "granted": ["ledger.see"]}).json["granted"] == ["ledger.see"]
+    there = program.get("/roles/ledger").headers["ETag"]
+    more = program.send("PUT", "/roles/ledger", {"granted": ["ledger.see", "ledger.post"]}, If_Match=there)
+    assert more.json["granted"] == ["ledger.post", "ledger.see"]
     assert problem(program.send("DELETE", "/roles/ledger"))[0] == 428
     assert (
         program.send("DELETE", "/roles/ledger", If_Match=program.get("/roles/ledger").headers["ETag"]).status_code

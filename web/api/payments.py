@@ -112,6 +112,21 @@ class OnePayment(msgspec.Struct, frozen=True):
     settles: list[Settled]
 
 
+class OneMethod(msgspec.Struct, frozen=True):
+    """A way in which an issuer is paid; one that is not `offered` any more takes no new payments."""
+
+    code: str
+    name: str
+    kind: str
+    offered: bool
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """Whose: the only issuer's without a number."""
+
+    issuer_id: Number | None = None
+
+
 @pages.call(
     "GET",
     "/payments",
@@ -150,6 +165,21 @@ def _listed(row: PaymentRow) -> ListedPayment:
 def show(connection: Connection, *, number: int) -> OnePayment:
     """One payment with what it settles."""
     return payment_shown(connection, known_payment(connection, number))
+
+
+@pages.call(
+    "GET",
+    "/payment-methods",
+    permission=Permission.PAYMENT_SEE,
+    asked=Whose,
+    answers=list[OneMethod],
+    refusals=(404,),
+    does=("payments.show_list",),
+)
+def methods(connection: Connection, *, asked: Whose) -> list[OneMethod]:
+    """The ways in which an issuer is paid, by whose codes payments are recorded."""
+    issuer = books_of(connection, asked.issuer_id, asked=True).issuer
+    return [shaped(OneMethod, one) for one in load_methods(connection, issuer.id)]
 
 
 @pages.call(

@@ -145,7 +145,8 @@ class Sent(msgspec.Struct, frozen=True):
 )
 def find(connection: Connection) -> list[Webhook]:
     """All webhooks."""
-    return [_shown(connection, one) for one in store.load_endpoints(connection)]
+    tallies = store.load_tallies(connection)
+    return [_with_tally(one, tallies.get(one.id)) for one in store.load_endpoints(connection)]
 
 
 @pages.call(
@@ -385,7 +386,11 @@ def replay_one(connection: Connection, *, number: int) -> OneDelivery:
 
 
 def _shown(connection: Connection, one: Endpoint) -> Webhook:
-    tally = store.load_tallies(connection).get(one.id, store.Tally(one.id, 0, 0, 0, None))
+    return _with_tally(one, store.load_tallies(connection).get(one.id))
+
+
+def _with_tally(one: Endpoint, found: store.Tally | None) -> Webhook:
+    tally = found or store.Tally(one.id, 0, 0, 0, None)
     return shaped(Webhook, one, waiting=tally.waiting, parked=tally.parked, delivered=tally.delivered)
 
 
