@@ -6,10 +6,11 @@ Next: store/interventions.py
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 
@@ -60,6 +61,14 @@ class Waiting:
     def is_rearming(self) -> bool:
         """Whether all that there is to do is to let the guard judge anew."""
         return self.tripped and not self.changes and not self.restrictions
+
+    def as_seen(self, *, upto: int, runs: Collection[int]) -> Waiting:
+        """What of it somebody has seen: changes up to that number, and what waits of these runs. What came since is not in it."""
+        return replace(
+            self,
+            changes=tuple(number for number in self.changes if number <= upto),
+            runs=tuple(run for run in self.runs if run.run_id in runs),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +156,35 @@ def end_maintenance(connection: Connection, nas_id: int, name: str, *, actor: st
         return False
     audit.append(connection, actor=actor, action="nas.maintenance_off", subject=name)
     return True
+
+
+def begin_maintenance_of(
+    connection: Connection,
+    nases: Iterable[tuple[int, str]],
+    *,
+    reason: str,
+    until: datetime | None,
+    actor: str,
+    now: datetime,
+) -> list[str]:
+    """The same of several, by number and name, such as all of a site; returns the names of those that were not in it yet."""
+    return [
+        name
+        for nas_id, name in nases
+        if begin_maintenance(connection, nas_id, name, reason=reason, until=until, actor=actor, now=now)
+    ]
+
+
+def end_maintenance_of(
+    connection: Connection, nases: Iterable[tuple[int, str]], *, actor: str, now: datetime
+) -> list[str]:
+    """The same of several; returns the names of those that were in it."""
+    return [name for nas_id, name in nases if end_maintenance(connection, nas_id, name, actor=actor, now=now)]
+
+
+def exempt_until(day: date, zone: ZoneInfo) -> datetime:
+    """The moment at which an exemption until the end of a day ends."""
+    return datetime.combine(day + timedelta(days=1), time(), zone)
 
 
 def exempt(

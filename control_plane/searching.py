@@ -15,6 +15,7 @@ import psycopg
 
 from billing.customer_search import search_patterns
 from billing.store.customer_search import FoundCustomer, load_found
+from control_plane.access.permissions import Permission
 from control_plane.quantities import QuantityError, mac_text, read_mac
 from control_plane.store import search as store
 
@@ -35,6 +36,15 @@ class Found(StrEnum):
     CONTRACT = "contract"
     ACCOUNT = "account"
     DOCUMENT = "document"
+
+
+# Who looks finds what they may see.
+NEEDS: Final = {
+    Found.CUSTOMER: Permission.CUSTOMER_SEE,
+    Found.CONTRACT: Permission.CONTRACT_SEE,
+    Found.ACCOUNT: Permission.ACCOUNT_SEE,
+    Found.DOCUMENT: Permission.DOCUMENT_SEE,
+}
 
 
 @dataclass(frozen=True, slots=True)

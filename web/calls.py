@@ -253,11 +253,10 @@ def _keyed(
         case First() as first:
             response = _response(call, call.function(connection, **given))
             kept = _without_secret() if call.tells_secret else response
-            keep_answer(connection, first, status=kept.status_code, answer=kept.get_data())
+            keep_answer(connection, first, status=kept.status_code, answer=_to_keep(kept))
             return response
         case Answered(status, answer):
-            kind = "application/json" if status < 400 else CONTENT_TYPE
-            return Response(answer, status, {REPLAYED_HEADER: "true"}, content_type=kind)
+            return _replayed(status, answer)
         case OtherBody():
             raise Problem(
                 422,
@@ -268,6 +267,22 @@ def _keyed(
             raise Problem(409, "What this key stands for is being done at this moment: ask again later.")
         case other:
             assert_never(other)
+
+
+def _to_keep(response: Response) -> bytes:
+    """A first answer, with its version on a line above it where it has one: answers themselves have no line ends."""
+    version = response.headers.get(TOLD)
+    return response.get_data() if version is None else f"{version}\n".encode() + response.get_data()
+
+
+def _replayed(status: int, kept: bytes) -> Response:
+    """The same answer again."""
+    version, newline, answer = kept.rpartition(b"\n")
+    kind = "application/json" if status < 400 else CONTENT_TYPE
+    response = Response(answer, status, {REPLAYED_HEADER: "true"}, content_type=kind)
+    if newline:
+        response.headers[TOLD] = version.decode()
+    return response
 
 
 def _response(call: Call, answer: Any) -> Response:

@@ -10,9 +10,9 @@ from typing import Any, Final
 import click
 
 from control_plane.cli._console import open_database, print_json, print_table
-from control_plane.control_loop.guard import Verdict, Wait
+from control_plane.control_loop.guard import Verdict
 from control_plane.explaining.explain_now import step_words
-from control_plane.explaining.forecast_page import Forecast, load_forecast
+from control_plane.explaining.forecast_page import Forecast, Would, load_forecast, would_of
 from control_plane.quantities import instant_text
 from control_plane.settings import Settings
 from control_plane.store.forecast import OPEN_SHOWN, OpenChange
@@ -76,15 +76,12 @@ def _print_now(forecast: Forecast, lines: int) -> None:
 
 def _would(change: OpenChange, verdicts: dict[int, Verdict]) -> str:
     verdict = verdicts.get(change.id)
-    if verdict is None:
-        return "be over"
-    if verdict.wait is Wait.NO_LONGER_DUE:
-        return f"be dropped: {verdict.reason}"
-    if not verdict.goes:
-        return verdict.reason if verdict.reason.startswith("waits") else f"wait: {verdict.reason}"
-    if change.state == "acked":
-        return "be verified"
-    return f"go again: {change.problem}" if change.problem else "go"
+    would = would_of(change, verdict)
+    why = verdict.reason if verdict is not None else ""
+    if would is Would.WAIT and why.startswith("waits"):
+        return why
+    reason = change.problem if would is Would.GO_AGAIN else why if would in (Would.WAIT, Would.BE_DROPPED) else ""
+    return f"{would}: {reason}" if reason else would.value
 
 
 def _print_coming(forecast: Forecast, days: int, lines: int, settings: Settings) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import psycopg
 
-from control_plane.control_loop.guard import Situation, Verdict
+from control_plane.control_loop.guard import Situation, Verdict, Wait
 from control_plane.explaining.forecast import Judged, judge
 from control_plane.settings import Settings
 from control_plane.store.forecast import (
@@ -26,6 +27,28 @@ from control_plane.store.forecast import (
 from control_plane.store.guard import guard_rules, load_situation
 from control_plane.store.interventions import Open, load_open
 from control_plane.store.plan import Profile, load_profiles
+
+
+class Would(StrEnum):
+    """What would become of an open change; of one that waits its verdict says why."""
+
+    BE_OVER = "be over"
+    BE_DROPPED = "be dropped"
+    WAIT = "wait"
+    BE_VERIFIED = "be verified"
+    GO_AGAIN = "go again"
+    GO = "go"
+
+
+def would_of(change: OpenChange, verdict: Verdict | None) -> Would:
+    """What would become of it: without a verdict its session is over."""
+    if verdict is None:
+        return Would.BE_OVER
+    if verdict.wait is not None:
+        return Would.BE_DROPPED if verdict.wait is Wait.NO_LONGER_DUE else Would.WAIT
+    if change.state == "acked":
+        return Would.BE_VERIFIED
+    return Would.GO_AGAIN if change.problem else Would.GO
 
 
 @dataclass(frozen=True, slots=True)

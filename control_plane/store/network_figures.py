@@ -19,6 +19,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from control_plane.nas_standing import Standing, standing_of
 from control_plane.store.drift import DriftFigure
 
 Connection = psycopg.Connection[Any]
@@ -126,6 +127,17 @@ class NasState:
     silent_since: datetime | None
     maintained_since: datetime | None
     problem: str
+
+    def standing(self, now: datetime) -> Standing:
+        """How it stands at that moment."""
+        return standing_of(
+            enabled=self.enabled,
+            sessions=self.sessions,
+            heard_at=self.heard_at,
+            silent_since=self.silent_since,
+            maintained_since=self.maintained_since,
+            now=now,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,8 @@ NOT_FOR_PROGRAMS: Final = {
 
 # Pages whose calls are still to come, by blueprint. A line goes when its calls are there; none is added.
 TO_COME_NETWORK: Final = {
-    "drift": "cut show take_word",
-    "guard": "exempt_one forecast restrictions",
-    "home": "show",
     "nases": "edit host_key new secret service setup show show_all test",
     "profiles": "edit new show_all shown",
-    "search": "show",
-    "who_had": "ask",
 }
 
 

@@ -67,7 +67,12 @@ def test_of_two_who_change_the_same_the_second_is_told(program, rossi):
     address = f"/customers/{rossi['id']}"
     read = program.get(address).headers["ETag"]
 
-    first = program.send("PATCH", address, {"language": "en", "external_reference": None}, If_Match=read)
+    asked = {"language": "en", "external_reference": None}
+    first, replayed = (
+        program.send("PATCH", address, asked, If_Match=read, Idempotency_Key="english") for _ in range(2)
+    )
+    assert replayed.headers["Idempotency-Replayed"] == "true"
+    assert (replayed.json, replayed.headers["ETag"]) == (first.json, first.headers["ETag"])
     second = program.send("PATCH", address, {"name": "Rossi A."}, If_Match=read)
 
     assert (first.status_code, first.json["language"], first.json["external_reference"]) == (200, "en", None)

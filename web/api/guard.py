@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Final
 
 import msgspec
 
 from control_plane.access.permissions import Permission
 from control_plane.interventions import (
-    begin_maintenance,
     end_exemption,
-    end_maintenance,
+    exempt,
+    exempt_until,
     load_guard_page,
     load_waiting,
     release,
@@ -20,18 +19,22 @@ from control_plane.interventions import (
     stop,
     undo,
 )
+from control_plane.store.account import load_account
 from control_plane.store.automation import load_run, load_runs
-from control_plane.store.interventions import load_exemptions, load_held_lines, load_maintenance, load_stop
-from control_plane.store.nas import load_nas
+from control_plane.store.held_restrictions import load_held_restrictions
+from control_plane.store.interventions import load_exemptions, load_held_lines, load_stop
 from web.acting import clock, person
-from web.api._shapes import NO_CONTROL, Number, Reason, shaped, there_is_none
+from web.api._shapes import NO_CONTROL, Number, Reason, shaped, there_is_none, wrong_value
 from web.calls import Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
-from web.problems import Problem, Wrong
+from web.language import zone
+from web.problems import Problem
 from web.surroundings import here
 
 pages = Noun("guard")
-_RUNS_SHOWN = 50
+_RUNS_SHOWN: Final = 50
+# As far as a day can be typed in the console.
+_LAST_YEAR: Final = 8999
 _Username = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=NO_CONTROL)]
 
 
@@ -141,22 +144,26 @@ class Lifted(msgspec.Struct, frozen=True):
     restrictions: int
 
 
-class Maintenance(msgspec.Struct, frozen=True):
-    """A device that nothing is sent to; `waiting` changes wait for its end."""
+class HeldRestriction(msgspec.Struct, frozen=True):
+    """A restriction of a run that does not count until a person lets it go."""
 
-    nas: str
-    since: datetime
-    until: datetime | None
-    placed_by: str
+    id: int
+    run_id: int
+    contract_id: int
+    customer_id: int
+    customer: str
+    usernames: list[str]
+    level: str
     reason: str
-    waiting: int
+    held_since: datetime
 
 
-class ToMaintain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why, and when it ends by itself."""
+class ToExempt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose contract, by a username of it, and until the end of which day."""
 
+    username: _Username
+    until: date
     reason: Reason
-    until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 @pages.call("GET", "/guard", permission=Permission.NETWORK_SEE, answers=Guard, does=("guard.show",))
@@ -197,6 +204,22 @@ def waiting_changes(connection: Connection, *, asked: Paging) -> Slice[WaitingCh
 
 
 @pages.call(
+    "GET",
+    "/guard/restrictions",
+    permission=Permission.NETWORK_SEE,
+    asked=Paging,
+    answers=Slice[HeldRestriction],
+    refusals=(404,),
+    does=("guard.show", "guard.restrictions"),
+)
+def restrictions(connection: Connection, *, asked: Paging) -> Slice[HeldRestriction]:
+    """The restrictions of runs that wait for a person, in the order they were placed."""
+    after = part_after(asked, int)
+    rows = load_held_restrictions(connection, after=after[0] if after else 0, limit=asked.limit + 1)
+    return slice_of(rows, asked, shown=lambda row: shaped(HeldRestriction, row), key=lambda row: (row.id,))
+
+
+@pages.call(
     "POST",
     "/guard/release",
     permission=Permission.NETWORK_RELEASE,
@@ -208,12 +231,7 @@ def waiting_changes(connection: Connection, *, asked: Paging) -> Slice[WaitingCh
 def let_go(connection: Connection, *, body: ToRelease) -> Released:
     """Let go what was seen to wait, under one's own name; what came since waits on. Without usernames the guard judges anew."""
     now, usernames = clock(connection), list(dict.fromkeys(body.usernames))
-    there = load_waiting(connection, usernames, now)
-    seen = replace(
-        there,
-        changes=tuple(number for number in there.changes if number <= body.upto),
-        runs=tuple(run for run in there.runs if run.run_id in body.runs),
-    )
+    seen = load_waiting(connection, usernames, now).as_seen(upto=body.upto, runs=body.runs)
     if seen.is_nothing:
         raise Problem(409, "Nothing of that waits any more.")
     return shaped(Released, release(connection, seen, usernames, reason=body.reason, actor=person().name, now=now))
@@ -263,6 +281,32 @@ def exemptions(connection: Connection) -> list[Exemption]:
 
 
 @pages.call(
+    "POST",
+    "/guard/exemptions",
+    permission=Permission.NETWORK_RELEASE,
+    body=ToExempt,
+    answers=Exemption,
+    status=201,
+    refusals=(409,),
+    does=("guard.exempt_one",),
+)
+def exempt_one(connection: Connection, *, body: ToExempt) -> Exemption:
+    """Never let automation cut a contract until the end of a day."""
+    if body.until.year > _LAST_YEAR:
+        raise wrong_value("that is too far", pointer="/until")
+    now, ends = clock(connection), exempt_until(body.until, zone())
+    if ends <= now:
+        raise wrong_value("that is over", pointer="/until")
+    account = load_account(connection, body.username)
+    if account is None:
+        raise wrong_value("no account has this username", pointer="/username")
+    who, number = person().name, account.contract_id
+    if not exempt(connection, number, body.username, reason=body.reason, until=ends, actor=who, now=now):
+        raise Problem(409, "This contract is exempt already.")
+    return next(shaped(Exemption, one) for one in load_exemptions(connection, now) if one.contract_id == number)
+
+
+@pages.call(
     "DELETE",
     "/guard/exemptions/<int:contract>",
     permission=Permission.NETWORK_RELEASE,
@@ -304,57 +348,3 @@ def undo_run(connection: Connection, *, run: int, body: Why) -> Lifted:
     if not found.in_force + found.waiting:
         raise Problem(409, "There is nothing of it to lift.")
     return Lifted(undo(connection, run, reason=body.reason, actor=person().name, now=now))
-
-
-@pages.call(
-    "GET",
-    "/maintenance",
-    permission=Permission.NETWORK_SEE,
-    answers=list[Maintenance],
-    does=("maintenance.show",),
-)
-def in_maintenance(connection: Connection) -> list[Maintenance]:
-    """The devices in maintenance."""
-    return [shaped(Maintenance, one) for one in load_maintenance(connection, clock(connection))]
-
-
-@pages.call(
-    "POST",
-    "/nases/<name>/maintenance",
-    permission=Permission.NETWORK_ACT,
-    body=ToMaintain,
-    answers=Maintenance,
-    refusals=(404, 409),
-    does=("maintenance.begin",),
-)
-def maintain(connection: Connection, *, name: str, body: ToMaintain) -> Maintenance:
-    """Send nothing to a device while somebody works on it; logins go on."""
-    now, nas_id = clock(connection), _nas_id(connection, name)
-    if body.until is not None and body.until <= now:
-        raise Problem(422, "A value is refused.", Wrong("that is over", pointer="/until"))
-    who = person().name
-    if not begin_maintenance(connection, nas_id, name, reason=body.reason, until=body.until, actor=who, now=now):
-        raise Problem(409, "It is in maintenance already.")
-    return next(shaped(Maintenance, one) for one in load_maintenance(connection, now) if one.nas == name)
-
-
-@pages.call(
-    "DELETE",
-    "/nases/<name>/maintenance",
-    permission=Permission.NETWORK_ACT,
-    answers=None,
-    refusals=(404, 409),
-    does=("maintenance.end",),
-)
-def end_of_maintenance(connection: Connection, *, name: str) -> None:
-    """Send to a device again: what waits goes first, and the guard still holds what is too much."""
-    nas_id = _nas_id(connection, name)
-    if not end_maintenance(connection, nas_id, name, actor=person().name, now=clock(connection)):
-        raise Problem(409, "It is not in maintenance.")
-
-
-def _nas_id(connection: Connection, name: str) -> int:
-    nas = load_nas(connection, name) if name.isprintable() else None
-    if nas is None:
-        raise there_is_none()
-    return nas.id

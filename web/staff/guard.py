@@ -7,21 +7,21 @@ Next: guard_deeds.py
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from flask import Blueprint, render_template, request
 
 from control_plane.access.permissions import Permission
 from control_plane.control_loop.guard import Verdict, Wait
 from control_plane.explaining.explain_now import step_words
-from control_plane.explaining.forecast_page import load_forecast
+from control_plane.explaining.forecast_page import Would, load_forecast, would_of
 from control_plane.interventions import load_guard_page
 from control_plane.store.automation import load_runs
 from control_plane.store.forecast import OpenChange
 from control_plane.store.held_restrictions import load_held_restrictions
 from control_plane.store.interventions import load_exemptions, load_held_lines
 from web.acting import transaction
-from web.language import gettext, lazy
+from web.language import lazy
 from web.later import later_when_large
 from web.lists import PAGE_ROWS, after, chosen, page_of
 from web.marks import allowed
@@ -114,21 +114,23 @@ def forecast() -> str:
 
 def _would(change: OpenChange, verdict: Verdict | None) -> tuple[str, str]:
     """What would become of an open change, and its tone."""
-    if verdict is None:
-        return gettext("Be over"), "calm"
-    if verdict.wait is Wait.NO_LONGER_DUE:
-        return gettext("Be dropped: it is no longer due"), "calm"
-    if verdict.wait is not None:
+    would = would_of(change, verdict)
+    if would is Would.WAIT and verdict is not None and verdict.wait is not None:
         return str(_WAITS[verdict.wait]), "warn"
-    if change.state == "acked":
-        return gettext("Be verified"), "busy"
-    return gettext("Go again") if change.problem else gettext("Go"), "busy"
+    words, tone = _WOULD[would]
+    return str(words), tone
 
 
+_WOULD: Final[dict[Would, tuple[Any, str]]] = {
+    Would.BE_OVER: (lazy("Be over"), "calm"),
+    Would.BE_DROPPED: (lazy("Be dropped: it is no longer due"), "calm"),
+    Would.BE_VERIFIED: (lazy("Be verified"), "busy"),
+    Would.GO_AGAIN: (lazy("Go again"), "busy"),
+    Would.GO: (lazy("Go"), "busy"),
+}
 _WAITS: Final = {
     Wait.NETWORK_STOP: lazy("Wait: everything is stopped"),
     Wait.MAINTENANCE: lazy("Wait: its device is in maintenance"),
-    Wait.NO_LONGER_DUE: lazy("Be dropped: it is no longer due"),
     Wait.EXEMPT: lazy("Wait: the contract is exempt"),
     Wait.SHARE: lazy("Wait for a person: too many in an hour"),
 }

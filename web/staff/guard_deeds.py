@@ -5,8 +5,7 @@ Next: ../../control_plane/interventions.py
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from flask import flash, render_template, request, url_for
@@ -16,7 +15,17 @@ from wtforms import StringField
 from wtforms.validators import InputRequired
 
 from control_plane.access.permissions import Permission
-from control_plane.interventions import Waiting, end_exemption, exempt, load_waiting, release, resume, stop, undo
+from control_plane.interventions import (
+    Waiting,
+    end_exemption,
+    exempt,
+    exempt_until,
+    load_waiting,
+    release,
+    resume,
+    stop,
+    undo,
+)
 from control_plane.store.account import load_account
 from control_plane.store.automation import load_run
 from control_plane.store.interventions import load_exemptions, load_open, load_stop
@@ -52,7 +61,7 @@ def release_waiting() -> Answer:
     usernames = [name for name in dict.fromkeys(request.values.getlist("user")) if name]
     form = read_form(ReasonForm)
     if was_sent(form):
-        upto, runs = request.form.get("upto", type=int) or 0, set(request.form.getlist("run"))
+        upto, runs = request.form.get("upto", type=int) or 0, request.form.getlist("run", type=int)
         return do_once(lambda connection: _release(connection, usernames, form.reason.data, upto=upto, runs=runs))
     with transaction() as connection:
         seen = load_waiting(connection, usernames, datetime.now(UTC))
@@ -93,14 +102,9 @@ def _release_does(seen: Waiting, usernames: list[str]) -> list[str]:
     return does
 
 
-def _release(connection: Connection, usernames: list[str], reason: str, *, upto: int, runs: set[str]) -> str:
+def _release(connection: Connection, usernames: list[str], reason: str, *, upto: int, runs: list[int]) -> str:
     now = datetime.now(UTC)
-    there = load_waiting(connection, usernames, now)
-    seen = replace(
-        there,
-        changes=tuple(number for number in there.changes if number <= upto),
-        runs=tuple(run for run in there.runs if str(run.run_id) in runs),
-    )
+    seen = load_waiting(connection, usernames, now).as_seen(upto=upto, runs=runs)
     if seen.is_nothing:
         raise Conflict(gettext("Nothing waits any more."))
     done = release(connection, seen, usernames, reason=reason, actor=person().name, now=now)
@@ -169,7 +173,7 @@ def exempt_one() -> Answer:
     form = read_form(ExemptForm, username=request.args.get("user", ""))
     if was_sent(form):
         now = datetime.now(UTC)
-        ends = datetime.combine(form.until.data, datetime.min.time(), zone()) + timedelta(days=1)
+        ends = exempt_until(form.until.data, zone())
         if ends <= now:
             refuse(form, "until", gettext("That is over."))
         with transaction() as connection:

@@ -10,11 +10,9 @@ from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from control_plane.access.permissions import Permission
-from control_plane.nas_standing import Standing, standing_of
+from control_plane.nas_standing import Standing
+from control_plane.network_now import SPANS, load_network_now
 from control_plane.store import network_figures as figures
-from control_plane.store.happenings import load_happenings
-from control_plane.store.held_restrictions import count_held_restrictions
-from control_plane.store.interventions import load_stop, load_trip
 from web.acting import clock, may, transaction
 from web.database import Connection
 from web.language import chosen_language, gettext, lazy
@@ -32,17 +30,14 @@ _LIVE_S: Final = 5.0
 # What is behind by more than this is no hiccup any more.
 _LAG_S: Final = 60.0
 _MOST_NASES: Final = 12
-_HOUR: Final = timedelta(hours=1)
 # What a look brings anew of the chart: more than any that was missed meanwhile.
 _FRESH: Final = timedelta(minutes=10)
-# How long a chart goes back, and how far its points are apart.
 _SPANS: Final[dict[str, tuple[Any, timedelta, timedelta]]] = {
-    "day": (lazy("Day"), timedelta(days=1), timedelta(minutes=1)),
-    "week": (lazy("Week"), timedelta(days=7), timedelta(minutes=10)),
-    "month": (lazy("Month"), timedelta(days=31), timedelta(hours=1)),
-    "year": (lazy("Year"), timedelta(days=366), timedelta(days=1)),
+    "day": (lazy("Day"), *SPANS["day"]),
+    "week": (lazy("Week"), *SPANS["week"]),
+    "month": (lazy("Month"), *SPANS["month"]),
+    "year": (lazy("Year"), *SPANS["year"]),
 }
-_WORST_FIRST: Final = {standing: place for place, standing in enumerate(Standing)}
 
 
 @pages.get("/")
@@ -91,40 +86,27 @@ def _drawn(connection: Connection, now: datetime, span: str, *, back: timedelta)
 def _look(connection: Connection, span: str) -> Mapping[str, Any]:
     """All that the live part shows."""
     now = clock(connection)
-    answers = figures.load_answers(connection, now)
-    nases = [(one, _standing(one, now)) for one in figures.load_nas_states(connection, now)]
-    nases.sort(key=lambda pair: (_WORST_FIRST[pair[1]], -pair[0].sessions, pair[0].name))
-    lags = figures.load_lags(connection)
+    found = load_network_now(connection, now)
+    lag = found.lags[0] if found.lags else None
     return {
         "now": now,
-        "online": figures.load_online(connection),
+        "online": found.online,
         "fresh": _drawn(connection, now, span, back=max(_FRESH, _SPANS[span][2])),
-        "accepted": sum(one.last_hour for one in answers if one.outcome == "accept"),
-        "refused": [one for one in answers if one.outcome == "reject"],
-        "restricted": [one for one in answers if one.outcome == "accept" and one.reason != "full"],
-        "sweep": figures.load_sweep(connection),
-        "queue": figures.load_queue(connection),
-        "held": count_held_restrictions(connection),
-        "alarms": figures.count_alarms(connection, since=now - timedelta(days=1)),
-        "stop": load_stop(connection),
-        "trip": load_trip(connection),
-        "nases": nases[:_MOST_NASES],
-        "more_nases": max(0, len(nases) - _MOST_NASES),
-        "counts": {standing: sum(one is standing for _, one in nases) for standing in Standing},
-        "lag": lags[0] if lags else None,
-        "lag_is_long": bool(lags) and lags[0].behind_s > _LAG_S,
-        "happenings": load_happenings(connection, since=now - _HOUR),
+        "accepted": found.accepted,
+        "refused": [one for one in found.answers if one.outcome == "reject"],
+        "restricted": [one for one in found.answers if one.outcome == "accept" and one.reason != "full"],
+        "sweep": found.sweep,
+        "queue": found.queue,
+        "held": found.held,
+        "alarms": found.alarms,
+        "stop": found.stop,
+        "trip": found.trip,
+        "nases": found.nases[:_MOST_NASES],
+        "more_nases": max(0, len(found.nases) - _MOST_NASES),
+        "counts": found.standings,
+        "lag": lag,
+        "lag_is_long": lag is not None and lag.behind_s > _LAG_S,
+        "happenings": found.happenings,
         "words": {"reasons": REASONS, "standings": STANDINGS, "drift": DRIFT, "deeds": DEEDS, "happenings": HAPPENINGS},
         "Standing": Standing,
     }
-
-
-def _standing(one: figures.NasState, now: datetime) -> Standing:
-    return standing_of(
-        enabled=one.enabled,
-        sessions=one.sessions,
-        heard_at=one.heard_at,
-        silent_since=one.silent_since,
-        maintained_since=one.maintained_since,
-        now=now,
-    )

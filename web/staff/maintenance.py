@@ -16,7 +16,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length
 
 from control_plane.access.permissions import Permission
-from control_plane.interventions import begin_maintenance, end_maintenance
+from control_plane.interventions import begin_maintenance_of, end_maintenance_of
 from control_plane.quantities import QuantityError, read_instant
 from control_plane.store.interventions import load_maintenance, load_open
 from control_plane.store.nas_list import NasNow, load_nases_now, load_sites
@@ -117,11 +117,10 @@ def _asked_first(form: BeginForm, chosen: list[NasNow], until: datetime | None) 
 
 
 def _begin(connection: Connection, chosen: list[NasNow], reason: str, until: datetime | None) -> str:
-    now, begun = datetime.now(UTC), 0
-    for nas in chosen:
-        begun += begin_maintenance(
-            connection, nas.id, nas.name, reason=reason, until=until, actor=person().name, now=now
-        )
+    nases = [(nas.id, nas.name) for nas in chosen]
+    begun = len(
+        begin_maintenance_of(connection, nases, reason=reason, until=until, actor=person().name, now=datetime.now(UTC))
+    )
     words = ngettext("%(num)s device is in maintenance.", "%(num)s devices are in maintenance.", begun)
     flash(words if begun else gettext("All of them were in maintenance already."), "good")
     return url_for("maintenance.show")
@@ -164,8 +163,7 @@ def end() -> Answer:
 
 
 def _end(connection: Connection, chosen: list[NasNow]) -> str:
-    now, ended = datetime.now(UTC), 0
-    for nas in chosen:
-        ended += end_maintenance(connection, nas.id, nas.name, actor=person().name, now=now)
+    nases = [(nas.id, nas.name) for nas in chosen]
+    ended = len(end_maintenance_of(connection, nases, actor=person().name, now=datetime.now(UTC)))
     flash(ngettext("%(num)s device is sent to again.", "%(num)s devices are sent to again.", ended), "good")
     return url_for("maintenance.show")

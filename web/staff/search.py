@@ -8,20 +8,13 @@ from flask import Blueprint, redirect, render_template, request
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response
 
-from control_plane.access.permissions import Permission
-from control_plane.searching import Found, Hit, meant, search
+from control_plane.searching import NEEDS, Found, Hit, meant, search
 from web.acting import may, transaction
 from web.language import lazy
 from web.marks import signed_in
 from web.staff.customer_words import STATUS_TONES, STATUSES
 
 pages = Blueprint("search", __name__)
-_NEEDS: Final = {
-    Found.CUSTOMER: Permission.CUSTOMER_SEE,
-    Found.CONTRACT: Permission.CONTRACT_SEE,
-    Found.ACCOUNT: Permission.ACCOUNT_SEE,
-    Found.DOCUMENT: Permission.DOCUMENT_SEE,
-}
 _GROUPS: Final[dict[Found, tuple[Any, str]]] = {
     Found.CUSTOMER: (lazy("Customers"), "users"),
     Found.CONTRACT: (lazy("Contracts"), "signature"),
@@ -42,7 +35,7 @@ def show() -> str | Response:
     """What fits, of the kinds that the one who asks may see. Enter with one that was meant leads to its page."""
     text = request.args.get("q", "")
     with transaction() as connection:
-        hits = search(connection, text, kinds=[kind for kind, needed in _NEEDS.items() if may(needed)])
+        hits = search(connection, text, kinds=[kind for kind, needed in NEEDS.items() if may(needed)])
     live = "HX-Request" in request.headers
     one = None if live else meant(hits)
     if one is not None:
