@@ -33,6 +33,31 @@ WHERE (%(due)s::date IS NULL OR due_on <= %(due)s) AND (%(customer)s::bigint IS 
 """
 
 
+_ASSIGNED: Final = """
+SELECT s.id, s.kind::text, coalesce(s.value, s.customer_id::text), s.through, s.customer_id, c.name FROM collector_scope AS s LEFT JOIN customer AS c ON c.id = s.customer_id
+WHERE s.collector_id = %s AND s.id > %s ORDER BY s.id LIMIT %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """One part of what a collector may collect, as it is kept; of one customer, with the name."""
+
+    id: int
+    scope: Scope
+    customer_id: int | None
+    customer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """From how many customers a collector may collect now, how many of them owe, and how much."""
+
+    customers: int
+    owing: int
+    open: tuple[Money, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Collectable:
     """An open invoice that a collector may collect, and where the customer is found."""
@@ -73,6 +98,45 @@ def load_scopes(connection: Connection, collector_id: int) -> list[Scope]:
     return [
         Scope(ScopeKind(kind), value, through) for kind, value, through in connection.execute(_SCOPES, (collector_id,))
     ]
+
+
+def load_assigned(connection: Connection, collector_id: int, *, after: int = 0, limit: int) -> list[Assigned]:
+    """The same part by part in the order in which they were given."""
+    return [
+        Assigned(number, Scope(ScopeKind(kind), value, through), customer_id, customer)
+        for number, kind, value, through, customer_id, customer in connection.execute(
+            _ASSIGNED, (collector_id, after, limit)
+        )
+    ]
+
+
+def load_scopes_of_all(connection: Connection, *, each: int) -> dict[int, list[Scope]]:
+    """The first parts of every collector, `each` at most, by collector."""
+    rows = connection.execute(
+        "SELECT k.id, s.kind::text, s.value, s.through FROM collector AS k CROSS JOIN LATERAL (SELECT n.kind, coalesce(n.value, n.customer_id::text) AS value,"
+        " n.through FROM collector_scope AS n WHERE n.collector_id = k.id ORDER BY n.kind, 2 LIMIT %s) AS s",
+        (each,),
+    )
+    found: dict[int, list[Scope]] = {}
+    for collector, kind, value, through in rows:
+        found.setdefault(collector, []).append(Scope(ScopeKind(kind), value, through))
+    return found
+
+
+def hold_collectors(connection: Connection, collector_ids: Sequence[int]) -> None:
+    """Nobody else changes from whom these collect until the transaction ends."""
+    connection.execute(
+        "SELECT FROM collector WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE", (list(collector_ids),)
+    )
+
+
+def load_reach(connection: Connection, collector_id: int) -> Reach:
+    """What a collector has before them now."""
+    customers = count_collectable(connection, collector_id)
+    rows = connection.execute(
+        "SELECT currency, sum(open), count(DISTINCT customer_id), (SELECT count(DISTINCT customer_id) FROM collectable_open) FROM collectable_open GROUP BY currency ORDER BY currency"
+    ).fetchall()
+    return Reach(customers, rows[0][3] if rows else 0, tuple(read_money(row[1], row[0]) for row in rows))
 
 
 def load_series(connection: Connection, issuer_id: int, kind: str) -> list[tuple[int, str]]:

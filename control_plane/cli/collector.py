@@ -16,19 +16,15 @@ from billing.collectors import Scope, read_scope
 from billing.money import read_money
 from billing.operations.collecting import Taken, Taking, take_payment
 from billing.operations.printing import load_receipt_paper
-from billing.payments import NewPayment, PaymentSource
+from billing.payments import NewPayment, NotDone, PaymentSource
 from billing.store.collectors import (
-    add_scopes,
-    add_series,
     count_collectable,
     load_collectable,
     load_collectors,
     load_scopes,
     load_series,
-    take_scopes,
 )
 from billing.store.payments import find_twin, hold_customers, load_let_go, load_settled
-from billing.store.rows import insert_row, update_row
 from control_plane.cli._books import (
     AMOUNT,
     CURRENCY,
@@ -55,6 +51,8 @@ from control_plane.cli._console import Connection, Refused, os_user, print_json,
 from control_plane.cli._group import Group
 from control_plane.cli._payment_choices import read_choices
 from control_plane.cli._print import print_to
+from control_plane.collectors import add_collector, add_receipt_series, change_collector, series_meant, take_away
+from control_plane.collectors import assign as assign_scopes
 from control_plane.settings import Settings
 
 command = Group("collector", help="Who takes payments in the field, from whom, and what is taken.")
@@ -109,7 +107,7 @@ def new(settings: Settings, /, *, name: str, issuer: str | None, as_json: bool, 
             "most_cash": typed["most_cash"],
             "series_id": _series(connection, keeper.id, typed["series"]),
         }
-        number = insert_row(connection, "collector", row)
+        number = add_collector(connection, row, actor=os_user())
     if as_json:
         print_json({"collector": number})
         return
@@ -136,7 +134,7 @@ def set_(settings: Settings, /, *, collector: str, **typed: Any) -> None:
             changes["series_id"] = _series(connection, known.issuer_id, typed["series"])
         if not changes:
             raise click.UsageError("say what to change")
-        update_row(connection, "collector", known.id, changes)
+        change_collector(connection, known.id, changes, actor=os_user())
     click.echo(f"Collector {known.id}: changed.")
 
 
@@ -148,7 +146,7 @@ def set_(settings: Settings, /, *, collector: str, **typed: Any) -> None:
 def series_(settings: Settings, *, code: str, name: str, issuer: str | None) -> None:
     """Add a series of numbers for receipts, such as one for a collector: CODE stands in each number."""
     with open_books(settings) as connection:
-        add_series(connection, issuer_meant(connection, issuer).id, "receipt", code, name)
+        done(add_receipt_series(connection, issuer_meant(connection, issuer).id, code, name, actor=os_user()))
     click.echo(f"Series {code}: the first receipt of a year is 1/{code}/YEAR.")
 
 
@@ -161,7 +159,10 @@ def assign(settings: Settings, collector: str, scopes: Sequence[str], *, through
     """Let COLLECTOR collect from everyone, customer:17, group:north, city:Torino, province:TO or postal_code:101 (what begins so)."""
     with open_books(settings) as connection:
         known = known_collector(connection, collector)
-        add_scopes(connection, known.id, _scopes(connection, known.issuer_id, scopes, through))
+        today = day_of(connection, known.issuer_id)
+        refused = assign_scopes(connection, known, _scopes(connection, scopes, through), today=today, actor=os_user())
+        if refused is not None:
+            raise Refused(refused.message)
         _tell_scopes(connection, known.id, known.name)
 
 
@@ -173,8 +174,7 @@ def unassign(settings: Settings, collector: str, scopes: Sequence[str]) -> None:
     """Let COLLECTOR collect from these no more."""
     with open_books(settings) as connection:
         known = known_collector(connection, collector)
-        wanted = _scopes(connection, known.issuer_id, scopes, None)
-        if take_scopes(connection, known.id, wanted) < len(wanted):
+        if take_away(connection, known, _scopes(connection, scopes, None), actor=os_user()) is not None:
             raise Refused(
                 f"{known.name} does not collect from all of them: `corrente collector list` shows what is assigned"
             )
@@ -275,20 +275,16 @@ def _tell_taken(connection: Connection, taken: Taken, *, as_json: bool) -> None:
 
 
 def _series(connection: Connection, issuer_id: int, code: str | None) -> int:
-    found = load_series(connection, issuer_id, "receipt")
-    if not found:
-        raise Refused("there is no series of numbers for receipts: `corrente collector series RE Receipts` adds one")
-    if code is None:
-        return found[0][0]
-    by_code = {name: number for number, name in found}
-    if code not in by_code:
+    found = series_meant(connection, issuer_id, code)
+    if isinstance(found, NotDone):
+        by_code = [name for _, name in load_series(connection, issuer_id, "receipt")]
+        if code is None or not by_code:
+            raise Refused(f"{found.message}: `corrente collector series RE Receipts` adds one")
         raise unknown("series of receipts", code, by_code, also=f"there are {', '.join(by_code)}")
-    return by_code[code]
+    return found
 
 
-def _scopes(connection: Connection, issuer_id: int, texts: Sequence[str], through: date | None) -> list[Scope]:
-    if through is not None and through < day_of(connection, issuer_id):
-        raise Refused(f"--until {through} is over: give the last day of what is to come")
+def _scopes(connection: Connection, texts: Sequence[str], through: date | None) -> list[Scope]:
     scopes = [done(read_scope(text, through=through)) for text in texts]
     for one in scopes:
         if one.kind == "customer" and one.value is not None:

@@ -106,9 +106,7 @@ def test_collectors_are_changed_and_lose_what_they_saw(typed):
     ask("collector", "assign", "Carla", "everyone", "city:Torino")
     assert "there is a collector of this name already" in ask("collector", "new", "Carla", code=1)
     assert "up to 6 capitals and digits" in ask("collector", "series", "carla's own", "Hers", code=1)
-    assert "--until 2020-01-01 is over" in ask(
-        "collector", "assign", "Carla", "everyone", "--until", "2020-01-01", code=1
-    )
+    assert "2020-01-01 is over" in ask("collector", "assign", "Carla", "everyone", "--until", "2020-01-01", code=1)
     assert "bills nobody in USD; its books are in EUR" in ask(
         "collector", "take", "Carla", "1", "5", "--currency", "usd", code=1
     )

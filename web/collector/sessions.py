@@ -14,7 +14,6 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Length
 
 from billing.cash import Destination, count_cash
-from billing.collectors import ScopeKind
 from billing.money import Money
 from billing.operations.handing_over import begin_session, hand_over, withdraw
 from billing.operations.printing import load_cash_session_paper
@@ -29,7 +28,7 @@ from billing.store.cash import (
     load_withdrawals,
 )
 from billing.store.collector_rounds import load_offer
-from billing.store.collectors import load_collector, load_collectors, load_scopes
+from billing.store.collectors import load_collector
 from control_plane.access.permissions import Permission
 from web.acting import clock, person, transaction
 from web.collector.bound import Bound, issuer_of
@@ -43,19 +42,8 @@ from web.navigation import Entry
 from web.papers import pdf_of
 
 pages = Blueprint("cash_sessions", __name__)
-ENTRIES: Final = (
-    Entry("field", lazy("Cash sessions"), "cash_sessions.show_all", Permission.CASH_MANAGE, order=20),
-    Entry("field", lazy("Collectors"), "cash_sessions.collectors", Permission.CASH_MANAGE, order=30),
-)
+ENTRIES: Final = (Entry("field", lazy("Cash sessions"), "cash_sessions.show_all", Permission.CASH_MANAGE, order=20),)
 _ROWS: Final = 50
-_KINDS: Final = {
-    ScopeKind.EVERYONE.value: lazy("Everyone"),
-    ScopeKind.CUSTOMER.value: lazy("Customer"),
-    ScopeKind.GROUP.value: lazy("Billing group"),
-    ScopeKind.CITY.value: lazy("City"),
-    ScopeKind.PROVINCE.value: lazy("Province"),
-    ScopeKind.POSTAL_CODE.value: lazy("Postal code"),
-}
 _LONGEST_NOTE: Final = 200
 
 
@@ -194,18 +182,6 @@ def take_out(session_id: int) -> Response | tuple[str, int]:
         except NotDoneHereError as refused:
             refuse(form, refused.field, refused.words)
     return render_template("collector/withdraw.html", form=form, session=session), status_of(form)
-
-
-@pages.get("/field/collectors")
-@allowed(Permission.CASH_MANAGE)
-def collectors() -> str:
-    """Who collects, from whom, and what each has in hand."""
-    with transaction() as connection:
-        found = [(one, load_scopes(connection, one.id)) for one in load_collectors(connection)]
-        open_now: dict[int, list[Session]] = {}
-        for session in load_sessions(connection, only_open=True, limit=1000):
-            open_now.setdefault(session.collector_id, []).append(session)
-    return render_template("collector/collectors.html", found=found, open_now=open_now, kinds=_KINDS)
 
 
 @pages.route("/field/collectors/<int:collector_id>/open", methods=["GET", "POST"])
