@@ -3637,6 +3637,7 @@ COMMENT ON COLUMN gateway_notice.topic IS 'In the provider''s words: charge.refu
 COMMENT ON COLUMN gateway_notice.ref IS 'What it is about, as the provider numbers it.';
 COMMENT ON COLUMN gateway_notice.webhook_id IS 'What told it first; NULL: nobody, it was found by asking.';
 CREATE INDEX gateway_notice_due ON gateway_notice (next_at, id) WHERE done_at IS NULL;
+CREATE INDEX gateway_notice_problem ON gateway_notice (id) WHERE problem <> '';
 
 CREATE TYPE gateway_charge_state AS ENUM ('open', 'presented', 'pending', 'paid', 'partly_refunded', 'refunded', 'reversed', 'disputed', 'failed', 'expired', 'withdrawn');
 COMMENT ON TYPE gateway_charge_state IS 'Worked out from what was presented and all events, whatever the order in which they were told.';

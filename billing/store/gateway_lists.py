@@ -39,6 +39,7 @@ _NOTICES: Final = """
 SELECT n.id, a.name, n.key, n.topic, n.ref, n.told_at, n.attempts, nullif(n.next_at, 'infinity'), n.problem, n.done_at, n.outcome
 FROM gateway_notice AS n JOIN gateway_account AS a ON a.id = n.account_id
 WHERE (%(account)s::bigint IS NULL OR n.account_id = %(account)s) AND (NOT %(problems)s OR n.problem <> '')
+    AND (%(before)s::bigint IS NULL OR n.id < %(before)s)
 ORDER BY n.id DESC LIMIT %(limit)s
 """
 
@@ -89,10 +90,15 @@ def load_charges(
 
 
 def load_notices(
-    connection: Connection, *, account_id: int | None = None, only_problems: bool = False, limit: int
+    connection: Connection,
+    *,
+    account_id: int | None = None,
+    only_problems: bool = False,
+    before: int | None = None,
+    limit: int,
 ) -> list[ListedNotice]:
-    """The newest notices."""
-    asked = {"account": account_id, "problems": only_problems, "limit": limit}
+    """The newest notices, or those that are older than the one of a number."""
+    asked = {"account": account_id, "problems": only_problems, "before": before, "limit": limit}
     return [ListedNotice(*row) for row in connection.execute(_NOTICES, asked)]
 
 

@@ -305,13 +305,18 @@ SELECT p.id, a.name, p.ref, p.currency, p.amount, p.fee, p.arrives_on, l.lines, 
         SELECT FROM payment_event AS e WHERE e.account_id = p.account_id AND e.payment_key = w.payment_key AND e.kind = 'paid') ORDER BY 1)
 FROM payout AS p JOIN gateway_account AS a ON a.id = p.account_id
     CROSS JOIN LATERAL (SELECT count(*) AS lines, coalesce(sum(amount - fee), 0) AS net FROM payout_line WHERE payout_id = p.id) AS l
-WHERE (%(account)s::bigint IS NULL OR p.account_id = %(account)s) ORDER BY p.arrives_on DESC, p.id DESC LIMIT %(limit)s
+WHERE (%(account)s::bigint IS NULL OR p.account_id = %(account)s)
+    AND (%(day)s::date IS NULL OR (p.arrives_on, p.id) < (%(day)s, %(id)s))
+ORDER BY p.arrives_on DESC, p.id DESC LIMIT %(limit)s
 """
 
 
-def load_payouts(connection: Connection, *, account_id: int | None, limit: int) -> list[KnownPayout]:
-    """The newest payouts."""
-    rows = connection.execute(_PAYOUTS, {"account": account_id, "limit": limit})
+def load_payouts(
+    connection: Connection, *, account_id: int | None, before: tuple[date, int] | None = None, limit: int
+) -> list[KnownPayout]:
+    """The newest payouts, or those that follow the one of a day and number."""
+    day, last = before or (None, None)
+    rows = connection.execute(_PAYOUTS, {"account": account_id, "day": day, "id": last, "limit": limit})
     return [
         KnownPayout(
             id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -15,10 +14,8 @@ from control_plane import audit
 from control_plane.cli._books import DAY, issuer_meant, open_books, today_of
 from control_plane.cli._console import Connection, Refused, os_user, print_table, sealer_of, unknown
 from control_plane.einvoice import office
-from control_plane.einvoice.provider import Description, provider_for, provider_names
-from control_plane.outward.target import TargetError, read_target
+from control_plane.einvoice.provider import provider_for, provider_names
 from control_plane.settings import Settings
-from radius_hooks.sealing import einvoice_row
 
 ACCOUNT = click.argument("name", metavar="ACCOUNT")
 
@@ -55,47 +52,23 @@ def account(
     """Make account NAME: what its issuer issues from then on goes to the authority."""
     with open_books(settings) as connection:
         by = issuer_meant(connection, issuer)
-        found = provider_for(provider)
-        given = _given(pairs, found.describe(), settings)
-        secret = file.read_bytes()
-        if fault := found.check_secret(secret):
-            raise Refused(f"{file}: {fault}; expected {found.describe().signs_with}")
-        number = desk.take_account_id(connection)
-        desk.add_account(
-            connection,
-            number,
-            issuer_id=by.id,
-            name=name,
-            provider=provider,
-            environment="production" if production else "test",
-            settings=given,
-            sealed=sealer_of(settings).seal(secret, row=einvoice_row(number)),
-            series=series,
-            from_on=from_on or today_of(by.zone),
-            by=os_user(),
+        found = provider_for(provider).describe()
+        given = dict(one.partition("=")[::2] for one in pairs)
+        for key in given:
+            if key not in found.settings:
+                raise unknown("setting", key, found.settings)
+        new = office.NewEinvoiceAccount(
+            name, provider, production, given, file.read_bytes(), series, from_on or today_of(by.zone)
         )
-        detail = {"provider": provider, "issuer": by.name, "production": production, "series": series}
-        audit.append(connection, actor=os_user(), action="einvoice.account", subject=name, detail=detail)
-    click.echo(
-        f"Account {name}: documents of {by.name} go to {found.describe().name} from {from_on or today_of(by.zone)} on."
-    )
+        try:
+            office.open_account(connection, settings, sealer_of(settings), new, by, by=os_user())
+        except office.WrongAccountSettingError as error:
+            told = str(error).replace(f" needs {error.key}:", f" needs --set {error.key}=…:")
+            raise Refused(told) from error
+        except office.WrongAccountSecretError as error:
+            raise Refused(f"{file}: {error}") from error
+    click.echo(f"Account {name}: documents of {by.name} go to {found.name} from {from_on or today_of(by.zone)} on.")
     click.echo("`corrente einvoice status --check` asks whether it answers.")
-
-
-def _given(pairs: Iterable[str], description: Description, settings: Settings) -> dict[str, str]:
-    given = dict(one.partition("=")[::2] for one in pairs)
-    for key in given:
-        if key not in description.settings:
-            raise unknown("setting", key, description.settings)
-    for key, what in description.settings.items():
-        if not given.get(key):
-            raise Refused(f"{description.name} needs --set {key}=…: {what}")
-    try:
-        if "url" in given:
-            read_target(given["url"], allow_private=settings.einvoice.allow_private_addresses)
-    except TargetError as error:
-        raise Refused(f"{error}; [einvoice] allow_private_addresses lets a test authority be nearby") from error
-    return given
 
 
 @click.command("providers")
@@ -145,12 +118,14 @@ def unblock(settings: Settings, *, name: str, file: Path | None) -> None:
     """Go on with an account of which the authority took nothing, once that is mended."""
     with open_books(settings) as connection:
         one = known_account(connection, name)
-        if file is not None:
-            secret, provider = file.read_bytes(), provider_for(one.provider)
-            if fault := provider.check_secret(secret):
-                raise Refused(f"{file}: {fault}; expected {provider.describe().signs_with}")
-            desk.change_secret(connection, one.id, sealed=sealer_of(settings).seal(secret, row=einvoice_row(one.id)))
-        count = office.unblock(connection, one, new_secret=file is not None, by=os_user())
+        try:
+            count = (
+                office.unblock(connection, one, by=os_user())
+                if file is None
+                else office.renew_secret(connection, sealer_of(settings), one, file.read_bytes(), by=os_user())
+            )
+        except office.WrongAccountSecretError as error:
+            raise Refused(f"{file}: {error}") from error
     click.echo(f"Account {name} goes on; {count} documents are sent again.")
 
 

@@ -14,7 +14,6 @@ from billing.operations.charging import Asked, Outdated, ask_for_invoice, ask_fo
 from billing.payments import NotDone
 from billing.store import gateway_charges as charges
 from billing.store.gateway_lists import load_notices
-from billing.store.gateway_work import retry_parked
 from billing.store.gateways import load_gateway_accounts, load_payouts
 from billing.store.issued import find_document
 from billing.store.payments import load_payment
@@ -281,8 +280,8 @@ def events(settings: Settings, *, account: str | None, problems: bool, limit: in
 def retry(settings: Settings, number: int | None, *, account: str | None) -> None:
     """Have event NUMBER, or all that wait, looked into now, and ask again for what providers did not answer. The worker does it within seconds."""
     with open_books(settings) as connection:
-        used = None if account is None else known_account(connection, account).id
-        notices, wanted = retry_parked(connection, account_id=used, notice_id=number)
+        used = None if account is None else known_account(connection, account)
+        notices, wanted = office.look_again(connection, used, notice_id=number, by=os_user())
     said = [f"{notices} events are looked into now"] if notices else []
     said += [f"{wanted} pages, debits and refunds are asked for again"] if wanted else []
     click.echo(f"{', '.join(said)}." if said else "Nothing waits.")

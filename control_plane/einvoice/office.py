@@ -7,7 +7,8 @@ Next: by_hand.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,17 +19,20 @@ from billing.calendar import billing_day
 from billing.einvoice.outcome import State
 from billing.einvoice.remedies import remedies_for
 from billing.errors import BillingError
+from billing.sentence import Sentence
 from billing.store import einvoice_desk as desk
 from billing.store import einvoices as store
 from billing.store.einvoice_desk import Listed
 from billing.store.einvoices import Einvoice, EinvoiceAccount
+from billing.store.issuers import Issuer
 from control_plane import audit
 from control_plane.einvoice import by_hand
-from control_plane.einvoice.provider import Health, provider_for
+from control_plane.einvoice.provider import Description, Health, Provider, provider_for
 from control_plane.einvoice.queueing import queue_documents
 from control_plane.jobs.einvoices import speaker_of
+from control_plane.outward.target import TargetError, read_target
 from control_plane.settings import Settings
-from radius_hooks.sealing import Sealer
+from radius_hooks.sealing import Sealer, einvoice_row
 
 Connection = psycopg.Connection[Any]
 
@@ -88,11 +92,7 @@ class OtherIsOnError(BillingError):
 def switch(connection: Connection, account: EinvoiceAccount, *, enabled: bool, by: str) -> None:
     """Queue, send and ask through an account, or not. Raises: OtherIsOnError."""
     if enabled:
-        others = store.load_accounts(connection, only_enabled=True)
-        if other := next((one for one in others if one.issuer_id == account.issuer_id and one.id != account.id), None):
-            raise OtherIsOnError(
-                f"account {other.name} of the same issuer is on: `corrente einvoice disable {other.name}`"
-            )
+        _demand_only_one_is_on(connection, account.issuer_id, but=account.id)
     desk.switch(connection, account.id, enabled=enabled)
     action = f"einvoice.{'enable' if enabled else 'disable'}"
     audit.append(connection, actor=by, action=action, subject=account.name)
@@ -104,6 +104,97 @@ def unblock(connection: Connection, account: EinvoiceAccount, *, new_secret: boo
     detail = {"was": account.blocked_reason, "sent_again": count, "new_secret": new_secret}
     audit.append(connection, actor=by, action="einvoice.unblock", subject=account.name, detail=detail)
     return count
+
+
+@dataclass(frozen=True, slots=True)
+class NewEinvoiceAccount:
+    """An account that is to be: through whom, what that provider has to know, and its private key or password."""
+
+    name: str
+    provider: str
+    production: bool
+    given: Mapping[str, str]
+    secret: bytes = field(repr=False)
+    series: str
+    from_on: date
+
+
+class AccountNameTakenError(BillingError):
+    """There is an account of this name."""
+
+
+class WrongAccountSettingError(BillingError):
+    """What a provider has to know is missing, or can't be used; `why` is None for what is missing."""
+
+    def __init__(self, key: str, message: str, why: Sentence | None = None) -> None:
+        super().__init__(message)
+        self.key, self.why = key, why
+
+
+class WrongAccountSecretError(BillingError):
+    """A key or password that the provider can't be spoken to with."""
+
+
+def open_account(
+    connection: Connection, settings: Settings, sealer: Sealer, new: NewEinvoiceAccount, issuer: Issuer, *, by: str
+) -> None:
+    """Make an account: what its issuer issues from its day on goes to the authority.
+
+    Raises: AccountNameTakenError, OtherIsOnError, WrongAccountSettingError, WrongAccountSecretError.
+    """
+    _demand_only_one_is_on(connection, issuer.id)
+    if any(one.name == new.name for one in store.load_accounts(connection)):
+        raise AccountNameTakenError(f"there is an account {new.name!r} already")
+    found = provider_for(new.provider)
+    given = _given(new.given, found.describe(), settings)
+    _demand_secret(found, new.secret)
+    number = desk.take_account_id(connection)
+    desk.add_account(
+        connection,
+        number,
+        issuer_id=issuer.id,
+        name=new.name,
+        provider=new.provider,
+        environment="production" if new.production else "test",
+        settings=given,
+        sealed=sealer.seal(new.secret, row=einvoice_row(number)),
+        series=new.series,
+        from_on=new.from_on,
+        by=by,
+    )
+    detail = {"provider": new.provider, "issuer": issuer.name, "production": new.production, "series": new.series}
+    audit.append(connection, actor=by, action="einvoice.account", subject=new.name, detail=detail)
+
+
+def renew_secret(connection: Connection, sealer: Sealer, account: EinvoiceAccount, secret: bytes, *, by: str) -> int:
+    """Sign or log in with this from now on, and go on where the authority took nothing; how many are sent again. Raises: WrongAccountSecretError."""
+    _demand_secret(provider_for(account.provider), secret)
+    desk.change_secret(connection, account.id, sealed=sealer.seal(secret, row=einvoice_row(account.id)))
+    return unblock(connection, account, new_secret=True, by=by)
+
+
+def _demand_only_one_is_on(connection: Connection, issuer_id: int, *, but: int | None = None) -> None:
+    others = store.load_accounts(connection, only_enabled=True)
+    if other := next((one for one in others if one.issuer_id == issuer_id and one.id != but), None):
+        raise OtherIsOnError(f"account {other.name} of the same issuer is on: `corrente einvoice disable {other.name}`")
+
+
+def _given(given: Mapping[str, str], description: Description, settings: Settings) -> dict[str, str]:
+    for key, what in description.settings.items():
+        if not given.get(key):
+            raise WrongAccountSettingError(key, f"{description.name} needs {key}: {what}")
+    try:
+        if "url" in given:
+            read_target(given["url"], allow_private=settings.einvoice.allow_private_addresses)
+    except TargetError as error:
+        hint = "[einvoice] allow_private_addresses lets a test authority be nearby"
+        raise WrongAccountSettingError("url", f"{error}; {hint}", error.why) from error
+    return {key: given[key] for key in description.settings}
+
+
+def _demand_secret(provider: Provider, secret: bytes) -> None:
+    if fault := provider.check_secret(secret):
+        raise WrongAccountSecretError(f"{fault}; expected {provider.describe().signs_with}")
 
 
 def check(connection: Connection, settings: Settings, sealer: Sealer, account: EinvoiceAccount) -> Health:

@@ -18,6 +18,7 @@ import psycopg
 from billing.errors import BillingError
 from billing.gateways.due import LeftOut, ToAsk, decide
 from billing.store import gateway_due
+from billing.store.gateway_work import retry_parked
 from billing.store.gateways import GatewayAccount, load_gateway_accounts
 from billing.store.issuers import Issuer
 from control_plane import audit
@@ -154,6 +155,19 @@ def change(
     changed = [column.removeprefix("sealed_") for column in whole]
     audit.append(connection, actor=by, action="gateway.set", subject=account.name, detail={"changed": changed})
     return changed
+
+
+def look_again(
+    connection: Connection, account: GatewayAccount | None, *, notice_id: int | None = None, by: str
+) -> tuple[int, int]:
+    """Have the worker look within seconds into the event of a number, or into all that wait and ask again for what was not answered; how many of each."""
+    used = None if account is None else account.id
+    notices, wanted = retry_parked(connection, account_id=used, notice_id=notice_id)
+    detail = {"event": notice_id, "events": notices, "asked_again": wanted}
+    audit.append(
+        connection, actor=by, action="gateway.retry", subject=account.name if account else "all", detail=detail
+    )
+    return notices, wanted
 
 
 def load_due(connection: Connection, *, days: int, now: datetime) -> DueRound:

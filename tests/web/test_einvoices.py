@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from support.billing_world import bill
 from support.browser import PHONE, violations
 from support.console_world import free_port, sealer
+from support.program import Program
 
 from billing.store.einvoice_desk import add_account, take_account_id
 from control_plane import db
@@ -167,10 +168,62 @@ def test_an_account_is_switched_asked_and_let_go_on(console, queued):
     assert client.get("/einvoices/accounts/none/off").status_code == 404
 
 
+def test_an_account_is_made_with_a_key_that_never_comes_back_and_given_another(console, queued):
+    client, address = console.client("administrator"), "/einvoices/accounts/new"
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    given = {
+        "setting_url": "https://93.184.216.34",
+        "setting_tax_number": "99900009996",
+        "setting_authority_key": "QUFB",
+    }
+    typed = {"name": "second", "issuer": "1", "series": "B", "from_on": "2026-07-01", "secret": key, **given}
+
+    def post(where, page=None, **more):
+        page = page or client.get(where).text
+        frame = {name: hidden(page, name) for name in ("csrf_token", "once_key")}
+        return client.post(where, data=frame | more)
+
+    for wrong, words in (
+        ({"name": "main"}, "another account of this issuer is on"),
+        ({"secret": "no key"}, "The provider does not take it"),
+        ({"setting_url": "http://127.0.0.1:1"}, "private"),
+        ({"setting_tax_number": ""}, "This is needed."),
+    ):
+        if wrong != {"name": "main"}:
+            console.query("UPDATE einvoice_account SET enabled = false RETURNING 1")
+        answer = post(address, **typed | wrong)
+        assert (answer.status_code, words.lower() in answer.text.lower()) == (422, True), wrong
+        assert "PRIVATE KEY" not in answer.text
+    page = client.get(address).text
+    assert [post(address, page, **typed).status_code for _ in range(2)] == [303, 303]
+    made = "SELECT environment::text, series, sealed_secret FROM einvoice_account WHERE name = 'second'"
+    ((environment, series, sealed),) = console.query(made)
+    assert (environment, series) == ("test", "B")
+    assert post(address, **typed | {"name": "second"}).status_code == 422
+    assert post("/einvoices/accounts/second/secret", secret="no key").status_code == 422
+    assert console.query(made)[0][2] == sealed
+    assert post("/einvoices/accounts/second/secret", secret=key).status_code == 303
+    assert console.query(made)[0][2] != sealed
+    assert console.client("billing").get(address).status_code == 403
+    program = Program.of(console)
+    body = {"name": "third", "provider": "test_authority", "secret": key, "issuer_id": 1}
+    assert program.post("/einvoice-accounts", body).status_code == 409
+    console.query("UPDATE einvoice_account SET enabled = false RETURNING 1")
+    told = program.post("/einvoice-accounts", body)
+    assert (told.status_code, told.json["errors"][0]["pointer"]) == (422, "/settings/url")
+    console.query("UPDATE einvoice_account SET enabled = name = 'main' RETURNING 1")
+
+
 def test_e_invoices_are_usable_by_everybody(console, address, browser, queued):
     for options in ({}, {"viewport": PHONE}):
         with browser.page(console, **options) as page:
-            for path in ("/einvoices", f"/einvoices/{queued[0]}", f"/einvoices/{queued[0]}/files/receipt"):
+            for path in (
+                "/einvoices",
+                "/einvoices/accounts/new",
+                "/einvoices/accounts/main/secret",
+                f"/einvoices/{queued[0]}",
+                f"/einvoices/{queued[0]}/files/receipt",
+            ):
                 page.goto(address + path)
                 assert violations(page) == []
                 assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

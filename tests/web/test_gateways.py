@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, date, datetime
 
 import pytest
 from support.browser import PHONE, violations
+from support.program import Program
 
+from billing.gateways.payouts import LineKind, Payout, PayoutLine
+from billing.money import Money
+from billing.store.gateways import write_payout
 from control_plane import db
+from control_plane.access.permissions import Permission
 
 pytestmark = pytest.mark.db
 KEY, SIGNING = "sk_test_of_this_test", "whsec_of_this_test"
@@ -125,10 +131,59 @@ def test_what_is_due_is_shown_by_day_and_writes_nothing(console, cards):
     assert cards.get("/gateways/due?days=8").status_code == 400
 
 
+def test_events_are_listed_and_those_that_wait_are_looked_into_again_by_who_may(console, cards):
+    with db.connect(console.conninfo, name="test", autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO gateway_notice (account_id, key, topic, ref, happened, problem, next_at, done_at, outcome)"
+            " SELECT a.id, 'evt_' || n, 'charge.' || n, 'ch_' || n, now(), CASE n WHEN 2 THEN 'nobody is known' ELSE '' END, 'infinity',"
+            " CASE WHEN n <> 2 THEN now() END, CASE WHEN n <> 2 THEN 'payment recorded' ELSE '' END FROM gateway_account AS a, generate_series(1, 60) AS n"
+        )
+    page = cards.get("/gateways/events").text
+    assert "charge.60" in page
+    assert "charge.10<" not in page
+    further = re.search(r'href="([^"]*after=[^"]*)"', page)
+    assert further
+    assert "charge.10<" in cards.get(further.group(1).replace("&amp;", "&")).text
+    problems = cards.get("/gateways/events?which=problems").text
+    assert ("nobody is known" in problems, "charge.3<" in problems) == (True, False)
+    when = "SELECT next_at = 'infinity' FROM gateway_notice WHERE key = 'evt_2'"
+    token = hidden(problems, "csrf_token")
+    refused = console.client("billing").post("/gateways/events/retry", data={"csrf_token": token, "once_key": "k"})
+    assert refused.status_code in (400, 403)
+    assert console.query(when) == [(True,)]
+    (event,) = console.query("SELECT id FROM gateway_notice WHERE key = 'evt_2'")[0]
+    sent = {"csrf_token": token, "once_key": hidden(problems, "once_key"), "event": str(event)}
+    assert [cards.post("/gateways/events/retry", data=sent).status_code for _ in range(2)] == [303, 303]
+    assert console.query(when) == [(False,)]
+    assert console.query("SELECT count(*) FROM audit_log WHERE action = 'gateway.retry'") == [(1,)]
+    program = Program.of(console)
+    assert [one["ref"] for one in program.get("/gateways/events?problems=true").json["data"]] == ["ch_2"]
+    assert program.post("/gateways/events/retry", {"event_id": event}).json == {"events": 1, "asked_again": 0}
+
+
+def test_payouts_say_what_in_them_is_not_known_here(console, cards):
+    with db.connect(console.conninfo, name="test", autocommit=True) as connection, connection.transaction():
+        line = PayoutLine(LineKind.PAYMENT, Money(10000, "EUR"), Money(300, "EUR"), "pi_unknown")
+        payout = Payout("k1", "po_1", Money(9500, "EUR"), date(2026, 7, 1), datetime(2026, 7, 1, tzinfo=UTC), (line,))
+        write_payout(connection, 1, payout)
+    page = cards.get("/gateways/payouts").text
+    assert "pi_unknown" in page
+    assert "po_1" in page
+    (told,) = Program.of(console, Permission.GATEWAY_SEE).get("/gateways/payouts").json["data"]
+    assert (told["unknown"], told["unexplained"]["amount"]) == (["pi_unknown"], "-2.00")
+
+
 def test_gateways_are_usable_by_everybody(console, address, browser, cards):
     for options in ({}, {"viewport": PHONE}):
         with browser.page(console, **options) as page:
-            for path in ("/gateways", "/gateways/new", "/gateways/cards/edit", "/gateways/due"):
+            for path in (
+                "/gateways",
+                "/gateways/new",
+                "/gateways/cards/edit",
+                "/gateways/due",
+                "/gateways/events",
+                "/gateways/payouts",
+            ):
                 page.goto(address + path)
                 assert violations(page) == []
                 assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
