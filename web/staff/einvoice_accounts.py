@@ -35,7 +35,9 @@ SETTING: Final = "setting_"
 class SecretForm(PageForm):
     """A private key or password."""
 
-    secret = TextAreaField(lazy("Private key or password"), [InputRequired(REQUIRED), Length(max=_MOST_LETTERS)])
+    secret = TextAreaField(
+        lazy("Private key or password"), [InputRequired(REQUIRED), Length(max=_MOST_LETTERS)], render_kw={"rows": 6}
+    )
 
     def octets(self) -> bytes:
         """As it is kept, with lines as files have them."""

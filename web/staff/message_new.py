@@ -38,7 +38,7 @@ class LetterForm(PageForm):
     """What the customer is told."""
 
     subject = StringField(lazy("Subject"), [InputRequired(REQUIRED), Length(max=200)])
-    text = TextAreaField(lazy("Text"), [InputRequired(REQUIRED), Length(max=10_000)])
+    text = TextAreaField(lazy("Text"), [InputRequired(REQUIRED), Length(max=10_000)], render_kw={"rows": 10})
     document = StringField(lazy("With this document"), [Optional(), Length(max=100)])
     purpose = SelectField(
         lazy("Purpose"),

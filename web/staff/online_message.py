@@ -40,7 +40,7 @@ class MessageForm(PageForm):
     """What they are told; `seen` says of how many sessions the numbers were."""
 
     subject = StringField(lazy("Subject"), [InputRequired(REQUIRED), Length(max=200)])
-    text = TextAreaField(lazy("Text"), [InputRequired(REQUIRED), Length(max=10_000)])
+    text = TextAreaField(lazy("Text"), [InputRequired(REQUIRED), Length(max=10_000)], render_kw={"rows": 10})
     purpose = SelectField(
         lazy("Purpose"),
         choices=[
