@@ -6,16 +6,20 @@ Next: billing/operations/bank_queue.py
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 
 from billing.banking.bank_line import Statement
+from billing.calendar import billing_day
 from billing.operations.bank_import import Desk, Taken, take_file
 from billing.operations.bank_queue import Decided
 from billing.operations.bank_reading import load_line
 from billing.payments import NotDone
 from billing.store.bank_files import BankAccount
+from billing.store.issuers import load_issuers
 from control_plane import audit
 
 Connection = psycopg.Connection[Any]
@@ -58,3 +62,9 @@ def decide(
     detail = {"reason": reason, "state": done.state, "payment": payment}
     audit.append(connection, actor=actor, action=f"bank_line.{deed}", subject=f"bank_line {number}", detail=detail)
     return done
+
+
+def days_at(connection: Connection, *, now: datetime) -> Callable[[BankAccount], date]:
+    """Which day it is where the issuer of an account is."""
+    zones = {one.id: ZoneInfo(one.zone) for one in load_issuers(connection)}
+    return lambda account: billing_day(now, zones[account.issuer_id])

@@ -8,13 +8,11 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from flask import redirect, request
-from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 
 from control_plane.access.passkeys import Site
 from control_plane.access.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, PasswordProblem
 from control_plane.access.signing_in import Came, Refused, SignedIn, SignInReason
-from radius_hooks.sealing import Sealer
 from web.acting import COOKIE
 from web.language import gettext, span_shown
 from web.surroundings import here
@@ -44,14 +42,6 @@ def can_mail() -> bool:
     """Whether a link to a page of this site can be mailed to staff."""
     settings = here().settings
     return bool(settings.email.host and settings.messages.public_url)
-
-
-def key() -> Sealer:
-    """What opens the secrets of authenticator apps. Raises: ServiceUnavailable where this process was given no key."""
-    sealer = here().sealer
-    if sealer is None:
-        raise ServiceUnavailable(gettext("This process was given no key: see corrente check."))
-    return sealer
 
 
 def let_in(result: SignedIn, back: str) -> Response:

@@ -140,6 +140,15 @@ def chosen(name: str, of: Iterable[str]) -> str | None:
     return asked
 
 
+def asked_day(name: str) -> date | None:
+    """A day that the address asks for; None without one. Raises: BadRequest."""
+    typed = request.args.get(name)
+    try:
+        return date.fromisoformat(typed) if typed else None
+    except ValueError as error:
+        raise BadRequest(gettext("Write a day such as %(example)s.", example="2026-01-31")) from error
+
+
 def file_of(name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response | None:
     """The list as a file, when `?file=csv` or `?file=xlsx` asks for one; else None. At most `FILE_ROWS` rows."""
     kind = chosen(_FILE, ("csv", "xlsx"))

@@ -14,7 +14,7 @@ Next: billing/operations/offer_desk.py
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -43,7 +43,7 @@ from billing.plain_text import is_seen
 from billing.store.audit import note
 from billing.store.contract_items import load_price
 from billing.store.documents import Issued, issue
-from billing.store.quotes import Offer, OfferLine, load_kinds, load_overdue_quotes, save_answer
+from billing.store.quotes import Offer, OfferLine, load_kinds, load_names, load_overdue_quotes, save_answer
 from billing.totals import LineDraft
 
 Connection = psycopg.Connection[Any]
@@ -65,7 +65,7 @@ class AskedLine:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a quote is to offer, and to whom. Without a currency it is the issuer's."""
+    """What a quote is to offer, and to whom. Without a currency it is the issuer's; `reason` is why a product has another price than its own."""
 
     issuer_id: int
     customer_id: int
@@ -73,6 +73,14 @@ class Asked:
     valid_until: date
     includes_tax: bool = False
     currency: str | None = None
+    reason: str | None = None
+
+
+class NoReasonError(OfferError):
+    """Products are offered at other prices than the catalogue's, and nobody says why."""
+
+    def __init__(self, products: Iterable[str]) -> None:
+        super().__init__(f"another price of {', '.join(products)} than the catalogue's: say why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +92,16 @@ class Accepted:
 
 
 def draft_quote(connection: Connection, asked: Asked, *, today: date) -> Draft:
-    """A quote with its prices and taxes, not written yet. Raises: BillingError, NoPriceError."""
+    """A quote with its prices and taxes, not written yet. Raises: BillingError, NoPriceError, NoReasonError."""
     if asked.valid_until < today:
         raise OfferError(f"a quote that holds until {asked.valid_until}: today is {today}")
     desk = desk_for(connection, asked.issuer_id, asked.customer_id, today)
     currency = asked.currency or desk.parties.issuer.currency
     kinds = load_kinds(connection, [line.product_id for line in asked.lines if line.product_id is not None])
     _check_sold(asked, kinds)
+    other_prices = _other_prices(connection, asked)
+    if other_prices and not asked.reason:
+        raise NoReasonError(other_prices)
     lines = [_asked_line(connection, desk, line, asked, currency=currency) for line in asked.lines]
     draft = draft_document(
         lines,
@@ -105,9 +116,14 @@ def draft_quote(connection: Connection, asked: Asked, *, today: date) -> Draft:
     return draft
 
 
-def send_quote(connection: Connection, draft: Draft, *, actor: str) -> Issued:
-    """Number it: it is sent, and its prices hold until its last day."""
-    return issue(connection, [draft], made_by=actor)[0]
+def send_quote(connection: Connection, draft: Draft, *, asked: Asked, actor: str) -> Issued:
+    """Number the draft of what was asked: it is sent, and its prices hold until its last day. Prices that are not the catalogue's are audited."""
+    issued = issue(connection, [draft], made_by=actor)[0]
+    other_prices = _other_prices(connection, asked)
+    if other_prices:
+        detail = {"prices": other_prices, "reason": asked.reason}
+        note(connection, actor=actor, action="quote.override_price", subject=f"quote {issued.label}", detail=detail)
+    return issued
 
 
 def accept_quote(
@@ -157,6 +173,13 @@ def _check_sold(asked: Asked, kinds: dict[int, str]) -> None:
         raise OfferError("an add-on goes with a plan: quote both, or add it to the contract that there is")
     if any(line.unit_price is not None and line.unit_price < 0 for line in asked.lines):
         raise OfferError("a price below zero: take it off a line as a discount")
+
+
+def _other_prices(connection: Connection, asked: Asked) -> dict[str, str]:
+    """By the names of products the prices that are not the catalogue's."""
+    named = {line.product_id: line.unit_price for line in asked.lines if line.product_id is not None}
+    names = load_names(connection, list(named))
+    return {names[product]: str(price) for product, price in named.items() if price is not None}
 
 
 def _asked_line(

@@ -186,6 +186,12 @@ def load_kinds(connection: Connection, product_ids: Sequence[int]) -> dict[int, 
     return dict(connection.execute(statement, (list(product_ids),)).fetchall())
 
 
+def load_names(connection: Connection, product_ids: Sequence[int]) -> dict[int, str]:
+    """What these products are called in the catalogue."""
+    statement = "SELECT id, name FROM product WHERE id = ANY (%s)"
+    return dict(connection.execute(statement, (list(product_ids),)).fetchall())
+
+
 def load_contract_of(connection: Connection, quote: Offer) -> int | None:
     """The contract that was made when a quote was accepted."""
     row = connection.execute(

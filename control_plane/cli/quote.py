@@ -14,13 +14,13 @@ from billing.new_contract import NewTerms
 from billing.operations.quotes import (
     Asked,
     AskedLine,
+    NoReasonError,
     accept_quote,
     draft_quote,
     expire_quotes,
     refuse_quote,
     send_quote,
 )
-from billing.store.audit import note
 from billing.store.issuers import load_issuers
 from billing.store.quotes import load_contract_of, load_order_of
 from control_plane.cli._books import DAY, issuer_meant, known_customer, open_books, read_decimal, today_of
@@ -98,9 +98,6 @@ def new_command(
     as_json: bool,
 ) -> None:
     """Send a quote: products at their prices of today or others, and what is written by hand."""
-    overridden = {product: str(price) for product, _, price in sell if price is not None}
-    if overridden and not reason:
-        raise click.UsageError(f"another price of {', '.join(overridden)} than the catalogue's: say why with --reason")
     with open_books(settings) as connection:
         who = known_customer(connection, customer_text)
         by = issuer_meant(connection, issuer)
@@ -108,16 +105,15 @@ def new_command(
         lines = (*_sold_lines(connection, sell), *_lines_by_hand(connection, by_hand))
         if not lines:
             raise click.UsageError("a quote of nothing: --sell a product, or write a line --by-hand")
-        asked = Asked(issuer_id, who.id, lines, valid_until, includes_tax)
-        draft = draft_quote(connection, asked, today=today_of(zone))
+        asked = Asked(issuer_id, who.id, lines, valid_until, includes_tax, reason=reason)
+        try:
+            draft = draft_quote(connection, asked, today=today_of(zone))
+        except NoReasonError as error:
+            raise click.UsageError(f"{error} with --reason") from error
         if dry_run:
             tell_draft(draft, as_json=as_json)
             return
-        issued = send_quote(connection, draft, actor=os_user())
-        if overridden:
-            detail = {"prices": overridden, "reason": reason}
-            subject = f"quote {issued.label}"
-            note(connection, actor=os_user(), action="quote.override_price", subject=subject, detail=detail)
+        issued = send_quote(connection, draft, asked=asked, actor=os_user())
     if as_json:
         print_json({"id": issued.id, "number": issued.label, **draft_json(draft)})
         return

@@ -59,8 +59,8 @@ def _by_hand(isp, price, *, code="IVA-22", words="Cabling", quantity="1"):
 
 def _quote(books, *lines, customer=0, **more):
     connection, isp = books
-    asked = Asked(isp.issuer, isp.customers[customer], lines, UNTIL, **more)
-    return send_quote(connection, draft_quote(connection, asked, today=DAY), actor="maria")
+    asked = Asked(isp.issuer, isp.customers[customer], lines, UNTIL, **{"reason": "agreed at a fair", **more})
+    return send_quote(connection, draft_quote(connection, asked, today=DAY), asked=asked, actor="maria")
 
 
 def _order(books, *lines, **more):
@@ -471,6 +471,19 @@ def test_what_can_t_be_sold_together_is_refused_before_it_is_sent(books):
     _refused(books, "there is no product 999", lambda: _quote(books, AskedLine(999)))
     _refused(books, "words, a price and a tax code", lambda: _quote(books, AskedLine(words="Cabling")))
     _refused(books, "a price below zero", lambda: _quote(books, _by_hand(isp, "-1")))
+
+
+def test_another_price_than_the_catalogue_s_wants_a_reason_which_is_told_with_it_and_no_other(books):
+    connection, isp = books
+    cheaper = AskedLine(isp.products["Home 30"], unit_price=Decimal("27.90"))
+    lines = (cheaper, AskedLine(isp.products["Activation"]), _by_hand(isp, "1000.00"))
+    _refused(books, "another price of Home 30 than the catalogue's", lambda: _quote(books, *lines, reason=None))
+    _quote(books, *lines, reason="at a fair")
+    _quote(books, *lines[1:], reason=None)
+    told = connection.execute("SELECT actor, subject, detail FROM audit_log WHERE action = 'quote.override_price'")
+    assert told.fetchall() == [
+        ("maria", "quote 1/PR/2026", {"prices": {"Home 30": "27.90"}, "reason": "at a fair"}),
+    ]
 
 
 def test_two_at_once_invoice_an_order_once(database):

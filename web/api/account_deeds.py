@@ -26,11 +26,10 @@ from web.acting import clock, person, transaction
 from web.api._account_shapes import Moment, known
 from web.api._contract_shapes import AccountNetwork, NetworkStep, step_of
 from web.api._contract_shapes import network_of as network_shown
-from web.api._shapes import Number, Words, shaped, wrong_value
+from web.api._shapes import Number, Words, sealer, shaped, wrong_value
 from web.calls import Noun
 from web.database import Connection
 from web.language import zone
-from web.problems import Problem
 from web.surroundings import here
 
 pages = Noun("accounts", "deeds")
@@ -179,11 +178,9 @@ def _reached(done: Done, username: str) -> SessionsReached:
 )
 def reveal(*, username: str, body: WithReason) -> RevealedPassword:
     """Tell an account's password, after it is written down who saw it and why."""
-    sealer = here().sealer
-    if sealer is None:
-        raise Problem(503, "This process was given no key: see corrente check.")
+    key = sealer()
     with transaction() as connection:
-        secret = reveal_secret(connection, sealer, known(connection, username), reason=body.reason, actor=person().name)
+        secret = reveal_secret(connection, key, known(connection, username), reason=body.reason, actor=person().name)
     # Only after the commit: what was not written down is not told.
     return RevealedPassword(secret)
 

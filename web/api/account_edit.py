@@ -16,16 +16,13 @@ from control_plane.accounts.writing import Addresses, add_account, change_accoun
 from control_plane.made_secrets import is_storable, made_password
 from control_plane.quantities import QuantityError, read_host, read_network
 from control_plane.store.account import contract_exists, hold_account, load_account, load_nas_ids, load_prefixes
-from radius_hooks.sealing import Sealer
 from web.acting import person
 from web.api._account_shapes import KINDS, Moment, known, macs_of, seen_of
 from web.api._changes import given
-from web.api._shapes import NO_CONTROL, Number, wrong_value
+from web.api._shapes import NO_CONTROL, Number, sealer, wrong_value
 from web.api.accounts import OneAccount, show_account
 from web.calls import Noun
 from web.database import Connection
-from web.problems import Problem
-from web.surroundings import here
 from web.versions import check_version
 
 pages = Noun("accounts", "edit")
@@ -112,7 +109,7 @@ def new(connection: Connection, *, body: NewAccount) -> OneAccount:
     addresses = {kind: found for kind, found in _addresses(values).items() if found}
     add_account(
         connection,
-        _sealer(),
+        sealer(),
         contract_id=contract,
         username=username,
         secret=password,
@@ -145,7 +142,7 @@ def change(connection: Connection, *, username: str, body: AccountChange) -> One
     addresses = _addresses(values)
     change_account(
         connection,
-        _sealer(),
+        sealer(),
         account,
         columns=_columns(connection, values),
         addresses=addresses,
@@ -171,13 +168,6 @@ def _check_username(connection: Connection, name: str, *, besides: int | None) -
     found = load_account(connection, name)
     if found is not None and found.id != besides:
         raise wrong_value("somebody has this username already", pointer="/username")
-
-
-def _sealer() -> Sealer:
-    sealer = here().sealer
-    if sealer is None:
-        raise Problem(503, "This process was given no key to seal passwords with: see corrente check.")
-    return sealer
 
 
 def _columns(connection: Connection, values: dict[str, Any]) -> dict[str, object]:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from billing.banking.bank_line import BankFileError, BankLine
 from billing.banking.matching import Suggestion
-from billing.calendar import billing_day
 from billing.operations.bank_import import Desk, work_lines
 from billing.operations.bank_queue import Decided, choose_customer, choose_payment, ignore_line, undo_line
 from billing.operations.bank_reading import desks_of, foresee_file, load_line, may_be, read_statements
 from billing.payments import NotDone
 from billing.store.bank_files import (
-    BankAccount,
     KeptLine,
     ListedFile,
     State,
@@ -27,9 +24,8 @@ from billing.store.bank_files import (
     load_queue,
 )
 from billing.store.customers import load_customer
-from billing.store.issuers import load_issuers
 from control_plane.access.permissions import Permission
-from control_plane.bank_desk import decide, take_in
+from control_plane.bank_desk import days_at, decide, take_in
 from web.acting import clock, person
 from web.api._shapes import Amount, Number, Words, amount_of, done, shaped, there_is_none, written, wrong_value
 from web.calls import Noun, Paging, Slice, part_after, slice_of
@@ -245,7 +241,9 @@ def take(connection: Connection, *, body: NewFile) -> TakenFile:
         rows = "; ".join(f"row {one.number}: {one.reason}" for one in refused[:20])
         raise wrong_value(f"rows of it can't be read: {rows}. Say `skip_refused` to leave them", pointer="/content")
     with connection.transaction(force_rollback=True):
-        found = foresee_file(connection, statements, today_of=_today(connection), actor=person().name)
+        found = foresee_file(
+            connection, statements, today_of=days_at(connection, now=clock(connection)), actor=person().name
+        )
     taken = take_in(
         connection, body.content, name=body.name, statements=statements, refused=len(refused), actor=person().name
     )
@@ -272,7 +270,7 @@ def take(connection: Connection, *, body: NewFile) -> TakenFile:
 def work(connection: Connection, *, number: int) -> Counted:
     """Look at some of the lines that nobody has looked at yet, and how the file stands: again while it has `new` ones."""
     _known_file(connection, number)
-    work_lines(connection, today_of=_today(connection), actor=person().name, most=_AT_ONCE)
+    work_lines(connection, today_of=days_at(connection, now=clock(connection)), actor=person().name, most=_AT_ONCE)
     counted = count_states(connection, number)
     return Counted(**{str(state): counted.get(state, 0) for state in State})
 
@@ -297,7 +295,9 @@ def lines(connection: Connection, *, asked: LineQuestion) -> Slice[Line]:
         after=0 if key is None else key[0],
     )
     with connection.transaction(force_rollback=True):
-        desks = desks_of(connection, kept[: asked.limit], today_of=_today(connection), actor=person().name)
+        desks = desks_of(
+            connection, kept[: asked.limit], today_of=days_at(connection, now=clock(connection)), actor=person().name
+        )
         return slice_of(
             kept,
             asked,
@@ -387,7 +387,15 @@ def undo(connection: Connection, *, number: int, body: Why) -> Line:
 def _decided(
     connection: Connection, number: int, deed: str, reason: str, do: Callable[[Desk], Decided | NotDone]
 ) -> Line:
-    outcome = decide(connection, number, deed, do, reason=reason, today_of=_today(connection), actor=person().name)
+    outcome = decide(
+        connection,
+        number,
+        deed,
+        do,
+        reason=reason,
+        today_of=days_at(connection, now=clock(connection)),
+        actor=person().name,
+    )
     if outcome is None:
         raise there_is_none()
     done(outcome)
@@ -395,7 +403,7 @@ def _decided(
 
 
 def _one_line(connection: Connection, number: int) -> Line:
-    found = load_line(connection, number, today_of=_today(connection), actor=person().name)
+    found = load_line(connection, number, today_of=days_at(connection, now=clock(connection)), actor=person().name)
     if found is None:
         raise there_is_none()
     return _line_shown(connection, *found)
@@ -433,9 +441,3 @@ def _known_file(connection: Connection, number: int) -> ListedFile:
 
 def _file_shown(found: ListedFile) -> BankFile:
     return shaped(BankFile, found)
-
-
-def _today(connection: Connection) -> Callable[[BankAccount], date]:
-    zones = {one.id: ZoneInfo(one.zone) for one in load_issuers(connection)}
-    now = clock(connection)
-    return lambda account: billing_day(now, zones[account.issuer_id])

@@ -16,9 +16,8 @@ from billing.store.einvoices import Einvoice, EinvoiceAccount, hold, load_accoun
 from control_plane.access.permissions import Permission
 from control_plane.einvoice import office
 from control_plane.einvoice.by_hand import NotAllowedError, remedies_of
-from radius_hooks.sealing import Sealer
 from web.acting import person
-from web.api._shapes import there_is_none
+from web.api._shapes import sealer, there_is_none
 from web.calls import File, Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
 from web.problems import Problem
@@ -181,7 +180,7 @@ def retry(connection: Connection, *, number: int, body: AlsoLate) -> OneEinvoice
     listed, one, _ = _known(connection, number)
     try:
         office.send_again(
-            connection, here().settings, _sealer(), one, label=listed.label, late=body.late, by=person().name
+            connection, here().settings, sealer(), one, label=listed.label, late=body.late, by=person().name
         )
     except NotAllowedError as error:
         raise Problem(409, str(error)) from error
@@ -210,7 +209,7 @@ def accounts(connection: Connection) -> EinvoiceAccounts:
 )
 def check(connection: Connection, *, name: str) -> CheckedAccount:
     """Ask now whether the authority answers and takes the account's login."""
-    health = office.check(connection, here().settings, _sealer(), _account(connection, name))
+    health = office.check(connection, here().settings, sealer(), _account(connection, name))
     return CheckedAccount(health.verdict, health.text)
 
 
@@ -320,10 +319,3 @@ def _account(connection: Connection, name: str) -> EinvoiceAccount:
     if found is None:
         raise there_is_none()
     return found
-
-
-def _sealer() -> Sealer:
-    sealer = here().sealer
-    if sealer is None:
-        raise Problem(503, "This process was given no key: see corrente check.")
-    return sealer

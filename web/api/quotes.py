@@ -10,10 +10,16 @@ import msgspec
 
 from billing.documents import DocumentKind
 from billing.new_contract import NewTerms
-from billing.operations.quotes import Asked, AskedLine, accept_quote, draft_quote, refuse_quote, send_quote
+from billing.operations.quotes import (
+    Asked,
+    AskedLine,
+    NoReasonError,
+    accept_quote,
+    draft_quote,
+    refuse_quote,
+    send_quote,
+)
 from billing.store.acting import acting
-from billing.store.audit import note
-from billing.store.catalogue import load_products
 from billing.store.customers import load_customer
 from billing.store.issuers import load_tax_codes
 from billing.store.quotes import load_contract_of, load_offer, load_order_of
@@ -117,23 +123,10 @@ def new(connection: Connection, *, body: NewQuote) -> OneQuote:
     """Issue a quote: it takes a number, and its prices hold until its last day."""
     books = books_of(connection, body.issuer_id)
     asked = _asked(connection, body, books.issuer.id, books.today)
-    names = {one.id: one.name for one in load_products(connection, day=asked.valid_until)}
-    overridden = {
-        names.get(one.product_id, str(one.product_id)): str(one.unit_price)
-        for one in asked.lines
-        if one.product_id is not None and one.unit_price is not None
-    }
-    if overridden and body.reason is None:
-        raise wrong_value("a product has another price here than in the catalogue: say why", pointer="/reason")
     acting(connection, person().name)
-    with refusals_of(pointer="/lines"):
+    with refusals_of(pointer="/lines"), refusals_of(NoReasonError, pointer="/reason"):
         draft = draft_quote(connection, asked, today=books.today)
-    made = send_quote(connection, draft, actor=person().name)
-    if overridden:
-        detail = {"prices": overridden, "reason": body.reason}
-        note(
-            connection, actor=person().name, action="quote.override_price", subject=f"quote {made.label}", detail=detail
-        )
+    made = send_quote(connection, draft, asked=asked, actor=person().name)
     return _shown(connection, made.id)
 
 
@@ -192,7 +185,7 @@ def _asked(connection: Connection, body: NewQuote, issuer_id: int, day: date) ->
         raise wrong_value("that day is past", pointer="/valid_until")
     codes = {one.name: one.id for one in load_tax_codes(connection)}
     lines = tuple(_line(one, codes, f"/lines/{place}") for place, one in enumerate(body.lines))
-    return Asked(issuer_id, body.customer_id, lines, valid_until, body.includes_tax)
+    return Asked(issuer_id, body.customer_id, lines, valid_until, body.includes_tax, reason=body.reason)
 
 
 def _line(one: QuoteLine, codes: dict[str, int], place: str) -> AskedLine:

@@ -12,9 +12,8 @@ from billing.store.webhooks import Delivery, Endpoint
 from control_plane.access.permissions import Permission
 from control_plane.outward import webhook_desk as desk
 from control_plane.outward.target import TargetError
-from radius_hooks.sealing import Sealer
 from web.acting import person
-from web.api._shapes import NO_CONTROL, Words, shaped, there_is_none, wrong_value
+from web.api._shapes import NO_CONTROL, Words, sealer, shaped, there_is_none, wrong_value
 from web.calls import Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
 from web.problems import Problem
@@ -165,7 +164,7 @@ def new(connection: Connection, *, body: NewWebhook) -> WebhookWithSecret:
     try:
         added = desk.add(
             connection,
-            _sealer(),
+            sealer(),
             body.name,
             url=body.url,
             events=list(body.events),
@@ -238,7 +237,7 @@ def change(connection: Connection, *, name: str, body: ChangedWebhook) -> Webhoo
 def rotate(connection: Connection, *, name: str) -> WebhookWithSecret:
     """Sign with another secret, told now; for a day the old one signs too."""
     made = desk.rotate(
-        connection, _sealer(), _known(connection, name), secret=None, old_valid_s=_OLD_VALID_S, actor=person().name
+        connection, sealer(), _known(connection, name), secret=None, old_valid_s=_OLD_VALID_S, actor=person().name
     )
     return WebhookWithSecret(name, made.secret, made.old_until)
 
@@ -403,10 +402,3 @@ def _known(connection: Connection, name: str) -> Endpoint:
     if known is None:
         raise there_is_none()
     return known
-
-
-def _sealer() -> Sealer:
-    sealer = here().sealer
-    if sealer is None:
-        raise Problem(503, "This process was given no key: see `corrente check`.")
-    return sealer

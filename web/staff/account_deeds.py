@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final
 
 from flask import Blueprint, flash, render_template, request, session, url_for
-from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, RadioField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length
@@ -41,9 +40,12 @@ from web.database import Connection
 from web.forms import REQUIRED, DayField, PageForm, choices_of, do_once, read_form, refuse, status_of, was_sent
 from web.language import gettext, lazy, moment_shown, ngettext, octets_shown, zone
 from web.marks import allowed
+from web.sealing import sealer
 from web.staff.account_fields import MomentField, OctetsField
-from web.staff.account_words import ORIGINS, SEVERITIES, step_words
+from web.staff.account_words import step_words
 from web.staff.accounts import known
+from web.staff.contract_words import ORIGINS
+from web.staff.customer_words import LEVELS as LIMITS
 from web.surroundings import here
 
 pages = Blueprint("account_deeds", __name__)
@@ -80,7 +82,7 @@ class RestrictForm(ReasonForm):
     """How far, for whom, until when."""
 
     level = RadioField(
-        lazy("How far"), choices=choices_of({level: SEVERITIES[level] for level in LEVELS}), default="walled"
+        lazy("How far"), choices=choices_of({level: LIMITS[level] for level in LEVELS}), default="walled"
     )
     origin = SelectField(lazy("Who wants it"), choices=choices_of(ORIGINS), default="admin")
     until = MomentField(lazy("Until"))
@@ -238,13 +240,11 @@ def reveal(username: str) -> tuple[str, int]:
     with transaction() as connection:
         account = known(connection, username)
     if was_sent(form):
-        sealer = here().sealer
-        if sealer is None:
-            raise ServiceUnavailable(gettext("This process was given no key: see corrente check."))
+        key = sealer()
         try:
             with transaction() as connection:
                 secret = reveal_secret(
-                    connection, sealer, known(connection, username), reason=form.reason.data, actor=person().name
+                    connection, key, known(connection, username), reason=form.reason.data, actor=person().name
                 )
         except NotDoneError as error:
             refuse_deed(form, error)
@@ -376,7 +376,7 @@ def _reached(online: int) -> str:
 
 
 def _restriction_words(row: RestrictionRow) -> str:
-    title = gettext("%(level)s because of %(origin)s", level=SEVERITIES[row.level], origin=ORIGINS[row.origin])
+    title = gettext("%(level)s because of %(origin)s", level=LIMITS[row.level], origin=ORIGINS[row.origin])
     placed = gettext("placed by %(who)s: %(reason)s", who=row.placed_by, reason=row.reason)
     return f"{title} ({moment_shown(row.since)}, {placed})"
 

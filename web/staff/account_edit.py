@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response
 from wtforms import IntegerField, PasswordField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
@@ -20,7 +19,6 @@ from control_plane.quantities import mac_text
 from control_plane.store.account import Account, Prefix, contract_exists, load_account, load_nas_ids, load_prefixes
 from control_plane.store.history import SessionView, load_sessions
 from control_plane.store.nas import load_nas_vendors
-from radius_hooks.sealing import Sealer
 from web.acting import may, person, transaction
 from web.confirming import confirm_page, is_confirmed
 from web.database import Connection
@@ -38,10 +36,10 @@ from web.forms import (
 )
 from web.language import gettext, lazy
 from web.marks import allowed
+from web.sealing import sealer
 from web.staff.account_deeds import refuse_deed
 from web.staff.account_fields import CircuitsField, HostField, MacsField, MomentField, NetworkField, NetworksField
 from web.staff.accounts import known
-from web.surroundings import here
 
 pages = Blueprint("account_edit", __name__)
 # Each field of addresses is one kind of account_prefix.
@@ -111,7 +109,7 @@ def new() -> Response | tuple[str, int]:
         def do(connection: Connection) -> str:
             add_account(
                 connection,
-                _sealer(),
+                sealer(),
                 contract_id=form.contract.data,
                 username=form.username.data,
                 secret=made,
@@ -182,7 +180,7 @@ def _change(
     if form.secret.data != _KEEP:
         secret = (made_password() if form.secret.data == _MAKE else form.password.data, "clear")
     change_account(
-        connection, _sealer(), account, columns=columns, addresses=addresses, secret=secret, actor=person().name
+        connection, sealer(), account, columns=columns, addresses=addresses, secret=secret, actor=person().name
     )
     flash(gettext("Changed."), "good")
     name = str(columns.get("username", account.username))
@@ -230,13 +228,6 @@ def _refuse_known(connection: Connection, form: Any, *, besides: Account | None)
     found = load_account(connection, name)
     if found is not None and (besides is None or found.id != besides.id):
         refuse(form, "username", gettext("There is an account of this username already."))
-
-
-def _sealer() -> Sealer:
-    sealer = here().sealer
-    if sealer is None:
-        raise ServiceUnavailable(gettext("This process was given no key: see corrente check."))
-    return sealer
 
 
 def _columns(connection: Connection, form: Any) -> dict[str, object]:

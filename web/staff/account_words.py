@@ -19,6 +19,9 @@ from control_plane.store.plan import Profile
 from radius_hooks.decision import AcceptReason, RejectReason, SilenceReason
 from radius_hooks.policy_records import Level, PolicyStep
 from web.language import day_shown, gettext, lazy, moment_shown, octets_shown, rate_shown
+from web.staff.contract_words import ORIGINS
+from web.staff.customer_words import LEVELS as LIMITS
+from web.staff.customer_words import STATUS_TONES, STATUSES
 
 # A line of a timeline: when, what, more, tone.
 Line = tuple[str, str, str, str]
@@ -36,30 +39,6 @@ LEVEL_TONES: Final = {
     Level.WALLED: "warn",
     Level.BLOCKED: "bad",
     Level.NONE: "calm",
-}
-STATUSES: Final = {
-    "draft": lazy("Draft"),
-    "proposal": lazy("Proposal"),
-    "pending": lazy("Waits for activation"),
-    "trial": lazy("Trial"),
-    "active": lazy("Active"),
-    "free": lazy("Free of charge"),
-    "ended": lazy("Ended"),
-    "cancelled": lazy("Cancelled"),
-}
-STATUS_TONES: Final = {"active": "good", "trial": "good", "free": "good", "ended": "calm", "cancelled": "calm"}
-ORIGINS: Final = {
-    "dunning": lazy("unpaid bills"),
-    "customer_pause": lazy("a pause that the customer asked for"),
-    "admin": lazy("the operator"),
-    "abuse": lazy("abuse"),
-    "legal": lazy("a legal order"),
-    "technical": lazy("a technical reason"),
-}
-SEVERITIES: Final = {
-    "throttle": lazy("Throttled"),
-    "walled": lazy("Walled garden"),
-    "blocked": lazy("Blocked"),
 }
 SECRETS: Final = {
     "clear": lazy("kept readable (any way to log in)"),
@@ -263,7 +242,7 @@ def guarded_lines(rows: Iterable[GuardedRow]) -> list[Line]:
     lines: list[Line] = []
     for row in rows:
         if row.waits is not None:
-            title = gettext("%(level)s waits for a person and does not count yet", level=SEVERITIES[row.waits])
+            title = gettext("%(level)s waits for a person and does not count yet", level=LIMITS[row.waits])
             lines.append((moment_shown(row.since), title, f"{row.placed_by}: {row.reason}", "warn"))
         else:
             until = moment_shown(row.until) if row.until else gettext("it is ended")
@@ -282,12 +261,12 @@ def _contract_line(account: Account) -> Line:
     if account.ends_on:
         parts.append(gettext("first day without service %(day)s", day=day_shown(account.ends_on)))
     since = day_shown(account.starts_on) if account.starts_on else ""
-    return since, title, ", ".join(parts), STATUS_TONES.get(account.status, "warn")
+    return since, title, ", ".join(parts), STATUS_TONES[account.status]
 
 
 def _restriction_line(row: PastRestriction, *, relieved: bool) -> Line:
     ignored = relieved and row.origin == Origin.DUNNING.value
-    title = gettext("%(level)s because of %(origin)s", level=SEVERITIES[row.level], origin=ORIGINS[row.origin])
+    title = gettext("%(level)s because of %(origin)s", level=LIMITS[row.level], origin=ORIGINS[row.origin])
     if row.until is not None:
         title = gettext("%(what)s, until %(until)s", what=title, until=moment_shown(row.until))
     parts = [gettext("placed by %(who)s: %(reason)s", who=row.placed_by, reason=row.reason)]

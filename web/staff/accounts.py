@@ -33,8 +33,6 @@ from web.staff.account_words import (
     LEVELS,
     PREFIX_KINDS,
     SECRETS,
-    STATUS_TONES,
-    STATUSES,
     Line,
     because,
     given_words,
@@ -43,6 +41,7 @@ from web.staff.account_words import (
     reason_words,
     step_words,
 )
+from web.staff.customer_words import STATUS_TONES, STATUSES
 
 pages = Blueprint("accounts", __name__)
 ENTRIES: Final = (Entry("network", lazy("Accounts"), "accounts.listed", Permission.ACCOUNT_SEE, order=20),)

@@ -12,9 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, abort, redirect, render_template, request
 from werkzeug.exceptions import BadRequest, Conflict
@@ -22,7 +20,6 @@ from werkzeug.wrappers import Response
 
 from billing.banking.bank_line import BankFileError
 from billing.banking.matching import Suggestion
-from billing.calendar import billing_day
 from billing.operations.bank_import import Desk, work_lines
 from billing.operations.bank_queue import Decided, choose_customer, choose_payment, ignore_line, undo_line
 from billing.operations.bank_reading import (
@@ -45,9 +42,8 @@ from billing.store.bank_files import (
     load_queue,
 )
 from billing.store.customers import load_customer
-from billing.store.issuers import load_issuers
 from control_plane.access.permissions import Permission
-from control_plane.bank_desk import decide, take_in
+from control_plane.bank_desk import days_at, decide, take_in
 from web.acting import clock, person, transaction
 from web.bank_words import reason_words, why_words
 from web.confirming import rehearsal
@@ -103,7 +99,9 @@ def show() -> str:
     with rehearsal() as connection:
         kept = load_queue(connection, limit=_LINES + 1, after=int(key[0]) if key else 0)
         page = page_of(kept, lambda one: (one.id,), rows_a_page=_LINES)
-        desks = desks_of(connection, page.rows, today_of=_today(connection), actor=person().name)
+        desks = desks_of(
+            connection, page.rows, today_of=days_at(connection, now=clock(connection)), actor=person().name
+        )
         lines = [(one, _may(connection, one, desks[one.bank_account_id])) for one in page.rows]
         files = load_files(connection, limit=_FILES)
         accounts = load_accounts_at_banks(connection)
@@ -189,7 +187,7 @@ def file(number: int) -> str:
 def work(number: int) -> Answer:
     """Look at some of the lines that nobody has looked at yet; the answer asks for the next ones."""
     with transaction() as connection:
-        today_of = _today(connection)
+        today_of = days_at(connection, now=clock(connection))
         work_lines(connection, today_of=today_of, actor=person().name, most=_AT_ONCE)
         counted = count_states(connection, number)
     if "HX-Request" not in request.headers:
@@ -259,7 +257,7 @@ def _decide(number: int, deed: str, reason: str, do: Callable[[Connection, Desk]
         done = decide(
             *(connection, number, deed, lambda desk: do(connection, desk)),
             reason=reason,
-            today_of=_today(connection),
+            today_of=days_at(connection, now=clock(connection)),
             actor=person().name,
         )
         if done is None:
@@ -279,7 +277,7 @@ def _decide(number: int, deed: str, reason: str, do: Callable[[Connection, Desk]
 
 def _line_page(number: int, *, error: str = "") -> str:
     with rehearsal() as connection:
-        found = load_line(connection, number, today_of=_today(connection), actor=person().name)
+        found = load_line(connection, number, today_of=days_at(connection, now=clock(connection)), actor=person().name)
         if found is None:
             abort(404)
         kept, desk = found
@@ -323,7 +321,9 @@ def _shown(octets: bytes, name: str, account: str) -> Answer:
             )
         except BankFileError as error:
             return _refused(_file_words(error))
-        found = foresee_file(connection, statements, today_of=_today(connection), actor=person().name)
+        found = foresee_file(
+            connection, statements, today_of=days_at(connection, now=clock(connection)), actor=person().name
+        )
         people = {fate.customer_id for _, fate in found.rows[:_SHOWN] if fate.customer_id is not None}
         names = {one: customer.name for one in people if (customer := load_customer(connection, one)) is not None}
     return render_template(
@@ -391,12 +391,6 @@ def _unpacked(content: str) -> bytes:
 
 def _account(connection: Connection, wanted: str) -> BankAccount | None:
     return next((one for one in load_accounts_at_banks(connection) if str(one.id) == wanted), None)
-
-
-def _today(connection: Connection) -> Callable[[BankAccount], date]:
-    zones = {one.id: ZoneInfo(one.zone) for one in load_issuers(connection)}
-    now = clock(connection)
-    return lambda account: billing_day(now, zones[account.issuer_id])
 
 
 def _number(name: str) -> int | None:

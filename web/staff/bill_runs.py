@@ -13,7 +13,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 from wtforms import IntegerField, SelectField, StringField
 from wtforms.fields import SelectChoice
@@ -48,6 +48,7 @@ from web.marks import allowed
 from web.navigation import Entry
 from web.staff import _run_words as words
 from web.staff._customer_meant import customer_meant
+from web.staff.documents import page_mark
 from web.surroundings import here
 
 pages = Blueprint("bill_runs", __name__)
@@ -74,7 +75,7 @@ def list_() -> str:
     with transaction() as connection:
         issuers = load_issuers(connection)
         issuer = _chosen_issuer(issuers)
-        runs = [] if issuer is None else load_runs(connection, issuer.id, limit=PAGE_ROWS + 1, after=_after())
+        runs = [] if issuer is None else load_runs(connection, issuer.id, limit=PAGE_ROWS + 1, after=page_mark(after()))
         waiting = load_waiting(connection)
     return render_template(
         "staff/bill_runs/list.html",
@@ -346,14 +347,3 @@ def _known_request(connection: Connection, number: int) -> RunRequest:
     if found is None:
         raise NotFound
     return found
-
-
-def _after() -> tuple[date, int] | None:
-    mark = after()
-    match mark:
-        case None:
-            return None
-        case (date() as day, int() as number):
-            return day, number
-        case _:
-            raise BadRequest(gettext("This address of a list's page is damaged. Begin with the list's first page."))

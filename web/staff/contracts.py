@@ -22,12 +22,11 @@ from web.acting import may, transaction
 from web.contract_papers import Printing, agreed_paper, whole_paper
 from web.database import Connection
 from web.language import gettext, lazy
-from web.lists import PAGE_ROWS, after, chosen, file_of, page_of
+from web.lists import PAGE_ROWS, after, asked_day, chosen, file_of, page_of
 from web.marks import allowed
 from web.navigation import Entry
 from web.staff import contract_words as words
 from web.staff.customer_words import LEVELS, STATUS_TONES, STATUSES
-from web.staff.customers import asked_day
 
 pages = Blueprint("contracts", __name__)
 ENTRIES: Final = (Entry("customers", lazy("Contracts"), "contracts.show_list", Permission.CONTRACT_SEE, order=20),)

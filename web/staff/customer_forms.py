@@ -12,13 +12,12 @@ from billing.plain_text import is_seen
 from billing.tax_identifiers import TaxIdentifier, read_identifier
 from billing.telephone import WrongTelephone, read_telephone
 from web.forms import REQUIRED, DecimalField, PageForm, choices_of, refuse
-from web.language import gettext, lazy, locale
-from web.staff.customer_words import KINDS, PLACES, ROLES, SPOKEN, scheme_choices, scheme_words
+from web.language import LANGUAGES, gettext, lazy, locale
+from web.staff.customer_words import KINDS, PLACES, ROLES, scheme_choices, scheme_words
 
 NAME_LETTERS: Final = 200
 _LINE: Final = 120
 _TEXT: Final = 4000
-_NO_COUNTRY: Final = ""
 
 
 def seen(form: PageForm, field: Any) -> None:
@@ -73,7 +72,9 @@ class CustomerForm(PageForm):
     kind = SelectField(lazy("Kind"), choices=choices_of(KINDS), default="person")
     given_name = StringField(lazy("Given name"), [Length(max=NAME_LETTERS), seen])
     family_name = StringField(lazy("Family name"), [Length(max=NAME_LETTERS), seen])
-    language = SelectField(lazy("Language of its documents"), choices=choices_of(SPOKEN))
+    language = SelectField(
+        lazy("Language of its documents"), choices=choices_of({str(code): name for code, name in LANGUAGES.items()})
+    )
     external_reference = StringField(lazy("Its number in another system"), [Length(max=NAME_LETTERS)])
     fiscal_position = SelectField(lazy("Fiscal position"), coerce=str, validate_choice=False, default="")
 
@@ -212,7 +213,11 @@ class ContactForm(PageForm):
     email = StringField(lazy("E-mail"), [Optional(), Length(max=254), _EMAIL])
     phone = StringField(lazy("Telephone"), [telephone])
     mobile = StringField(lazy("Mobile"), [telephone])
-    language = SelectField(lazy("Language"), choices=choices_of({"": "—", **SPOKEN}), default="")
+    language = SelectField(
+        lazy("Language"),
+        choices=choices_of({"": "—", **{str(code): name for code, name in LANGUAGES.items()}}),
+        default="",
+    )
 
     def columns(self) -> dict[str, object]:
         """As the table has them, but for the parent."""

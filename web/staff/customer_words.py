@@ -24,7 +24,6 @@ ROLES: Final[dict[str, Any]] = {
     ContactRole.TECHNICAL.value: lazy("Technical"),
     ContactRole.COLLECTIONS.value: lazy("Unpaid bills"),
 }
-SPOKEN: Final = {"en": "English", "it": "Italiano", "es": "Español"}
 STATUSES: Final[dict[str, Any]] = {
     "draft": lazy("Draft"),
     "proposal": lazy("Proposal"),
@@ -44,12 +43,6 @@ STATUS_TONES: Final = {
     "free": "good",
     "ended": "calm",
     "cancelled": "calm",
-}
-DOCUMENTS: Final[dict[str, Any]] = {
-    "invoice": lazy("Invoice"),
-    "credit_note": lazy("Credit note"),
-    "quote": lazy("Quote"),
-    "order": lazy("Order"),
 }
 # An entry of a statement by what it tells of; one by hand has its own words.
 BOOKED: Final[dict[str, Any]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -30,12 +30,13 @@ from control_plane.store.customer_lines import load_lines_of_customer
 from web.acting import clock, may, person, transaction
 from web.database import Connection
 from web.forms import changed_meanwhile, choices_of, do_once, fingerprint, read_form, refuse, status_of, was_sent
-from web.language import gettext, lazy, zone
-from web.lists import PAGE_ROWS, after, chosen, file_of, page_of, sorted_by
+from web.language import LANGUAGES, gettext, lazy, zone
+from web.lists import PAGE_ROWS, after, asked_day, chosen, file_of, page_of, sorted_by
 from web.marks import allowed
 from web.navigation import Entry
 from web.security import policy_with_pictures_of
 from web.staff import customer_words as words
+from web.staff._document_words import KINDS
 from web.staff.customer_forms import CustomerForm, FileForm, NewCustomerForm, NoteForm, SureForm, number_of
 from web.surroundings import here
 
@@ -131,6 +132,8 @@ def show(number: int) -> Response:
     tiles = here().settings.web.map_tiles
     text = render_template(
         "staff/customers/customer.html",
+        languages=LANGUAGES,
+        kinds=KINDS,
         page=page,
         one=page.customer,
         words=words,
@@ -204,15 +207,6 @@ def statement(number: int) -> str:
         whats=words.BOOKED,
         money_of=lambda amount, currency: None if amount is None else read_money(amount, currency),
     )
-
-
-def asked_day(name: str) -> date | None:
-    """A day that the address asks for; None without one."""
-    typed = request.args.get(name)
-    try:
-        return date.fromisoformat(typed) if typed else None
-    except ValueError:
-        abort(400, gettext("Write a day such as %(example)s.", example="2026-01-31"))
 
 
 def contract_choices(page: CustomerPage) -> dict[str, str]:
@@ -308,7 +302,9 @@ def edit(number: int) -> Answer:
             return do_once(lambda connection: _edit(connection, form, number))
         except _ChangedError as changed:
             found = changed.found
-    return render_template("staff/customers/edit.html", form=form, one=found, words=words), status_of(form)
+    return render_template(
+        "staff/customers/edit.html", form=form, one=found, words=words, languages=LANGUAGES
+    ), status_of(form)
 
 
 class _Shown:

@@ -30,7 +30,7 @@ from web.acting import clock, may, person, transaction
 from web.database import Connection
 from web.forms import PageForm, do_once, read_form
 from web.language import gettext, lazy
-from web.lists import PAGE_ROWS, after, chosen, file_of, page_of, sorted_by
+from web.lists import PAGE_ROWS, after, asked_day, chosen, file_of, page_of, sorted_by
 from web.marks import allowed
 from web.navigation import Entry
 from web.staff import _document_words as words
@@ -159,9 +159,9 @@ def _question(meant: Meant | None, *, by_due: bool, down: bool) -> DocumentQuest
         run_id=_number("run"),
         state=chosen("state", STATES),
         number=(request.args.get("number") or "").strip() or None,
-        since=_day("from"),
-        until=_day("until"),
-        due_until=_day("due"),
+        since=asked_day("from"),
+        until=asked_day("until"),
+        due_until=asked_day("due"),
         by_due=by_due,
         down=down,
     )
@@ -174,16 +174,6 @@ def _number(name: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise BadRequest(gettext("%(value)s is no choice here.", value=text[:40]))
     return int(text)
-
-
-def _day(name: str) -> date | None:
-    text = request.args.get(name, "")
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise BadRequest(gettext("Write a day such as %(example)s.", example="2026-01-31")) from error
 
 
 def page_mark(mark: tuple[Any, ...] | None) -> tuple[date, int] | None:

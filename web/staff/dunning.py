@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -34,7 +34,7 @@ from web.forms import do_once, new_key
 from web.issuing import books_of
 from web.language import gettext, lazy
 from web.later import later_when_large
-from web.lists import PAGE_ROWS, after, chosen, file_of, page_of
+from web.lists import PAGE_ROWS, after, asked_day, chosen, file_of, page_of
 from web.marks import allowed
 from web.money_words import words_of
 from web.navigation import Entry
@@ -203,7 +203,7 @@ def cuts() -> str:
     """Who was limited when and why, what they were told, what devices answered, who lifted it."""
     key = after()
     zone = here().settings.zone
-    since, until = _day("since"), _day("until")
+    since, until = asked_day("since"), asked_day("until")
     with transaction() as connection:
         rows = load_cuts(
             connection,
@@ -264,11 +264,3 @@ def _customer() -> int | None:
     if not (typed.isascii() and typed.isdigit() and int(typed) <= _GREATEST_ID):
         raise BadRequest(gettext("%(value)s is no choice here.", value=typed[:40]))
     return int(typed)
-
-
-def _day(name: str) -> date | None:
-    typed = request.args.get(name)
-    try:
-        return date.fromisoformat(typed) if typed else None
-    except ValueError as error:
-        raise BadRequest(gettext("Write a day such as %(example)s.", example="2026-01-31")) from error

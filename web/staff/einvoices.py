@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from flask import Blueprint, flash, render_template, request, url_for
-from werkzeug.exceptions import BadRequest, NotFound, ServiceUnavailable
+from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
 from billing.einvoice.outcome import Handover, State
@@ -17,7 +17,6 @@ from billing.store.einvoices import Einvoice, EinvoiceAccount, hold, load_accoun
 from control_plane.access.permissions import Permission
 from control_plane.einvoice import office
 from control_plane.einvoice.by_hand import NotAllowedError, remedies_of
-from radius_hooks.sealing import Sealer
 from web.acting import clock, person, transaction
 from web.confirming import confirm_page
 from web.database import Connection
@@ -26,6 +25,7 @@ from web.language import day_shown, gettext, lazy, ngettext
 from web.lists import PAGE_ROWS, after, chosen, page_of
 from web.marks import allowed
 from web.navigation import Entry
+from web.sealing import sealer
 from web.staff._document_words import EINVOICES
 from web.surroundings import here
 
@@ -171,7 +171,7 @@ def check(name: str) -> str:
     """Whether the authority answers and takes the account's login, asked now; a part of the page."""
     with transaction() as connection:
         account = _account(connection, name)
-        health = office.check(connection, here().settings, _sealer(), account)
+        health = office.check(connection, here().settings, sealer(), account)
     tone = {"ok": "good", "degraded": "warn"}.get(health.verdict, "bad")
     return render_template("staff/einvoices/health.html", health=health, tone=tone)
 
@@ -208,7 +208,7 @@ def act(name: str, deed: str) -> Answer:
 
 def _sent_again(connection: Connection, number: int, *, late: bool) -> str:
     listed, one, _ = _known(connection, number)
-    office.send_again(connection, here().settings, _sealer(), one, label=listed.label, late=late, by=person().name)
+    office.send_again(connection, here().settings, sealer(), one, label=listed.label, late=late, by=person().name)
     flash(gettext("It is sent or asked about within seconds."))
     return url_for("einvoices.show", number=number)
 
@@ -250,13 +250,6 @@ def _account(connection: Connection, name: str) -> EinvoiceAccount:
     if found is None:
         raise NotFound
     return found
-
-
-def _sealer() -> Sealer:
-    sealer = here().sealer
-    if sealer is None:
-        raise ServiceUnavailable(gettext("This process was given no key: see corrente check."))
-    return sealer
 
 
 def _words() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from flask import Blueprint, flash, render_template, url_for
-from werkzeug.exceptions import NotFound, ServiceUnavailable
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 from wtforms import BooleanField, IntegerField, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp
@@ -38,6 +38,7 @@ from web.language import gettext, lazy
 from web.lists import chosen
 from web.marks import allowed
 from web.navigation import Entry
+from web.sealing import no_key
 from web.surroundings import here
 
 pages = Blueprint("gateways", __name__)
@@ -133,7 +134,7 @@ def new() -> Answer:
         except (office.KeyRefusedError, GatewayError) as error:
             refuse(form, "secret", gettext("The provider does not take it: %(why)s", why=str(error)))
         except (SettingsError, SealError) as error:
-            raise ServiceUnavailable(gettext("This process was given no key: see corrente check.")) from error
+            raise no_key() from error
     return render_template("staff/gateways/new.html", form=form), status_of(form)
 
 
@@ -160,7 +161,7 @@ def edit(name: str) -> Answer:
         except _ChangedError as changed:
             account = changed.account
         except (SettingsError, SealError) as error:
-            raise ServiceUnavailable(gettext("This process was given no key: see corrente check.")) from error
+            raise no_key() from error
     provider = provider_for(account.provider)
     return render_template("staff/gateways/edit.html", form=form, account=account, provider=provider), status_of(form)
 

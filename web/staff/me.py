@@ -33,11 +33,12 @@ from control_plane.store.staff import Person, load_person_of, permissions_of
 from control_plane.store.staff_sessions import load_sessions
 from control_plane.store.staff_tokens import load_api_tokens, load_passkeys
 from web.acting import person, transaction
-from web.coming import key, password_words
+from web.coming import password_words
 from web.database import Connection
 from web.forms import REQUIRED, PageForm, choices_of, read_form, refuse, status_of, was_sent
 from web.language import LANGUAGES, gettext, lazy
 from web.marks import signed_in
+from web.sealing import sealer
 from web.staff.sign_in import NewPasswordForm, same_twice
 from web.staff_words import access_words, actor, permissions_by_section
 from web.surroundings import here
@@ -113,7 +114,7 @@ def password() -> Answer:
     if was_sent(form) and same_twice(form):
         with transaction() as connection:
             try:
-                change_own_password(connection, _proof(form), new=form.new.data, now=datetime.now(UTC))
+                change_own_password(connection, proof_of(form), new=form.new.data, now=datetime.now(UTC))
                 flash(gettext("Your password is changed. You are signed out everywhere else."), "good")
                 return redirect(url_for("me.show"), 303)
             except BadPasswordError as refused:
@@ -133,7 +134,9 @@ def app() -> Answer:
     if was_sent(form):
         with transaction() as connection:
             try:
-                begin_totp(connection, key(), _proof(form), secret=secret, code=form.code.data, now=datetime.now(UTC))
+                begin_totp(
+                    connection, sealer(), proof_of(form), secret=secret, code=form.code.data, now=datetime.now(UTC)
+                )
                 flash(gettext("From now on the app's code is asked for. Make recovery codes, too."), "good")
                 return redirect(url_for("me.show"), 303)
             except AccessError as refused:
@@ -151,7 +154,7 @@ def end_app() -> Answer:
     if was_sent(form):
         with transaction() as connection:
             try:
-                end_totp(connection, _proof(form), now=datetime.now(UTC))
+                end_totp(connection, proof_of(form), now=datetime.now(UTC))
                 flash(gettext("The app's code is asked for no more."), "good")
                 return redirect(url_for("me.show"), 303)
             except AccessError as refused:
@@ -169,7 +172,7 @@ def recovery_codes() -> Answer:
     if was_sent(form):
         with transaction() as connection:
             try:
-                codes = make_recovery_codes(connection, _proof(form), now=datetime.now(UTC))
+                codes = make_recovery_codes(connection, proof_of(form), now=datetime.now(UTC))
                 return render_template("staff/me/codes.html", codes=codes), 200
             except AccessError as refused:
                 refuse(form, "password", access_words(refused))
@@ -212,7 +215,7 @@ def new_token() -> Answer:
             try:
                 made = make_api_token(
                     connection,
-                    _me(connection),
+                    own(connection),
                     name=form.name.data,
                     permissions=permissions_of(form.granted.data),
                     expires_at=now + timedelta(days=int(form.days.data)) if form.days.data else None,
@@ -242,7 +245,7 @@ def revoke_token(number: int) -> Response:
 def _overview(form: LookForm) -> tuple[str, int]:
     now = datetime.now(UTC)
     with transaction() as connection:
-        shown = _me(connection)
+        shown = own(connection)
         sessions = load_sessions(connection, now=now, staff_id=shown.id)
         tokens = load_api_tokens(connection, staff_id=shown.id)
         passkeys = load_passkeys(connection, shown.id)
@@ -268,14 +271,16 @@ def _look_form() -> LookForm:
     return form
 
 
-def _me(connection: Connection) -> Person:
+def own(connection: Connection) -> Person:
+    """Who looks, as they stand now. Raises: NotFound."""
     found = load_person_of(connection, person().id)
     if found is None:
         raise NotFound
     return found
 
 
-def _proof(form: ProofForm) -> Proof:
+def proof_of(form: ProofForm) -> Proof:
+    """By which they show that it is still they."""
     return Proof(person().id, g.entered.session_id, form.password.data)
 
 

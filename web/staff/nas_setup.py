@@ -33,9 +33,10 @@ from web.database import Connection
 from web.forms import do_once, read_form, refuse, status_of, was_sent
 from web.language import gettext
 from web.marks import allowed
+from web.sealing import sealer
 from web.staff.nas_forms import HostKeyForm, ReasonForm, facing_addresses
 from web.staff.nas_words import STEPS, VERDICTS, pages_for, vendor_shown
-from web.staff.nases import nas_of, sealer
+from web.staff.nases import nas_of
 from web.staff.nases import pages as nases
 from web.surroundings import here
 

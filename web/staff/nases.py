@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Blueprint, flash, render_template, request, url_for
-from werkzeug.exceptions import NotFound, ServiceUnavailable
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from control_plane.access.permissions import Permission
@@ -24,7 +24,6 @@ from control_plane.store.interventions import load_maintenance, load_open
 from control_plane.store.nas import Nas, hold_nas, load_nas, load_or_save_site
 from control_plane.store.nas_list import load_nas_now, load_nases_now, load_sites
 from nas_drivers.driver import vendor_names
-from radius_hooks.sealing import Sealer
 from web.acting import person, transaction
 from web.database import Connection
 from web.forms import PageForm, changed_meanwhile, do_once, fingerprint, read_form, refuse, status_of, was_sent
@@ -32,6 +31,7 @@ from web.language import gettext, lazy
 from web.lists import FILE_ROWS, PAGE_ROWS, after, chosen, file_of, page_of
 from web.marks import allowed
 from web.navigation import Entry
+from web.sealing import sealer
 from web.staff.nas_forms import NasForm, NewNasForm, SecretForm, changed_columns, shown_of
 from web.staff.nas_words import (
     VERIFICATIONS,
@@ -40,7 +40,6 @@ from web.staff.nas_words import (
     vendor_shown,
 )
 from web.staff.network_words import STANDINGS
-from web.surroundings import here
 
 pages = Blueprint("nases", __name__)
 ENTRIES: Final = (Entry("network", lazy("Access devices"), "nases.show_all", Permission.NETWORK_SEE, order=20),)
@@ -260,11 +259,3 @@ def nas_of(connection: Connection, name: str) -> Nas:
     if nas is None:
         raise NotFound
     return nas
-
-
-def sealer() -> Sealer:
-    """What seals secrets. Raises: ServiceUnavailable where this process was given no key."""
-    found = here().sealer
-    if found is None:
-        raise ServiceUnavailable(gettext("This process was given no key: see corrente check."))
-    return found

@@ -29,6 +29,7 @@ from web.database import Connection
 from web.forms import ONCE, REQUIRED, SEEN, PageForm, do_once, refuse, status_of
 from web.language import gettext, lazy, moment_shown, ngettext
 from web.marks import allowed
+from web.message_words import problem_words
 from web.staff.online_deeds import Answer, GrownError, refuse_more, sessions_meant, the_list, too_many
 from web.surroundings import here
 
@@ -144,14 +145,12 @@ def _does(queued: Queued) -> list[str]:
         waits = ngettext("%(num)s message waits for the hours", "%(num)s messages wait for the hours", outlook.waits)
         said.append(gettext("%(waits)s: the first goes %(moment)s.", waits=waits, moment=moment_shown(outlook.until)))
     for why, count in sorted(outlook.withheld.items()):
-        said.append(ngettext("%(num)s does not go: %(why)s.", "%(num)s do not go: %(why)s.", count, why=_why(why)))
+        said.append(
+            ngettext("%(num)s does not go: %(why)s.", "%(num)s do not go: %(why)s.", count, why=problem_words(why))
+        )
     if not here().settings.email.host:
         said.append(gettext("None leaves before the settings name a mail server."))
     return said
-
-
-def _why(why: str) -> str:
-    return gettext("no e-mail address") if why == "no e-mail address" else why
 
 
 def _kept() -> dict[str, list[str]]:

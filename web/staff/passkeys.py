@@ -5,27 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from flask import Blueprint, Response, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length
 
 from control_plane.access.back_off import line_of
-from control_plane.access.own import Proof
 from control_plane.access.passkeys import Asked, Site, add_new, ask_for_new, ask_to_enter, enter, remove_own
 from control_plane.access.people import AccessError, TakenError
 from control_plane.access.signing_in import SignedIn
 from control_plane.store.sign_in_attempts import take_turn
-from control_plane.store.staff import Person, load_person_of
-from web.acting import person, transaction
+from web.acting import transaction
 from web.addresses import own_address
 from web.coming import came, let_in, refusal_words, site
-from web.database import Connection
 from web.forms import REQUIRED, PageForm, read_form, refuse, status_of, was_sent
 from web.language import gettext, lazy
 from web.marks import public, signed_in
-from web.staff.me import ProofForm
+from web.staff.me import ProofForm, own, proof_of
 from web.staff_words import access_words
 
 pages = Blueprint("passkeys", __name__)
@@ -57,7 +54,7 @@ def options() -> Response:
     """What the browser is asked to make."""
     with transaction() as connection:
         try:
-            return _json(ask_for_new(connection, _me(connection), site=_site(), now=datetime.now(UTC)))
+            return _json(ask_for_new(connection, own(connection), site=_site(), now=datetime.now(UTC)))
         except AccessError as refused:
             raise TooManyRequests(access_words(refused)) from refused
 
@@ -72,8 +69,8 @@ def new() -> Answer:
             try:
                 add_new(
                     connection,
-                    _proof(form),
-                    _me(connection),
+                    proof_of(form),
+                    own(connection),
                     handle=form.handle.data,
                     answer=form.answer.data,
                     name=form.name.data,
@@ -98,7 +95,7 @@ def remove(number: int) -> Answer:
     if was_sent(form):
         with transaction() as connection:
             try:
-                remove_own(connection, _proof(form), _me(connection), passkey_id=number, now=datetime.now(UTC))
+                remove_own(connection, proof_of(form), own(connection), passkey_id=number, now=datetime.now(UTC))
                 flash(gettext("The passkey is removed."), "good")
                 return redirect(url_for("me.show"), 303)
             except AccessError as refused:
@@ -153,14 +150,3 @@ def _site() -> Site:
     if found is None:
         raise NotFound
     return found
-
-
-def _me(connection: Connection) -> Person:
-    found = load_person_of(connection, person().id)
-    if found is None:
-        raise NotFound
-    return found
-
-
-def _proof(form: ProofForm) -> Proof:
-    return Proof(person().id, g.entered.session_id, form.password.data)

@@ -31,7 +31,6 @@ from billing.operations.receiving import Recorded, choose, match_payment, revers
 from billing.papers.errors import PaperError
 from billing.payments import Happening, NotDone
 from billing.store.allocations import load_open_invoices
-from billing.store.customers import load_customer
 from billing.store.fees import load_return_fee
 from billing.store.issuers import load_issuers
 from billing.store.payment_list import load_settles
@@ -44,6 +43,7 @@ from web.forms import REQUIRED, DayField, MoneyField, PageForm, do_once, read_fo
 from web.language import day_shown, gettext, lazy, money_shown
 from web.marks import allowed
 from web.money_words import words_of
+from web.staff.payment_new import typed_customer
 from web.surroundings import here
 
 pages = Blueprint("payment_deeds", __name__)
@@ -162,7 +162,7 @@ def match(number: int) -> Answer:
     form: MatchForm = read_form(MatchForm)
     with transaction() as connection:
         subject = _subject(connection, number)
-        customer = _customer(connection, form.customer_id.data)
+        customer = typed_customer(connection, form.customer_id.data)
     if was_sent(form) and customer is None and not form.nobody.data:
         refuse(form, "who", gettext("Choose who paid: type, then Enter on the right line."))
     elif was_sent(form):
@@ -351,10 +351,3 @@ def _subject(connection: Connection, number: int) -> _Subject:
         abort(404)
     zone = next(one.zone for one in load_issuers(connection) if one.id == known.issuer_id)
     return _Subject(known, billing_day(clock(connection), ZoneInfo(zone)), f"/payments/{number}")
-
-
-def _customer(connection: Connection, typed: str | None) -> Any:
-    text = typed or ""
-    if not (text.isascii() and text.isdigit() and int(text) <= _GREATEST_ID):
-        return None
-    return load_customer(connection, int(text))

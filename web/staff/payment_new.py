@@ -98,7 +98,7 @@ def new() -> Answer:
         except NotRecordedError as refused:
             refuse(form, refused.field, refused.words)
     with transaction() as connection:
-        customer = _customer(connection, form.customer_id.data)
+        customer = typed_customer(connection, form.customer_id.data)
         done = _done(connection, request.args.get("done", ""))
         own = load_own(connection, person().name, since=books.now - timedelta(hours=16), limit=_LAST)
         return render_template(
@@ -130,7 +130,7 @@ def owed() -> str | tuple[str, int]:
     """What a customer has open, and the amount that is suggested: a part of the form."""
     with transaction() as connection:
         books = books_of(connection)
-        customer = _customer(connection, request.args.get("customer"))
+        customer = typed_customer(connection, request.args.get("customer"))
         if customer is None:
             return "", 404
         chosen = [one for one in request.args.getlist("invoice") if one]
@@ -142,7 +142,7 @@ def _record(connection: Connection, form: PaymentForm, books: Books, methods: li
     method = next((one for one in methods if one.code == form.method.data), None)
     if method is None:
         raise NotRecordedError("method", gettext("Choose one of these."))
-    customer = _customer(connection, form.customer_id.data)
+    customer = typed_customer(connection, form.customer_id.data)
     if customer is None and not form.nobody.data:
         raise NotRecordedError("who", gettext("Choose who paid: type, then Enter on the right line."))
     money = form.amount.money()
@@ -199,7 +199,7 @@ def _found(connection: Connection, books: Books, typed: str) -> list[dict[str, A
     ]
     patterns = search_patterns(typed)
     known = load_found(connection, patterns, limit=_FOUND) if patterns else []
-    if typed.isascii() and typed.isdigit() and (whole := _customer(connection, typed)) is not None:
+    if typed.isascii() and typed.isdigit() and (whole := typed_customer(connection, typed)) is not None:
         people.insert(0, {"id": whole.id, "name": whole.name, "invoice": None, "place": None})
     there = {one["id"] for one in people}
     people += [
@@ -244,7 +244,7 @@ def _suggested(books: Books, invoices: list[OpenInvoice]) -> Money | None:
 
 def _fill_in(connection: Connection, books: Books, form: PaymentForm, customer: str) -> None:
     """The form as a link to a customer asks for it: `?customer=17&invoice=4`."""
-    whose = _customer(connection, customer)
+    whose = typed_customer(connection, customer)
     if whose is None:
         return
     form.customer_id.data, form.who.data = str(whose.id), whose.name
@@ -256,7 +256,8 @@ def _fill_in(connection: Connection, books: Books, form: PaymentForm, customer: 
         form.amount.data = suggested.amount
 
 
-def _customer(connection: Connection, typed: str | None) -> Customer | None:
+def typed_customer(connection: Connection, typed: str | None) -> Customer | None:
+    """The customer of the number that is typed; None where nobody has it."""
     text = typed or ""
     if not (text.isascii() and text.isdigit() and int(text) <= _GREATEST_ID):
         return None

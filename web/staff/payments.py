@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any, Final
 
 from flask import Blueprint, abort, render_template, request
@@ -27,7 +26,7 @@ from web.acting import transaction
 from web.database import Connection
 from web.forms import new_key
 from web.language import gettext, lazy
-from web.lists import PAGE_ROWS, after, chosen, file_of, page_of, sorted_by
+from web.lists import PAGE_ROWS, after, asked_day, chosen, file_of, page_of, sorted_by
 from web.marks import allowed
 from web.money_words import SOURCES
 from web.navigation import Entry
@@ -114,17 +113,9 @@ def _asked(methods: list[int], issuers: list[int]) -> Asked:
         issuer_id=int(issuer) if issuer else None,
         method_id=int(method) if method else None,
         state=chosen("state", STATES),
-        since=_day("since"),
-        until=_day("until"),
+        since=asked_day("since"),
+        until=asked_day("until"),
     )
-
-
-def _day(name: str) -> date | None:
-    typed = request.args.get(name)
-    try:
-        return date.fromisoformat(typed) if typed else None
-    except ValueError as error:
-        raise BadRequest(gettext("Write a day such as %(example)s.", example="2026-01-31")) from error
 
 
 def _after(by_day: bool) -> tuple[Any, ...] | None:

@@ -19,11 +19,17 @@ from wtforms.validators import InputRequired, NumberRange
 from billing.documents import DocumentKind, Draft
 from billing.errors import BillingError
 from billing.new_contract import NewTerms
-from billing.operations.quotes import Asked, AskedLine, accept_quote, draft_quote, refuse_quote, send_quote
+from billing.operations.quotes import (
+    Asked,
+    AskedLine,
+    NoReasonError,
+    accept_quote,
+    draft_quote,
+    refuse_quote,
+    send_quote,
+)
 from billing.shown import shown_draft
 from billing.store.acting import acting
-from billing.store.audit import note
-from billing.store.catalogue import load_products
 from billing.store.customers import Customer, load_customer
 from billing.store.issuers import Issuer, load_issuers, load_tax_codes
 from billing.store.quotes import load_contract_of, load_offer, load_order_of
@@ -250,6 +256,9 @@ def _planned(connection: Connection, form: Any, customer: Customer) -> Draft | N
         return None
     try:
         return draft_quote(connection, asked, today=today)
+    except NoReasonError:
+        refuse(form, "why", gettext("A product has another price here than in the catalogue: say why."))
+        return None
     except BillingError as error:
         refuse(form, "", words.refusal_words(error))
         return None
@@ -261,9 +270,6 @@ def _asked(connection: Connection, form: Any, customer: Customer, today: date) -
         return None
     if form.valid_until.data < today:
         refuse(form, "valid_until", gettext("That day is past."))
-        return None
-    if _overridden(connection, form) and not form.why.data:
-        refuse(form, "why", gettext("A product has another price here than in the catalogue: say why."))
         return None
     codes = {one.name: one.id for one in load_tax_codes(connection)}
     return Asked(
@@ -283,14 +289,8 @@ def _asked(connection: Connection, form: Any, customer: Customer, today: date) -
         ),
         form.valid_until.data,
         form.prices.data == "gross",
+        reason=form.why.data or None,
     )
-
-
-def _overridden(connection: Connection, form: Any) -> dict[str, str]:
-    """Products with a price of their own here, by name."""
-    names = {one.id: one.name for one in load_products(connection, day=form.valid_until.data)}
-    typed = ((entry.form.product.data, entry.form.price.data) for entry in form.lines)
-    return {names[product]: str(price) for product, price in typed if product and price is not None}
 
 
 def _send(connection: Connection, form: Any, customer: Customer) -> str:
@@ -298,12 +298,7 @@ def _send(connection: Connection, form: Any, customer: Customer) -> str:
     today = issuer_day(connection, form.issuer.data)
     asked = _asked(connection, form, customer, today)
     assert asked is not None, "it was looked at a moment ago"
-    issued = send_quote(connection, draft_quote(connection, asked, today=today), actor=person().name)
-    overridden = _overridden(connection, form)
-    if overridden:
-        detail = {"prices": overridden, "reason": form.why.data}
-        subject = f"quote {issued.label}"
-        note(connection, actor=person().name, action="quote.override_price", subject=subject, detail=detail)
+    issued = send_quote(connection, draft_quote(connection, asked, today=today), asked=asked, actor=person().name)
     flash(gettext("Issued as %(number)s.", number=issued.label))
     return url_for("quotes.show", number=issued.id)
 

@@ -22,10 +22,11 @@ from control_plane.access.signing_in import (
 )
 from web.acting import COOKIE, person, transaction
 from web.addresses import own_address
-from web.coming import came, can_mail, key, let_in, password_words, refusal_words, site
+from web.coming import came, can_mail, let_in, password_words, refusal_words, site
 from web.forms import REQUIRED, PageForm, read_form, refuse, status_of, was_sent
 from web.language import gettext, lazy
 from web.marks import public, signed_in
+from web.sealing import sealer
 
 pages = Blueprint("sign_in", __name__)
 Answer = Response | tuple[str, int]
@@ -64,7 +65,7 @@ def ask() -> Answer:
         )
     now = datetime.now(UTC)
     with transaction() as connection:
-        result = sign_in(connection, key(), name=form.name.data, password=form.password.data, came=came(), now=now)
+        result = sign_in(connection, sealer(), name=form.name.data, password=form.password.data, came=came(), now=now)
     match result:
         case SignedIn():
             return let_in(result, back)
@@ -88,7 +89,7 @@ def second() -> Answer:
     if was_sent(form):
         with transaction() as connection:
             result = complete_sign_in(
-                connection, key(), step=form.step.data or "", code=form.code.data, came=came(), now=datetime.now(UTC)
+                connection, sealer(), step=form.step.data or "", code=form.code.data, came=came(), now=datetime.now(UTC)
             )
         if isinstance(result, SignedIn):
             return let_in(result, back)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from flask import Blueprint, flash, render_template, url_for
-from werkzeug.exceptions import NotFound, ServiceUnavailable
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 from wtforms import SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length, Regexp
@@ -16,7 +16,6 @@ from billing.store.webhooks import Endpoint
 from control_plane.access.permissions import Permission
 from control_plane.outward import webhook_desk as desk
 from control_plane.outward.target import TargetError
-from radius_hooks.sealing import Sealer
 from web.acting import demand, person, transaction
 from web.database import Connection
 from web.forms import (
@@ -36,6 +35,7 @@ from web.lists import PAGE_ROWS, after, chosen, page_of
 from web.marks import allowed
 from web.money_words import words_of
 from web.navigation import Entry
+from web.sealing import sealer
 from web.surroundings import here
 
 pages = Blueprint("webhook_desk", __name__)
@@ -169,7 +169,7 @@ def new() -> str | tuple[str, int]:
             with transaction() as connection:
                 added = desk.add(
                     connection,
-                    _sealer(),
+                    sealer(),
                     form.name.data,
                     url=form.url.data,
                     events=form.events.data,
@@ -232,7 +232,7 @@ def rotate(name: str) -> str | tuple[str, int]:
     with transaction() as connection:
         known = _known(connection, name)
         if was_sent(form):
-            new = desk.rotate(connection, _sealer(), known, secret=None, old_valid_s=86_400, actor=person().name)
+            new = desk.rotate(connection, sealer(), known, secret=None, old_valid_s=86_400, actor=person().name)
             return render_template("staff/webhooks/secret.html", name=name, secret=new.secret, old_until=new.old_until)
     does = [
         gettext("A new secret is made and shown once."),
@@ -318,13 +318,6 @@ def _confirm(form: Any, question: str, does: list[str], button: str, *, tone: st
     back = url_for("webhook_desk.show_all")
     given = {"question": question, "does": does, "button": button, "tone": tone, "back": back, "fields": {}}
     return render_template("confirm.html", form=form, **given), status_of(form)
-
-
-def _sealer() -> Sealer:
-    sealer = here().sealer
-    if sealer is None:
-        raise ServiceUnavailable(gettext("This process was given no key: see corrente check."))
-    return sealer
 
 
 def _known(connection: Connection, name: str) -> Endpoint:
