@@ -35,6 +35,17 @@ PROMISES: Final[dict[str, Any]] = {
     PromiseState.KEPT: (lazy("Kept"), "good"),
     PromiseState.BROKEN: (lazy("Broken"), "bad"),
 }
+# The steps of the policies that we ship. An ISP's own step is called what it calls it.
+_STEPS: Final[dict[str, Any]] = {
+    "due_soon": lazy("due soon"),
+    "reminder": lazy("reminder"),
+    "notice": lazy("notice"),
+    "formal_notice": lazy("formal notice"),
+    "throttle": lazy("line slowed down"),
+    "walled": lazy("payment page only"),
+    "blocked": lazy("line blocked"),
+    "propose_end": lazy("end of the contract proposed"),
+}
 EXCLUSIONS: Final[dict[str, Any]] = {
     "whitelist": lazy("Left alone altogether"),
     "not_before": lazy("Neither limited nor charged before the day"),
@@ -51,6 +62,11 @@ COUNTED: Final[dict[str, Any]] = {
     "ends": lazy("Ends"),
     "lifted": lazy("Lifted"),
 }
+
+
+def step_words(code: str) -> str:
+    """What a step is called; one of the ISP's own by its code."""
+    return str(_STEPS[code]) if code in _STEPS else code.replace("_", " ")
 
 
 def why(reasons: Iterable[Reason], zone: ZoneInfo) -> str:

@@ -134,8 +134,9 @@ def money_shown(money: Money | None) -> str:
     return pattern
 
 
-def price_shown(amount: Decimal, currency: str) -> str:
-    """A price of one, with at least the currency's places and all that it has."""
+def price_shown(amount: Decimal | str, currency: str) -> str:
+    """A price of one, with at least the currency's places and all that it has; as it was read, or as a text of its digits."""
+    amount = Decimal(amount)
     exponent = amount.normalize().as_tuple().exponent
     assert isinstance(exponent, int), f"{amount} is a number"
     places = max(currency_places(currency), -exponent)
@@ -239,6 +240,7 @@ def read_number(typed: str) -> Decimal:
 
 FILTERS: Final = {
     "money": money_shown,
+    "price": price_shown,
     "number": number_shown,
     "percent": percent_shown,
     "day": day_shown,

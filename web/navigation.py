@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from flask import request, url_for
 
 from control_plane.access.permissions import Permission
-from web.acting import may
+from web.acting import may, person
 from web.language import lazy
 
 
@@ -43,13 +43,14 @@ SECTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page that the menu leads to."""
+    """A page that the menu leads to; `bound_to` names the field of who signed in without which the page is nobody's."""
 
     section: str
     label: Any
     endpoint: str
     permission: Permission
     order: int = 100
+    bound_to: Literal["", "collector_id", "agent_id"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +65,30 @@ class Shown:
 def menu(entries: Iterable[Entry]) -> tuple[Shown, ...]:
     """What the one who looks may open: each entry with its address and whether it is the page that is open."""
     known, shown = sorted(entries, key=lambda entry: (entry.order, str(entry.label))), []
-    blueprint = request.blueprint or ""
+    here = _page_of(known)
     for section in SECTIONS:
         mine = tuple(
-            (
-                entry,
-                url_for(entry.endpoint),
-                entry.endpoint == request.endpoint or _is_of(entry.endpoint, blueprint, known),
-            )
+            (entry, url_for(entry.endpoint), entry is here)
             for entry in known
-            if entry.section == section.key and may(entry.permission)
+            if entry.section == section.key and _may_open(entry)
         )
         if mine:
             shown.append(Shown(section, mine, any(here for _, _, here in mine)))
     return tuple(shown)
 
 
-def _is_of(endpoint: str, blueprint: str, known: list[Entry]) -> bool:
-    """Whether an entry stands for all pages of its module: it is the module's only one."""
-    own = [entry for entry in known if entry.endpoint.partition(".")[0] == blueprint]
-    return len(own) == 1 and own[0].endpoint == endpoint
+def _may_open(entry: Entry) -> bool:
+    """Whether the page answers who looks: they may, and it is theirs, where it is about themselves."""
+    return may(entry.permission) and (not entry.bound_to or getattr(person(), entry.bound_to) is not None)
+
+
+def _page_of(known: list[Entry]) -> Entry | None:
+    """The entry that the page belongs to: its own, its module's only one, or the one whose address its own begins with."""
+    for entry in known:
+        if entry.endpoint == request.endpoint:
+            return entry
+    own = [entry for entry in known if entry.endpoint.partition(".")[0] == request.blueprint]
+    if len(own) == 1:
+        return own[0]
+    above = [entry for entry in known if request.path.startswith(f"{url_for(entry.endpoint)}/")]
+    return max(above, key=lambda entry: len(url_for(entry.endpoint)), default=None)

@@ -217,7 +217,7 @@ def _through_the_wizard(page: Page) -> str:
     page.get_by_label("Days to pay").fill("20")
     _press(page, "Go on")
     for words in (
-        "Fibra 300: 29.90 EUR",
+        "Fibra 300: €29.90",
         "Via Roma 3",
         "giulia.fontanelli",
         "02:00:5e:00:53:77",

@@ -78,6 +78,8 @@ def test_looking_at_the_check_makes_nothing_and_what_was_typed_is_there_again(co
 def test_what_can_not_be_is_said_beside_its_field(console, customer):
     client = console.client("billing")
     assert send(client, "/contracts/new", {"customer": "999999"}).status_code == 422
+    # A page of no entry's own is found below the one whose address its begins with; a fee that has no price is none to agree on.
+    assert re.search(r'href="/contracts"[^>]*aria-current="page"', client.get("/contracts/new").text)
     place = send(client, "/contracts/new", {"customer": customer}).headers["Location"]
     assert send(client, place, {"address": "999999"}).status_code == 422
     account = place.replace("/place", "/account")

@@ -109,7 +109,7 @@ def test_another_plan_shows_what_it_bills_and_what_the_network_gives(console, ac
         if shown.status_code == 200:
             break
     assert "What it bills" in shown.text
-    assert "EUR" in shown.text
+    assert "€" in shown.text
     assert "Nothing changes" not in shown.text
     assert console.query("SELECT count(*) FROM plan_change WHERE contract_id = %s", (number,)) == [(0,)]
 

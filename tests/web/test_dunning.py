@@ -56,6 +56,20 @@ def test_debtors_are_listed_by_step_and_as_a_file(console, pursued):
     assert len(client.get("/dunning?file=csv", buffered=True).text.splitlines()) == 9
 
 
+def test_steps_have_words_and_amounts_are_written_as_the_reader_writes(console, pursued):
+    client = console.client("billing")
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/me").text)[1]
+    client.post("/look", data={"language": "it", "csrf_token": token})
+    try:
+        page = client.get("/dunning").text
+        assert "messa in mora, " in page
+        assert "formal notice" not in page
+        assert re.search(r">[0-9.]+,[0-9]{2}\xa0€</td>", page)
+        assert ">sollecito</td>" in client.get("/dunning/policies").text
+    finally:
+        client.post("/look", data={"language": "en", "csrf_token": token})
+
+
 def test_one_case_tells_what_was_done_and_prints_its_letter(console, pursued):
     client = console.client("billing")
     lead = client.get(f"/dunning/customers/{pursued[0]['customer']}").headers["Location"]

@@ -250,6 +250,13 @@ def test_an_agent_sees_own_contracts_and_commissions_alone(console, field):
             )
 
 
+def test_the_menu_has_pages_about_oneself_for_who_is_bound_to_a_collector_alone(console, field):
+    office, collector = (console.client(role).get("/me").text for role in ("administrator", "collector"))
+    assert all(f'href="{path}"' in collector for path in ("/field", "/field/cash"))
+    assert not any(f'href="{path}"' in office for path in ("/field", "/field/cash", "/field/agent"))
+    assert 'href="/field/sessions"' in office
+
+
 def test_on_a_phone_a_payment_is_three_taps(console, address, browser, field):
     with browser.page(console, "collector", viewport=PHONE) as page:
         page.goto(f"{address}/field?by=name")

@@ -24,8 +24,8 @@ from web.papers import pdf_of
 
 pages = Blueprint("agent_own", __name__)
 ENTRIES: Final = (
-    Entry("field", lazy("My commissions"), "agent_own.show", Permission.AGENT_OWN, order=40),
-    Entry("field", lazy("My contracts"), "agent_own.contracts", Permission.AGENT_OWN, order=50),
+    Entry("field", lazy("My commissions"), "agent_own.show", Permission.AGENT_OWN, order=40, bound_to="agent_id"),
+    Entry("field", lazy("My contracts"), "agent_own.contracts", Permission.AGENT_OWN, order=50, bound_to="agent_id"),
 )
 _ROWS: Final = 50
 _CAUSES: Final = {

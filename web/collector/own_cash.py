@@ -29,7 +29,9 @@ from web.navigation import Entry
 from web.papers import pdf_of
 
 pages = Blueprint("field_cash", __name__)
-ENTRIES: Final = (Entry("field", lazy("My cash"), "field_cash.show", Permission.CASH_TAKE, order=10),)
+ENTRIES: Final = (
+    Entry("field", lazy("My cash"), "field_cash.show", Permission.CASH_TAKE, order=10, bound_to="collector_id"),
+)
 _OLDER: Final = 30
 _LONGEST_NOTE: Final = 200
 

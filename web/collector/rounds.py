@@ -42,7 +42,9 @@ from web.money_words import part_of
 from web.navigation import Entry
 
 pages = Blueprint("field", __name__)
-ENTRIES: Final = (Entry("field", lazy("My round"), "field.show", Permission.CASH_TAKE, order=0),)
+ENTRIES: Final = (
+    Entry("field", lazy("My round"), "field.show", Permission.CASH_TAKE, order=0, bound_to="collector_id"),
+)
 _STOPS: Final = 40
 _PEOPLE: Final = 10
 _MOST_WORDS: Final = 8

@@ -177,7 +177,12 @@ def _offer(connection: Connection, form: Any, name: str, draft: Draft) -> None:
         prices = load_offered_prices(connection, [one.id for one in offered], on=today)
         for field, kind in (("plan", "plan"), ("add_ons", "add_on"), ("fees", "one_off")):
             form[field].choices = choices_of(
-                {str(one.id): _priced(one, prices.get(one.id, [])) for one in offered if one.kind == kind}
+                {
+                    str(one.id): _priced(one, prices.get(one.id, []))
+                    for one in offered
+                    # What has no price is no fee that is agreed: a stamp duty comes by law.
+                    if one.kind == kind and (kind != "one_off" or prices.get(one.id))
+                }
             )
         form.promotions.choices = choices_of(
             {

@@ -29,7 +29,7 @@ from control_plane.access.permissions import Permission
 from control_plane.store.cut_log import load_cuts
 from web.acting import clock, person, transaction
 from web.database import Connection
-from web.dunning_words import LEVELS, why
+from web.dunning_words import LEVELS, step_words, why
 from web.forms import do_once, new_key
 from web.issuing import books_of
 from web.language import gettext, lazy
@@ -80,9 +80,10 @@ def show() -> str | Response:
     return render_template(
         "staff/dunning/cases.html",
         page=page_of(rows, lambda row: (row.id,), rows_a_page=PAGE_ROWS),
-        steps=[(one, one.replace("_", " ")) for one in steps],
+        steps=[(one, step_words(one)) for one in steps],
         books=books,
         levels=LEVELS,
+        step_words=step_words,
     )
 
 
@@ -160,6 +161,7 @@ def case(number: int) -> str:
         new_key=new_key,
         promises=[one for one in promises if one.promise.case_id == number],
         levels=LEVELS,
+        step_words=step_words,
     )
 
 
@@ -218,6 +220,7 @@ def cuts() -> str:
         "staff/dunning/cuts.html",
         page=page_of(rows, lambda row: (row.at, row.id), rows_a_page=PAGE_ROWS),
         levels=LEVELS,
+        step_words=step_words,
     )
 
 

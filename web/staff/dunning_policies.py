@@ -31,7 +31,7 @@ from control_plane.store.guard import guard_rules
 from web.acting import person, transaction
 from web.confirming import is_confirmed
 from web.database import Connection
-from web.dunning_words import ACTIONS, COUNTED, LEVELS
+from web.dunning_words import ACTIONS, COUNTED, LEVELS, step_words
 from web.forms import (
     REQUIRED,
     DayField,
@@ -90,6 +90,7 @@ def show() -> str:
         limited=limited,
         books=books,
         actions=ACTIONS,
+        step_words=step_words,
     )
 
 
