@@ -6,6 +6,7 @@ Next: store/plan.py
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
@@ -14,15 +15,29 @@ import psycopg
 
 from billing.price_changes import PriceChange, Reach
 from billing.store.acting import acting
-from billing.store.issuers import add_rate
+from billing.store.issuers import add_position, add_rate
 from billing.store.price_changes import change_prices
 from billing.store.promotions import Promotion, apply_promotion, load_undoing, undo_promotion
+from billing.store.stamp_duties import add_stamp_duty
 from control_plane import audit
 from control_plane.store.changes import save_changes
 from control_plane.store.plan import Plan, Profile, save_new_plan
 from control_plane.store.plan_terms import remove_hours, save_hours, save_quota_steps
 
 Connection = psycopg.Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewStampDuty:
+    """What documents of a country owe from a day on, whose untaxed amounts come to more than `above`."""
+
+    country: str
+    currency: str
+    above: Decimal
+    amount: Decimal
+    since: date
+    until: date | None = None
+    product: str | None = None
 
 
 def add_plan(connection: Connection, name: str, profiles: tuple[int, int, int], *, actor: str) -> None:
@@ -96,3 +111,38 @@ def add_tax_rate(connection: Connection, code: str, percent: Decimal, *, since: 
     add_rate(connection, code, percent, since=since)
     detail = {"percent": percent, "since": since, "until": None}
     audit.append(connection, actor=actor, action="tax.rate", subject=code, detail=detail)
+
+
+def set_stamp_duty(connection: Connection, duty: NewStampDuty, *, actor: str) -> Decimal | None:
+    """Stamp duty of a country from a day on; what was owed before ends there. Returns that. Raises: BillingError."""
+    acting(connection, actor)
+    ended = add_stamp_duty(
+        connection,
+        duty.country,
+        duty.currency,
+        above=duty.above,
+        amount=duty.amount,
+        since=duty.since,
+        until=duty.until,
+        product=duty.product,
+    )
+    detail = {
+        "above": duty.above,
+        "amount": duty.amount,
+        "currency": duty.currency,
+        "since": duty.since,
+        "until": duty.until,
+    }
+    audit.append(connection, actor=actor, action="tax.duty", subject=duty.country, detail=detail)
+    return ended
+
+
+def add_fiscal_position(
+    connection: Connection, columns: Mapping[str, object], replaces: tuple[tuple[str, str], ...], *, actor: str
+) -> int:
+    """A new way in which customers of a kind and place are taxed; its number. Raises: BillingError."""
+    acting(connection, actor)
+    made = add_position(connection, columns, replaces=replaces)
+    detail = {**columns, "replaces": [f"{before}={after}" for before, after in replaces]}
+    audit.append(connection, actor=actor, action="tax.position", subject=str(columns["name"]), detail=detail)
+    return made

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import click
 
-from billing.store.stamp_duties import add_stamp_duty, end_stamp_duty, load_stamp_duties
+from billing.store.stamp_duties import end_stamp_duty, load_stamp_duties
 from control_plane import audit
+from control_plane.catalogue import NewStampDuty, set_stamp_duty
 from control_plane.cli._amounts import amount_words
 from control_plane.cli._books import CURRENCY, DAY, DECIMAL, open_books
 from control_plane.cli._catalogue_names import known_currency
@@ -64,11 +65,8 @@ def set_(
         raise Refused(f"a duty ends after it begins: {until} is not after {since}")
     with open_books(settings) as connection:
         money = known_currency(connection, currency)
-        ended = add_stamp_duty(
-            connection, country, money, above=above, amount=amount, since=since, until=until, product=product
-        )
-        detail = {"above": above, "amount": amount, "currency": money, "since": since, "until": until}
-        audit.append(connection, actor=os_user(), action="tax.duty", subject=country, detail=detail)
+        duty_told = NewStampDuty(country, money, above, amount, since, until, product)
+        ended = set_stamp_duty(connection, duty_told, actor=os_user())
     before = f"; {amount_words(ended, money)} ends there" if ended is not None else ""
     click.echo(
         f"Stamp duty of {country}: {amount_words(amount, money)} {money} above {amount_words(above, money)} from {since}{before}."

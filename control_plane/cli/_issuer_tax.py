@@ -9,7 +9,6 @@ import click
 
 from billing.store.issuers import (
     add_exemption,
-    add_position,
     add_rate,
     add_tax_code,
     end_exemptions,
@@ -18,6 +17,7 @@ from billing.store.issuers import (
     load_tax_codes,
 )
 from control_plane import audit
+from control_plane.catalogue import add_fiscal_position
 from control_plane.cli._books import DAY, TAX_RATE, known_customer, known_issuer, open_books
 from control_plane.cli._console import Refused, open_database, os_user, print_json, print_table
 from control_plane.cli._group import Group
@@ -155,7 +155,7 @@ def add_position_(
             "issuer_id": known_issuer(connection, issuer).id if issuer else None,
             "liability": liability,
         }
-        add_position(connection, columns, replaces=tuple(pairs))
+        add_fiscal_position(connection, columns, tuple(pairs), actor=os_user())
     tried = f"tried as number {priority}" if priority is not None else "for customers that name it"
     click.echo(f"Fiscal position {name}: {tried}.")
 

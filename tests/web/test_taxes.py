@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from support.browser import PHONE, violations
+from support.program import Program
+
+from control_plane.access.permissions import Permission
 
 pytestmark = pytest.mark.db
 
@@ -50,6 +53,61 @@ def test_a_register_is_added_and_not_twice(console):
     assert "There is one of this name already." in again.text
 
 
+def test_stamp_duty_is_set_once_it_was_looked_at_and_ends_the_one_before(console):
+    client = console.client("billing")
+    typed = {"country": "IT", "currency": "EUR", "amount": "2.50", "above": "80", "since": "2099-01-01", "until": ""}
+    for wrong in (
+        {"amount": "0"},
+        {"above": "-1"},
+        {"until": "2098-01-01"},
+        {"since": "1990-01-01"},
+        {"amount": "2.505"},
+    ):
+        assert send(client, "/taxes/duty", **typed | wrong).status_code == 422, wrong
+    looked = send(client, "/taxes/duty", **typed)
+    assert "dated 1 Jan 2099 or later owe 2.5" in looked.text
+    rows = "SELECT amount::float, upper(during)::text FROM stamp_duty WHERE country = 'IT' ORDER BY during DESC LIMIT 2"
+    assert console.query(rows)[0][1] is None
+    done = client.post("/taxes/duty", data={**kept(looked.text), **typed, "confirmed": "yes"})
+    assert done.status_code == 303
+    assert console.query(rows) == [(2.5, None), (2.0, "2099-01-01")]
+    assert console.client("reader").get("/taxes/duty").status_code == 403
+    program = Program.of(console)
+    body = {"country": "IT", "amount": {"amount": "3", "currency": "EUR"}, "above": {"amount": "90", "currency": "EUR"}}
+    assert program.post("/taxes/stamp-duties", body | {"since": "2099-01-01"}).status_code == 409
+    assert program.post("/taxes/stamp-duties", body | {"since": "2100-01-01"}).json[-1]["amount"] == "3.000"
+
+
+def test_a_position_is_added_with_what_it_replaces(console):
+    client = console.client("billing")
+    (taxed,), (other,) = console.query("SELECT name FROM tax_code ORDER BY nature NULLS FIRST, name LIMIT 2")
+    typed = {
+        "name": "Of San Marino",
+        "priority": "",
+        "countries": "SM",
+        "customer_kind": "",
+        "issuer_id": "",
+        "liability": "immediate",
+        "from_0": taxed,
+        "to_0": other,
+    }
+    for wrong in (
+        {"countries": "ZZ"},
+        {"countries": "Italy"},
+        {"to_0": ""},
+        {"to_0": taxed},
+        {"from_1": taxed, "to_1": other},
+    ):
+        assert send(client, "/taxes/positions/new", **typed | wrong).status_code == 422, wrong
+    assert send(client, "/taxes/positions/new", **typed).status_code == 303
+    assert send(client, "/taxes/positions/new", **typed).status_code == 422
+    assert f"{taxed} → {other}" in client.get("/taxes").text
+    program = Program.of(console, Permission.CATALOGUE_SEE, Permission.CATALOGUE_CHANGE)
+    body = {"name": "Of the Vatican", "countries": ["VA"], "replaces": [{"before": taxed, "after": other}]}
+    assert program.post("/taxes/positions", body).json["replaces"] == [f"{taxed} -> {other}"]
+    assert program.post("/taxes/positions", body | {"name": "X", "countries": ["ZZ"]}).status_code == 422
+
+
 def test_a_price_is_changed_after_it_was_added_up(console):
     client = console.client("billing")
     (product,) = console.query(
@@ -77,7 +135,15 @@ def test_a_price_is_changed_after_it_was_added_up(console):
 def test_the_pages_are_usable_by_everybody(console, address, browser):
     for options in ({}, {"viewport": PHONE}):
         with browser.page(console, "billing", **options) as page:
-            for path in ("/taxes", "/taxes/rate", "/registers", "/registers/new", "/price-changes"):
+            for path in (
+                "/taxes",
+                "/taxes/rate",
+                "/taxes/duty",
+                "/taxes/positions/new",
+                "/registers",
+                "/registers/new",
+                "/price-changes",
+            ):
                 page.goto(f"{address}{path}")
                 assert violations(page) == [], path
                 assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
