@@ -83,20 +83,34 @@ def ask_for_link(
     if not take_turn(connection, "portal_link", email.lower(), limit=_LINKS_TO_ONE, per_s=_PER_S, now=now):
         return
     for customer_id, contact_id, kept in store.find_customers_of(connection, email):
-        token = new_token()
-        digest = digest_of(token)
-        assert digest is not None
-        number = store.add_link(connection, customer_id, email=kept, digest=digest, now=now)
-        message = NewMessage(
-            customer_id,
-            "portal_link",
-            f"portal link {number}",
-            {"link": link(token), "minutes": str(_MINUTES), "number": str(customer_id)},
-            contact_id=contact_id,
-            expires_at=now + timedelta(seconds=store.LINK_S),
-            at_once=True,
-        )
-        queue(connection, [message], made_by="portal")
+        mail_link(connection, customer_id, contact_id=contact_id, email=kept, link=link, made_by="portal", now=now)
+
+
+def mail_link(
+    connection: Connection,
+    customer_id: int,
+    *,
+    contact_id: int,
+    email: str,
+    link: Callable[[str], str],
+    made_by: str,
+    now: datetime,
+) -> None:
+    """Mail a contact of a customer's a link that lets them in once; `link` makes the page's address of a token."""
+    token = new_token()
+    digest = digest_of(token)
+    assert digest is not None
+    number = store.add_link(connection, customer_id, email=email, digest=digest, now=now)
+    message = NewMessage(
+        customer_id,
+        "portal_link",
+        f"portal link {number}",
+        {"link": link(token), "minutes": str(_MINUTES), "number": str(customer_id)},
+        contact_id=contact_id,
+        expires_at=now + timedelta(seconds=store.LINK_S),
+        at_once=True,
+    )
+    queue(connection, [message], made_by=made_by)
 
 
 def is_link(connection: Connection, token: str, *, now: datetime) -> bool:

@@ -74,6 +74,26 @@ class Access:
     password_hash: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class AccessKept:
+    """Under which address a customer comes in, and since when the office keeps them out, if it does."""
+
+    email: str
+    has_password: bool
+    blocked_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PortalSession:
+    """A customer's time in the portal; `is_over` where nothing is done in it any more."""
+
+    id: int
+    created_at: datetime
+    last_seen_at: datetime
+    is_over: bool
+
+
 def subscriber_for(connection: Connection, digest: bytes, *, now: datetime) -> Subscriber | None:
     """Whose session that is; None where it is over, was never, or the customer is kept out."""
     given = {"digest": digest, "now": now, "idle_s": IDLE_S, "seen_s": _SEEN_EVERY_S}
@@ -157,3 +177,33 @@ def end_sessions(
         " AND (%s::bigint IS NULL OR id = %s) AND (%s::bigint IS NULL OR id <> %s)",
         (now, customer_id, only, only, but, but),
     ).rowcount
+
+
+def load_access_of(connection: Connection, customer_id: int) -> AccessKept | None:
+    """A customer's access; None for who has never come in."""
+    row = connection.execute(
+        "SELECT email, password_hash IS NOT NULL, blocked_at, created_at FROM portal_access WHERE customer_id = %s",
+        (customer_id,),
+    ).fetchone()
+    return None if row is None else AccessKept(*row)
+
+
+def load_sessions_of(connection: Connection, customer_id: int, *, now: datetime, limit: int) -> list[PortalSession]:
+    """A customer's newest sessions, over or not."""
+    rows = connection.execute(
+        "SELECT id, created_at, last_seen_at, ended_at IS NOT NULL OR ends_at <= %(now)s OR last_seen_at <= %(now)s - make_interval(secs => %(idle)s)"
+        " FROM portal_session WHERE customer_id = %(customer)s ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
+        {"now": now, "idle": IDLE_S, "customer": customer_id, "limit": limit},
+    )
+    return [PortalSession(*row) for row in rows]
+
+
+def save_block(connection: Connection, customer_id: int, blocked_at: datetime | None) -> bool:
+    """Keep a customer out since then, or let them in again; False where that is so already, or they have no access."""
+    return (
+        connection.execute(
+            "UPDATE portal_access SET blocked_at = %s WHERE customer_id = %s AND (blocked_at IS NULL) <> (%s::timestamptz IS NULL)",
+            (blocked_at, customer_id, blocked_at),
+        ).rowcount
+        == 1
+    )

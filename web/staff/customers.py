@@ -27,6 +27,7 @@ from billing.store.reports import stream_statement
 from control_plane.access.permissions import Permission
 from control_plane.customers import HeldCustomerError, add_customer, drop_customer, edit_customer
 from control_plane.store.customer_lines import load_lines_of_customer
+from control_plane.store.portal import load_access_of
 from web.acting import clock, may, person, transaction
 from web.database import Connection
 from web.forms import changed_meanwhile, choices_of, do_once, fingerprint, read_form, refuse, status_of, was_sent
@@ -162,6 +163,7 @@ def _linked(connection: Connection, number: int) -> dict[str, Any]:
         "payments": load_payments(connection, limit=_NEWEST, customer_id=number)
         if may(Permission.PAYMENT_SEE)
         else None,
+        "portal": load_access_of(connection, number) if may(Permission.PORTAL_SEE) else None,
         "messages": load_messages(connection, customer_id=number, limit=_NEWEST)
         if may(Permission.MESSAGE_SEE)
         else None,
