@@ -76,10 +76,19 @@ def chromium(*more: str) -> Iterator[Browser]:
             launched.close()
 
 
+def looks(page: Page) -> Iterator[str]:
+    """The open page wide, and then as a phone shows it, without loading it again."""
+    yield "wide"
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    yield "phone"
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+
+
 def violations(page: Page) -> list[str]:
     """What axe finds wrong with the page by WCAG 2.2 AA, a line each place."""
     # Into the page's own world by the debugger, which the policy does not hold: the page could not load it.
-    page.evaluate(AXE.read_text())
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE.read_text())
     found = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG)
     return [
         f"{one['id']}: {one['help']}: {place['target'][0]} {place['html'][:160]} {place.get('failureSummary', '')[:300]}"

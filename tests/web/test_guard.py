@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from support.browser import PHONE, violations
+from support.browser import PHONE, WIDE, looks, violations
 from support.console_forms import send, send_filled
 from support.console_network import KEY, dial, restrict, tell, want
 
@@ -268,10 +268,9 @@ def test_who_may_not_release_is_refused(console, path):
     assert "Let all of it go" not in console.client("reader").get("/guard").text
 
 
-@pytest.mark.parametrize("options", [{}, {"viewport": PHONE}], ids=["wide", "phone"])
-def test_the_pages_are_usable_by_everybody(console, address, browser, online, options):
+def test_the_pages_are_usable_by_everybody(console, address, browser, online):
     number = want(console, [online[0][0], online[1][0]]) or [1]
-    with browser.page(console, "network operator", **options) as page:
+    with browser.page(console, "network operator") as page:
         for path in (
             "/guard",
             "/guard/release",
@@ -284,12 +283,15 @@ def test_the_pages_are_usable_by_everybody(console, address, browser, online, op
             f"/enforcements/{number[0]}",
         ):
             page.goto(address + path)
-            assert violations(page) == [], path
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
-        page.goto(f"{address}/guard")
-        page.locator("input[name=user]").first.check()
-        page.locator("[data-needs-chosen=user] button").click()
-        assert "1 change goes out" in page.inner_text("main")
+            for look in looks(page):
+                assert violations(page) == [], (path, look)
+                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (path, look)
+        for size in (WIDE, PHONE):
+            page.set_viewport_size(size)
+            page.goto(f"{address}/guard")
+            page.locator("input[name=user]").first.check()
+            page.locator("[data-needs-chosen=user] button").click()
+            assert "1 change goes out" in page.inner_text("main")
 
 
 def test_the_changes_of_one_subscriber_are_looked_up(console, online):
