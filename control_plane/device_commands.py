@@ -5,6 +5,7 @@ Next: ../nas_drivers/device_setup.py
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -64,6 +65,16 @@ class DeviceCommands:
 
     text: str
     notes: tuple[str, ...]
+
+
+def read_facing(*, device: str, radius: str, portal: str) -> Facing:
+    """What somebody wrote of it; addresses of RADIUS servers by commas or blanks. Raises: ValueError."""
+    read = {"device": _addresses(device), "radius": _addresses(radius), "portal": _addresses(portal)}
+    return Facing(next(iter(read["device"]), None), read["radius"], next(iter(read["portal"]), None))
+
+
+def _addresses(text: str) -> tuple[Address, ...]:
+    return tuple(ip_address(one) for one in re.split(r"[\s,;]+", text) if one)
 
 
 def hidden_secrets(nas: NasTarget) -> DeviceSecrets:

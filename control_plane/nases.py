@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psycopg
 
 from control_plane import audit
 from control_plane.device_commands import DeviceSecrets, open_secrets
+from control_plane.made_secrets import made_nas_secret
 from control_plane.quantities import Network, network_text
 from control_plane.store.changes import save_changes
 from control_plane.store.nas import (
     Nas,
     load_nas,
     load_nases,
+    load_or_save_site,
     save_nas_coa_secret,
     save_nas_secret,
     save_new_nas,
@@ -32,6 +34,13 @@ from nas_drivers.policy import Method
 from radius_hooks.sealing import Sealer
 
 Connection = psycopg.Connection[Any]
+WhichSecret = Literal["radius", "coa", "coa_none"]
+# What is set of one as it stands in its column; the site, realms and secrets are set beside it.
+PLAIN_COLUMNS: Final = (
+    "name", "source", "vendor", "identifier", "require_message_authenticator", "verification", "swap_octets", "coa_port",
+    "coa_message_authenticator", "coa_event_timestamp", "coa_window", "coa_rate_per_s", "coa_address", "coa_source", "api_address",
+    "api_port", "api_tls", "api_login", "api_username", "ssh_address", "ssh_port", "ssh_username",
+)  # fmt: skip
 
 
 class NasRefusedError(ValueError):
@@ -87,6 +96,29 @@ def is_never_answered(vendor: str, *, signed: bool) -> bool:
     return signed and driver_for(vendor).inspection.signs is False
 
 
+def settings_of(nas: Nas) -> dict[str, Any]:
+    """All that is set of one but its secrets."""
+    plain = {name: getattr(nas, name) for name in PLAIN_COLUMNS}
+    return {**plain, "site": nas.site, "realms": nas.realms, "api_certificate": nas.api_certificate}
+
+
+def gone_with_user(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes with a user of the device that these columns take away: its password, and the trusted key of the command line."""
+    gone: dict[str, Any] = {}
+    if "api_username" in columns and columns["api_username"] is None:
+        gone |= {"sealed_api_password": None}
+    if "ssh_username" in columns and columns["ssh_username"] is None:
+        gone |= {"sealed_ssh_password": None, "ssh_host_key": None}
+    return gone
+
+
+def lacking_in_access(user: str | None, password: str | None, *, had: str | None) -> Literal["user", "password"] | None:
+    """What a way in lacks: a new user its password, a password its user. `had` is the user there was."""
+    if user and not password and not had:
+        return "password"
+    return "user" if password and not user else None
+
+
 def check_source(source: Network, name: str, others: Iterable[Nas], *, nested: bool) -> None:
     """Refuse a prefix that is taken, and one around or inside another's unless that is meant. Raises: NasRefusedError."""
     for other in others:
@@ -125,6 +157,33 @@ def add_nas(
     return nas_id
 
 
+def add_nas_with_access(
+    connection: Connection,
+    sealer: Sealer,
+    columns: Mapping[str, Any],
+    *,
+    site: str | None,
+    secret: str | None,
+    access_user: str | None,
+    nested: bool,
+    actor: str,
+) -> None:
+    """Write a new one with its secret, made here where None is given; `access_user` is one of ours on the device, whose password is made here.
+
+    Raises: NasRefusedError.
+    """
+    by = way_in(columns["vendor"]) if access_user else None
+    more: dict[str, Any] = {} if site is None else {"site_id": load_or_save_site(connection, site)}
+    secrets = NasSecrets(
+        radius=secret or made_nas_secret(),
+        api_password=made_nas_secret() if by == "api" else None,
+        ssh_password=made_nas_secret() if by == "ssh" else None,
+    )
+    if by is not None:
+        more[f"{by}_username"] = access_user
+    add_nas(connection, sealer, {**columns, **more}, secrets, nested=nested, actor=actor)
+
+
 def change_nas(
     connection: Connection,
     sealer: Sealer,
@@ -153,6 +212,16 @@ def change_nas(
         changed.append("coa_secret")
     audit.append(connection, actor=actor, action="nas.set", subject=nas.name, detail={"changed": changed})
     return changed
+
+
+def change_secret(
+    connection: Connection, sealer: Sealer, nas: Nas, which: WhichSecret, secret: str | None, *, actor: str
+) -> None:
+    """Give one another secret, made here where None is given; `coa_none`: changes are signed with the RADIUS secret again."""
+    given = secret or made_nas_secret()
+    columns: dict[str, Any] = {"sealed_coa_secret": None} if which == "coa_none" else {}
+    secrets = NasSecrets(radius=given if which == "radius" else None, coa=given if which == "coa" else None)
+    change_nas(connection, sealer, nas, columns, secrets, nested=True, actor=actor)
 
 
 def set_in_service(connection: Connection, nas: Nas, *, enabled: bool, actor: str) -> None:

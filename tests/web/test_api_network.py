@@ -135,7 +135,7 @@ def test_customers_of_chosen_sessions_are_written_to(program, console):
     assert console.query("SELECT count(*) FROM message WHERE batch_id = %s", (queued["batch_id"],)) == [
         (queued["messages"],)
     ]
-    only_sees = narrow(console, "only sees", Permission.NETWORK_SEE)
+    only_sees = narrow(console, "sees, no more", Permission.NETWORK_SEE)
     assert problem(only_sees.post("/sessions/message", said))[0] == 403
 
 
@@ -394,3 +394,121 @@ def test_who_had_an_address_is_told_when_it_is_written_down(program, console, on
     seer = narrow(console, "sees the network", Permission.NETWORK_SEE)
     assert problem(seer.post("/who-had", body))[0] == 403
     assert len(console.query(asked)) == 2
+
+
+NAS = {"name": "bras-9", "source": "192.0.2.9", "vendor": "mikrotik", "site": "Hill", "access_user": "corrente"}
+
+
+def test_a_device_is_added_once_and_its_secrets_are_told_with_a_reason_and_kept_nowhere(program, console):
+    made, again = (program.post("/nases", NAS, Idempotency_Key="bras-9") for _ in range(2))
+    assert (made.status_code, again.json, again.headers["ETag"]) == (201, made.json, made.headers["ETag"])
+    assert (made.json["state"], made.json["api_username"], made.json["site"]) == ("unheard", "corrente", "Hill")
+    assert not [name for name in made.json if "password" in name]
+    hidden = program.get("/nases/bras-9/setup?radius=192.0.2.10&portal=192.0.2.80").json
+    assert "secret=PUT-THE-RADIUS-SECRET-HERE" in hidden["commands"]
+    assert "to-addresses=192.0.2.80" in hidden["commands"]
+    reveal = {"reason": "mounting it", "radius": "192.0.2.10"}
+    shown = program.post("/nases/bras-9/setup", reveal, Idempotency_Key="seen").json
+    assert f"secret={shown['radius']} " in shown["commands"]
+    assert console.query("SELECT count(*) FROM idempotency_key WHERE key = 'seen'") == [(0,)]
+    # Nobody sees them and has the record of it rolled back.
+    assert problem(program.post("/nases/bras-9/setup?dry_run=true", reveal))[0] == 422
+    acts = narrow(console, "sees and acts", Permission.NETWORK_SEE, Permission.NETWORK_ACT)
+    assert problem(acts.post("/nases/bras-9/setup", reveal))[0] == 403
+    assert program.post("/nases/bras-9/secret", {"secret": "one-that-it-has-already"}).status_code == 204
+    told = program.post("/nases/bras-9/setup", reveal).json
+    assert (told["radius"], told["access"]) == ("one-that-it-has-already", shown["access"])
+    audit = console.query("SELECT action, detail ->> 'reason' FROM audit_log WHERE subject = 'bras-9' ORDER BY id")
+    assert audit == [
+        ("nas.add", None), ("nas.reveal_secret", "mounting it"), ("nas.set", None), ("nas.reveal_secret", "mounting it")
+    ]  # fmt: skip
+    assert problem(program.get("/nases/bras-9/setup?radius=here"))[0] == 422
+    assert problem(program.get("/nases/elsewhere/setup"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "place"),
+    [
+        ({"name": "monte-alto-1"}, 409, None),
+        ({"source": "192.0.2.9/24"}, 422, "/source"),
+        ({"source": "127.20.0.0/24", "access_user": None}, 422, "/nested"),
+        ({"source": "127.20.0.12"}, 409, None),
+        ({"vendor": "acme"}, 422, "/vendor"),
+        ({"source": "198.51.100.0/24"}, 422, "/access_user"),
+    ],
+)
+def test_what_a_new_device_can_t_be_is_named_and_nothing_of_it_stays(program, console, changed, status, place):
+    refused = problem(
+        program.post("/nases", NAS | {"name": "bras-x", "source": "192.0.2.77", "site": "Cellar"} | changed)
+    )
+    assert (refused[0], refused[1].get("errors", [{}])[0].get("pointer")) == (status, place)
+    assert console.query("SELECT count(*) FROM site WHERE name = 'Cellar'") == [(0,)]
+
+
+def test_of_two_who_set_a_device_the_second_is_told(program, console):
+    path = "/nases/monte-alto-2"
+    read = program.get(path).headers["ETag"]
+    asked = {"realms": ["fibra"], "coa_window": 8, "api_username": "us", "api_password": "s3cret-of-api"}
+    first = program.send("PATCH", path, asked, If_Match=read)
+    assert (first.json["realms"], first.json["coa_window"], first.json["api_username"]) == (["fibra"], 8, "us")
+    assert problem(program.send("PATCH", path, {"coa_window": 4}, If_Match=read))[0] == 412
+    assert problem(program.send("PATCH", path, {"coa_window": 4}))[0] == 428
+    gone = program.send("PATCH", path, {"api_username": None, "site": None}, If_Match=first.headers["ETag"]).json
+    assert (gone["api_username"], gone["site"]) == (None, None)
+    assert console.query("SELECT sealed_api_password FROM nas WHERE name = 'monte-alto-2'") == [(None,)]
+    for wrong, place in (
+        ({"source": "127.20.0.99"}, "/sure"), ({"ssh_username": "us"}, "/ssh_password"), ({"api_password": "x"}, "/api_username"),
+        ({"coa_address": "here"}, "/coa_address"),
+    ):  # fmt: skip
+        status, said = problem(program.send("PATCH", path, wrong, If_Match="*"))
+        assert (status, said["errors"][0]["pointer"]) == (422, place)
+    assert problem(program.send("PATCH", "/nases/elsewhere", {}, If_Match="*"))[0] == 404
+
+
+def test_devices_are_listed_by_state_and_go_out_of_service_and_in(program):
+    assert [one["name"] for one in through(program, "/nases?state=up")] == [
+        one["name"] for one in through(program, "/nases") if one["live_sessions"]
+    ]
+    assert program.post("/nases/kingsbridge-olt/service", {"enabled": False}).json["state"] == "off"
+    assert [one["name"] for one in program.get("/nases?state=off").json["data"]] == ["kingsbridge-olt"]
+    assert program.post("/nases/kingsbridge-olt/service", {"enabled": True}).json["enabled"] is True
+    assert problem(program.get("/nases?state=bored"))[0] == 422
+
+
+def test_a_device_that_is_away_has_no_key_to_trust_and_is_tested_all_the_same(program, console):
+    assert problem(program.get("/nases/puerto-claro-1/host-key"))[0] == 502
+    assert problem(program.post("/nases/puerto-claro-1/host-key", {"fingerprint": "SHA256:x"}))[0] == 502
+    assert problem(program.post("/nases/elsewhere/test"))[0] == 404
+    # Stopped: nothing is sent, and nothing is waited for.
+    program.post("/guard/stop", {"reason": "storm"})
+    parts = {one["subject"]: one for one in program.post("/nases/puerto-claro-1/test").json}
+    assert "stop" in parts["changes"]["text"]
+    assert {"reachable", "secret", "login", "accounting", "access", "clock"} <= set(parts)
+    sees = narrow(console, "sees, no more", Permission.NETWORK_SEE)
+    assert problem(sees.post("/nases/puerto-claro-1/test"))[0] == 403
+
+
+def test_a_profile_is_previewed_added_and_changed_with_whom_that_concerns(program, console):
+    rates = {"rate_down_bps": 200_000_000, "rate_up_bps": 20_000_000}
+    (mikrotik,) = (one for one in program.post("/profiles/preview", rates).json if one["vendor"] == "mikrotik")
+    assert ("Mikrotik-Rate-Limit", "20M/200M") in [(one["name"], one["value"]) for one in mikrotik["login"]]
+    status, said = problem(program.post("/profiles/preview", rates | {"rate_up_bps": None}))
+    assert (status, said["errors"][0]["pointer"]) == (422, "/rate_up_bps")
+    made = program.post("/profiles", rates | {"name": "Home 200", "address_lists": ["homes"]})
+    assert (made.status_code, made.json["profile"]["address_lists"], made.json["contracts"]) == (201, ["homes"], 0)
+    assert problem(program.post("/profiles", rates | {"name": "Home 200"}))[0] == 409
+
+    ((number, live),) = console.query(
+        "SELECT d.profile_id, count(*) FROM session s JOIN desired_policy d ON d.account_id = s.account_id GROUP BY 1 ORDER BY 2 DESC LIMIT 1"
+    )
+    there = program.get(f"/profiles/{number}")
+    assert there.json["live_sessions"] == live
+    changed = program.send("PATCH", f"/profiles/{number}", {"quota_octets": 5 * 10**11}, If_Match=there.headers["ETag"])
+    assert changed.json["profile"]["quota_octets"] == 5 * 10**11
+    late = program.send("PATCH", f"/profiles/{number}", {"name": "Other"}, If_Match=there.headers["ETag"])
+    assert problem(late)[0] == 412
+    taken = program.send("PATCH", f"/profiles/{number}", {"name": "Home 200"}, If_Match="*")
+    assert problem(taken)[0] == 409
+    half = program.send("PATCH", f"/profiles/{number}", {"rate_up_bps": None}, If_Match="*")
+    assert problem(half)[0] == 422
+    assert problem(program.get("/profiles/999999"))[0] == 404

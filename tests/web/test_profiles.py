@@ -56,7 +56,7 @@ def test_what_is_wrong_stands_beside_its_field(console, operator, changed, words
     assert 'value="200M"' in answer.text
     assert console.query("SELECT count(*) FROM profile WHERE name = 'Wrong'") == [(0,)]
     against = send(operator, "/profiles/new", name="Wrong", burst_down_bps="1M", burst_up_bps="1M")
-    assert (against.status_code, "a burst needs a rate" in against.text) == (409, True)
+    assert (against.status_code, "A burst needs a rate" in against.text) == (409, True)
 
 
 def test_whom_a_change_concerns_is_shown_before_it_is_saved(console, operator):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from typing import Any, Final
 
 from wtforms import BooleanField, HiddenField, IntegerField, PasswordField, RadioField, SelectField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, Regexp
 
 from control_plane.made_secrets import is_storable
+from control_plane.nases import PLAIN_COLUMNS, gone_with_user, lacking_in_access, settings_of
 from control_plane.quantities import (
     QuantityError,
     network_text,
@@ -34,12 +34,6 @@ _WHICH: Final = {
     "coa_none": lazy("Changes are signed with the RADIUS secret again"),
 }
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-# What of a form is a column of the same name.
-_PLAIN: Final = (
-    "name", "source", "vendor", "identifier", "require_message_authenticator", "verification", "swap_octets", "coa_port",
-    "coa_message_authenticator", "coa_event_timestamp", "coa_window", "coa_rate_per_s", "coa_address", "coa_source", "api_address",
-    "api_port", "api_tls", "api_login", "api_username", "ssh_address", "ssh_port", "ssh_username",
-)  # fmt: skip
 
 
 def read_fingerprint(text: str) -> bytes:
@@ -146,9 +140,10 @@ class NasForm(NasBasics):
         for by, has_user in (("api", nas.api_username), ("ssh", nas.ssh_username)):
             user, password = self[f"{by}_username"].data, self[f"{by}_password"].data
             check_secret(self, f"{by}_password")
-            if user and not password and not has_user:
+            lacks = lacking_in_access(user, password, had=has_user)
+            if lacks == "password":
                 refuse(self, f"{by}_password", str(REQUIRED))
-            if password and not user:
+            elif lacks == "user":
                 refuse(self, f"{by}_username", gettext("A password needs its user."))
         if self.source.data != nas.source and not self.sure.data:
             refuse(
@@ -203,15 +198,15 @@ def check_secret(form: PageForm, name: str) -> None:
 
 def shown_of(nas: Nas) -> dict[str, Any]:
     """What stands in the fields of a NAS that is there."""
-    values = {name: getattr(nas, name) for name in _PLAIN}
     certificate = None if nas.api_certificate is None else bytes.fromhex(nas.api_certificate)
-    return {**values, "site": nas.site or "", "realms": ", ".join(nas.realms), "api_certificate": certificate}
+    fields = {"site": nas.site or "", "realms": ", ".join(nas.realms), "api_certificate": certificate}
+    return {**settings_of(nas), **fields}
 
 
 def changed_columns(form: NasForm, nas: Nas) -> dict[str, Any]:
     """The columns that the form sets otherwise than they are; the site is not among them."""
     columns = {}
-    for name in _PLAIN:
+    for name in PLAIN_COLUMNS:
         wanted = form[name].data
         wanted = None if wanted == "" else wanted
         if wanted != getattr(nas, name):
@@ -221,13 +216,4 @@ def changed_columns(form: NasForm, nas: Nas) -> dict[str, Any]:
     certificate = form.api_certificate.data
     if (None if certificate is None else certificate.hex()) != nas.api_certificate:
         columns["api_certificate"] = certificate
-    if "api_username" in columns and columns["api_username"] is None:
-        columns["sealed_api_password"] = None
-    if "ssh_username" in columns and columns["ssh_username"] is None:
-        columns |= {"sealed_ssh_password": None, "ssh_host_key": None}
-    return columns
-
-
-def facing_addresses(text: str) -> tuple[Any, ...]:
-    """Addresses by commas or blanks. Raises: ValueError."""
-    return tuple(ip_address(one) for one in re.split(r"[\s,;]+", text) if one)
+    return {**columns, **gone_with_user(columns)}

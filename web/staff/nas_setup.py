@@ -8,33 +8,39 @@ Next: ../../control_plane/device_test/looking.py
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-import psycopg
 from flask import Response, current_app, flash, render_template, request, stream_with_context, url_for
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as Answered
 
 from control_plane.access.permissions import Permission
-from control_plane.device_commands import DeviceCommands, DeviceSecrets, Facing, device_commands, hidden_secrets
+from control_plane.device_commands import (
+    DeviceCommands,
+    DeviceSecrets,
+    Facing,
+    device_commands,
+    hidden_secrets,
+    read_facing,
+)
 from control_plane.findings import Finding, Verdict
 from control_plane.nases import is_never_answered, reveal_secrets, trust_host_key, way_in
-from control_plane.store.nas import Nas, load_nas
+from control_plane.store.nas import Nas
 from control_plane.store.targets import NasTarget, load_targets
 from nas_drivers.driver import vendor_names
 from nas_drivers.errors import NasError
 from radius_hooks.sealing import SealError
 from web.acting import demand, person, transaction
 from web.database import Connection
+from web.device_tests import TESTING, findings_of
 from web.forms import do_once, read_form, refuse, status_of, was_sent
 from web.language import gettext
 from web.marks import allowed
 from web.sealing import sealer
-from web.staff.nas_forms import HostKeyForm, ReasonForm, facing_addresses
+from web.staff.nas_forms import HostKeyForm, ReasonForm
 from web.staff.nas_words import STEPS, VERDICTS, pages_for, vendor_shown
 from web.staff.nases import nas_of
 from web.staff.nases import pages as nases
@@ -42,9 +48,6 @@ from web.surroundings import here
 
 Answer = Answered | str | tuple[str, int]
 
-# Each holds a thread and may wait for a device for two minutes.
-_MOST_TESTS: Final = 4
-_testing = threading.BoundedSemaphore(_MOST_TESTS)
 # A test begins when its page listens; a link to it is no good for later.
 _BEGIN_WITHIN_S: Final = 30
 _SALT: Final = "nas test"
@@ -89,11 +92,9 @@ def _facing() -> tuple[Facing, str]:
     """What was said of how the device sees us, and what is wrong with it."""
     given = {name: request.args.get(name, "").strip() for name in ("device", "radius", "portal")}
     try:
-        read = {name: facing_addresses(text) for name, text in given.items()}
+        return read_facing(**given), ""
     except ValueError:
         return Facing(), gettext("An address can't be read. Write it such as %(example)s.", example="192.0.2.7")
-    first: dict[str, Any] = {name: next(iter(found), None) for name, found in read.items()}
-    return Facing(first["device"], read["radius"], first["portal"]), ""
 
 
 def _commands(
@@ -161,10 +162,10 @@ def live(name: str) -> Response:
             raise BadRequest
     except BadSignature as error:
         raise BadRequest from error
-    if not _testing.acquire(blocking=False):
+    if not TESTING.acquire(blocking=False):
         return _events(iter([("step", _line(_busy())), ("done", "")]))
     answer = _events(_run(name))
-    answer.call_on_close(_testing.release)
+    answer.call_on_close(TESTING.release)
     return answer
 
 
@@ -186,25 +187,15 @@ def _events(told: Iterator[tuple[str, str]]) -> Response:
 
 def _run(name: str) -> Iterator[tuple[str, str]]:
     """Each step as an event, then the end."""
-    from control_plane.device_test.looking import look_at  # noqa: PLC0415 - SSH is half a second, for this page alone
-
     began, failed = datetime.now(UTC), 0
     yield "doing", gettext("Reading what was heard of it …")
-    try:
-        with here().database.reading() as connection:
-            nas = load_nas(connection, name)
-            if nas is None:
-                raise NotFound
-            for finding in look_at(connection, here().settings, nas, _target(connection, nas), sealer()):
-                failed += finding.verdict is Verdict.FAIL
-                yield "step", _line(finding, name)
-                if finding.subject == "accounting":
-                    yield "doing", gettext("Asking for the end of a session that nobody has …")
-                if finding.subject == "changes":
-                    yield "doing", gettext("Asking the device itself, which may take a minute …")
-    except (NasError, psycopg.Error) as error:
-        failed += 1
-        yield "step", _line(Finding(Verdict.FAIL, "", str(error).strip()))
+    for finding in findings_of(name, sealer()):
+        failed += finding.verdict is Verdict.FAIL
+        yield "step", _line(finding, name)
+        if finding.subject == "accounting":
+            yield "doing", gettext("Asking for the end of a session that nobody has …")
+        if finding.subject == "changes":
+            yield "doing", gettext("Asking the device itself, which may take a minute …")
     took_s = (datetime.now(UTC) - began).total_seconds()
     yield "doing", render_template("staff/nases/_tested.html", failed=failed, took_s=took_s)
     yield "done", ""

@@ -13,9 +13,16 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from control_plane.access.permissions import Permission
-from control_plane.made_secrets import made_nas_secret
 from control_plane.nas_standing import Standing
-from control_plane.nases import NasRefusedError, NasSecrets, add_nas, change_nas, set_in_service, way_in
+from control_plane.nases import (
+    NasRefusedError,
+    NasSecrets,
+    add_nas_with_access,
+    change_nas,
+    change_secret,
+    set_in_service,
+    way_in,
+)
 from control_plane.quantities import network_text
 from control_plane.store.clocks import load_nas_clock
 from control_plane.store.device_test import load_heard, load_live
@@ -131,16 +138,16 @@ def _add(connection: Connection, form: NewNasForm) -> str:
     columns: dict[str, Any] = {
         one: form[one].data for one in ("name", "source", "vendor", "require_message_authenticator")
     }
-    if form.site.data:
-        columns["site_id"] = load_or_save_site(connection, form.site.data)
-    password: dict[str, str] = {}
-    by = way_in(form.vendor.data)
-    if form.access_user.data and by is not None:
-        columns[f"{by}_username"] = form.access_user.data
-        password[f"{by}_password"] = made_nas_secret()
-    radius = made_nas_secret() if form.secret_from.data == "made" else form.secret.data
-    secrets = NasSecrets(radius=radius, **password)
-    add_nas(connection, sealer(), columns, secrets, nested=form.nested.data, actor=person().name)
+    add_nas_with_access(
+        connection,
+        sealer(),
+        columns,
+        site=form.site.data or None,
+        secret=None if form.secret_from.data == "made" else form.secret.data,
+        access_user=form.access_user.data or None,
+        nested=form.nested.data,
+        actor=person().name,
+    )
     flash(gettext("Added. It is answered as soon as it is published; paste what stands below on it."), "good")
     return url_for("nases.setup", name=form.name.data)
 
@@ -204,11 +211,8 @@ def secret(name: str) -> Answer:
 
 def _change_secret(connection: Connection, form: SecretForm, name: str) -> str:
     nas = nas_of(connection, name)
-    given = made_nas_secret() if form.secret_from.data == "made" else form.secret.data
-    which = form.which.data
-    columns: dict[str, Any] = {"sealed_coa_secret": None} if which == "coa_none" else {}
-    secrets = NasSecrets(radius=given if which == "radius" else None, coa=given if which == "coa" else None)
-    change_nas(connection, sealer(), nas, columns, secrets, nested=True, actor=person().name)
+    given = None if form.secret_from.data == "made" else form.secret.data
+    change_secret(connection, sealer(), nas, form.which.data, given, actor=person().name)
     flash(gettext("The secret is another one. Tell the device: what to paste stands below."), "good")
     return url_for("nases.setup", name=name)
 

@@ -15,9 +15,19 @@ from wtforms import IntegerField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp
 
 from control_plane.access.permissions import Permission
-from control_plane.policy.preview import VendorPreview, preview
-from control_plane.policy.profile import PROFILE_COLUMNS, ProfileColumns, session_policy
-from control_plane.profiles import Concerned, add_profile, change_profile, load_concerned
+from control_plane.policy.preview import VendorPreview
+from control_plane.policy.profile import PROFILE_COLUMNS
+from control_plane.profiles import (
+    Concerned,
+    ProfileNameTakenError,
+    add_profile,
+    change_profile,
+    check_name,
+    load_concerned,
+    one_way,
+    preview_of,
+    values_of,
+)
 from control_plane.quantities import (
     read_device_policy,
     read_duration_s,
@@ -26,9 +36,7 @@ from control_plane.quantities import (
     typed_duration,
     typed_text,
 )
-from control_plane.store.nas import load_nas_vendors
 from control_plane.store.plan import Profile, hold_profile, load_profiles
-from nas_drivers.driver import Drivers, vendor_names
 from web.acting import person, transaction
 from web.database import Connection
 from web.forms import (
@@ -53,7 +61,6 @@ from web.surroundings import here
 pages = Blueprint("profiles", __name__)
 ENTRIES: Final = (Entry("network", lazy("Profiles"), "profiles.show_all", Permission.NETWORK_SEE, order=30),)
 Answer = Response | str | tuple[str, int]
-_PAIRS: Final = ("rate", "burst", "burst_threshold", "minimum")
 _COLUMNS: Final = (*PROFILE_COLUMNS, "quota_octets")
 _NAME_WORDS: Final = lazy("Letters, digits, spaces and . _ - alone, 64 at most.")
 
@@ -93,10 +100,10 @@ class ProfileForm(PageForm):
 
     def extra_validate(self) -> bool:
         """What no field can know alone: a rate has both directions."""
-        for pair in _PAIRS:
-            down, up = self[f"{pair}_down_bps"], self[f"{pair}_up_bps"]
-            if (down.data is None) != (up.data is None) and not down.errors and not up.errors:
-                refuse(self, (down if down.data is None else up).name, gettext("Both directions, or neither."))
+        for name in one_way(self.data):
+            other = name.replace("_down_", "_up_") if "_down_" in name else name.replace("_up_", "_down_")
+            if not self[name].errors and not self[other].errors:
+                refuse(self, name, gettext("Both directions, or neither."))
         return not self.errors
 
     def columns(self) -> dict[str, Any]:
@@ -127,19 +134,13 @@ def shown() -> str:
     right = form.extra_validate() or set(form.errors) <= {"name"}
     before = request.args.get("of", type=int)
     with transaction() as connection:
-        vendors = sorted(set(load_nas_vendors(connection).values()) & set(vendor_names()))
-        old = next((one for one in load_profiles(connection) if one.id == before), None)
-    found = _preview(form, vendors or list(vendor_names()), old) if right else None
+        found = _preview(connection, form, before) if right else None
     return render_template("staff/profiles/_preview.html", found=found, vendor_shown=vendor_shown, methods=METHODS)
 
 
-def _preview(form: ProfileForm, vendors: list[str], old: Profile | None) -> list[VendorPreview] | None:
-    columns = {name: value for name, value in form.columns().items() if name in PROFILE_COLUMNS}
-    before = None if old is None else session_policy(old)
+def _preview(connection: Connection, form: ProfileForm, before: int | None) -> list[VendorPreview] | None:
     try:
-        return preview(
-            session_policy(ProfileColumns(**columns)), vendors, Drivers(here().settings.drivers), before=before
-        )
+        return preview_of(connection, here().settings, form.columns(), instead_of=before)
     except ValueError:
         return None
 
@@ -152,14 +153,13 @@ def new() -> Answer:
     if was_sent(form) and form.extra_validate():
         try:
             return do_once(lambda connection: _add(connection, form))
-        except _NameTakenError:
+        except ProfileNameTakenError:
             refuse(form, "name", gettext("There is a profile of this name already."))
     return render_template("staff/profiles/form.html", form=form, profile=None), status_of(form)
 
 
 def _add(connection: Connection, form: ProfileForm) -> str:
-    if any(one.name == form.name.data for one in load_profiles(connection)):
-        raise _NameTakenError
+    check_name(connection, form.name.data)
     add_profile(connection, {"name": form.name.data, **form.columns()}, actor=person().name)
     flash(gettext("Added."), "good")
     return url_for("profiles.show_all")
@@ -172,7 +172,7 @@ def edit(number: int) -> Answer:
     with transaction() as connection:
         profile = _profile(connection, number)
         concerned = load_concerned(connection, profile)
-    values = _values(profile)
+    values = values_of(profile)
     form = read_form(ProfileForm, **{**values, "address_lists": ", ".join(profile.address_lists)})
     if request.method == "GET":
         form.seen.data = fingerprint(values)
@@ -183,7 +183,7 @@ def edit(number: int) -> Answer:
             with transaction() as connection:
                 _check(connection, form, profile)
             return _asked_first(form, profile, concerned)
-        except _NameTakenError:
+        except ProfileNameTakenError:
             refuse(form, "name", gettext("There is a profile of this name already."))
         except _ChangedMeanwhileError:
             pass
@@ -194,15 +194,10 @@ class _ChangedMeanwhileError(Exception):
     """Somebody else was first; the form says so."""
 
 
-class _NameTakenError(Exception):
-    """There is another one of that name."""
-
-
 def _check(connection: Connection, form: ProfileForm, profile: Profile) -> None:
-    """Raises: _NameTakenError, _ChangedMeanwhileError."""
-    if any(one.name == form.name.data and one.id != profile.id for one in load_profiles(connection)):
-        raise _NameTakenError
-    if changed_meanwhile(form, _values(profile)):
+    """Raises: ProfileNameTakenError, _ChangedMeanwhileError."""
+    check_name(connection, form.name.data, besides=profile.id)
+    if changed_meanwhile(form, values_of(profile)):
         raise _ChangedMeanwhileError
 
 
@@ -213,13 +208,8 @@ def _profile(connection: Connection, number: int) -> Profile:
     return found
 
 
-def _values(profile: Profile) -> dict[str, Any]:
-    values = {name: getattr(profile, name) for name in _COLUMNS}
-    return {"name": profile.name, **values, "address_lists": list(profile.address_lists)}
-
-
 def _changed(form: ProfileForm, profile: Profile) -> dict[str, Any]:
-    wanted, there = {"name": form.name.data, **form.columns()}, _values(profile)
+    wanted, there = {"name": form.name.data, **form.columns()}, values_of(profile)
     return {name: value for name, value in wanted.items() if value != there[name]}
 
 
