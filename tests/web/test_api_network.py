@@ -135,7 +135,7 @@ def test_customers_of_chosen_sessions_are_written_to(program, console):
     assert console.query("SELECT count(*) FROM message WHERE batch_id = %s", (queued["batch_id"],)) == [
         (queued["messages"],)
     ]
-    only_sees = narrow(console, "sees, no more", Permission.NETWORK_SEE)
+    only_sees = narrow(console, "only sees", Permission.NETWORK_SEE)
     assert problem(only_sees.post("/sessions/message", said))[0] == 403
 
 
