@@ -15,9 +15,10 @@ import psycopg
 
 from billing.price_changes import PriceChange, Reach
 from billing.store.acting import acting
+from billing.store.catalogue_requests import Act, ask_for
 from billing.store.issuers import add_position, add_rate
-from billing.store.price_changes import change_prices
-from billing.store.promotions import Promotion, apply_promotion, load_undoing, undo_promotion
+from billing.store.promotions import Promotion
+from billing.store.selection import Selection
 from billing.store.stamp_duties import add_stamp_duty
 from control_plane import audit
 from control_plane.store.changes import save_changes
@@ -73,36 +74,39 @@ def set_quota_steps(connection: Connection, plan: Plan, steps: Sequence[tuple[in
     audit.append(connection, actor=actor, action="plan.quota", subject=plan.name, detail=detail)
 
 
-def give_promotion(
-    connection: Connection, promotion: Promotion, contracts: Sequence[int], *, since: date, actor: str
+def ask_for_promotion(
+    connection: Connection, promotion: Promotion, selection: Selection, *, since: date, actor: str
 ) -> int:
-    """Give it to these contracts; how many have it now."""
-    acting(connection, actor)
-    made = apply_promotion(connection, promotion, contracts, since=since, actor=actor)
-    detail = {"contracts": made, "from": since}
-    audit.append(connection, actor=actor, action="promotion.apply", subject=promotion.name, detail=detail)
-    return made
+    """Have it given to the contracts that are meant; the number of the request."""
+    what = {"promotion": promotion.id, "name": promotion.name, "since": since.isoformat()}
+    meant = {one: getattr(selection, one) for one in ("issuer", "product", "city", "postal_prefix")}
+    return ask_for(connection, Act.PROMOTION, {**what, **meant}, by=actor)
 
 
-def take_promotion_back(connection: Connection, promotion: Promotion, *, actor: str) -> int:
-    """Take it back from whom no charge has counted it; how many lose it."""
-    acting(connection, actor)
-    _, free = load_undoing(connection, promotion.id, None)
-    done = undo_promotion(connection, promotion.id, free)
-    detail = {"contracts": done.undone}
-    audit.append(connection, actor=actor, action="promotion.undo", subject=promotion.name, detail=detail)
-    return done.undone
+def ask_to_take_back(connection: Connection, promotion: Promotion, *, actor: str) -> int:
+    """Have it taken back from whom no charge has counted it; the number of the request."""
+    return ask_for(connection, Act.PROMOTION_UNDO, {"promotion": promotion.id, "name": promotion.name}, by=actor)
 
 
-def give_new_price(
-    connection: Connection, product: str, contracts: Sequence[int], change: PriceChange, reach: Reach, *, actor: str
-) -> int:
-    """Another price for the contracts that have a product; how many items have it."""
-    acting(connection, actor)
-    changed = change_prices(connection, contracts, change, reach, actor=actor)
-    detail = {"to": change.month_price, "percent": change.percent, "from": reach.day, "items": changed}
-    audit.append(connection, actor=actor, action="price.change", subject=product, detail=detail)
-    return changed
+def ask_for_new_price(connection: Connection, product: str, change: PriceChange, reach: Reach, *, actor: str) -> int:
+    """Have the contracts that have a product given another price; the number of the request."""
+    what = {
+        "name": product,
+        "product": reach.product_id,
+        "to": None if change.month_price is None else str(change.month_price),
+        "percent": None if change.percent is None else str(change.percent),
+        "currency": reach.currency,
+        "includes_tax": reach.includes_tax,
+        "from": reach.day.isoformat(),
+    }
+    return ask_for(connection, Act.PRICE_CHANGE, what, by=actor)
+
+
+def price_change_of(what: Mapping[str, Any]) -> tuple[PriceChange, Reach]:
+    """What such a request asks for."""
+    to, percent = what["to"], what["percent"]
+    change = PriceChange(None if to is None else Decimal(to), None if percent is None else Decimal(percent))
+    return change, Reach(what["product"], date.fromisoformat(what["from"]), what["currency"], what["includes_tax"])
 
 
 def add_tax_rate(connection: Connection, code: str, percent: Decimal, *, since: date, actor: str) -> None:

@@ -167,6 +167,7 @@ LEDGER_ROWS: Final[dict[str, dict[str, str]]] = {
     "billing_run": {"issuer_id": "1", "run_date": "'2026-04-01'", "started_by": "'job billing'"},
     "billing_error": {"run_id": "1", "customer_id": "1", "contract_id": "1", "reason": "'no tax code'"},
     "billing_request": {"act": "'prepare'", "issuer_id": "1", "run_date": "'2026-04-01'", "asked_by": "'maria'"},
+    "catalogue_request": {"act": "'promotion'", "what": "'{}'", "asked_by": "'maria'"},
     "document_register": {"issuer_id": "1", "code": "'NC'", "kind": "'credit_note'", "name": "'Credit notes'"},
     "register_year": {"register_id": "1", "year": "2027"},
     "document": {
@@ -274,6 +275,7 @@ LEDGER_FIRST: Final[dict[str, dict[str, str]]] = {
     "billing_run": {"run_date": "'2026-03-01'"},
     "billing_error": {"contract_id": "NULL"},
     "billing_request": {"run_date": "'2026-03-01'"},
+    "catalogue_request": {"what": "'{\"a\": 0}'"},
     "document_register": {"code": "'FT'", "kind": "'invoice'", "name": "'Invoices'"},
     "register_year": {"year": "2026"},
     "document_line": {"number": "1"},

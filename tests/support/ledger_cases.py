@@ -34,6 +34,11 @@ _BAD: Final = (
     ("billing_request", "asked_by", "''", "'bruno'"),
     ("billing_request", "payers", "-1", "0"),
     ("billing_request", "of_payers", "-1", "0"),
+    ("catalogue_request", "what", "'[]'", "'{\"a\": 1}'"),
+    ("catalogue_request", "asked_by", "''", "'bruno'"),
+    ("catalogue_request", "contracts", "-1", "0"),
+    ("catalogue_request", "of_contracts", "-1", "0"),
+    ("catalogue_request", "changed", "-1", "0"),
     ("document_register", "code", "'nc'", "'NC2'"),
     ("document_register", "name", "''", "'Notes'"),
     ("document_register", "pattern", "'{code}'", "'{year}-{number}'"),
@@ -73,7 +78,15 @@ _REFERENCES: Final = (
 def _columns() -> Iterator[Case]:
     for table, column, wrong, right in _BAD:
         yield case(f"{table}_{column}_check", table, {column: wrong}, {column: right})
-    keyed = ("ledger_account", "entry", "billing_run", "billing_error", "billing_request", "document_register")
+    keyed = (
+        "ledger_account",
+        "entry",
+        "billing_run",
+        "billing_error",
+        "billing_request",
+        "catalogue_request",
+        "document_register",
+    )
     for table in (*keyed, "document", "charge"):
         yield case(f"{table}_pkey", table, {"id": "1"}, {"id": "77"})
     for table in ("register_year", "document_line", "document_due"):
@@ -151,6 +164,7 @@ def _runs() -> Iterator[Case]:
     yield case(f"{table}_ends_when_over", table, {**done, "ended_at": "NULL"}, done)
     yield case(f"{table}_ends_when_over", table, {"ended_at": "now()"}, {"ended_at": "now()", "state": "'cancelled'"})
     yield case("billing_error_once", "billing_error", {"contract_id": "NULL"})
+    yield case("catalogue_request_one_at_a_time", "catalogue_request", {"what": "'{\"a\": 0}'"}, {"ended_at": "now()"})
     table, first = "billing_request", {"run_date": "'2026-03-01'"}
     yield case(f"{table}_one_at_a_time", table, first, {**first, "ended_at": "now()"})
     yield case(f"{table}_issues_a_run", table, {"act": "'issue'"}, {"act": "'issue'", "run_id": "1"})

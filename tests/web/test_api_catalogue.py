@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.asked_catalogue import work
 from support.console_world import Console
 from support.program import Program, problem
 
@@ -76,24 +77,38 @@ def test_a_product_has_prices_and_words_and_contracts_are_given_another_price(pr
     assert console.query("SELECT count(*) FROM audit_log WHERE action = 'price.change'") == [(0,)]
     done = program.post("/price-changes", change).json
     assert (done["items"], done["totals"]) == (tried.json["items"], tried.json["totals"])
+    work(console)
+    came = program.get(f"/catalogue-requests/{done['request']}").json
+    assert (came["act"], came["name"], came["changed"], came["problem"]) == (
+        "price_change",
+        sold["name"],
+        done["items"],
+        "",
+    )
+    assert came["ended_at"]
+    assert problem(program.get("/catalogue-requests/9999"))[0] == 404
+    assert console.query("SELECT actor FROM audit_log WHERE action = 'price.change'") == [("admin",)]
     assert problem(program.post("/price-changes", change | {"day": "2026-01-01"}))[0] == 409
     assert place(program.post("/price-changes", change | {"month_price": "3"})) == "/month_price"
 
 
-def test_a_promotion_is_given_to_whom_it_is_meant_for_and_taken_back(program):
+def test_a_promotion_is_given_to_whom_it_is_meant_for_and_taken_back(program, console):
     made = program.post("/promotions", {"name": "Spring", "kind": "percent", "value": "10", "months": 3}).json
     assert place(program.post("/promotions", {"name": "Much", "kind": "percent", "value": "101"})) == "/value"
     apply = f"/promotions/{made['id']}/apply"
     assert place(program.post(apply, {})) == "/everybody"
-    tried = program.post(f"{apply}?dry_run=true", {"everybody": True}).json
-    given = program.post(apply, {"everybody": True}).json
-    assert (tried, given["gets"] > 0) == (given, True)
-    assert program.post(apply, {"everybody": True}).json == {
-        "gets": 0,
-        "had": given["gets"],
-        "without_family": given["without_family"],
-    }
-    assert program.post(f"/promotions/{made['id']}/undo").json == {"undone": given["gets"], "charged": 0}
+    everybody = {"everybody": True}
+    tried = program.post(f"{apply}?dry_run=true", everybody).json
+    given = program.post(apply, everybody).json
+    assert (tried | {"request": given["request"]}, given["gets"] > 0) == (given, True)
+    assert program.post(apply, everybody).json == given, "said twice it is asked for once"
+    work(console)
+    again = program.post(apply, everybody).json
+    assert (again["gets"], again["had"], again["without_family"]) == (0, given["gets"], given["without_family"])
+    undone = program.post(f"/promotions/{made['id']}/undo").json
+    assert (undone["undone"], undone["charged"]) == (given["gets"], 0)
+    work(console)
+    assert program.get(f"/catalogue-requests/{undone['request']}").json["changed"] == given["gets"]
 
 
 def test_taxes_and_registers_are_read_and_added_to(program):

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from support.asked_catalogue import work
 from support.browser import PHONE, violations
 from support.console_world import Console
 
@@ -138,11 +139,15 @@ def test_a_promotion_is_made_given_once_and_taken_back(console):
     gets = int(re.search(r"([\d,]+) contracts get it", looked.text)[1])
     done = client.post(page, data={**kept(looked.text), **all_of, "everybody": "y", "confirmed": "yes"})
     assert done.status_code == 303
+    assert f'href="{done.headers["Location"]}">Autumn is given' in client.get("/promotions").text
+    work(console)
+    assert f"{gets} contracts have it now." in client.get(done.headers["Location"]).text
     assert console.query("SELECT count(*) FROM discount WHERE reason = 'promotion Autumn'") == [(gets,)]
     assert gets > 0
     undo = page.replace("apply", "undo")
     assert f"{gets} contracts lose it" in client.get(undo).text
     assert send(client, undo, confirmed="yes").status_code == 303
+    work(console)
     assert console.query("SELECT count(*) FROM discount WHERE reason = 'promotion Autumn'") == [(0,)]
     assert console.client("reader").get(page).status_code == 403
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from support.asked_catalogue import work
 from support.browser import PHONE, violations
 from support.program import Program
 
@@ -129,7 +130,12 @@ def test_a_price_is_changed_after_it_was_added_up(console):
     assert console.query(items, (product,)) == [(0,)]
     done = client.post("/price-changes", data={**kept(looked.text), **typed, "confirmed": "yes"})
     assert done.status_code == 303
-    assert console.query(items, (product,))[0][0] > 0
+    assert console.query(items, (product,)) == [(0,)], "the page waits for nothing"
+    assert "Waits for the worker" in client.get(done.headers["Location"]).text
+    work(console)
+    made = console.query(items, (product,))[0][0]
+    assert made > 0
+    assert f"{made} items have their new price." in client.get(done.headers["Location"]).text
 
 
 def test_the_pages_are_usable_by_everybody(console, address, browser):

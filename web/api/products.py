@@ -24,7 +24,7 @@ from billing.store.issuers import load_issuers, load_tax_codes
 from billing.store.price_changes import load_new_prices
 from billing.store.selection import Selection, load_selected
 from control_plane.access.permissions import Permission
-from control_plane.catalogue import give_new_price
+from control_plane.catalogue import ask_for_new_price
 from control_plane.store.plan import load_plans
 from web.acting import person
 from web.api._changes import Language, today
@@ -143,10 +143,11 @@ class PriceSum(msgspec.Struct, frozen=True):
 
 
 class PriceChanged(msgspec.Struct, frozen=True):
-    """How many items have their new price, and what they come to."""
+    """How many items get a new price, and what they come to; the worker gives it, `request` says how far it is."""
 
     items: int
     totals: list[PriceSum]
+    request: int
 
 
 @pages.call(
@@ -245,7 +246,7 @@ def text(connection: Connection, *, number: int, language: str, body: ProductTex
     does=("price_changes.new",),
 )
 def change_prices(connection: Connection, *, body: PriceChangeToMake) -> PriceChanged:
-    """Give a product another price for the contracts that have it. Try it with `dry_run`: it answers what it comes to."""
+    """Have a product given another price for the contracts that have it. Try it with `dry_run`: it answers what it comes to."""
     products = {
         one.id: one.name for one in load_products(connection, day=today(connection)) if one.kind in ("plan", "add_on")
     }
@@ -261,9 +262,11 @@ def change_prices(connection: Connection, *, body: PriceChangeToMake) -> PriceCh
     name = products[body.product_id]
     contracts = load_selected(connection, Selection(product=name), day=body.day)
     totals = price_totals(load_new_prices(connection, contracts, change, reach))
-    changed = give_new_price(connection, name, contracts, change, reach, actor=person().name)
+    request = ask_for_new_price(connection, name, change, reach, actor=person().name)
     return PriceChanged(
-        changed, [PriceSum(one.items, one.includes_tax, amount_of(one.before), amount_of(one.after)) for one in totals]
+        sum(one.items for one in totals),
+        [PriceSum(one.items, one.includes_tax, amount_of(one.before), amount_of(one.after)) for one in totals],
+        request,
     )
 
 

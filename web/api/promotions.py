@@ -19,7 +19,7 @@ from billing.store.promotions import (
 )
 from billing.store.selection import Selection, load_selected
 from control_plane.access.permissions import Permission
-from control_plane.catalogue import give_promotion, take_promotion_back
+from control_plane.catalogue import ask_for_promotion, ask_to_take_back
 from web.acting import person
 from web.api._changes import today
 from web.api._shapes import Words, shaped, there_is_none, wrong_value
@@ -72,18 +72,20 @@ class WhoGetsIt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class PromotionGiven(msgspec.Struct, frozen=True):
-    """How many contracts get it, had it, or have nothing of its family."""
+    """How many contracts get it, had it, or have nothing of its family; the worker gives it, `request` says how far it is."""
 
     gets: int
     had: int
     without_family: int
+    request: int
 
 
 class PromotionTaken(msgspec.Struct, frozen=True):
-    """How many contracts lose it, and how many have been charged with it and keep it."""
+    """How many contracts lose it, and how many have been charged with it and keep it; `request` says how far the worker is."""
 
     undone: int
     charged: int
+    request: int
 
 
 @pages.call(
@@ -129,7 +131,7 @@ def new(connection: Connection, *, body: NewPromotion) -> OnePromotion:
     does=("promotions.apply",),
 )
 def apply(connection: Connection, *, number: int, body: WhoGetsIt) -> PromotionGiven:
-    """Give a promotion to contracts."""
+    """Have a promotion given to contracts; the worker begins at once, and the request says how far it is."""
     promotion, day = _known(connection, number), today(connection)
     selection = Selection(issuer=body.issuer, product=body.product, city=body.city, postal_prefix=body.postal_prefix)
     if selection.is_everything != body.everybody:
@@ -138,11 +140,9 @@ def apply(connection: Connection, *, number: int, body: WhoGetsIt) -> PromotionG
         raise Problem(409, "It is not given today.")
     since = body.since or day
     planned: Applied
-    planned, gets = plan_application(
-        connection, promotion, load_selected(connection, selection, day=since), since=since
-    )
-    give_promotion(connection, promotion, gets, since=since, actor=person().name)
-    return shaped(PromotionGiven, planned)
+    planned, _ = plan_application(connection, promotion, load_selected(connection, selection, day=since), since=since)
+    request = ask_for_promotion(connection, promotion, selection, since=since, actor=person().name)
+    return shaped(PromotionGiven, planned, request=request)
 
 
 @pages.call(
@@ -154,10 +154,10 @@ def apply(connection: Connection, *, number: int, body: WhoGetsIt) -> PromotionG
     does=("promotions.undo",),
 )
 def undo(connection: Connection, *, number: int) -> PromotionTaken:
-    """Take a promotion back from whom no charge has counted it."""
+    """Have a promotion taken back from whom no charge has counted it; the request says how far the worker is."""
     promotion = _known(connection, number)
     found, _ = load_undoing(connection, number, None)
-    return PromotionTaken(take_promotion_back(connection, promotion, actor=person().name), found.charged)
+    return PromotionTaken(found.undone, found.charged, ask_to_take_back(connection, promotion, actor=person().name))
 
 
 def _known(connection: Connection, number: int) -> Promotion:

@@ -1,4 +1,6 @@
-"""Price changes: a new price for contracts that there are, told to them before; counted and added up before it is written.
+"""Price changes: a new price for contracts that there are, told to them before; counted and added up before it is asked for.
+
+The worker gives it to the contracts: catalogue_requests.py shows how far that is.
 
 Next: products.py
 """
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from flask import Blueprint, flash, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import SelectField
 from wtforms.fields import SelectChoice
@@ -18,11 +20,12 @@ from wtforms.validators import InputRequired
 from billing.errors import BillingError
 from billing.price_changes import NOTICE, PriceChange, PriceTotal, Reach, check_day, price_totals
 from billing.store.catalogue import load_products
+from billing.store.catalogue_requests import load_waiting
 from billing.store.issuers import load_issuers
 from billing.store.price_changes import load_new_prices
 from billing.store.selection import Selection, load_selected
 from control_plane.access.permissions import Permission
-from control_plane.catalogue import give_new_price
+from control_plane.catalogue import ask_for_new_price
 from web.acting import person, transaction
 from web.database import Connection
 from web.forms import REQUIRED, DayField, DecimalField, PageForm, do_once, read_form, refuse, status_of, was_sent
@@ -51,11 +54,10 @@ class PriceChangeForm(PageForm):
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be changed, and of which contracts."""
+    """What is to be changed, and whose."""
 
     change: PriceChange
     reach: Reach
-    contracts: list[int]
 
 
 @pages.route("/price-changes", methods=["GET", "POST"])
@@ -75,11 +77,13 @@ def new() -> str | Response | tuple[str, int]:
             form.day.data = day + NOTICE
         plan = _plan(connection, form, products) if was_sent(form) else None
         if plan is not None and "confirmed" not in request.form:
-            totals = price_totals(load_new_prices(connection, plan.contracts, plan.change, plan.reach))
+            contracts = load_selected(connection, Selection(product=form.product.data), day=form.day.data)
+            totals = price_totals(load_new_prices(connection, contracts, plan.change, plan.reach))
+        waiting = load_waiting(connection)
     if plan is None:
-        return render_template("staff/taxes/price_change.html", form=form), status_of(form)
+        return render_template("staff/taxes/price_change.html", form=form, waiting=waiting), status_of(form)
     if "confirmed" in request.form:
-        return do_once(lambda own: _change(own, form, products))
+        return do_once(lambda own: _ask(own, form, products))
     return render_template(
         "confirm.html",
         form=form,
@@ -108,8 +112,7 @@ def _plan(connection: Connection, form: Any, products: dict[str, int]) -> _Plan 
     amount = form.amount.data is not None
     currency = form.currency.data if amount else None
     reach = Reach(products[form.product.data], form.day.data, currency, amount and form.taxed.data == "gross")
-    contracts = load_selected(connection, Selection(product=form.product.data), day=form.day.data)
-    return _Plan(change, reach, contracts)
+    return _Plan(change, reach)
 
 
 def _does(form: Any, totals: list[PriceTotal]) -> list[str]:
@@ -133,11 +136,8 @@ def _does(form: Any, totals: list[PriceTotal]) -> list[str]:
     ]
 
 
-def _change(connection: Connection, form: Any, products: dict[str, int]) -> str:
+def _ask(connection: Connection, form: Any, products: dict[str, int]) -> str:
     plan = _plan(connection, form, products)
     assert plan is not None, "it was looked at a moment ago"
-    changed = give_new_price(
-        connection, form.product.data, plan.contracts, plan.change, plan.reach, actor=person().name
-    )
-    flash(ngettext("%(num)s item has its new price.", "%(num)s items have their new price.", changed))
-    return url_for("price_changes.new")
+    number = ask_for_new_price(connection, form.product.data, plan.change, plan.reach, actor=person().name)
+    return url_for("catalogue_requests.show", number=number)

@@ -1,5 +1,7 @@
 """Promotions: discounts that many contracts are given at once, each its own copy; who would get one is counted before.
 
+The worker gives them and takes them back: catalogue_requests.py shows how far that is.
+
 Next: plans.py
 """
 
@@ -16,6 +18,7 @@ from wtforms.validators import InputRequired, NumberRange, Optional
 
 from billing.store.acting import acting
 from billing.store.catalogue import load_products
+from billing.store.catalogue_requests import load_waiting
 from billing.store.issuers import load_issuers
 from billing.store.promotions import (
     Applied,
@@ -28,7 +31,7 @@ from billing.store.promotions import (
 )
 from billing.store.selection import Selection, load_selected
 from control_plane.access.permissions import Permission
-from control_plane.catalogue import give_promotion, take_promotion_back
+from control_plane.catalogue import ask_for_promotion, ask_to_take_back
 from web.acting import person, transaction
 from web.database import Connection
 from web.forms import REQUIRED, DayField, DecimalField, PageForm, do_once, read_form, refuse, status_of, was_sent
@@ -75,9 +78,11 @@ def list_() -> str:
     """All of them, and how many contracts have each."""
     with transaction() as connection:
         found, day = load_promotions(connection), today(connection)
+        waiting = load_waiting(connection)
     return render_template(
         "staff/promotions/list.html",
         found=found,
+        waiting=waiting,
         given=lambda one: one.is_given(day),
         form=read_form(PageForm),
         words=words,
@@ -124,7 +129,7 @@ def apply(promotion_id: int) -> str | Response | tuple[str, int]:
             "confirm.html",
             form=form,
             question=gettext("Give %(name)s to these contracts?", name=promotion.name),
-            does=_does(planned[0]),
+            does=_does(planned),
             button=gettext("Give it"),
             tone="warning",
             back=url_for("promotions.list_"),
@@ -186,7 +191,7 @@ def _add(connection: Connection, form: Any) -> str:
     return url_for("promotions.apply", promotion_id=promotion_id)
 
 
-def _planned(connection: Connection, promotion: Promotion, form: Any) -> tuple[Applied, list[int]] | None:
+def _planned(connection: Connection, promotion: Promotion, form: Any) -> Applied | None:
     """What giving it would come to; None and why not in the form."""
     selection = _selection(form)
     if selection.is_everything != bool(form.everybody.data):
@@ -197,7 +202,7 @@ def _planned(connection: Connection, promotion: Promotion, form: Any) -> tuple[A
         return None
     try:
         chosen = load_selected(connection, selection, day=form.since.data)
-        return plan_application(connection, promotion, chosen, since=form.since.data)
+        return plan_application(connection, promotion, chosen, since=form.since.data)[0]
     except PromotionError:
         refuse(form, "", gettext("An amount means something else in another currency or with tax: choose fewer."))
         return None
@@ -225,17 +230,13 @@ def _does(planned: Applied) -> list[str]:
 
 
 def _apply(connection: Connection, promotion: Promotion, form: Any) -> str:
-    planned = _planned(connection, promotion, form)
-    gets = [] if planned is None else planned[1]
-    made = give_promotion(connection, promotion, gets, since=form.since.data, actor=person().name)
-    flash(ngettext("%(num)s contract has it now.", "%(num)s contracts have it now.", made))
-    return url_for("promotions.list_")
+    number = ask_for_promotion(connection, promotion, _selection(form), since=form.since.data, actor=person().name)
+    return url_for("catalogue_requests.show", number=number)
 
 
 def _undo(connection: Connection, promotion: Promotion) -> str:
-    undone = take_promotion_back(connection, promotion, actor=person().name)
-    flash(ngettext("%(num)s contract loses it.", "%(num)s contracts lose it.", undone))
-    return url_for("promotions.list_")
+    number = ask_to_take_back(connection, promotion, actor=person().name)
+    return url_for("catalogue_requests.show", number=number)
 
 
 def _known(connection: Connection, promotion_id: int) -> Promotion:
