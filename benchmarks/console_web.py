@@ -176,6 +176,9 @@ def people(conninfo: str) -> str:
             "INSERT INTO portal_session (customer_id, digest, csrf_secret, created_at, last_seen_at, ends_at) VALUES (1, %s, %s, %s, %s, %s)",
             (digest_of(token), bytes(32), now, now, now + timedelta(days=1)),
         )
+        connection.execute(
+            "INSERT INTO portal_access (customer_id, email) VALUES (1, 'anna@example.net') ON CONFLICT DO NOTHING"
+        )
         connection.execute(_MINUTES)
     return token
 

@@ -41,16 +41,30 @@ def load_heard(connection: Connection, nas_id: int, *, now: datetime) -> Heard:
     given = {"nas": nas_id, "now": now, "since": now - _LOOK_BACK}
     login = connection.execute(_LAST_LOGIN, given).fetchone()
     accept = connection.execute(_LAST_ACCEPT, given).fetchone()
-    outcomes = connection.execute(_OUTCOMES, {**given, "since": now - _REFUSALS_OF}).fetchall()
+    accepted, refused = load_logins(connection, nas_id, now=now)
     record = connection.execute(_LAST_RECORD, given).fetchone()
     return Heard(
         login_at=None if login is None else login[0],
         login_source="" if login is None else login[1] or "",
         accepted_at=None if accept is None else accept[0],
-        accepted=sum(count for outcome, _, count in outcomes if outcome == "accept"),
-        refused={reason: count for outcome, reason, count in outcomes if outcome == "reject"},
+        accepted=accepted,
+        refused=refused,
         record_at=None if record is None else record[0],
     )
+
+
+def load_logins(connection: Connection, nas_id: int, *, now: datetime) -> tuple[int, dict[str, int]]:
+    """How many logins of the last hour were let in there, and how many refused, by reason."""
+    given = {"nas": nas_id, "now": now, "since": now - _REFUSALS_OF}
+    outcomes = connection.execute(_OUTCOMES, given).fetchall()
+    accepted = sum(count for outcome, _, count in outcomes if outcome == "accept")
+    return accepted, {reason: count for outcome, reason, count in outcomes if outcome == "reject"}
+
+
+def count_stale(connection: Connection, nas_id: int) -> int:
+    """How many of its sessions have been silent for too long."""
+    row = connection.execute("SELECT count(*) FROM session WHERE nas_id = %s AND stale", (nas_id,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def load_just_in(connection: Connection, nas_id: int, *, since_s: float) -> frozenset[str]:

@@ -104,6 +104,7 @@ SELECT s.session_key, s.nas_id, n.name, n.vendor, s.acct_session_id, s.username,
 FROM session s JOIN nas n ON n.id = s.nas_id WHERE s.account_id IS NULL AND NOT s.stale
 ORDER BY nas, since, acct_session_id
 """
+_ONE_UNKNOWN: Final = f"SELECT * FROM ({_UNKNOWN}) AS u WHERE u.session_key = %s"
 _READINGS: Final = """
 SELECT r.nas_id, n.name AS nas, r.tried_at, r.read_at, r.sessions, r.problem, r.held, r.policies_held
 FROM device_reading r JOIN nas n ON n.id = r.nas_id ORDER BY n.name
@@ -257,6 +258,16 @@ def load_unknown(connection: Connection) -> list[UnknownSession]:
     """The sessions that belong to nobody."""
     with connection.cursor(row_factory=class_row(UnknownSession)) as cursor:
         return cursor.execute(_UNKNOWN).fetchall()
+
+
+def find_unknown(connection: Connection, session_key: str) -> UnknownSession | None:
+    """The one of that key; None for no key, and for a session that somebody has."""
+    try:
+        key = UUID(session_key)
+    except ValueError:
+        return None
+    with connection.cursor(row_factory=class_row(UnknownSession)) as cursor:
+        return cursor.execute(_ONE_UNKNOWN, (key,)).fetchone()
 
 
 def load_readings(connection: Connection) -> list[Reading]:

@@ -14,7 +14,14 @@ from werkzeug.wrappers import Response
 from control_plane.access.permissions import Permission
 from control_plane.drift_deeds import believe_device, close_ghosts_of, cut_session
 from control_plane.quantities import mac_text
-from control_plane.store.device_views import Reading, UnknownSession, load_reading, load_readings, load_unknown
+from control_plane.store.device_views import (
+    Reading,
+    UnknownSession,
+    find_unknown,
+    load_reading,
+    load_readings,
+    load_unknown,
+)
 from control_plane.store.drift import DriftReason
 from control_plane.store.drift_list import load_drift
 from control_plane.store.nas import load_nas
@@ -104,7 +111,7 @@ def cut() -> Answer:
 
 
 def _unknown(connection: Connection, key: str) -> UnknownSession:
-    found = next((one for one in load_unknown(connection) if str(one.session_key) == key), None)
+    found = find_unknown(connection, key)
     if found is None:
         raise NotFound
     return found

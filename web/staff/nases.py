@@ -25,10 +25,10 @@ from control_plane.nases import (
 )
 from control_plane.quantities import network_text
 from control_plane.store.clocks import load_nas_clock
-from control_plane.store.device_test import load_heard, load_live
+from control_plane.store.device_test import count_stale, load_logins
 from control_plane.store.device_views import load_reading
 from control_plane.store.interventions import load_maintenance, load_open
-from control_plane.store.nas import Nas, hold_nas, load_nas, load_or_save_site
+from control_plane.store.nas import Nas, hold_nas, load_nas, load_or_save_site, look_at_nas
 from control_plane.store.nas_list import load_nas_now, load_nases_now, load_sites
 from nas_drivers.driver import vendor_names
 from web.acting import person, transaction
@@ -96,12 +96,16 @@ def show(name: str) -> str:
     """One of them: its state, what is set, what waits for it."""
     now = datetime.now(UTC)
     with transaction() as connection:
-        nas = nas_of(connection, name)
+        nas = look_at_nas(connection, name)
+        if nas is None:
+            raise NotFound
+        accepted, refused = load_logins(connection, nas.id, now=now)
         found = {
             "nas": nas,
             "now": load_nas_now(connection, nas.id, now=now),
-            "live": load_live(connection, nas.id),
-            "heard": load_heard(connection, nas.id, now=now),
+            "stale": count_stale(connection, nas.id),
+            "accepted": accepted,
+            "refused": sum(refused.values()),
             "waiting": load_open(connection, nas.id),
             "reading": load_reading(connection, nas.id),
             "clock": load_nas_clock(connection, nas.id),

@@ -114,7 +114,8 @@ def edit(plan_id: int) -> str | Response | tuple[str, int]:
     with transaction() as connection:
         plan = _known(connection, plan_id)
         form = _form(connection, plan)
-        live = load_live(connection, plan_id=plan_id)
+        # Counted for who is asked whether that is meant, not for each look at the form.
+        live = load_live(connection, plan_id=plan_id) if was_sent(form) else 0
         taken = {one.name for one in load_plans(connection) if one.id != plan_id}
         if request.method == "GET":
             form.seen.data = fingerprint(_seen(plan))

@@ -171,7 +171,6 @@ def edit(number: int) -> Answer:
     """Change one: whom it concerns is shown before it is saved."""
     with transaction() as connection:
         profile = _profile(connection, number)
-        concerned = load_concerned(connection, profile)
     values = values_of(profile)
     form = read_form(ProfileForm, **{**values, "address_lists": ", ".join(profile.address_lists)})
     if request.method == "GET":
@@ -182,6 +181,7 @@ def edit(number: int) -> Answer:
                 return do_once(lambda connection: _change(connection, form, number))
             with transaction() as connection:
                 _check(connection, form, profile)
+                concerned = load_concerned(connection, profile)
             return _asked_first(form, profile, concerned)
         except ProfileNameTakenError:
             refuse(form, "name", gettext("There is a profile of this name already."))
