@@ -21,6 +21,7 @@ from typing import Final
 
 from billing.errors import BillingError
 from billing.money import Money, round_half_away, settle, split, total, zero
+from billing.sentence import Sentence
 from billing.totals import TaxGroup, TaxTreatment, taxed_alike
 
 # Beyond it a base worked out of an amount could state a tax two units from its rate. No country's tax is near it.
@@ -34,7 +35,7 @@ class AdvanceError(BillingError):
 def percent_of(groups: Sequence[TaxGroup], percent: Decimal) -> Money:
     """So many percent of an order with its tax. Raises: AdvanceError for none, or more than all."""
     if not 0 < percent <= 100:
-        raise AdvanceError(f"an advance of {percent} percent: above 0, at most 100")
+        raise AdvanceError(Sentence("an advance of %(percent)s percent: above 0, at most 100", percent=percent))
     gross = total((_gross(group) for group in groups), groups[0].base.currency)
     return settle(Fraction(gross.amount) * Fraction(percent) / 100, gross.currency)
 
@@ -50,14 +51,22 @@ def advance_for(
     for group in order:
         if group.base.minor < 0 or group.treatment.rate > HIGHEST_RATE:
             raise AdvanceError(
-                f"no advance is taken of {group.base} at {group.treatment.rate} percent: invoice the order in one"
+                Sentence(
+                    "no advance is taken of %(base)s at %(rate)s percent: invoice the order in one",
+                    base=group.base,
+                    rate=group.treatment.rate,
+                )
             )
     gone = [_done(group, done) for group in order]
     left = [_gross(group) - base - tax for group, (base, tax) in zip(order, gone, strict=True)]
     together = total(left, amount.currency)
     if amount.minor <= 0 or together < amount:
         raise AdvanceError(
-            f"an advance of {amount}: above nothing, and at most the {together} that are left of the order"
+            Sentence(
+                "an advance of %(amount)s: above nothing, and at most the %(together)s that are left of the order",
+                amount=amount,
+                together=together,
+            )
         )
     parts = split(amount, [one.minor for one in left])
     made = []
@@ -81,7 +90,7 @@ def rest_for(order: Sequence[TaxGroup], advanced: Iterable[Sequence[TaxGroup]]) 
         rest.append(_checked(TaxGroup(group.treatment, group.base - base, group.tax - tax)))
     strange = set(done) - {taxed_alike(group.treatment) for group in order}
     if strange or any(group.base.minor * (group.base - base).minor < 0 for group, base in _bases(order, done)):
-        raise AdvanceError("advances that are not of this order, or more than it: credit them first")
+        raise AdvanceError(Sentence("advances that are not of this order, or more than it: credit them first"))
     return tuple(rest)
 
 
@@ -119,6 +128,11 @@ def _checked(group: TaxGroup) -> TaxGroup:
     exact = Fraction(group.base.minor) * Fraction(group.treatment.rate) / 100
     if abs(group.tax.minor - round_half_away(*exact.as_integer_ratio())) > 1:
         raise AdvanceError(
-            f"{group.base} at {group.treatment.rate} percent would state {group.tax} of tax: credit the advances and invoice the order in one"
+            Sentence(
+                "%(base)s at %(rate)s percent would state %(tax)s of tax: credit the advances and invoice the order in one",
+                base=group.base,
+                rate=group.treatment.rate,
+                tax=group.tax,
+            )
         )
     return group

@@ -23,6 +23,7 @@ from typing import Final
 from billing.banking.amount_text import UnreadableError, read_amount, read_day
 from billing.banking.bank_line import clean
 from billing.errors import BillingError
+from billing.sentence import Sentence
 
 COLUMNS: Final = ("customer", "amount", "date", "method", "reference", "invoice", "payer", "note")
 _NEEDED: Final = ("customer", "amount")
@@ -63,12 +64,12 @@ class RefusedBulkRow:
 def read_bulk(octets: bytes, *, decimal: str) -> tuple[list[BulkRow], list[RefusedBulkRow]]:
     """The payments of a file, and the rows that are refused. Raises: BulkFileError."""
     if len(octets) > MAX_OCTETS:
-        raise BulkFileError(f"more than {MAX_OCTETS:,} octets: give it in parts")
+        raise BulkFileError(Sentence("more than %(max_octets)s octets: give it in parts", max_octets=f"{MAX_OCTETS:,}"))
     try:
         text = octets.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = octets[: error.start].count(b"\n") + 1
-        raise BulkFileError(f"line {line}: this is no UTF-8: save the file as UTF-8") from error
+        raise BulkFileError(Sentence("line %(line)s: this is no UTF-8: save the file as UTF-8", line=line)) from error
     name = hashlib.sha256(octets).hexdigest()[:16]
     rows: list[BulkRow] = []
     refused: list[RefusedBulkRow] = []
@@ -94,25 +95,35 @@ def _rows(text: str) -> Iterator[tuple[int, Mapping[str, str]]]:
         _check_names(names)
         for number, values in enumerate(reader, start=1):
             if number > MAX_ROWS:
-                raise BulkFileError(f"more than {MAX_ROWS:,} rows: give them in parts")
+                raise BulkFileError(
+                    Sentence("more than %(max_rows)s rows: give them in parts", max_rows=f"{MAX_ROWS:,}")
+                )
             if any(one.strip() for one in values):
                 yield reader.line_num, dict(zip(names, values, strict=False)) | {"": str(len(values) - len(names))}
     except csv.Error as error:
-        raise BulkFileError(f"line {reader.line_num}: {error}") from error
+        raise BulkFileError(Sentence("line %(line_num)s: %(error)s", line_num=reader.line_num, error=error)) from error
 
 
 def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if name not in COLUMNS:
             near = difflib.get_close_matches(name, COLUMNS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COLUMNS)}"
-            raise BulkFileError(f"line 1: unknown column {name!r}; {hint}")
+            hint = (
+                Sentence("did you mean %(near)s?", near=near[0])
+                if near
+                else Sentence("there are %(names)s", names=", ".join(COLUMNS))
+            )
+            raise BulkFileError(Sentence("line 1: unknown column %(name)s; %(hint)s", name=repr(name), hint=hint))
         if names.count(name) > 1:
-            raise BulkFileError(f"line 1: column {name!r} stands there twice")
+            raise BulkFileError(Sentence("line 1: column %(name)s stands there twice", name=repr(name)))
     missing = [one for one in _NEEDED if one not in names]
     if missing:
         raise BulkFileError(
-            f"line 1: column {missing[0]} is missing; it names the columns, {' and '.join(_NEEDED)} at least"
+            Sentence(
+                "line 1: column %(missing)s is missing; needed are %(known)s",
+                missing=missing[0],
+                known=", ".join(_NEEDED),
+            )
         )
 
 

@@ -21,6 +21,7 @@ from billing.documents import DocumentKind, Draft, DraftLine, Parties, Register,
 from billing.errors import BillingError
 from billing.fitting import tax_of_part
 from billing.money import Money, settle, share, spread, total, zero
+from billing.sentence import Sentence
 from billing.totals import Liability, Line, LineDraft, TaxGroup, TaxTreatment, Totals, stamp_duty_for, taxed_alike
 
 
@@ -110,12 +111,10 @@ def credit_draft(
     the invoice's, or a customer that has no address any more.
     """
     parties.customer.check_address()
-    if document_date < invoice.document_date:
-        raise BillingError(f"a credit note of {document_date} corrects nothing of {invoice.document_date}")
+    _check_date(invoice, document_date)
     parts = _parts(invoice, amounts)
     totals = _totals(invoice, parts)
-    if totals.payable.minor < 0:
-        raise BillingError(f"a credit note of {totals.payable}: the lines below zero alone can't be given back")
+    _check_total(totals)
     duty = zero(invoice.currency)
     if stamp is not None:
         duty = stamp_duty_for(totals.lines, above=stamp.rule.above, duty=stamp.rule.duty)
@@ -138,6 +137,26 @@ def credit_draft(
         corrects_id=invoice.id,
         reason=reason,
     )
+
+
+def _check_date(invoice: Creditable, document_date: date) -> None:
+    if document_date < invoice.document_date:
+        raise BillingError(
+            Sentence(
+                "a credit note of %(document_date)s corrects nothing of %(other)s",
+                document_date=document_date,
+                other=invoice.document_date,
+            )
+        )
+
+
+def _check_total(totals: Totals) -> None:
+    if totals.payable.minor < 0:
+        raise BillingError(
+            Sentence(
+                "a credit note of %(payable)s: the lines below zero alone can't be given back", payable=totals.payable
+            )
+        )
 
 
 def amounts_of(invoice: Creditable) -> dict[int, Money]:
@@ -181,15 +200,29 @@ def _parts(invoice: Creditable, amounts: Mapping[int, Money | None] | None) -> t
     if amounts is None:
         amounts = {number: None for number, line in lines.items() if line.free(invoice.includes_tax)}
         if not amounts:
-            raise NothingLeftError(f"invoice {invoice.label} is given back already, all of it")
+            raise NothingLeftError(
+                Sentence("invoice %(invoice)s is given back already, all of it", invoice=invoice.label)
+            )
     parts = []
     for number, asked in sorted(amounts.items()):
         line = lines.get(number)
         if line is None:
-            raise NothingLeftError(f"invoice {invoice.label} has no line {number}: it has 1 to {len(lines)}")
+            raise NothingLeftError(
+                Sentence(
+                    "invoice %(invoice)s has no line %(number)s: it has 1 to %(lines)s",
+                    invoice=invoice.label,
+                    number=number,
+                    lines=len(lines),
+                )
+            )
         if not line.free(invoice.includes_tax):
             raise NothingLeftError(
-                f"line {number} of invoice {invoice.label} is given back already, all of it{_told(line)}"
+                Sentence(
+                    "line %(number)s of invoice %(invoice)s is given back already, all of it%(line)s",
+                    number=number,
+                    invoice=invoice.label,
+                    line=_told(line),
+                )
             )
         parts.append(_part(invoice, line, left[number], asked))
     return tuple(parts)
@@ -202,15 +235,23 @@ def _part(invoice: Creditable, line: IssuedLine, left: Money, asked: Money | Non
     if asked.minor * sign <= 0 or abs(asked.minor) > abs(left.minor):
         with_tax = " with tax" if invoice.includes_tax else ""
         raise NothingLeftError(
-            f"line {line.number} of invoice {invoice.label}: {asked}{with_tax} of {left} that are left of it{_told(line)}"
+            Sentence(
+                "line %(number)s of invoice %(invoice)s: %(asked)s%(with_tax)s of %(left)s that are left of it%(line)s",
+                number=line.number,
+                invoice=invoice.label,
+                asked=asked,
+                with_tax=with_tax,
+                left=left,
+                line=_told(line),
+            )
         )
     net = net_of(asked, line.printed.treatment.rate, invoice.includes_tax)
     free = line.free(invoice.includes_tax)
     return _Part(line, net if abs(net.minor) <= abs(free.minor) else free, asked)
 
 
-def _told(line: IssuedLine) -> str:
-    return f" beside the {line.waits} that the next run gives back" if line.waits else ""
+def _told(line: IssuedLine) -> Sentence | str:
+    return Sentence(" beside the %(waits)s that the next run gives back", waits=line.waits) if line.waits else ""
 
 
 def _totals(invoice: Creditable, parts: Sequence[_Part]) -> Totals:

@@ -23,6 +23,7 @@ from billing.bank_days import on_bank_days
 from billing.errors import BillingError
 from billing.money import Money, instalments, zero
 from billing.periods import Period
+from billing.sentence import Sentence
 from billing.tax import StampRule, TaxedCustomer
 from billing.totals import LineDraft, Totals, discounted, stamp_duty_for, totals_for
 
@@ -97,7 +98,10 @@ class CustomerParty:
         """Raises: BillingError when there is nowhere to send a document to and no place to tax it by."""
         if not self.has_address:
             raise BillingError(
-                f"customer {self.id} has no address: a document can't be addressed or taxed without its seat or billing address"
+                Sentence(
+                    "customer %(id)s has no address: a document can't be addressed or taxed without its seat or billing address",
+                    id=self.id,
+                )
             )
 
 
@@ -171,6 +175,13 @@ class Draft(Struct, frozen=True):
     is_advance: bool = False
 
 
+def _check_above_zero(totals: Totals) -> None:
+    if totals.payable.minor < 0 or totals.gross < totals.payable:
+        raise BillingError(
+            Sentence("a document of %(gross)s: below zero it is a credit note of what it corrects", gross=totals.gross)
+        )
+
+
 def draft_document(
     lines: Sequence[DraftLine],
     parties: Parties,
@@ -196,8 +207,7 @@ def draft_document(
     """
     parties.customer.check_address()
     lines, totals, duty = _added_up(lines, currency, includes_tax=includes_tax, stamp=stamp, discount=discount)
-    if totals.payable.minor < 0 or totals.gross < totals.payable:
-        raise BillingError(f"a document of {totals.gross}: below zero it is a credit note of what it corrects")
+    _check_above_zero(totals)
     return Draft(
         kind=register.kind,
         issuer_id=parties.issuer.id,
@@ -248,9 +258,13 @@ def dues_for(payable: Money, days: Sequence[date]) -> tuple[Due, ...]:
     if not payable:
         return ()
     if not days:
-        raise BillingError(f"{payable} are to be paid on no day: name when")
+        raise BillingError(Sentence("%(payable)s are to be paid on no day: name when", payable=payable))
     if payable.minor < len(days):
-        raise BillingError(f"{payable} in {len(days)} parts: each is at least the smallest coin")
+        raise BillingError(
+            Sentence(
+                "%(payable)s in %(days)s parts: each is at least the smallest coin", payable=payable, days=len(days)
+            )
+        )
     return tuple(Due(day, part) for day, part in zip(sorted(days), instalments(payable, len(days)), strict=True))
 
 
@@ -272,5 +286,11 @@ def register_for(
         if one.kind is kind and one.purpose in (None, purpose) and one.position_id in (None, position_id)
     ]
     if not fitting:
-        raise BillingError(f"no register numbers a {purpose} {kind.replace('_', ' ')}: make one with `corrente issuer`")
+        raise BillingError(
+            Sentence(
+                "no register numbers a %(purpose)s %(kind)s: make one with `corrente issuer`",
+                purpose=purpose,
+                kind=kind.replace("_", " "),
+            )
+        )
     return max(fitting, key=lambda one: (one.position_id is not None, one.purpose is not None, -one.id))

@@ -23,6 +23,7 @@ from billing.documents import DocumentKind
 from billing.due_contract import DueCharge, OnNegative, RatedContract
 from billing.errors import BillingError
 from billing.money import Money, settle
+from billing.sentence import Sentence
 from billing.totals import PRICE_PLACES
 
 _ONE = Decimal(1)
@@ -116,8 +117,13 @@ def factors_of(charge: DueCharge, quantity: Decimal) -> Factors:
     each = unit - ((full - off) / quantity).quantize(_PRICE_STEP, ROUND_HALF_UP)
     if settle((unit - each) * quantity, charge.net.currency) != charge.net:
         raise BillingError(
-            f"{charge.net} over {quantity} units of item {charge.item_id} can't be written with {PRICE_PLACES} decimals;"
-            " sell it in larger units"
+            Sentence(
+                "%(net)s over %(quantity)s units of item %(item_id)s can't be written with %(price_places)s decimals; sell it in larger units",
+                net=charge.net,
+                quantity=quantity,
+                item_id=charge.item_id,
+                price_places=PRICE_PLACES,
+            )
         )
     return Factors(quantity, unit, each)
 

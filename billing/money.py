@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from billing.errors import BillingError
+from billing.sentence import Sentence
 
 # ISO 4217 currencies that do not have two places; schema.sql's currency_places() names the same ones.
 _PLACES: Final = {
@@ -90,7 +91,11 @@ class Money(Struct, frozen=True):
 
     def _same(self, other: Money) -> int:
         if self.currency != other.currency:
-            raise CurrenciesDifferError(f"{self} and {other} can't be put together: their currencies differ")
+            raise CurrenciesDifferError(
+                Sentence(
+                    "%(self)s and %(other)s can't be put together: their currencies differ", self=self, other=other
+                )
+            )
         return other.minor
 
 
@@ -138,7 +143,14 @@ def read_money(amount: Decimal, currency: str) -> Money:
     """
     settled = settle(amount, currency)
     if settled.amount != amount:
-        raise BillingError(f"{amount} {currency} has more than {currency_places(currency)} decimals")
+        raise BillingError(
+            Sentence(
+                "%(amount)s %(currency)s has more than %(places)s decimals",
+                amount=amount,
+                currency=currency,
+                places=currency_places(currency),
+            )
+        )
     return settled
 
 
@@ -165,7 +177,11 @@ def split(whole: Money, weights: Sequence[Exact]) -> tuple[Money, ...]:
     """
     if not weights or min(weights) < 0 or not any(weights):
         raise BillingError(
-            f"{whole} can't be spread over weights {list(map(str, weights))}: at least one above zero, none below"
+            Sentence(
+                "%(whole)s can't be spread over weights %(weights)s: at least one above zero, none below",
+                whole=whole,
+                weights=list(map(str, weights)),
+            )
         )
     ratios = [Fraction(weight) for weight in weights]
     sum_of_weights = sum(ratios)
@@ -196,7 +212,7 @@ def instalments(whole: Money, count: int) -> tuple[Money, ...]:
     Raises: BillingError for fewer than one.
     """
     if count < 1:
-        raise BillingError(f"{whole} in {count} instalments: at least one")
+        raise BillingError(Sentence("%(whole)s in %(count)s instalments: at least one", whole=whole, count=count))
     sign = -1 if whole.minor < 0 else 1
     each, rest = divmod(abs(whole.minor), count)
     return (

@@ -18,6 +18,7 @@ from msgspec import Struct
 from billing.documents import DocumentKind, Draft
 from billing.errors import BillingError
 from billing.money import Money
+from billing.sentence import Sentence
 
 CUSTOMERS = "customers"
 REVENUE = "revenue"
@@ -53,10 +54,14 @@ class Accounts:
         """
         found = self.by_role.get((role, family)) or self.by_role.get((role, None))
         if found is None:
-            of_family = f" of {family} or of all families" if family else ""
+            of_family = Sentence(" of %(family)s or of all families", family=family) if family else ""
             raise BillingError(
-                f"issuer {self.issuer_id} has no ledger account for {role.replace('_', ' ')}{of_family}:"
-                " add it to its chart of accounts"
+                Sentence(
+                    "issuer %(issuer_id)s has no ledger account for %(role)s%(of_family)s: add it to its chart of accounts",
+                    issuer_id=self.issuer_id,
+                    role=role.replace("_", " "),
+                    of_family=of_family,
+                )
             )
         return found
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from billing.errors import BillingError
 from billing.money import Money, read_money
+from billing.sentence import Sentence
 from billing.totals import Liability, TaxTreatment
 
 
@@ -72,7 +73,11 @@ class FiscalPosition:
     def __post_init__(self) -> None:
         if self.postal_prefix and not self.countries:
             raise BillingError(
-                f"fiscal position {self.name}: postal codes from {self.postal_prefix} on, of which country?"
+                Sentence(
+                    "fiscal position %(name)s: postal codes from %(postal_prefix)s on, of which country?",
+                    name=self.name,
+                    postal_prefix=self.postal_prefix,
+                )
             )
 
 
@@ -197,7 +202,11 @@ def position_for(customer: TaxedCustomer, *, issuer_id: int, tables: TaxTables) 
         own = tables.positions.get(customer.position_id)
         if own is None:
             raise BillingError(
-                f"customer {customer.id} names fiscal position {customer.position_id}, which there is not: choose one that is"
+                Sentence(
+                    "customer %(customer)s names fiscal position %(position_id)s, which there is not: choose one that is",
+                    customer=customer.id,
+                    position_id=customer.position_id,
+                )
             )
         return own
     for position in tables.by_priority:
@@ -217,8 +226,12 @@ def stamp_rule_for(country: str, *, currency: str, day: date, tables: TaxTables)
     if duty is None:
         if duties:
             raise BillingError(
-                f"the stamp duty of {country} is known in {duties[0].currency} and not in {currency}: enter its sums in"
-                f" {currency} too, at the rate of the day (`corrente issuer duty set {country} AMOUNT --above SUM --from DAY --currency {currency}`)"
+                Sentence(
+                    "the stamp duty of %(country)s is known in %(currency)s and not in %(other)s: enter its sums in %(other)s too, at the rate of the day (`corrente issuer duty set %(country)s AMOUNT --above SUM --from DAY --currency %(other)s`)",
+                    country=country,
+                    currency=duties[0].currency,
+                    other=currency,
+                )
             )
         return None
     return StampRule(read_money(duty.above, currency), read_money(duty.amount, currency), duty.product_id)
@@ -241,7 +254,12 @@ def _plain(postal_code: str) -> str:
 def _code(code_id: int, tables: TaxTables) -> TaxCode:
     code = tables.codes.get(code_id)
     if code is None:
-        raise BillingError(f"there is no tax code {code_id}: read the tax tables again, or choose a code that there is")
+        raise BillingError(
+            Sentence(
+                "there is no tax code %(code_id)s: read the tax tables again, or choose a code that there is",
+                code_id=code_id,
+            )
+        )
     return code
 
 
@@ -255,8 +273,12 @@ def _percent(code: TaxCode, day: date, tables: TaxTables) -> Decimal:
         for one in sorted(rates, key=lambda one: one.since)
     )
     raise BillingError(
-        f"tax code {code.name} has no rate on {day}: enter its percent for a time that covers that day"
-        f" (it has {known or 'none at all'})"
+        Sentence(
+            "tax code %(code)s has no rate on %(day)s: enter its percent for a time that covers that day (it has %(known)s)",
+            code=code.name,
+            day=day,
+            known=known or Sentence("none at all"),
+        )
     )
 
 

@@ -27,6 +27,7 @@ from msgspec.structs import replace
 
 from billing.errors import BillingError
 from billing.money import Money, percent_of, round_half_away, settle_product, settle_ratio, spread, total, zero
+from billing.sentence import Sentence
 
 PRICE_PLACES: Final = 8
 
@@ -52,11 +53,20 @@ class TaxTreatment:
 
     def __post_init__(self) -> None:
         if self.nature is not None and (self.rate or not self.legal_reference):
-            raise BillingError(f"tax code {self.code}: with nature {self.nature} its rate is 0 and its law is named")
+            raise BillingError(
+                Sentence(
+                    "tax code %(code)s: with nature %(nature)s its rate is 0 and its law is named",
+                    code=self.code,
+                    nature=self.nature,
+                )
+            )
         if self.nature is not None and self.liability is Liability.SPLIT:
             raise BillingError(
-                f"tax code {self.code}: with nature {self.nature} there is no tax that the customer could pay to the state"
-                " (SDI 00420); its liability is not split"
+                Sentence(
+                    "tax code %(code)s: with nature %(nature)s there is no tax that the customer could pay to the state (SDI 00420); its liability is not split",
+                    code=self.code,
+                    nature=self.nature,
+                )
             )
 
 
@@ -119,7 +129,7 @@ def totals_for(
     quantity so large that a price of 8 places can't express its line to the cent.
     """
     if not drafts:
-        raise BillingError("a document without lines")
+        raise BillingError(Sentence("a document without lines"))
     priced = [_priced(draft) for draft in drafts] if discount is None else discounted(drafts, discount)
     amounts = tuple(_amount(draft, currency) for draft in priced)
     groups: list[TaxGroup] = []
@@ -144,7 +154,13 @@ def discounted(drafts: Sequence[LineDraft], discount: Money) -> list[LineDraft]:
     amounts = [_amount(draft, discount.currency) for draft in drafts]
     together = total(amounts, discount.currency)
     if discount.minor < 0 or together < discount or min(amount.minor for amount in amounts) < 0:
-        raise BillingError(f"a discount of {discount} on lines of {together}: none below zero, none beyond the lines")
+        raise BillingError(
+            Sentence(
+                "a discount of %(discount)s on lines of %(together)s: none below zero, none beyond the lines",
+                discount=discount,
+                together=together,
+            )
+        )
     if not discount:
         return drafts
     shares = spread(discount, [Fraction(amount.minor * discount.minor, together.minor) for amount in amounts])
@@ -185,14 +201,35 @@ def _priced(draft: LineDraft) -> LineDraft:
     """The draft with its percents turned into one amount a unit, of 8 places as it is printed."""
     for name, value in (("price", draft.unit_price), ("quantity", draft.quantity), ("discount", draft.discount_each)):
         if not _fits(value):
-            raise BillingError(f"{draft.description}: {name} {value} has more than {PRICE_PLACES} decimals")
+            raise BillingError(
+                Sentence(
+                    "%(description)s: %(name)s %(value)s has more than %(price_places)s decimals",
+                    description=draft.description,
+                    name=name,
+                    value=value,
+                    price_places=PRICE_PLACES,
+                )
+            )
     if draft.quantity <= 0:
-        raise BillingError(f"{draft.description}: quantity {draft.quantity}; above zero, the sign is the price's")
+        raise BillingError(
+            Sentence(
+                "%(description)s: quantity %(quantity)s; above zero, the sign is the price's",
+                description=draft.description,
+                quantity=draft.quantity,
+            )
+        )
     each = draft.discount_each
     if draft.discounts:
         each += _of_percents(draft)
     if each and (abs(each) > abs(draft.unit_price) or (each < 0) != (draft.unit_price < 0)):
-        raise BillingError(f"{draft.description}: discounts of {each} on a price of {draft.unit_price}")
+        raise BillingError(
+            Sentence(
+                "%(description)s: discounts of %(each)s on a price of %(unit_price)s",
+                description=draft.description,
+                each=each,
+                unit_price=draft.unit_price,
+            )
+        )
     return replace(draft, discounts=(), discount_each=each) if draft.discounts else draft
 
 
@@ -201,7 +238,13 @@ def _of_percents(draft: LineDraft) -> Decimal:
     left = Fraction(draft.unit_price)
     for percent in draft.discounts:
         if not 0 <= percent <= 100:
-            raise BillingError(f"{draft.description}: a discount of {percent} percent; 0 to 100")
+            raise BillingError(
+                Sentence(
+                    "%(description)s: a discount of %(percent)s percent; 0 to 100",
+                    description=draft.description,
+                    percent=percent,
+                )
+            )
         left -= left * Fraction(percent) / 100
     return _to_places(Fraction(draft.unit_price) - left, PRICE_PLACES)
 
@@ -229,8 +272,13 @@ def _each(amount: Money, draft: LineDraft | Line) -> Decimal:
     each = _to_places(Fraction(amount.amount) / Fraction(draft.quantity), PRICE_PLACES)
     if settle_product(each, draft.quantity, amount.currency) != amount:
         raise BillingError(
-            f"{draft.description}: {amount} over {draft.quantity} units can't be written with {PRICE_PLACES} decimals;"
-            " sell it in larger units"
+            Sentence(
+                "%(description)s: %(amount)s over %(quantity)s units can't be written with %(price_places)s decimals; sell it in larger units",
+                description=draft.description,
+                amount=amount,
+                quantity=draft.quantity,
+                price_places=PRICE_PLACES,
+            )
         )
     return each
 

@@ -26,6 +26,7 @@ from billing.operations.doing import NoContractError, do_deed
 from billing.runs.batch import look_at_batch
 from billing.runs.desk import load_desk
 from billing.runs.preview import lines_of
+from billing.sentence import Sentence
 from billing.store.books import load_book_keeper
 from billing.store.contract_page import ChargeRow, ContractPage, ItemRow, load_page, load_usernames, load_zone
 from control_plane import audit
@@ -107,7 +108,9 @@ def day_of(connection: Connection, number: int, *, usual_zone: str) -> tuple[dat
     """What day it is for a contract, and in which zone. Raises: NoContractError."""
     found = load_zone(connection, number)
     if found is None:
-        raise NoContractError(f"there is no contract {number}; `corrente contract list` shows them")
+        raise NoContractError(
+            Sentence("there is no contract %(number)s; `corrente contract list` shows them", number=number)
+        )
     zone = found[0] or usual_zone
     return datetime.now(UTC).astimezone(ZoneInfo(zone)).date(), zone
 
@@ -116,7 +119,9 @@ def look_at(connection: Connection, number: int, *, zone: ZoneInfo) -> Sight:
     """A contract as this transaction sees it. Raises: NoContractError."""
     page = load_page(connection, number)
     if page is None:
-        raise NoContractError(f"there is no contract {number}; `corrente contract list` shows them")
+        raise NoContractError(
+            Sentence("there is no contract %(number)s; `corrente contract list` shows them", number=number)
+        )
     return Sight(page, dict(_network(connection, number, zone)))
 
 

@@ -229,8 +229,7 @@ def _answer(call: Call, path_values: dict[str, Any]) -> Response:
     except Problem as problem:
         return problem_response(problem.status, problem.detail, problem.wrong)
     except (BillingError, NotDoneError) as error:
-        # Behind a semicolon stands which command helps.
-        return problem_response(409, str(error).partition("; `")[0])
+        return problem_response(409, str(error))
     # A file's press is not waited for by a transaction.
     return answer if isinstance(answer, Response) else answer()
 

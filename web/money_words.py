@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any, Final
 
+from billing.errors import BillingError
 from billing.money import Money
 from billing.payments import MethodKind, PaymentSource
 from billing.sentence import Sentence
@@ -40,6 +41,15 @@ def words_of(refused: Sentence) -> str:
     return said[:1].upper() + said[1:]
 
 
+def error_words(error: BillingError) -> str:
+    """The same of an error: one that nobody has put into a form is told in English, without a command."""
+    told = error.args[0] if error.args else ""
+    if isinstance(told, Sentence):
+        return words_of(told)
+    said = without_command(str(error))
+    return said[:1].upper() + said[1:]
+
+
 def part_of(told: Sentence) -> str:
     """The same within a sentence."""
     form = without_command(told.form)
@@ -50,6 +60,8 @@ def _shown(value: object) -> object:
     match value:
         case Sentence():
             return part_of(value)
+        case BillingError():
+            return _shown(value.args[0] if value.args else "")
         case Money():
             return money_shown(value)
         case PaymentSource():

@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 from flask import Response, request
 
+from control_plane.refusals import without_command
+
 CONTENT_TYPE: Final = "application/problem+json"
 _TITLES: Final = {
     400: "The request can't be read",
@@ -59,7 +61,11 @@ class Problem(Exception):
 
 def problem_response(status: int, detail: str, wrong: tuple[Wrong, ...] = ()) -> Response:
     """The problem as an answer."""
-    document = ProblemDocument(_TITLES.get(status, "Not done"), status, detail, request.path, list(wrong))
+    wrong = tuple(msgspec.structs.replace(one, detail=without_command(one.detail)) for one in wrong)
+    # The command line's way out is none for a program.
+    document = ProblemDocument(
+        _TITLES.get(status, "Not done"), status, without_command(detail), request.path, list(wrong)
+    )
     response = Response(msgspec.json.encode(document), status, content_type=CONTENT_TYPE)
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="Corrente"'

@@ -28,6 +28,7 @@ from lxml import etree
 from billing.banking.bank_line import MAX_LINES, BankFileError, BankLine, Form, Statement, clean, cleaned, keyed
 from billing.banking.parts import ReadingError, account_of, all_of, lines_of, rejected_of, text_at
 from billing.banking.return_codes import return_code
+from billing.sentence import Sentence
 
 _NAMESPACE: Final = re.compile(r"urn:iso:std:iso:20022:tech:xsd:((camt\.05[34]|pain\.002)\.001\.(\d\d))")
 VERSIONS: Final = {
@@ -54,7 +55,7 @@ def read_camt(octets: bytes, *, schemas: Path | None = None) -> tuple[Statement,
         return (_rejections(octets),)
     found = tuple(_statements(octets, form))
     if not found:
-        raise BankFileError(f"this {version} has no statement")
+        raise BankFileError(Sentence("this %(version)s has no statement", version=version))
     return found
 
 
@@ -63,12 +64,22 @@ def _form(octets: bytes) -> tuple[Form, str]:
     name = _first_element(octets)
     found = _NAMESPACE.fullmatch(name.rpartition("}")[0].lstrip("{"))
     if found is None:
-        raise BankFileError(f"the first element is {clean(name)!r}: not a camt.053, camt.054 or pain.002 of ISO 20022")
+        raise BankFileError(
+            Sentence(
+                "the first element is %(name)s: not a camt.053, camt.054 or pain.002 of ISO 20022",
+                name=repr(clean(name)),
+            )
+        )
     form = Form(found[2])
     if int(found[3]) not in VERSIONS[form]:
         known = VERSIONS[form]
         raise BankFileError(
-            f"{found[1]} is not known: versions {known.start:02} to {known.stop - 1:02} are; ask the bank for one"
+            Sentence(
+                "%(found)s is not known: versions %(start)s to %(stop)s are; ask the bank for one",
+                found=found[1],
+                start=f"{known.start:02}",
+                stop=f"{known.stop - 1:02}",
+            )
         )
     return form, found[1]
 
@@ -82,7 +93,9 @@ def _first_element(octets: bytes) -> str:
     names: list[str] = []
 
     def refuse(*_: object) -> None:
-        raise BankFileError("the file has a document type (DOCTYPE), which no bank's file has: it is not read")
+        raise BankFileError(
+            Sentence("the file has a document type (DOCTYPE), which no bank's file has: it is not read")
+        )
 
     def first(name: str, _: object) -> None:
         names.append(name)
@@ -95,8 +108,8 @@ def _first_element(octets: bytes) -> str:
     except _FoundError:
         return names[0]
     except (expat.ExpatError, ValueError, LookupError) as error:
-        raise BankFileError(f"this is no XML: {clean(str(error))}") from error
-    raise BankFileError("this is no XML: it has no element")
+        raise BankFileError(Sentence("this is no XML: %(error)s", error=clean(str(error)))) from error
+    raise BankFileError(Sentence("this is no XML: it has no element"))
 
 
 def _check(octets: bytes, version: str, schemas: Path | None) -> None:
@@ -109,7 +122,11 @@ def _check(octets: bytes, version: str, schemas: Path | None) -> None:
         for _, element in etree.iterparse(io.BytesIO(octets), schema=schema, **_SAFE):
             _forget(element)
     except etree.XMLSyntaxError as error:
-        raise BankFileError(f"the file is not what {version} allows: {clean(str(error), 300)}") from error
+        raise BankFileError(
+            Sentence(
+                "the file is not what %(version)s allows: %(error)s", version=version, error=clean(str(error), 300)
+            )
+        ) from error
 
 
 # No entity is replaced, no document type loaded, nothing fetched; a text of 10 MB or 256 levels of elements end it.
@@ -137,7 +154,7 @@ def _walk(octets: bytes, *names: str) -> Iterator[Any]:
         for _, element in etree.iterparse(io.BytesIO(octets), tag=[f"{{*}}{name}" for name in names], **_SAFE):
             yield element
     except etree.XMLSyntaxError as error:
-        raise BankFileError(f"this is no XML: {clean(str(error), 300)}") from error
+        raise BankFileError(Sentence("this is no XML: %(error)s", error=clean(str(error), 300))) from error
 
 
 class _Reading:
@@ -157,7 +174,7 @@ class _Reading:
         try:
             read, said = lines_of(element, self.entries)
         except ReadingError as error:
-            raise BankFileError(f"entry {self.entries}: {error}") from error
+            raise BankFileError(Sentence("entry %(entries)s: %(error)s", entries=self.entries, error=error)) from error
         self.lines += (cleaned(one) for one in read)
         if len(self.findings) < _MOST_FINDINGS:
             self.findings += [f"entry {self.entries}: {one}" for one in said]
@@ -178,7 +195,11 @@ def _statements(octets: bytes, form: Form) -> Iterator[Statement]:
             reading.entry(element)
             element.clear()
             if lines + len(reading.lines) > MAX_LINES:
-                raise BankFileError(f"more than {MAX_LINES:,} lines: ask the bank for shorter periods")
+                raise BankFileError(
+                    Sentence(
+                        "more than %(max_lines)s lines: ask the bank for shorter periods", max_lines=f"{MAX_LINES:,}"
+                    )
+                )
             continue
         yield reading.statement(element, form)
         lines += len(reading.lines)
@@ -221,11 +242,11 @@ def _rejections(octets: bytes) -> Statement:
         try:
             line = rejected_of(element, number, created)
         except ReadingError as error:
-            raise BankFileError(f"transaction {number}: {error}") from error
+            raise BankFileError(Sentence("transaction %(number)s: %(error)s", number=number, error=error)) from error
         if line is None:
             skipped += 1
         elif len(lines) == MAX_LINES:
-            raise BankFileError(f"more than {MAX_LINES:,} rejections")
+            raise BankFileError(Sentence("more than %(max_lines)s rejections", max_lines=f"{MAX_LINES:,}"))
         else:
             lines.append(cleaned(line))
         _forget(element)

@@ -21,6 +21,7 @@ from billing.banking.layout import Layout, checked, layout_digest, text_of
 from billing.banking.return_codes import code_in
 from billing.errors import BillingError
 from billing.money import Money, read_money
+from billing.sentence import Sentence
 
 _LONGEST_FIELD: Final = 10_000
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -57,7 +58,13 @@ def read_csv(octets: bytes, layout: Layout, *, currency: str) -> CsvStatement:
             skipped += 1
             continue
         if len(lines) == MAX_LINES:
-            raise BankFileError(f"row {number}: more than {MAX_LINES:,} lines: give the bank's file in parts")
+            raise BankFileError(
+                Sentence(
+                    "row %(number)s: more than %(max_lines)s lines: give the bank's file in parts",
+                    number=number,
+                    max_lines=f"{MAX_LINES:,}",
+                )
+            )
         lines.append(cleaned(line))
     return CsvStatement(Statement("", Form.CSV, keyed(lines), (), skipped, layout_digest(layout)), tuple(refused))
 
@@ -77,21 +84,39 @@ def _rows(text: str, layout: Layout) -> Iterator[tuple[int, Mapping[str, str]]]:
             counted = {f"#{place}": value for place, value in enumerate(values, start=1)}
             yield number, {**counted, **dict(zip(names, values, strict=False))}
     except csv.Error as error:
-        raise BankFileError(f"row {reader.line_num}: {error}; is the separator {layout.separator!r}?") from error
+        raise BankFileError(
+            Sentence(
+                "row %(line_num)s: %(error)s; is the separator %(separator)s?",
+                line_num=reader.line_num,
+                error=error,
+                separator=repr(layout.separator),
+            )
+        ) from error
     finally:
         csv.field_size_limit(limit)
     if layout.header_rows and not names:
-        raise BankFileError("the file ends before its header")
+        raise BankFileError(Sentence("the file ends before its header"))
 
 
 def _check_names(names: list[str], layout: Layout) -> None:
     for column in layout.columns():
         if column not in names and not column.startswith("#"):
             there = ", ".join(repr(one) for one in names if one)
-            raise BankFileError(f"row {layout.header_rows}: there is no column {column!r}; there are {there or 'none'}")
+            raise BankFileError(
+                Sentence(
+                    "row %(header_rows)s: there is no column %(column)s; there are %(there)s",
+                    header_rows=layout.header_rows,
+                    column=repr(column),
+                    there=there or Sentence("none"),
+                )
+            )
         if names.count(column) > 1:
             raise BankFileError(
-                f"column {column!r} stands there twice: name it by its place, #{names.index(column) + 1}"
+                Sentence(
+                    "column %(column)s stands there twice: name it by its place, #%(at)s",
+                    column=repr(column),
+                    at=names.index(column) + 1,
+                )
             )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from billing.banking.amount_text import UnreadableError, day_pattern, read_amount, read_day
 from billing.banking.bank_line import BankFileError
+from billing.sentence import Sentence
 
 ENCODINGS: Final = ("utf-8", "utf-16", "cp1252", "iso-8859-15", "cp850", "mac-roman")
 SEPARATORS: Final = (";", ",", "\t", "|")
@@ -160,10 +161,17 @@ def text_of(octets: bytes, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = octets[: error.start].count(b"\n") + 1
         raise BankFileError(
-            f"line {line}: this is no {encoding}; say another --encoding: {', '.join(ENCODINGS)}"
+            Sentence(
+                "line %(line)s: this is no %(encoding)s; choose another encoding: %(known)s",
+                line=line,
+                encoding=encoding,
+                known=", ".join(ENCODINGS),
+            )
         ) from error
     if "\0" in text:
-        raise BankFileError(f"this is no text in {encoding}: it holds octets of zero; is it utf-16?")
+        raise BankFileError(
+            Sentence("this is no text in %(encoding)s: it holds octets of zero; is it utf-16?", encoding=encoding)
+        )
     return text
 
 

@@ -36,6 +36,7 @@ from billing.held_items import (
 )
 from billing.operations.invoices import credit_document
 from billing.periods import Cycle, Period, first_boundary
+from billing.sentence import Sentence
 from billing.store import contract_items as items_store
 from billing.store import deeds as store
 from billing.store import outbox
@@ -70,7 +71,7 @@ def do_deed(
     Raises: NoContractError.
     """
     if not store.hold_contract(connection, contract_id):
-        raise NoContractError(f"there is no contract {contract_id}")
+        raise NoContractError(Sentence("there is no contract %(contract_id)s", contract_id=contract_id))
     hold_contracts(connection, [contract_id])
     known = load_contracts(connection, [contract_id], today=today, zone=zone)[contract_id]
     outcome = decide_deed(known.facts, deed, today)

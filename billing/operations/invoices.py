@@ -38,6 +38,7 @@ from billing.operations.restoring import look_again
 from billing.periods import Period
 from billing.plain_text import is_seen
 from billing.postings import postings_for
+from billing.sentence import Sentence
 from billing.store.books import load_chart
 from billing.store.contract_items import load_price
 from billing.store.credited_charges import credit_charges, hold_charges
@@ -93,16 +94,16 @@ def plan_invoice(connection: Connection, wanted: WantedInvoice) -> Draft:
     Raises: WrongInvoiceError and other BillingErrors that say what is missing.
     """
     if not wanted.lines:
-        raise WrongInvoiceError("an invoice has at least one line")
+        raise WrongInvoiceError(Sentence("an invoice has at least one line"))
     agreed = load_contract_parties(connection, wanted.contract_id) if wanted.contract_id is not None else None
     issuer_id = agreed.issuer_id if agreed else wanted.issuer_id
     customer_id = agreed.payer_id if agreed else wanted.customer_id
     if issuer_id is None or customer_id is None:
-        raise WrongInvoiceError("name the issuer and the customer, or a contract that names both")
+        raise WrongInvoiceError(Sentence("name the issuer and the customer, or a contract that names both"))
     office = load_office(connection, issuer_id)
     customer = load_parties(connection, [customer_id]).get(customer_id)
     if customer is None:
-        raise WrongInvoiceError(f"there is no customer {customer_id}")
+        raise WrongInvoiceError(Sentence("there is no customer %(customer_id)s", customer_id=customer_id))
     currency = wanted.currency or (agreed.currency if agreed else office.issuer.currency)
     includes_tax = wanted.includes_tax
     if includes_tax is None:
@@ -129,7 +130,7 @@ def plan_invoice(connection: Connection, wanted: WantedInvoice) -> Draft:
     )
     # Billing model section 10: what comes to nothing is not issued. An order that advances paid whole is another matter.
     if not draft.totals.gross:
-        raise WrongInvoiceError("it comes to nothing: an invoice of nothing takes a number and says nothing")
+        raise WrongInvoiceError(Sentence("it comes to nothing: an invoice of nothing takes a number and says nothing"))
     return draft
 
 
@@ -228,20 +229,24 @@ def _line(
 ) -> DraftLine:
     article = office.articles.get(one.product_id) if one.product_id is not None else None
     if one.product_id is not None and article is None:
-        raise WrongInvoiceError(f"there is no product {one.product_id}")
+        raise WrongInvoiceError(Sentence("there is no product %(product_id)s", product_id=one.product_id))
     description = one.description or (article.words(customer.language) if article else None)
     if not description or not is_seen(description):
-        raise WrongInvoiceError("a line without a product needs its words")
+        raise WrongInvoiceError(Sentence("a line without a product needs its words"))
     if one.tax_code is not None:
         code_id = _code(office.tables, one.tax_code)
     elif article is not None:
         code_id = article.tax_code_id
     else:
-        raise WrongInvoiceError(f"{description}: a line without a product needs a tax code")
+        raise WrongInvoiceError(
+            Sentence("%(description)s: a line without a product needs a tax code", description=description)
+        )
     price = one.unit_price
     if price is None:
         if article is None:
-            raise WrongInvoiceError(f"{description}: a line without a product needs a price")
+            raise WrongInvoiceError(
+                Sentence("%(description)s: a line without a product needs a price", description=description)
+            )
         price = load_price(
             connection,
             currency=currency,
@@ -266,7 +271,12 @@ def _account(office: Office, one: WantedLine, article: Article | None) -> int:
         return office.accounts.revenue(article.id if article else None, article.family if article else None)
     found = office.accounts.by_code.get(one.account)
     if found is None:
-        raise WrongInvoiceError(f"there is no revenue account {one.account}; `corrente issuer account list` shows them")
+        raise WrongInvoiceError(
+            Sentence(
+                "there is no revenue account %(account)s; `corrente issuer account list` shows them",
+                account=one.account,
+            )
+        )
     return found
 
 
@@ -274,4 +284,6 @@ def _code(tables: TaxTables, name: str) -> int:
     for code in tables.codes.values():
         if code.name == name:
             return code.id
-    raise WrongInvoiceError(f"there is no tax code {name!r}; `corrente issuer tax list` shows them")
+    raise WrongInvoiceError(
+        Sentence("there is no tax code %(name)s; `corrente issuer tax list` shows them", name=repr(name))
+    )

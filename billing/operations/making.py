@@ -24,6 +24,7 @@ from billing.held_items import NEW, HeldItem
 from billing.money import instalments, settle
 from billing.new_contract import NewContract, NewTerms, SoldProduct
 from billing.periods import Cycle, first_boundary
+from billing.sentence import Sentence
 from billing.store import contract_items as items_store
 from billing.store.acting import acting
 from billing.store.positions import place_items
@@ -65,7 +66,11 @@ def make_contract(connection: Connection, new: NewContract, *, today: date, acto
     The caller owns the transaction. Raises: NewContractError, NoPriceError.
     """
     if new.status not in MADE_AS:
-        raise NewContractError(f"a contract is made as {' or '.join(MADE_AS)}, not as {new.status}")
+        raise NewContractError(
+            Sentence(
+                "a contract is made as %(known)s, not as %(status)s", known=" or ".join(MADE_AS), status=new.status
+            )
+        )
     start = new.planned_start or today
     acting(connection, actor, event="created", effective_on=today)
     plan_row = _product(connection, new.plan, "plan", today)
@@ -95,12 +100,16 @@ def make_contract(connection: Connection, new: NewContract, *, today: date, acto
 def _product(connection: Connection, sold: SoldProduct, kind: str, today: date) -> dict[str, Any]:
     row = connection.execute(_PRODUCT, (today, sold.product_id)).fetchone()
     if row is None:
-        raise NewContractError(f"there is no product {sold.product_id}")
+        raise NewContractError(Sentence("there is no product %(product_id)s", product_id=sold.product_id))
     name, is_kind, plan_id, minimum, renew, notice, offered = row
     if is_kind != kind:
-        raise NewContractError(f"product {name!r} is {is_kind}, wanted is {kind}")
+        raise NewContractError(
+            Sentence("product %(name)s is %(is_kind)s, wanted is %(kind)s", name=repr(name), is_kind=is_kind, kind=kind)
+        )
     if not offered:
-        raise NewContractError(f"product {name!r} is not offered on {today}; choose one that is")
+        raise NewContractError(
+            Sentence("product %(name)s is not offered on %(today)s; choose one that is", name=repr(name), today=today)
+        )
     return {"plan_id": plan_id, "minimum_months": minimum, "renew_months": renew, "notice_days": notice}
 
 
@@ -108,7 +117,7 @@ def _filled(connection: Connection, terms: NewTerms, plan_row: dict[str, Any]) -
     """The terms with what the plan's product and the issuer say."""
     issuer = connection.execute("SELECT currency FROM issuer WHERE id = %s", (terms.issuer_id,)).fetchone()
     if issuer is None:
-        raise NewContractError(f"there is no issuer {terms.issuer_id}")
+        raise NewContractError(Sentence("there is no issuer %(issuer_id)s", issuer_id=terms.issuer_id))
     from_plan = {
         name: plan_row[name]
         for name in ("minimum_months", "renew_months", "notice_days")
@@ -172,10 +181,10 @@ def _save_promotion(
 ) -> None:
     row = connection.execute(_PROMOTION, (today, promotion_id)).fetchone()
     if row is None:
-        raise NewContractError(f"there is no promotion {promotion_id}")
+        raise NewContractError(Sentence("there is no promotion %(promotion_id)s", promotion_id=promotion_id))
     name, kind, value, family, months, priority, offered = row
     if not offered:
-        raise NewContractError(f"promotion {name!r} is not offered on {today}")
+        raise NewContractError(Sentence("promotion %(name)s is not offered on %(today)s", name=repr(name), today=today))
     until = None if months is None else term_until(start, months)
     reason = f"promotion {name}"
     connection.execute(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from msgspec.structs import replace
@@ -28,6 +28,7 @@ from billing.documents import (
 from billing.errors import BillingError
 from billing.money import total
 from billing.operations.office import Office, load_office
+from billing.sentence import Sentence
 from billing.store.audit import note
 from billing.store.parties import load_parties
 from billing.store.quotes import Offer, OfferLine, load_offer, save_answer
@@ -67,7 +68,7 @@ def desk_for(connection: Connection, issuer_id: int, customer_id: int, today: da
     """Read it. Raises: OfferError when there is no such customer; BillingError for an issuer."""
     found = load_parties(connection, [customer_id])
     if customer_id not in found:
-        raise OfferError(f"there is no customer {customer_id}")
+        raise OfferError(Sentence("there is no customer %(customer_id)s", customer_id=customer_id))
     return OfferDesk(load_office(connection, issuer_id), found[customer_id], today)
 
 
@@ -75,11 +76,28 @@ def open_offer(connection: Connection, number: int, kind: DocumentKind) -> Offer
     """The document, held until the transaction ends, if it waits for what is to be done to it."""
     offer = load_offer(connection, number, lock=True)
     if offer is None or offer.kind is not kind:
-        raise OfferError(f"there is no {kind} {number}: `corrente {kind} list`")
+        raise OfferError(
+            Sentence("there is no %(kind)s %(number)s: `corrente %(kind)s list`", kind=_KINDS[kind], number=number)
+        )
     if offer.state != "issued":
-        word = state_word(offer.kind, offer.state)
-        raise OfferError(f"{kind} {offer.label} is {word} already: it stays so")
+        word = _ANSWERED.get(state_word(offer.kind, offer.state), offer.state)
+        raise OfferError(
+            Sentence(
+                "%(kind)s %(offer)s is %(word)s already: it stays so", kind=_KINDS[kind], offer=offer.label, word=word
+            )
+        )
     return offer
+
+
+_KINDS: Final = {DocumentKind.QUOTE: Sentence("quote"), DocumentKind.ORDER: Sentence("order")}
+# In a refusal, where the reader may have another language.
+_ANSWERED: Final = {
+    "accepted": Sentence("accepted"),
+    "refused": Sentence("refused"),
+    "expired": Sentence("expired"),
+    "invoiced": Sentence("invoiced"),
+    "cancelled": Sentence("cancelled"),
+}
 
 
 def state_word(kind: DocumentKind, state: str) -> str:
@@ -94,7 +112,9 @@ def answer_offer(
 ) -> None:
     """Note what became of it, in the document and in the audit log."""
     if not save_answer(connection, offer.id, state):
-        raise OfferError(f"{offer.kind} {offer.label} was answered in this moment: look at it again")
+        raise OfferError(
+            Sentence("%(kind)s %(offer)s was answered in this moment: look at it again", offer=offer.label)
+        )
     note(connection, actor=actor, action=action, subject=f"{offer.kind} {offer.label}", detail=detail)
 
 

@@ -33,6 +33,7 @@ from billing.documents import (
 from billing.due_contract import Article
 from billing.errors import BillingError
 from billing.postings import STAMP_DUTY, Accounts
+from billing.sentence import Sentence
 from billing.store.due_contracts import load_articles
 from billing.store.ledger import load_accounts, load_registers
 from billing.store.parties import load_issuer
@@ -66,8 +67,13 @@ class Office:
         # The tax of the customer's country is charged by who declares it there (EU: one-stop shop).
         if land is not None and land not in (self.issuer.country, customer.taxed.country):
             raise BillingError(
-                f"tax code {found.code} is of {land}, and this is an issuer of {self.issuer.country} and a customer in"
-                f" {customer.taxed.country}: give the product a tax code of {self.issuer.country} (`corrente issuer tax add`)"
+                Sentence(
+                    "tax code %(code)s is of %(land)s, and this is an issuer of %(country)s and a customer in %(other)s: give the product a tax code of %(country)s (`corrente issuer tax add`)",
+                    code=found.code,
+                    land=land,
+                    country=self.issuer.country,
+                    other=customer.taxed.country,
+                )
             )
         return found
 
@@ -94,8 +100,11 @@ class Office:
             return Stamp(rule)
         if rule.product_id is None:
             raise BillingError(
-                f"issuer {self.issuer.id} recharges stamp duty and no product says as what:"
-                f" set stamp_duty.product_id of {self.issuer.country}"
+                Sentence(
+                    "issuer %(id)s recharges stamp duty and no product says as what: set stamp_duty.product_id of %(country)s",
+                    id=self.issuer.id,
+                    country=self.issuer.country,
+                )
             )
         article = self.articles[rule.product_id]
         priced = LineDraft(

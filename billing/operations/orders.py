@@ -35,6 +35,7 @@ from billing.operations.offer_desk import (
     open_offer,
     same_line,
 )
+from billing.sentence import Sentence
 from billing.store.documents import Issued, issue
 from billing.store.quotes import Offer, OfferLine, load_invoices
 from billing.totals import LineDraft, TaxGroup, taxed_alike
@@ -62,7 +63,9 @@ def draft_advance(
     """An invoice of an amount with its tax, or of so many percent of the order, on what is not invoiced yet."""
     order = open_offer(connection, order_id, DocumentKind.ORDER)
     if (amount is None) == (percent is None):
-        raise OfferError(f"an advance on order {order.label}: give either an amount or a percent")
+        raise OfferError(
+            Sentence("an advance on order %(order)s: give either an amount or a percent", order=order.label)
+        )
     asked = amount if amount is not None else percent_of(order.groups, percent or Decimal(0))
     desk = desk_for(connection, order.issuer_id, order.customer_id, today)
     _check_taxes(desk, order)
@@ -137,8 +140,14 @@ def _check_taxes(desk: OfferDesk, order: Offer) -> None:
         ]
         if line.treatment.nature is None and line.treatment.rate not in now:
             raise OfferError(
-                f"order {order.label} was agreed at {line.treatment.rate:f} percent of {line.treatment.code}, which is"
-                f" {now[0] if now else 'no rate'} on {desk.today}: cancel it and agree on another"
+                Sentence(
+                    "order %(order)s was agreed at %(rate)s percent of %(code)s, which is %(now)s on %(today)s: cancel it and agree on another",
+                    order=order.label,
+                    rate=f"{line.treatment.rate:f}",
+                    code=line.treatment.code,
+                    now=now[0] if now else Sentence("no rate"),
+                    today=desk.today,
+                )
             )
 
 
@@ -161,7 +170,11 @@ def _left(advance: Offer) -> tuple[TaxGroup, ...]:
     if given_back and all(given_back):
         return ()
     if any(line.credited for line in lines):
-        raise OfferError(f"a part of advance invoice {advance.label} was credited: credit the rest of it, too")
+        raise OfferError(
+            Sentence(
+                "a part of advance invoice %(advance)s was credited: credit the rest of it, too", advance=advance.label
+            )
+        )
     # Of its lines, since a recharged stamp duty may stand in the same group; that bears no tax.
     groups = []
     for group in advance.groups:

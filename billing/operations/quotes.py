@@ -40,6 +40,7 @@ from billing.operations.offer_desk import (
     same_line,
 )
 from billing.plain_text import is_seen
+from billing.sentence import Sentence
 from billing.store.audit import note
 from billing.store.contract_items import load_price
 from billing.store.documents import Issued, issue
@@ -94,7 +95,13 @@ class Accepted:
 def draft_quote(connection: Connection, asked: Asked, *, today: date) -> Draft:
     """A quote with its prices and taxes, not written yet. Raises: BillingError, NoPriceError, NoReasonError."""
     if asked.valid_until < today:
-        raise OfferError(f"a quote that holds until {asked.valid_until}: today is {today}")
+        raise OfferError(
+            Sentence(
+                "a quote that holds until %(valid_until)s: today is %(today)s",
+                valid_until=asked.valid_until,
+                today=today,
+            )
+        )
     desk = desk_for(connection, asked.issuer_id, asked.customer_id, today)
     currency = asked.currency or desk.parties.issuer.currency
     kinds = load_kinds(connection, [line.product_id for line in asked.lines if line.product_id is not None])
@@ -135,7 +142,13 @@ def accept_quote(
     """
     quote = open_offer(connection, number, DocumentKind.QUOTE)
     if quote.valid_until is not None and quote.valid_until < today:
-        raise OfferError(f"quote {quote.label} held until {quote.valid_until}: send another one")
+        raise OfferError(
+            Sentence(
+                "quote %(quote)s held until %(valid_until)s: send another one",
+                quote=quote.label,
+                valid_until=quote.valid_until,
+            )
+        )
     order = None
     once = [line for line in quote.lines if line.product_kind not in _RECURRING]
     if once:
@@ -165,14 +178,14 @@ def expire_quotes(connection: Connection, issuer_id: int, *, today: date, actor:
 def _check_sold(asked: Asked, kinds: dict[int, str]) -> None:
     missing = [line.product_id for line in asked.lines if line.product_id not in (None, *kinds)]
     if missing:
-        raise OfferError(f"there is no product {missing[0]}")
+        raise OfferError(Sentence("there is no product %(missing)s", missing=missing[0]))
     plans = [line for line in asked.lines if line.product_id is not None and kinds[line.product_id] == "plan"]
     if len(plans) > 1:
-        raise OfferError("a quote sells one plan, which becomes one contract: send one quote for each")
+        raise OfferError(Sentence("a quote sells one plan, which becomes one contract: send one quote for each"))
     if not plans and "add_on" in kinds.values():
-        raise OfferError("an add-on goes with a plan: quote both, or add it to the contract that there is")
+        raise OfferError(Sentence("an add-on goes with a plan: quote both, or add it to the contract that there is"))
     if any(line.unit_price is not None and line.unit_price < 0 for line in asked.lines):
-        raise OfferError("a price below zero: take it off a line as a discount")
+        raise OfferError(Sentence("a price below zero: take it off a line as a discount"))
 
 
 def _other_prices(connection: Connection, asked: Asked) -> dict[str, str]:
@@ -204,7 +217,7 @@ def _asked_line(
             product=article.id,
         ).period_price
     if code is None or not words or not is_seen(words) or price is None:
-        raise OfferError("a line by hand has words, a price and a tax code")
+        raise OfferError(Sentence("a line by hand has words, a price and a tax code"))
     treatment = desk.office.treatment(code, desk.customer, desk.today)
     family = article.family if article else None
     priced = LineDraft(words, line.quantity, price, treatment, line.discounts)
@@ -221,8 +234,10 @@ def _check_prices_come_back(draft: Draft, kinds: set[str]) -> None:
             left -= left * Fraction(percent) / 100
         if _agreed_price(printed.unit_price - printed.discount, printed.treatment.rate, draft.currency) != left:
             raise OfferError(
-                f"{line.priced.description}: its price with tax can't be quoted to the cent beside the others;"
-                " quote it alone or without tax"
+                Sentence(
+                    "%(description)s: its price with tax can't be quoted to the cent beside the others; quote it alone or without tax",
+                    description=line.priced.description,
+                )
             )
 
 

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 
 from billing.errors import BillingError
 from billing.papers.contracts import AgreedTerms, GivenDiscount, SoldItem
+from billing.sentence import Sentence
 from billing.store.parties import load_issuer, load_parties
 
 Connection = psycopg.Connection[Any]
@@ -56,7 +57,12 @@ def load_agreed(connection: Connection, contract_id: int, *, now: datetime, lang
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_TERMS, (contract_id,)).fetchone()
     if row is None:
-        raise BillingError(f"there is no contract {contract_id} with terms: `corrente contract bind` gives it some")
+        raise BillingError(
+            Sentence(
+                "there is no contract %(contract_id)s with terms: `corrente contract bind` gives it some",
+                contract_id=contract_id,
+            )
+        )
     customer = load_parties(connection, [row["customer_id"]])[row["customer_id"]]
     today = now.astimezone(ZoneInfo(row["zone"])).date()
     given = {

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from billing.due_contract import DueCharge, Position
 from billing.errors import BillingError
+from billing.sentence import Sentence
 from billing.store.documents import NULL, array_text, copy_money, copy_period, copy_rows, copy_text, take_ids
 
 Connection = psycopg.Connection[Any]
@@ -61,7 +62,9 @@ def save_charges(connection: Connection, charges: Sequence[NewCharge], *, run_id
 def cover_charges(connection: Connection, ids: Sequence[int]) -> None:
     """Charges that waited came to nothing. Raises: MovedMeanwhileError when one is on a document by now."""
     if ids and connection.execute(_COVER, (list(ids),)).rowcount != len(ids):
-        raise MovedMeanwhileError(f"of {len(ids)} charges that came to nothing some are billed meanwhile")
+        raise MovedMeanwhileError(
+            Sentence("of %(ids)s charges that came to nothing some are billed meanwhile", ids=len(ids))
+        )
 
 
 def carry_charges(connection: Connection, ids: Sequence[int], *, run_id: int) -> None:
@@ -86,7 +89,9 @@ def move_positions(connection: Connection, moves: Sequence[tuple[Position, Posit
     ]
     moved = connection.execute(_MOVE, columns).rowcount
     if moved != len(moves):
-        raise MovedMeanwhileError(f"of {len(moves)} items {len(moves) - moved} stand elsewhere by now")
+        raise MovedMeanwhileError(
+            Sentence("of %(moves)s items %(moved)s stand elsewhere by now", moves=len(moves), moved=len(moves) - moved)
+        )
 
 
 def settle_stops(connection: Connection, settled: Iterable[tuple[int, date]]) -> None:

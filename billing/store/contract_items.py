@@ -21,6 +21,7 @@ from billing.errors import BillingError
 from billing.held_items import HeldItem, Moves, Sold, price_for
 from billing.money import Money, read_money
 from billing.periods import Cycle, Period
+from billing.sentence import Sentence
 
 Connection = psycopg.Connection[Any]
 ONE_DAY: Final = timedelta(days=1)
@@ -258,17 +259,27 @@ def load_price(
     given = {"currency": currency, "includes_tax": includes_tax, "months": months, "on": on}
     row = connection.execute(_PRICE, {**given, "plan": plan, "product": product}).fetchone()
     if row is None or row[2] is None:
-        what = f"product {row[1]}" if row else f"plan {plan}" if plan is not None else f"product {product}"
-        tax = "with" if includes_tax else "without"
+        name = row[1] if row else product
+        what = Sentence("plan %(id)s", id=plan) if name is None else Sentence("product %(name)s", name=name)
+        tax = Sentence("with tax") if includes_tax else Sentence("without tax")
         other = connection.execute(
             _PRICE, {**given, "includes_tax": not includes_tax, "plan": plan, "product": product}
         ).fetchone()
         has = (
-            f", only one {'without' if includes_tax else 'with'} tax"
+            Sentence(", only one %(tax)s", tax=Sentence("without tax") if includes_tax else Sentence("with tax"))
             if other is not None and other[2] is not None
             else ""
         )
-        raise NoPriceError(f"{what} has no price in {currency} {tax} tax on {on}{has}; set one first")
+        raise NoPriceError(
+            Sentence(
+                "%(what)s has no price in %(currency)s %(tax)s on %(on)s%(has)s; set one first",
+                what=what,
+                currency=currency,
+                tax=tax,
+                on=on,
+                has=has,
+            )
+        )
     return Sold(row[0], row[3] if row[2] == months else price_for(row[3], months=months, of=row[2]))
 
 

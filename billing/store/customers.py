@@ -17,6 +17,7 @@ from billing.contacts import Contact, ContactRole
 from billing.country_codes import country_fault
 from billing.errors import BillingError
 from billing.plain_text import is_seen
+from billing.sentence import Sentence
 from billing.store.rows import NotThereError, insert_row, update_row
 from billing.tax_identifiers import TaxIdentifier
 
@@ -136,7 +137,7 @@ def delete_customer(connection: Connection, customer_id: int) -> None:
     What appears meanwhile is refused by the database's foreign keys.
     """
     if connection.execute("DELETE FROM customer WHERE id = %s", (customer_id,)).rowcount != 1:
-        raise NotThereError(f"there is no customer {customer_id}")
+        raise NotThereError(Sentence("there is no customer %(customer_id)s", customer_id=customer_id))
 
 
 def save_tax_identifier(connection: Connection, customer_id: int, identifier: TaxIdentifier) -> None:
@@ -194,7 +195,14 @@ def save_address(
         update_row(connection, "address", int(row[0]), columns)
         return int(row[0])
     if address_id is not None:
-        raise NotThereError(f"customer {customer_id} has no {kind} address {address_id}")
+        raise NotThereError(
+            Sentence(
+                "customer %(customer_id)s has no %(kind)s address %(address_id)s",
+                customer_id=customer_id,
+                kind=kind,
+                address_id=address_id,
+            )
+        )
     return insert_row(connection, "address", {"customer_id": customer_id, "kind": kind, **columns})
 
 

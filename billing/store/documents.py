@@ -22,6 +22,7 @@ from billing.fitting import fitted
 from billing.money import Money, currency_places, read_money
 from billing.periods import Period
 from billing.postings import Accounts, postings_for
+from billing.sentence import Sentence
 from billing.store.allocations import apply_credit, hold_creditors, settle_credit_notes
 from billing.store.credited_groups import levelled
 from billing.store.ledger import load_accounts, load_registers
@@ -286,7 +287,11 @@ def _bill_charges(connection: Connection, drafts: Sequence[Draft], ids: Sequence
     changed = connection.execute(_CHARGES, [list(column) for column in zip(*billed, strict=True)]).rowcount
     if changed != len(billed):
         raise ChargeTakenError(
-            f"of {len(billed)} charges {len(billed) - changed} have a document already: read what is due again"
+            Sentence(
+                "of %(billed)s charges %(taken)s have a document already: read what is due again",
+                billed=len(billed),
+                taken=len(billed) - changed,
+            )
         )
 
 

@@ -17,6 +17,7 @@ from billing.documents import Due, Source
 from billing.errors import BillingError
 from billing.money import Money, read_money, share, zero
 from billing.periods import Period
+from billing.sentence import Sentence
 from billing.settlement import Standing, standing_of
 from billing.shown import ShownDocument, ShownGroup, ShownLine
 from billing.totals import Liability, Line, TaxTreatment, taxed_alike
@@ -118,9 +119,18 @@ def find_document(connection: Connection, text: str, *, issuer: str | None = Non
     if len(found) == 1:
         return int(found[0][0])
     if not found:
-        raise NoDocumentError(f"there is no document {text!r}; `corrente invoice list` shows them")
+        raise NoDocumentError(
+            Sentence("there is no document %(text)s; `corrente invoice list` shows them", text=repr(text))
+        )
     names = ", ".join(f"id:{number} of {issuer}" for number, _, issuer in found)
-    raise NoDocumentError(f"there are {len(found)} documents {text!r}: give its issuer, or one of {names}")
+    raise NoDocumentError(
+        Sentence(
+            "there are %(found)s documents %(text)s: give its issuer, or one of %(names)s",
+            found=len(found),
+            text=repr(text),
+            names=names,
+        )
+    )
 
 
 def load_documents(
@@ -166,7 +176,9 @@ def load_document(connection: Connection, document_id: int, *, today: date) -> S
     """All that stands on a document. Raises: NoDocumentError."""
     row = connection.execute(_DOCUMENT, (document_id,)).fetchone()
     if row is None:
-        raise NoDocumentError(f"there is no document id:{document_id} that was issued")
+        raise NoDocumentError(
+            Sentence("there is no document id:%(document_id)s that was issued", document_id=document_id)
+        )
     currency = row[7]
     net, tax, gross, payable, stamp = (read_money(amount, currency) for amount in row[9:14])
     dues = tuple(Due(day, read_money(amount, currency)) for day, amount in connection.execute(_DUES, (document_id,)))
@@ -210,7 +222,10 @@ def load_creditable(connection: Connection, document_id: int) -> Creditable:
     ).fetchone()
     if row is None:
         raise NoDocumentError(
-            f"document id:{document_id} is no issued invoice: only those are corrected by credit notes"
+            Sentence(
+                "document id:%(document_id)s is no issued invoice: only those are corrected by credit notes",
+                document_id=document_id,
+            )
         )
     label, document_date, currency, includes_tax = row
     lines = [(line, _treatment(line)) for line in connection.execute(_LINES, (document_id,)).fetchall()]
@@ -245,7 +260,7 @@ def load_parties_of(connection: Connection, document_id: int) -> tuple[int, int]
     """The issuer and the customer of a document. Raises: NoDocumentError."""
     row = connection.execute("SELECT issuer_id, customer_id FROM document WHERE id = %s", (document_id,)).fetchone()
     if row is None:
-        raise NoDocumentError(f"there is no document id:{document_id}")
+        raise NoDocumentError(Sentence("there is no document id:%(document_id)s", document_id=document_id))
     return row[0], row[1]
 
 

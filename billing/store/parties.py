@@ -16,6 +16,7 @@ import psycopg
 from billing.documents import CustomerParty, IssuerParty
 from billing.errors import BillingError
 from billing.money import read_money
+from billing.sentence import Sentence
 from billing.tax import CustomerKind, TaxedCustomer
 
 _ISSUER = """
@@ -60,7 +61,11 @@ def load_contract_parties(connection: psycopg.Connection[Any], contract_id: int)
         (contract_id,),
     ).fetchone()
     if row is None:
-        raise BillingError(f"there is no contract {contract_id} with terms: one without is not billed")
+        raise BillingError(
+            Sentence(
+                "there is no contract %(contract_id)s with terms: one without is not billed", contract_id=contract_id
+            )
+        )
     return ContractParties(*row)
 
 
@@ -71,7 +76,7 @@ def load_issuer(connection: psycopg.Connection[Any], issuer_id: int) -> IssuerPa
     """
     row = connection.execute(_ISSUER, (issuer_id,)).fetchone()
     if row is None:
-        raise BillingError(f"there is no issuer {issuer_id}")
+        raise BillingError(Sentence("there is no issuer %(issuer_id)s", issuer_id=issuer_id))
     number, country, currency, zone, recharges, minimum, bank_days, data = row
     least = None if minimum is None else read_money(minimum, currency)
     return IssuerParty(number, country, currency, zone, recharges, least, data, bank_days)

@@ -7,12 +7,14 @@ from decimal import Decimal
 
 import pytest
 
+from billing.errors import BillingError
 from billing.money import read_money
 from billing.payments import NotDone, PaymentSource
 from billing.sentence import Sentence
 from control_plane.settings import Settings
 from web.app import create_app
-from web.money_words import words_of
+from web.money_words import error_words, words_of
+from web.problems import Wrong, problem_response
 
 REFUSALS = {
     "en": "Payment 7 came back on 3 Feb 2026",
@@ -65,3 +67,33 @@ def test_a_page_names_no_command(app):
     refused = NotDone("there is no session %(session_id)s: `corrente cash list` shows them", session_id=4)
     assert said(app, "en", refused) == "There is no session 4"
     assert said(app, "it", refused) == "Non c'è una sessione 4"
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "Order 1/OR/2026 is cancelled already: it stays so"),
+        ("it", "Ordine 1/OR/2026 risulta già annullato: non si cambia più"),
+        ("es", "Pedido 1/OR/2026 ya está anulado: no se cambia más"),
+    ],
+)
+def test_what_the_books_refuse_is_told_in_the_language_of_who_reads(app, language, told):
+    refused = BillingError(
+        Sentence(
+            "%(kind)s %(offer)s is %(word)s already: it stays so",
+            kind=Sentence("order"),
+            offer="1/OR/2026",
+            word=Sentence("cancelled"),
+        )
+    )
+    with app.test_request_context(headers={"Cookie": f"language={language}"}):
+        assert error_words(refused) == told
+    assert str(refused) == "order 1/OR/2026 is cancelled already: it stays so"
+
+
+def test_no_page_and_no_program_is_told_a_command(app):
+    refused = BillingError("there is no gateway; `corrente gateway list` shows them")
+    with app.test_request_context():
+        assert error_words(refused) == "There is no gateway"
+        answer = problem_response(409, str(refused), (Wrong(str(refused)),))
+    assert "corrente gateway" not in answer.get_data(as_text=True)

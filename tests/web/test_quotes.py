@@ -70,7 +70,7 @@ def test_a_quote_is_accepted_and_becomes_a_contract_and_an_order(console, typed)
     assert f'href="{accepted.headers["Location"]}"' in text
     late = send(client, f"/quotes/{number}/refuse")
     assert late.status_code == 422
-    assert "answered meanwhile" in late.text
+    assert "is accepted already: it stays so" in late.text
 
     page = f"/orders/{order}"
     looked = send(client, f"{page}/invoice", percent="50", due_days="0")

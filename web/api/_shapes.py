@@ -101,8 +101,7 @@ def refusals_of(kind: type[BillingError] = BillingError, *, pointer: str | None 
     try:
         yield
     except kind as error:
-        # Behind a semicolon stands which command helps.
-        words = str(error).partition("; `")[0]
+        words = str(error)
         if pointer is not None:
             raise wrong_value(words, pointer=pointer) from error
         raise Problem(409, words) from error

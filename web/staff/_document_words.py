@@ -9,13 +9,13 @@ from typing import Any, Final
 from billing.credits import NothingLeftError
 from billing.errors import BillingError
 from billing.money import CurrenciesDifferError
-from billing.operations.offer_desk import OfferError
 from billing.periods import Period
 from billing.shown import ShownDocument
 from billing.store.contract_items import NoPriceError
 from billing.store.documents import ChargeTakenError
 from billing.store.issued import ListedDocument
-from web.language import gettext, lazy
+from web.language import lazy
+from web.money_words import error_words
 
 KINDS: Final[Mapping[str, Any]] = {
     "invoice": lazy("Invoice"),
@@ -82,7 +82,6 @@ _REFUSALS: Final[Mapping[type[BillingError], Any]] = {
     NothingLeftError: lazy("So much is not left of this line: less, or nothing, can be given back."),
     NoPriceError: lazy("A product of these lines has no price of its own on that day: type one."),
     ChargeTakenError: lazy("Something of it was billed or given back at this moment. Look again."),
-    OfferError: lazy("It was answered meanwhile, is past its day, or does not sell one plan with its add-ons."),
     CurrenciesDifferError: lazy("The lines are in different currencies."),
 }
 
@@ -95,7 +94,7 @@ def standing_words(document: ListedDocument | ShownDocument) -> tuple[Any, str]:
 def refusal_words(error: BillingError) -> str:
     """Why the product makes no document of what was asked for."""
     known = _REFUSALS.get(type(error))
-    return str(known) if known else gettext("It is refused: %(why)s", why=str(error).partition("; `")[0])
+    return str(known) if known else error_words(error)
 
 
 def last_day(during: Period) -> date:

@@ -52,7 +52,7 @@ from web.forms import do_once, new_key
 from web.language import gettext, lazy
 from web.lists import after, page_of
 from web.marks import allowed
-from web.money_words import words_of
+from web.money_words import error_words, words_of
 from web.navigation import Entry
 from web.security import takes_files
 from web.surroundings import here
@@ -374,8 +374,7 @@ def _file_words(error: BankFileError) -> str:
         case UnknownAccountError():
             return gettext("The file is of account %(number)s, which is not known here.", number=error.number or "?")
         case _:
-            message = str(error)
-            return message[:1].upper() + message[1:]
+            return error_words(error)
 
 
 def _unpacked(content: str) -> bytes:

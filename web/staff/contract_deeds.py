@@ -48,6 +48,7 @@ from web.forms import (
 )
 from web.language import gettext, lazy, moment_shown, zone
 from web.marks import allowed
+from web.money_words import error_words
 from web.security import FIELD
 from web.staff import contract_words as words
 from web.staff.account_words import step_words
@@ -228,7 +229,7 @@ def _refused(form: DeedForm, error: BillingError) -> None:
     if isinstance(error, DeedRefusedError):
         refuse(form, "", str(words.REFUSALS[error.refused.reason]))
     else:
-        refuse(form, "", gettext("The books refuse it: %(why)s.", why=str(error)))
+        refuse(form, "", error_words(error))
 
 
 def _preview(form: DeedForm, number: int, name: str) -> Preview | None:

@@ -39,6 +39,7 @@ from web.database import Connection
 from web.forms import DayField, PageForm, choices_of, do_once, read_form, refuse, status_of, was_sent
 from web.language import day_shown, gettext, lazy, money_shown, ngettext
 from web.marks import allowed
+from web.money_words import error_words
 from web.secret_words import tell_once
 from web.staff._customer_meant import Meant, customer_meant
 from web.surroundings import here
@@ -280,7 +281,7 @@ def _look(connection: Connection, form: PageForm, draft: Draft) -> ContractPage 
         made = make_from(connection, here().sealer, answers, today=today, actor=person().name)
         return load_page(connection, made.contract_id)
     except BillingError as error:
-        refuse(form, "", gettext("The books refuse it: %(why)s.", why=str(error)))
+        refuse(form, "", error_words(error))
         return None
     finally:
         connection.rollback()
@@ -329,5 +330,5 @@ def _finish(form: PageForm, draft: Draft) -> Response | None:
     try:
         return do_once(make)
     except BillingError as error:
-        refuse(form, "", gettext("The books refuse it: %(why)s.", why=str(error)))
+        refuse(form, "", error_words(error))
         return None

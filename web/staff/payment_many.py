@@ -29,7 +29,7 @@ from web.forms import REQUIRED, DayField, MoneyField, PageForm, do_once, read_fo
 from web.issuing import Books, books_of
 from web.language import gettext, lazy, locale, ngettext
 from web.marks import allowed
-from web.money_words import words_of
+from web.money_words import error_words, words_of
 
 pages = Blueprint("payment_many", __name__)
 _LONGEST: Final = 500_000
@@ -137,7 +137,7 @@ def _payments(
             try:
                 amount = read_money(row.amount, books.issuer.currency)
             except BillingError as error:
-                wrong.append(_said(line, str(error)))
+                wrong.append(_said(line, error_words(error)))
                 continue
             payment = NewPayment(
                 method=method,
@@ -167,7 +167,7 @@ def _rows(text: str) -> tuple[list[BulkRow], int]:
     try:
         rows, refused = read_bulk(plain.encode(), decimal=decimal)
     except BillingError as error:
-        raise _RefusedError([str(error)]) from error
+        raise _RefusedError([error_words(error)]) from error
     first = 0 if named else 1
     if refused:
         raise _RefusedError([_said(one.line - first, one.reason) for one in refused])
