@@ -125,7 +125,7 @@ def served(folder: Path, conninfo: str) -> Iterator[Served]:
     file = folder / "corrente.toml"
     file.write_text(
         f'[database]\nconninfo = "{without_user(conninfo)}"\n[paths]\nstate_dir = "{state}"\n'
-        f'[operator]\nbilling_zone = "Europe/Rome"\n[web]\nport = {port}\n'
+        f'[operator]\nbilling_zone = "Europe/Rome"\n[web]\nport = {port}\nstreams_per_person = 64\n'
     )
     portal = people(conninfo)
     log = folder / "web.log"

@@ -228,6 +228,8 @@ class WebSettings(_Section, frozen=True):
     map_tiles: Annotated[str, Meta(pattern=r"^(https?://[A-Za-z0-9.:-]+/[^\s'\";,]*\{z\}[^\s'\";,]*)?$")] = ""
     # How often one token may call the interface for programs.
     calls_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 600
+    # How many live pages one person may have open; the others ask from time to time.
+    streams_per_person: Annotated[int, msgspec.Meta(ge=1, le=64)] = 12
 
 
 class GardenSettings(_Section, frozen=True):

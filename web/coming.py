@@ -5,15 +5,17 @@ Next: staff/sign_in.py
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
-from flask import redirect, request
+from flask import g, redirect, request
 from werkzeug.wrappers import Response
 
+from control_plane.access.own import sign_out
 from control_plane.access.passkeys import Site
 from control_plane.access.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, PasswordProblem
 from control_plane.access.signing_in import Came, Refused, SignedIn, SignInReason
-from web.acting import COOKIE
+from web.acting import COOKIE, transaction
 from web.language import gettext, span_shown
 from web.surroundings import here
 
@@ -45,7 +47,10 @@ def can_mail() -> bool:
 
 
 def let_in(result: SignedIn, back: str) -> Response:
-    """Lead to where they wanted to go, with the session's cookie."""
+    """Lead to where they wanted to go, with the session's cookie. The session that this browser had before ends: nobody could end it there any more."""
+    if g.entered is not None:
+        with transaction() as connection:
+            sign_out(connection, g.entered.session_id, now=datetime.now(UTC))
     response = redirect(back, 303)
     response.set_cookie(COOKIE, result.token, httponly=True, secure=request.is_secure, samesite="Lax")
     return response

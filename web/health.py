@@ -5,6 +5,8 @@ a change of a contract would reach the next login; /metrics is for Prometheus: w
 (when they share a directory for it, as under `corrente up`), what this machine's spools and policy store look like, and what
 the database knows of the whole network. Worker and edge have pages of their own, see control_plane/pages.py.
 
+Anybody may ask, as often as they like: what is answered is worked out once a second at the most, by one at a time (kept.py).
+
 Units: seconds and bytes, as the metric names say.
 """
 
@@ -23,6 +25,7 @@ from control_plane.gauges import DatabaseGauges, NodeGauges
 from control_plane.machine.live_figures import OLD_STORE_S, store_age_s
 from control_plane.settings import Settings
 from control_plane.telemetry import CONTENT_TYPE, counters_directory, machine_registry
+from web.kept import Kept
 from web.marks import public
 
 _STATEMENT_TIMEOUT_MS: Final = 5000
@@ -34,6 +37,8 @@ def health_pages(settings: Settings) -> Blueprint:
     gauges = CollectorRegistry()
     gauges.register(NodeGauges(settings))
     gauges.register(DatabaseGauges(lambda: _database(settings)))
+    ready_as_kept = Kept(lambda: list(problems_of(settings, now=time.time())))
+    metrics_as_kept = Kept(lambda: _metrics_text(gauges))
 
     @pages.get("/health")
     @public("a monitoring system asks")
@@ -43,13 +48,13 @@ def health_pages(settings: Settings) -> Blueprint:
     @pages.get("/ready")
     @public("a monitoring system asks")
     def ready() -> tuple[dict[str, object], int]:
-        problems = list(problems_of(settings, now=time.time()))
+        problems = ready_as_kept.answer()
         return {"ready": not problems, "problems": problems}, 503 if problems else 200
 
     @pages.get("/metrics")
     @public("a monitoring system asks; docs/operations.md says how to keep it from others")
     def metrics() -> Response:
-        return Response(_metrics_text(gauges), content_type=CONTENT_TYPE)
+        return Response(metrics_as_kept.answer(), content_type=CONTENT_TYPE)
 
     return pages
 

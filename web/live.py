@@ -2,7 +2,7 @@
 
 A feed is a question asked again every so often, by one thread however many people look, and only while somebody does. Each
 stream waits for the feed's next answer and holds a thread of the server, but no connection to the database. There is a limit of
-streams a process: who comes after it is told to ask again later, and the page asks by itself (`hx-trigger="every …"`). A stream ends
+streams a process, and one for each who looks, so that nobody takes all of them: who comes after it is told to ask again later, and the page asks by itself (`hx-trigger="every …"`). A stream ends
 within seconds of the session that it was opened in.
 
 Source: HTML Living Standard, section 9.2 "Server-sent events".
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from typing import Final
 
@@ -95,11 +96,12 @@ class _Feed:
 class Streams:
     """The streams of this process."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, *, each: int) -> None:
+        self._database, self._each = database, each
         self._lock = threading.Lock()
         self._feeds: dict[Hashable, _Feed] = {}
         self._open = 0
+        self._open_of: Counter[int] = Counter()
 
     def stream(
         self,
@@ -115,10 +117,12 @@ class Streams:
         `ask` gets a connection and returns text, HTML or JSON: the same text again is not sent. 503 when there are too many.
         `before` is called each time before the transaction: for what must not be asked within one, such as a device.
         """
+        who = g.staff.id
         with self._lock:
-            if self._open >= MOST_STREAMS:
+            if self._open >= MOST_STREAMS or self._open_of[who] >= self._each:
                 return Response("too many live pages: this one asks from time to time", 503, {"Retry-After": "30"})
             self._open += 1
+            self._open_of[who] += 1
             feed = self._feeds.get(key)
             if feed is None:
                 feed = self._feeds[key] = _Feed(self._database, ask, interval_s, before)
@@ -131,6 +135,7 @@ class Streams:
                     return
                 left.set()
                 self._open -= 1
+                self._open_of -= Counter((who,))
                 if feed.leave():
                     self._feeds.pop(key, None)
 

@@ -35,7 +35,7 @@ def surround(settings: Settings) -> Surroundings:
         sealer = Sealer(secret_keys(settings))
     except (SettingsError, SealError):
         sealer = None
-    return Surroundings(settings, database, Streams(database), sealer)
+    return Surroundings(settings, database, Streams(database, each=settings.web.streams_per_person), sealer)
 
 
 def here() -> Surroundings:

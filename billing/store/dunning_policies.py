@@ -182,6 +182,14 @@ def load_limited(connection: Connection) -> set[int]:
     return {number for (number,) in rows}
 
 
+def hold_policies(connection: Connection, issuer_id: int) -> None:
+    """One at a time writes policies of an issuer, the first of a name too, until the transaction ends."""
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(jsonb_build_array('dunning policies', %s::bigint)::text, 0))",
+        (issuer_id,),
+    )
+
+
 def save_version(
     connection: Connection,
     issuer_id: int,
@@ -193,6 +201,7 @@ def save_version(
     by: str,
 ) -> int:
     """Write the next version of a policy; its number. The caller has read it and said who acts."""
+    hold_policies(connection, issuer_id)
     row = connection.execute("SELECT id FROM dunning_policy WHERE issuer_id = %s AND name = %s FOR UPDATE", (issuer_id, name)).fetchone()  # fmt: skip
     if row is None:
         row = connection.execute(

@@ -95,6 +95,11 @@ def load_gateway_accounts(connection: Connection, *, issuer_id: int | None = Non
     return [_account(row) for row in rows]
 
 
+def hold_gateway_account(connection: Connection, name: str) -> None:
+    """Nobody else changes that one until the caller commits. Payments are recorded with it meanwhile."""
+    connection.execute("SELECT FROM gateway_account WHERE name = %s FOR NO KEY UPDATE", (name,))
+
+
 def load_gateway_account(connection: Connection, account_id: int) -> GatewayAccount:
     """The account of that number, which is there."""
     row = connection.execute(_ACCOUNTS + "WHERE a.id = %s", (account_id,)).fetchone()

@@ -68,10 +68,19 @@ def load_versions(connection: Connection, *, kind: str | None = None, language: 
         return cursor.execute(_VERSIONS, {"kind": kind, "language": language}).fetchall()
 
 
+def hold_text(connection: Connection, kind: str, language: str, issuer_id: int | None) -> None:
+    """One at a time writes versions of a text, the first too, until the transaction ends."""
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(jsonb_build_array('message text', %s::text, %s::text, %s::bigint)::text, 0))",
+        (kind, language, issuer_id),
+    )
+
+
 def save_version(
     connection: Connection, kind: str, language: str, source: Source | None, *, issuer_id: int | None, made_by: str
 ) -> int:
     """Keep the next version, which counts from now on; without a text it is the package's again. Returns its number."""
+    hold_text(connection, kind, language, issuer_id)
     row = connection.execute(
         _SAVE,
         {

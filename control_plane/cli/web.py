@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from ipaddress import ip_address
 
 import click
 from granian import Granian
@@ -13,7 +14,7 @@ from granian.log import LogLevels
 
 from control_plane.cli._console import Refused
 from control_plane.machine.ports import can_bind, settings_in_force
-from control_plane.settings import Settings
+from control_plane.settings import Settings, WebSettings
 
 # Requests that are open at one moment: those that wait for a thread, and those that are still being sent.
 _MOST_OPEN = 4096
@@ -35,6 +36,8 @@ def command(settings: Settings) -> None:
             f"port {web.port} of {web.address} can't be opened: another process has it, or the address is not this "
             "machine's; name another in [web] of corrente.toml"
         )
+    if (warning := too_open(web)) is not None:
+        click.echo(f"Warning: {warning}", err=True)
     # The process that serves reads them for itself.
     if settings.source_file:
         os.environ["CORRENTE_SETTINGS"] = settings.source_file
@@ -56,6 +59,16 @@ def command(settings: Settings) -> None:
         # A worker that was told to stop before it listened to signals would be waited for for ever.
         workers_kill_timeout=_STOP_TIMEOUT_S,
     ).serve()
+
+
+def too_open(web: WebSettings) -> str | None:
+    """What to say where who is no proxy of ours could say from which address they come; None where only this machine reaches the port."""
+    if not web.proxies or (web.address == "localhost" or ip_address(web.address).is_loopback):
+        return None
+    return (
+        f"[web] proxies = {web.proxies} and address = {web.address}: whoever reaches port {web.port} without passing the "
+        'proxies says with X-Forwarded-For who they are, and sees the garden page of any line. Let a firewall open that port to the proxies alone, or set address = "127.0.0.1"'
+    )
 
 
 def _free_in_time(address: str, port: int) -> bool:

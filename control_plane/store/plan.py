@@ -94,6 +94,11 @@ def hold_profile(connection: Connection, profile_id: int) -> None:
     connection.execute("SELECT FROM profile WHERE id = %s FOR UPDATE", (profile_id,))
 
 
+def hold_plan(connection: Connection, plan_id: int) -> None:
+    """Nobody else changes that one until the caller commits. Contracts are written with it meanwhile."""
+    connection.execute("SELECT FROM plan WHERE id = %s FOR NO KEY UPDATE", (plan_id,))
+
+
 def save_new_profile(connection: Connection, values: Mapping[str, object]) -> None:
     """Write one with these columns."""
     _insert(connection, "profile", values)

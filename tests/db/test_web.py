@@ -10,6 +10,7 @@ from support.small_isp import make_isp
 
 from control_plane.settings import DatabaseSettings, Settings
 from radius_hooks.policy_store import FORMAT, PolicyWriter, StoreMeta
+from web import kept
 from web.app import create_app
 
 pytestmark = pytest.mark.db
@@ -26,6 +27,12 @@ def publish(settings: Settings, *, checked_at: float) -> None:
     with writer.rebuild() as rebuild, rebuild.batch() as batch:
         batch.put_meta(StoreMeta(FORMAT, checked_at, checked_at, "", ""))
     writer.close()
+
+
+@pytest.fixture(autouse=True)
+def asked_each_time(monkeypatch):
+    """Nothing is kept for a second: these tests ask again at once."""
+    monkeypatch.setattr(kept, "KEPT_S", 0.0)
 
 
 def metric(text: str, name: str) -> float | None:

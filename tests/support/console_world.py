@@ -24,6 +24,7 @@ from typing import Any, Final
 import msgspec
 import psycopg
 import psycopg.sql
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -109,9 +110,16 @@ def hire(conninfo: str) -> dict[str, str]:
     return tokens
 
 
+@contextmanager
+def key_in_force() -> Iterator[None]:
+    """This process has the tests' key, and afterwards what it had before."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CORRENTE_SECRETS_KEY", KEY)
+        yield
+
+
 def console_of(conninfo: str, folder: Path) -> Console:
-    """The application over a filled database."""
-    os.environ["CORRENTE_SECRETS_KEY"] = KEY
+    """The application over a filled database. It reads the tests' key when it needs one: for as long as `key_in_force()` lasts."""
     # Without a user each part of the process comes as its own role, as in production.
     parts = {name: value for name, value in psycopg.conninfo.conninfo_to_dict(conninfo).items() if name != "user"}
     without_user = psycopg.conninfo.make_conninfo("", **parts)
@@ -133,11 +141,15 @@ def app_of(settings_file: Path, *, calls_per_minute: int = 1_000_000) -> Flask:
 
 
 @contextmanager
-def serving(console: Console, *, port: int | None = None) -> Iterator[str]:
-    """`corrente web` in a process of its own; the address of its pages."""
+def serving(console: Console, *, port: int | None = None, **web: int) -> Iterator[str]:
+    """`corrente web` in a process of its own, with more settings of its section; the address of its pages."""
     port = port or free_port()
     file = console.folder / f"web-{port}.toml"
-    file.write_text(console.settings_file.read_text() + f"[web]\nport = {port}\n")
+    file.write_text(
+        console.settings_file.read_text()
+        + f"[web]\nport = {port}\n"
+        + "".join(f"{name} = {value}\n" for name, value in web.items())
+    )
     environment = {**os.environ, "CORRENTE_SECRETS_KEY": KEY, "CORRENTE_SETTINGS": str(file), "PYTHONPATH": str(ROOT)}
     log = (console.folder / f"web-{port}.log").open("wb")
     process = subprocess.Popen(

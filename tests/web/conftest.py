@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.browser import Browser, chromium
-from support.console_world import Console, console_of, fill, serving
+from support.console_world import Console, console_of, fill, key_in_force, serving
 from support.own_postgres import copy_database
 
 from control_plane import db
@@ -33,7 +33,8 @@ def console(cluster: Cluster, console_template: str, tmp_path_factory: pytest.Te
     with db.connect(cluster.conninfo("postgres"), name="test", autocommit=True) as admin:
         copy_database(admin, name, console_template)
         folder = tmp_path_factory.mktemp("console")
-        yield console_of(cluster.conninfo(name), folder)
+        with key_in_force():
+            yield console_of(cluster.conninfo(name), folder)
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

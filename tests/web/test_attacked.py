@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import threading
+from contextlib import ExitStack
 
 import pytest
 from support.edge_process import wait_until
@@ -92,6 +93,16 @@ def test_a_live_page_tells_nothing_more_once_what_let_it_in_has_ended(console, h
         assert list(told) == []
 
 
+def test_one_person_does_not_take_the_live_pages_of_all(console):
+    most = console.app.extensions["corrente"].settings.web.streams_per_person
+    with ExitStack() as opened:
+        look = lambda role: opened.enter_context(console.client(role).get("/home/live")).status_code  # noqa: E731 - three words
+        assert [look("network operator") for _ in range(most + 2)] == [200] * most + [503] * 2
+        assert look("administrator") == 200
+    with console.client("network operator").get("/home/live") as again:
+        assert again.status_code == 200
+
+
 def posted(client, path, **fields):
     """A form as a browser sends it, with the secret of its page."""
     secret = re.search(r'name="csrf_token" value="([^"]+)"', client.get(path).text)
@@ -129,24 +140,45 @@ def test_nothing_of_a_page_or_a_file_stays_in_a_cache(console, path):
             {"granted": ["agent.own", "customer.see"]},
             "SELECT NOT 'customer.see' = ANY (permissions) FROM staff_role WHERE name = 'agent'",
         ),
+        (
+            "/plans/1/edit",
+            "UPDATE plan SET name = 'Of the first' WHERE id = 1",
+            {
+                "name": "Of the second",
+                "profile": "1",
+                "throttle": "1",
+                "walled": "1",
+                "confirmed": "yes",
+                "once_key": "a",
+            },
+            "SELECT name = 'Of the first' FROM plan WHERE id = 1",
+        ),
+        (
+            "/accounts/{account}/edit",
+            "UPDATE subscriber_account SET max_sessions = 7 WHERE id = 1",
+            {"max_sessions": "5", "secret": "keep", "confirmed": "yes", "once_key": "b"},
+            "SELECT max_sessions = 7 FROM subscriber_account WHERE id = 1",
+        ),
     ],
-    ids=["a person", "a role"],
+    ids=["a person", "a role", "a plan", "an account"],
 )
 def test_who_saves_while_another_is_saving_is_told_and_overwrites_nothing(console, path, meanwhile, typed, kept):
     client, said = console.client("administrator"), []
+    ((account,),) = console.query("SELECT username FROM subscriber_account WHERE id = 1")
+    path, typed = path.format(account=account), {**typed, "username": account}
     page = client.get(path).text
     hidden = {name: re.search(f'name="{name}"[^>]*value="([^"]*)"', page)[1] for name in ("csrf_token", "seen")}
     second = threading.Thread(target=lambda: said.append(client.post(path, data={**typed, **hidden}).status_code))
     with db.connect(console.conninfo, name="first", origin="command") as first:
+        first.execute("SELECT set_config('corrente.actor', 'first', true)")
         hold_grants(first)
+        first.execute(meanwhile)
         second.start()
         wait_until(
             lambda: console.query(
                 "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             )
         )
-        first.execute("SELECT set_config('corrente.actor', 'first', true)")
-        first.execute(meanwhile)
         first.commit()
     second.join()
     assert said == [422]
@@ -189,3 +221,33 @@ def test_a_passkeys_answer_that_is_nested_without_end_is_none(console):
     handle = client.post("/sign-in/passkey/options", data={"csrf_token": secret[1]}).json["handle"]
     answer = client.post("/sign-in/passkey", data={"csrf_token": secret[1], "handle": handle, "answer": "[" * 10_000})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in?back=/")
+
+
+def test_a_program_that_changes_what_another_is_changing_is_told_and_overwrites_nothing(console):
+    token, said = "corr_plan", []
+    console.query(
+        "INSERT INTO api_token (staff_id, name, digest, prefix, permissions, made_by, created_at)"
+        " SELECT id, 'plan', %s, 'corr_plan', ARRAY['catalogue.see', 'catalogue.change'], 'test', now() FROM staff WHERE name = 'admin' RETURNING id",
+        (hashlib.sha256(token.encode()).digest(),),
+    )
+    client, headers = console.client(""), {"Authorization": f"Bearer {token}"}
+    tag = client.get("/api/v1/plans/2", headers=headers).headers["ETag"]
+
+    def change() -> None:
+        body = {"name": "Of the second"}
+        said.append(client.patch("/api/v1/plans/2", json=body, headers={**headers, "If-Match": tag}).status_code)
+
+    second = threading.Thread(target=change)
+    with db.connect(console.conninfo, name="first", origin="command") as first:
+        first.execute("SELECT set_config('corrente.actor', 'first', true)")
+        first.execute("UPDATE plan SET name = 'Before the second' WHERE id = 2")
+        second.start()
+        wait_until(
+            lambda: console.query(
+                "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+        )
+        first.commit()
+    second.join()
+    assert said == [412]
+    assert console.query("SELECT name FROM plan WHERE id = 2") == [("Before the second",)]

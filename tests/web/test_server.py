@@ -54,7 +54,8 @@ def stream(address: str, token: str) -> tuple[socket.socket, bytes]:
 
 @pytest.fixture
 def own_address(console: Console) -> Iterator[str]:
-    with serving(console) as served:
+    # One person looks here for many.
+    with serving(console, streams_per_person=MOST_STREAMS) as served:
         yield served
 
 

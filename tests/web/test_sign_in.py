@@ -100,6 +100,19 @@ def test_who_is_let_in_is_not_the_session_that_somebody_put_there(console):
     assert client.get_cookie(COOKIE).value != "x" * 43
 
 
+def test_who_signs_in_again_in_the_same_browser_leaves_no_session_behind(console):
+    for name in ("gino", "giulio"):
+        hire(console, name)
+    client = console.client("")
+    enter(client, "gino")
+    first = client.get_cookie(COOKIE).value
+    enter(client, "giulio")
+    assert client.get("/me").status_code == 200
+    again = console.client("")
+    again.set_cookie(COOKIE, first)
+    assert again.get("/me").headers["Location"].startswith("/sign-in")
+
+
 @pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, {"viewport": PHONE}], ids=["light", "dark", "phone"])
 def test_signing_in_with_a_browser(console, address, browser, options):
     name = f"h{len(options)}{'d' if 'color_scheme' in options else ''}"

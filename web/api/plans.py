@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from control_plane.access.permissions import Permission
 from control_plane.catalogue import add_plan, change_plan, set_hours, set_quota_steps
-from control_plane.store.plan import Plan, load_live, load_plans, load_profiles
+from control_plane.store.plan import Plan, hold_plan, load_live, load_plans, load_profiles
 from web.acting import person
 from web.api._changes import given
 from web.api._shapes import NO_CONTROL, shaped, there_is_none, wrong_value
@@ -137,6 +137,7 @@ def new(connection: Connection, *, body: NewPlan) -> PlanReach:
 )
 def change(connection: Connection, *, number: int, body: PlanChange) -> PlanReach:
     """Change a plan: its contracts get the change, and what is online follows within seconds."""
+    hold_plan(connection, number)
     plan = _known(connection, number)
     check_version(_seen(plan))
     values = given(body)

@@ -190,7 +190,7 @@ def new(connection: Connection, *, body: NewWebhook) -> WebhookWithSecret:
 )
 def show(connection: Connection, *, name: str) -> Webhook:
     """One webhook."""
-    known = _known(connection, name)
+    known = _held(connection, name)
     tell_version((known.url, known.events))
     return _shown(connection, known)
 
@@ -208,7 +208,7 @@ def show(connection: Connection, *, name: str) -> Webhook:
 )
 def change(connection: Connection, *, name: str, body: ChangedWebhook) -> Webhook:
     """Another address, or other events."""
-    known = _known(connection, name)
+    known = _held(connection, name)
     check_version((known.url, known.events))
     allow_private = here().settings.webhooks.allow_private_addresses
     try:
@@ -222,7 +222,7 @@ def change(connection: Connection, *, name: str, body: ChangedWebhook) -> Webhoo
         )
     except TargetError as error:
         raise wrong_value(str(error), pointer="/url") from error
-    return _shown(connection, _known(connection, name))
+    return _shown(connection, _held(connection, name))
 
 
 @pages.call(
@@ -237,7 +237,7 @@ def change(connection: Connection, *, name: str, body: ChangedWebhook) -> Webhoo
 def rotate(connection: Connection, *, name: str) -> WebhookWithSecret:
     """Sign with another secret, told now; for a day the old one signs too."""
     made = desk.rotate(
-        connection, sealer(), _known(connection, name), secret=None, old_valid_s=_OLD_VALID_S, actor=person().name
+        connection, sealer(), _held(connection, name), secret=None, old_valid_s=_OLD_VALID_S, actor=person().name
     )
     return WebhookWithSecret(name, made.secret, made.old_until)
 
@@ -253,7 +253,7 @@ def rotate(connection: Connection, *, name: str) -> WebhookWithSecret:
 )
 def ping(connection: Connection, *, name: str) -> Sent:
     """Have the worker send a ping now."""
-    return Sent(store.add_ping(connection, _known(connection, name), by=person().name))
+    return Sent(store.add_ping(connection, _held(connection, name), by=person().name))
 
 
 @pages.call(
@@ -268,10 +268,10 @@ def ping(connection: Connection, *, name: str) -> Sent:
 def off(connection: Connection, *, name: str, body: Why) -> Webhook:
     """Switch one off: what happens meanwhile is kept and can be sent later."""
     try:
-        desk.switch_off(connection, _known(connection, name), reason=body.reason, actor=person().name)
+        desk.switch_off(connection, _held(connection, name), reason=body.reason, actor=person().name)
     except desk.WebhookRefusedError as error:
         raise Problem(409, str(error)) from error
-    return _shown(connection, _known(connection, name))
+    return _shown(connection, _held(connection, name))
 
 
 @pages.call(
@@ -285,10 +285,10 @@ def off(connection: Connection, *, name: str, body: Why) -> Webhook:
 def on(connection: Connection, *, name: str) -> Webhook:
     """Switch one on again; what was kept meanwhile is not sent by this."""
     try:
-        desk.switch_on(connection, _known(connection, name), actor=person().name)
+        desk.switch_on(connection, _held(connection, name), actor=person().name)
     except desk.WebhookRefusedError as error:
         raise Problem(409, str(error)) from error
-    return _shown(connection, _known(connection, name))
+    return _shown(connection, _held(connection, name))
 
 
 @pages.call(
@@ -302,10 +302,10 @@ def on(connection: Connection, *, name: str) -> Webhook:
 def replay(connection: Connection, *, name: str) -> Webhook:
     """Send again what was given up, each under its own event id."""
     try:
-        desk.replay_all(connection, _known(connection, name), since=None, also_delivered=False, actor=person().name)
+        desk.replay_all(connection, _held(connection, name), since=None, also_delivered=False, actor=person().name)
     except desk.WebhookRefusedError as error:
         raise Problem(409, str(error)) from error
-    return _shown(connection, _known(connection, name))
+    return _shown(connection, _held(connection, name))
 
 
 @pages.call(
@@ -319,7 +319,7 @@ def replay(connection: Connection, *, name: str) -> Webhook:
 )
 def remove(connection: Connection, *, name: str) -> None:
     """Remove one: what waits is given up, what was sent can still be looked at."""
-    known = _known(connection, name)
+    known = _held(connection, name)
     check_version((known.url, known.events))
     desk.remove(connection, known, actor=person().name)
 
@@ -338,7 +338,7 @@ def deliveries(connection: Connection, *, asked: DeliveryQuestion) -> Slice[List
     key = part_after(asked, int)
     rows = store.load_deliveries(
         connection,
-        endpoint_id=None if asked.webhook is None else _known(connection, asked.webhook).id,
+        endpoint_id=None if asked.webhook is None else _held(connection, asked.webhook).id,
         state=asked.state,
         before=None if key is None else key[0],
         limit=asked.limit + 1,
@@ -397,7 +397,7 @@ def _delivery_shown(one: Delivery) -> ListedDelivery:
     return shaped(ListedDelivery, one)
 
 
-def _known(connection: Connection, name: str) -> Endpoint:
+def _held(connection: Connection, name: str) -> Endpoint:
     known = store.load_endpoint(connection, name)
     if known is None:
         raise there_is_none()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import Gone
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
@@ -149,6 +149,10 @@ def leave() -> Response:
 
 
 def _enter(result: CameIn, target: str) -> Response:
+    """Lead in with the session's cookie. Another customer's session that this browser had ends, with what it asked for on this device."""
+    if g.subscriber is not None and g.subscriber.customer_id != result.customer_id:
+        with transaction() as connection:
+            sign_out(connection, subscriber(), now=datetime.now(UTC))
     response = redirect(target, 303)
     response.set_cookie(
         PORTAL_COOKIE, result.token, max_age=MOST_S, httponly=True, secure=request.is_secure, samesite="Lax"

@@ -16,7 +16,15 @@ from control_plane.accounts.not_done import NotDoneError
 from control_plane.accounts.writing import Addresses, add_account, change_account
 from control_plane.made_secrets import is_storable, made_password
 from control_plane.quantities import mac_text
-from control_plane.store.account import Account, Prefix, contract_exists, load_account, load_nas_ids, load_prefixes
+from control_plane.store.account import (
+    Account,
+    Prefix,
+    contract_exists,
+    hold_account,
+    load_account,
+    load_nas_ids,
+    load_prefixes,
+)
 from control_plane.store.history import SessionView, load_sessions
 from control_plane.store.nas import load_nas_vendors
 from web.acting import may, person, transaction
@@ -148,34 +156,63 @@ def edit(username: str) -> Response | tuple[str, int]:
         sessions = load_sessions(connection, account.id)
         form = read_form(EditForm, shown=account if request.method == "GET" else None, **_shown(prefixes))
         _offer_nases(connection, form)
-        there = (account.username, *_there(account), [(one.kind, str(one.prefix)) for one in prefixes])
         if request.method == "GET":
-            form.seen.data = fingerprint(there)
-    if was_sent(form) and _secret_is_right(form) and not changed_meanwhile(form, there):
-        with transaction() as connection:
-            _refuse_known(connection, form, besides=account)
-            columns = _changed_columns(connection, form, account)
-        addresses = _changed_addresses(form, prefixes)
-        if not form.errors:
-            if not columns and not addresses and form.secret.data == _KEEP:
-                flash(gettext("Nothing was changed."), "calm")
-                return redirect(url_for("accounts.show", username=username), 303)
-            risks = _risks(form, columns, sessions)
-            if risks and not is_confirmed():
-                question = gettext("Change %(name)s?", name=username)
-                back = url_for("account_edit.edit", username=username)
-                form.password.data = None
-                return confirm_page(form, question, risks, button=gettext("Change"), back=back, tone="warning"), 200
-            try:
-                return do_once(lambda connection: _change(connection, form, account, columns, addresses))
-            except NotDoneError as error:
-                refuse_deed(form, error)
+            form.seen.data = fingerprint(_there(account, prefixes))
+    if was_sent(form) and _secret_is_right(form):
+        try:
+            return _edited(form, username, sessions)
+        except NotDoneError as error:
+            refuse_deed(form, error)
+        except _ChangedError as changed:
+            account = changed.account
+        except _RefusedError:
+            pass
     return render_template("staff/accounts/edit.html", form=form, account=account), status_of(form)
 
 
-def _change(
-    connection: Connection, form: Any, account: Account, columns: dict[str, object], addresses: Addresses
-) -> str:
+class _ChangedError(Exception):
+    """Somebody else was faster; `account` is what stands there now."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account.id)
+        self.account = account
+
+
+class _RefusedError(Exception):
+    """The form says why."""
+
+
+def _edited(form: Any, username: str, sessions: Sequence[SessionView]) -> Response | tuple[str, int]:
+    """Change it, or ask first. Raises: NotDoneError, _ChangedError, _RefusedError."""
+    with transaction() as connection:
+        _, columns, addresses = _meant(connection, form, username)
+    if not columns and not addresses and form.secret.data == _KEEP:
+        flash(gettext("Nothing was changed."), "calm")
+        return redirect(url_for("accounts.show", username=username), 303)
+    risks = _risks(form, columns, sessions)
+    if risks and not is_confirmed():
+        question = gettext("Change %(name)s?", name=username)
+        back = url_for("account_edit.edit", username=username)
+        form.password.data = None
+        return confirm_page(form, question, risks, button=gettext("Change"), back=back, tone="warning"), 200
+    return do_once(lambda connection: _change(connection, form, username))
+
+
+def _meant(connection: Connection, form: Any, username: str) -> tuple[Account, dict[str, object], Addresses]:
+    """The account, held, as it was shown, and what of it is to be changed. Raises: _ChangedError, _RefusedError."""
+    hold_account(connection, username)
+    account = known(connection, username)
+    prefixes = load_prefixes(connection, account.id)
+    if changed_meanwhile(form, _there(account, prefixes)):
+        raise _ChangedError(account)
+    _refuse_known(connection, form, besides=account)
+    if form.errors:
+        raise _RefusedError
+    return account, _changed_columns(connection, form, account), _changed_addresses(form, prefixes)
+
+
+def _change(connection: Connection, form: Any, username: str) -> str:
+    account, columns, addresses = _meant(connection, form, username)
     secret = None
     if form.secret.data != _KEEP:
         secret = (made_password() if form.secret.data == _MAKE else form.password.data, "clear")
@@ -241,8 +278,16 @@ def _columns(connection: Connection, form: Any) -> dict[str, object]:
     }
 
 
-def _there(account: Account) -> tuple[object, ...]:
-    return account.max_sessions, account.expires_at, account.macs, account.circuit_ids, account.nas_names
+def _there(account: Account, prefixes: Sequence[Prefix]) -> tuple[object, ...]:
+    own = (
+        account.username,
+        account.max_sessions,
+        account.expires_at,
+        account.macs,
+        account.circuit_ids,
+        account.nas_names,
+    )
+    return *own, [(one.kind, str(one.prefix)) for one in prefixes]
 
 
 def _changed_columns(connection: Connection, form: Any, account: Account) -> dict[str, object]:

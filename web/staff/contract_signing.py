@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -82,11 +83,13 @@ def ask(number: int) -> str | AnyResponse | tuple[str, int]:
     drawing = _drawn(form.drawing.data or "")
     if was_sent(form) and drawing is None:
         refuse(form, "", gettext("Nothing is drawn yet: sign in the field."))
-    elif was_sent(form) and drawing is not None and not changed_meanwhile(form, paper):
+    elif was_sent(form) and drawing is not None:
         address, browser = request.remote_addr, request.headers.get("User-Agent", "")[:_BROWSER]
         signing = Signing(form.signer.data, address, browser, drawing, paper)
         try:
-            return do_once(lambda connection: _sign(connection, number, signing))
+            return do_once(lambda connection: _sign(connection, number, form, signing))
+        except _ChangedError:
+            pass
         except DeedRefusedError as error:
             refuse(form, "", str(words.REFUSALS[error.refused.reason]))
     return render_template("staff/wizard/sign.html", form=form, one=page.contract), status_of(form)
@@ -101,8 +104,16 @@ def _drawn(text: str) -> bytes | None:
     return drawing if text.startswith(_BEFORE) and drawing.startswith(_PNG) and len(drawing) <= _MOST_OCTETS else None
 
 
-def _sign(connection: Connection, number: int, signing: Signing) -> str:
+class _ChangedError(Exception):
+    """What would be signed is not what was read; the form says so."""
+
+
+def _sign(connection: Connection, number: int, form: SignForm, signing: Signing) -> str:
     hold_contract(connection, number)
+    paper = _paper(connection, number)
+    if changed_meanwhile(form, paper):
+        raise _ChangedError
+    signing = replace(signing, paper=paper)
     status = Status(known_page(connection, number).contract.status)
     today, zone = day_of(connection, number, usual_zone=here().settings.operator.billing_zone)
     sign(connection, number, status, signing, today=today, zone=zone, actor=person().name)

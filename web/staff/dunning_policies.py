@@ -21,6 +21,7 @@ from billing.store.dunning_policies import (
     IssuerPolicies,
     KnownVersion,
     count_limited,
+    hold_policies,
     load_policies,
     load_versions,
     save_version,
@@ -116,6 +117,7 @@ def edit() -> Answer:
     if shown and is_confirmed() and request.form.get("shown") == fingerprint(form.text.data):
 
         def saved(connection: Connection) -> str:
+            hold_policies(connection, books.issuer.id)
             latest = _newest(load_versions(connection, books.issuer.id)).get(request.args.get("name", ""))
             if changed_meanwhile(form, None if latest is None else (latest.name, latest.version)):
                 raise _ChangedError

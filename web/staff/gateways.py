@@ -13,7 +13,7 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional, Reg
 
 from billing.gateways.due import Why
 from billing.money import Money, total
-from billing.store.gateways import GatewayAccount, load_gateway_accounts
+from billing.store.gateways import GatewayAccount, hold_gateway_account, load_gateway_accounts
 from billing.store.issuers import Issuer, load_issuers
 from control_plane.access.permissions import Permission
 from control_plane.gateways import office
@@ -206,6 +206,7 @@ def _added(connection: Connection, form: Any, issuer: Issuer) -> str:
 
 
 def _changed(connection: Connection, name: str, form: Any) -> str:
+    hold_gateway_account(connection, name)
     account = _known(connection, name)
     if changed_meanwhile(form, _seen(account)):
         raise _ChangedError(account)

@@ -36,7 +36,7 @@ from web.acting import person, transaction
 from web.coming import password_words
 from web.database import Connection
 from web.forms import REQUIRED, PageForm, choices_of, read_form, refuse, status_of, was_sent
-from web.language import LANGUAGES, gettext, lazy
+from web.language import LANGUAGES, gettext, lazy, ngettext
 from web.marks import signed_in
 from web.sealing import sealer
 from web.staff.sign_in import NewPasswordForm, same_twice
@@ -116,6 +116,7 @@ def password() -> Answer:
             try:
                 change_own_password(connection, proof_of(form), new=form.new.data, now=datetime.now(UTC))
                 flash(gettext("Your password is changed. You are signed out everywhere else."), "good")
+                _tell_of_tokens(connection)
                 return redirect(url_for("me.show"), 303)
             except BadPasswordError as refused:
                 refuse(form, "new", password_words(refused.problem))
@@ -277,6 +278,18 @@ def own(connection: Connection) -> Person:
     if found is None:
         raise NotFound
     return found
+
+
+def _tell_of_tokens(connection: Connection) -> None:
+    """Programs go on at a new password; whoever changes it because somebody else knew it is told where theirs may be among them."""
+    left = len(load_api_tokens(connection, staff_id=person().id))
+    if left:
+        words = ngettext(
+            "%(num)s token for programs still works: revoke it below if you do not know what uses it.",
+            "%(num)s tokens for programs still work: revoke those below of which you do not know what uses them.",
+            left,
+        )
+        flash(words, "calm")
 
 
 def proof_of(form: ProofForm) -> Proof:

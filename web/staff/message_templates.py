@@ -17,7 +17,7 @@ from billing.messages.errors import Fault, TextError
 from billing.messages.texts import KNOWN, LANGUAGES, Source, Written, names_of
 from billing.store.issued import NoDocumentError, find_document
 from billing.store.issuers import load_issuers
-from billing.store.message_templates import find_own, find_source
+from billing.store.message_templates import find_own, find_source, hold_text
 from control_plane.access.permissions import Permission
 from control_plane.messages.channel import ChannelError
 from control_plane.messages.own_texts import (
@@ -237,6 +237,7 @@ class _ChangedError(Exception):
 
 
 def _kept(connection: Connection, form: Any, place: Place) -> str:
+    hold_text(connection, place.kind, place.language, place.issuer_id)
     if changed_meanwhile(form, _version(connection, place)):
         raise _ChangedError
     version = keep(connection, here().settings, place, _typed(form), by=person().name)

@@ -19,7 +19,7 @@ from wtforms.validators import InputRequired, Regexp
 from billing.store.catalogue import Product, load_product_page, load_products
 from control_plane.access.permissions import Permission
 from control_plane.catalogue import add_plan, change_plan, set_hours, set_quota_steps
-from control_plane.store.plan import Plan, Profile, load_live, load_plans, load_profiles
+from control_plane.store.plan import Plan, Profile, hold_plan, load_live, load_plans, load_profiles
 from web.acting import clock, person, transaction
 from web.database import Connection
 from web.forms import (
@@ -121,31 +121,57 @@ def edit(plan_id: int) -> str | Response | tuple[str, int]:
             form.seen.data = fingerprint(_seen(plan))
     if was_sent(form) and form.name.data in taken:
         refuse(form, "name", gettext("There is one of this name already."))
-    elif was_sent(form) and not changed_meanwhile(form, _seen(plan)):
-        if "confirmed" in request.form:
-            return do_once(lambda own: _change(own, plan, form))
-        return render_template(
-            "confirm.html",
-            form=form,
-            question=gettext("Change plan %(name)s?", name=plan.name),
-            does=[
-                ngettext(
-                    "%(num)s contract in service gets the change.",
-                    "%(num)s contracts in service get the change.",
-                    plan.contracts,
-                ),
-                ngettext(
-                    "%(num)s session that is online is changed where it is.",
-                    "%(num)s sessions that are online are changed where they are.",
-                    live,
-                ),
-            ],
-            button=gettext("Change it"),
-            tone="warning",
-            back=url_for("plans.show", plan_id=plan_id),
-            fields={name: [request.form.get(name, "")] for name in ("name", "profile", "throttle", "walled")},
-        )
+    elif was_sent(form):
+        try:
+            if "confirmed" in request.form:
+                return do_once(lambda own: _change(own, plan_id, form))
+            with transaction() as connection:
+                plan = _as_seen(connection, plan_id, form)
+            return _asked_first(plan, form, live)
+        except _ChangedError as changed:
+            plan = changed.plan
     return render_template("staff/plans/edit.html", form=form, plan=plan), status_of(form)
+
+
+class _ChangedError(Exception):
+    """Somebody else was faster; `plan` is what stands there now."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan.id)
+        self.plan = plan
+
+
+def _as_seen(connection: Connection, plan_id: int, form: Any) -> Plan:
+    """The plan, held, which nobody has changed since it was shown. Raises: _ChangedError."""
+    hold_plan(connection, plan_id)
+    plan = _known(connection, plan_id)
+    if changed_meanwhile(form, _seen(plan)):
+        raise _ChangedError(plan)
+    return plan
+
+
+def _asked_first(plan: Plan, form: Any, live: int) -> str:
+    return render_template(
+        "confirm.html",
+        form=form,
+        question=gettext("Change plan %(name)s?", name=plan.name),
+        does=[
+            ngettext(
+                "%(num)s contract in service gets the change.",
+                "%(num)s contracts in service get the change.",
+                plan.contracts,
+            ),
+            ngettext(
+                "%(num)s session that is online is changed where it is.",
+                "%(num)s sessions that are online are changed where they are.",
+                live,
+            ),
+        ],
+        button=gettext("Change it"),
+        tone="warning",
+        back=url_for("plans.show", plan_id=plan.id),
+        fields={name: [request.form.get(name, "")] for name in ("name", "profile", "throttle", "walled")},
+    )
 
 
 @pages.post("/plans/<int:plan_id>/hours")
@@ -223,7 +249,8 @@ def _add(connection: Connection, form: Any) -> str:
     return url_for("plans.show", plan_id=made.id)
 
 
-def _change(connection: Connection, plan: Plan, form: Any) -> str:
+def _change(connection: Connection, plan_id: int, form: Any) -> str:
+    plan = _as_seen(connection, plan_id, form)
     columns = {
         "name": form.name.data,
         "profile_id": form.profile.data,

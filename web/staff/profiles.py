@@ -180,8 +180,7 @@ def edit(number: int) -> Answer:
             if request.form.get("confirmed"):
                 return do_once(lambda connection: _change(connection, form, number))
             with transaction() as connection:
-                _check(connection, form, profile)
-                concerned = load_concerned(connection, profile)
+                concerned = load_concerned(connection, _as_seen(connection, form, number))
             return _asked_first(form, profile, concerned)
         except ProfileNameTakenError:
             refuse(form, "name", gettext("There is a profile of this name already."))
@@ -194,11 +193,14 @@ class _ChangedMeanwhileError(Exception):
     """Somebody else was first; the form says so."""
 
 
-def _check(connection: Connection, form: ProfileForm, profile: Profile) -> None:
-    """Raises: ProfileNameTakenError, _ChangedMeanwhileError."""
+def _as_seen(connection: Connection, form: ProfileForm, number: int) -> Profile:
+    """The profile, held, which nobody has changed since it was shown. Raises: ProfileNameTakenError, _ChangedMeanwhileError."""
+    hold_profile(connection, number)
+    profile = _profile(connection, number)
     check_name(connection, form.name.data, besides=profile.id)
     if changed_meanwhile(form, values_of(profile)):
         raise _ChangedMeanwhileError
+    return profile
 
 
 def _profile(connection: Connection, number: int) -> Profile:
@@ -238,9 +240,7 @@ def _asked_first(form: ProfileForm, profile: Profile, concerned: Concerned) -> A
 
 
 def _change(connection: Connection, form: ProfileForm, number: int) -> str:
-    hold_profile(connection, number)
-    profile = _profile(connection, number)
-    _check(connection, form, profile)
+    profile = _as_seen(connection, form, number)
     changed = _changed(form, profile)
     if changed:
         change_profile(connection, profile, changed, actor=person().name)

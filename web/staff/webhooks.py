@@ -190,7 +190,7 @@ def new() -> str | tuple[str, int]:
 def edit(name: str) -> Response | tuple[str, int]:
     """Another address, or other events."""
     with transaction() as connection:
-        known = _known(connection, name)
+        known = _held(connection, name)
     form = read_form(EndpointForm, name=known.name, url=known.url, events=list(known.events))
     form.offer(known.events)
     form.name.data = known.name
@@ -214,7 +214,7 @@ class _ChangedError(Exception):
 
 
 def _change(connection: Connection, name: str, form: Any) -> str:
-    known = _known(connection, name)
+    known = _held(connection, name)
     if changed_meanwhile(form, (known.url, known.events)):
         raise _ChangedError(known)
     allow_private = here().settings.webhooks.allow_private_addresses
@@ -230,7 +230,7 @@ def rotate(name: str) -> str | tuple[str, int]:
     """Sign with another secret; for a day the old one signs too."""
     form = read_form(PlainForm)
     with transaction() as connection:
-        known = _known(connection, name)
+        known = _held(connection, name)
         if was_sent(form):
             new = desk.rotate(connection, sealer(), known, secret=None, old_valid_s=86_400, actor=person().name)
             return render_template("staff/webhooks/secret.html", name=name, secret=new.secret, old_until=new.old_until)
@@ -249,7 +249,7 @@ def ping(name: str) -> Response:
     """Have the worker send a ping now, and lead to how it goes."""
 
     def send(connection: Connection) -> str:
-        number = store.add_ping(connection, _known(connection, name), by=person().name)
+        number = store.add_ping(connection, _held(connection, name), by=person().name)
         return url_for("webhook_desk.delivery", number=number)
 
     return do_once(send)
@@ -266,7 +266,7 @@ def act(name: str, deed: str) -> Response | str | tuple[str, int]:
         except desk.WebhookRefusedError:
             refuse(form, "", gettext("It is switched off: switch it on first."))
     with transaction() as connection:
-        known = _known(connection, name)
+        known = _held(connection, name)
         tally = store.load_tallies(connection).get(known.id, store.Tally(known.id, 0, 0, 0, None))
     waiting = ngettext("%(num)s delivery waits.", "%(num)s deliveries wait.", tally.waiting)
     parked = ngettext("%(num)s delivery was given up.", "%(num)s deliveries were given up.", tally.parked)
@@ -301,7 +301,7 @@ def act(name: str, deed: str) -> Response | str | tuple[str, int]:
 
 
 def _do(connection: Connection, name: str, deed: str, form: Any) -> str:
-    known, actor = _known(connection, name), person().name
+    known, actor = _held(connection, name), person().name
     match deed:
         case "off":
             desk.switch_off(connection, known, reason=form.reason.data, actor=actor)
@@ -320,7 +320,7 @@ def _confirm(form: Any, question: str, does: list[str], button: str, *, tone: st
     return render_template("confirm.html", form=form, **given), status_of(form)
 
 
-def _known(connection: Connection, name: str) -> Endpoint:
+def _held(connection: Connection, name: str) -> Endpoint:
     known = store.load_endpoint(connection, name)
     if known is None:
         raise NotFound
