@@ -10,7 +10,7 @@ import msgspec
 
 from billing.collectors import Collector, Scope, ScopeKind, read_scope
 from billing.payments import NotDone
-from billing.store.collectors import load_assigned, load_collector, load_collectors, load_reach
+from billing.store.collectors import hold_collectors, load_assigned, load_collector, load_collectors, load_reach
 from control_plane.access.permissions import Permission
 from control_plane.collectors import add_collector, assign, change_collector, series_meant, take_away
 from web.acting import person
@@ -113,6 +113,7 @@ def show(connection: Connection, *, number: int) -> OneCollector:
 @pages.call("PUT", "/collectors/<int:number>", permission=Permission.CASH_MANAGE, body=CollectorToBe, answers=OneCollector, does=("collectors.change",), version="needed")  # fmt: skip
 def change(connection: Connection, *, number: int, body: CollectorToBe) -> OneCollector:
     """Change who a collector is."""
+    hold_collectors(connection, [number])
     found = _known(connection, number)
     check_version(found)
     issuer = books_of(connection, found.issuer_id).issuer

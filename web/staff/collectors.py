@@ -24,6 +24,7 @@ from billing.payments import NotDone
 from billing.store.cash import Session, load_sessions
 from billing.store.collectors import (
     Reach,
+    hold_collectors,
     load_assigned,
     load_collectable,
     load_collector,
@@ -183,6 +184,7 @@ def change(collector_id: int) -> Answer:
     if was_sent(form) and _fits(form):
 
         def put(connection: Connection) -> str:
+            hold_collectors(connection, [collector_id])
             if changed_meanwhile(form, _known(connection, collector_id)):
                 raise _RefusedError
             change_collector(connection, collector_id, _columns(connection, form, books), actor=person().name)
