@@ -118,15 +118,9 @@ class Streams:
         `before` is called each time before the transaction: for what must not be asked within one, such as a device.
         """
         who = g.staff.id
-        with self._lock:
-            if self._open >= MOST_STREAMS or self._open_of[who] >= self._each:
-                return Response("too many live pages: this one asks from time to time", 503, {"Retry-After": "30"})
-            self._open += 1
-            self._open_of[who] += 1
-            feed = self._feeds.get(key)
-            if feed is None:
-                feed = self._feeds[key] = _Feed(self._database, ask, interval_s, before)
-            feed.enter()
+        feed = self._entered(who, key, lambda: _Feed(self._database, ask, interval_s, before))
+        if feed is None:
+            return Response("too many live pages: this one asks from time to time", 503, {"Retry-After": "30"})
         left = threading.Event()
 
         def leave() -> None:
@@ -155,6 +149,19 @@ class Streams:
         # A client that has gone before the first word never starts the generator, whose end would count it out.
         response.call_on_close(leave)
         return response
+
+    def _entered(self, who: int, key: Hashable, make: Callable[[], _Feed]) -> _Feed | None:
+        """The feed of that key, which one more looks at; None when there are too many streams, of all or of that person."""
+        with self._lock:
+            if self._open >= MOST_STREAMS or self._open_of[who] >= self._each:
+                return None
+            self._open += 1
+            self._open_of[who] += 1
+            feed = self._feeds.get(key)
+            if feed is None:
+                feed = self._feeds[key] = make()
+            feed.enter()
+            return feed
 
     @property
     def open(self) -> int:

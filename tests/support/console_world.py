@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -143,6 +143,13 @@ def app_of(settings_file: Path, *, calls_per_minute: int = 1_000_000) -> Flask:
 @contextmanager
 def serving(console: Console, *, port: int | None = None, **web: int) -> Iterator[str]:
     """`corrente web` in a process of its own, with more settings of its section; the address of its pages."""
+    with running(console, port=port, **web) as (address, _):
+        yield address
+
+
+@contextmanager
+def running(console: Console, *, port: int | None = None, **web: int) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The same, and what kills it at once with all its threads."""
     port = port or free_port()
     file = console.folder / f"web-{port}.toml"
     file.write_text(
@@ -163,15 +170,19 @@ def serving(console: Console, *, port: int | None = None, **web: int) -> Iterato
     address = f"http://127.0.0.1:{port}"
     try:
         _wait(address, process, console.folder / f"web-{port}.log")
-        yield address
+        yield address, lambda: _kill(process)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            _kill(process)
         log.close()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
 
 
 def free_port() -> int:
