@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 from support.console_world import Console
 
 from web.acting import COOKIE
@@ -63,10 +63,27 @@ class Browser:
             context.close()
 
 
+_drivers: Final[list[Playwright]] = []
+
+
+@contextmanager
+def _driver() -> Iterator[Playwright]:
+    """Playwright allows one in a process: who comes while it runs has the same."""
+    if _drivers:
+        yield _drivers[0]
+        return
+    with sync_playwright() as begun:
+        _drivers.append(begun)
+        try:
+            yield begun
+        finally:
+            _drivers.clear()
+
+
 @contextmanager
 def chromium(*more: str) -> Iterator[Browser]:
     """Started once, with `more` on its command line; as root it has no sandbox of its own. A small /dev/shm is no reason for a page to crash."""
-    with sync_playwright() as playwright:
+    with _driver() as playwright:
         launched = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *more]
         )

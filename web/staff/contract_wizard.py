@@ -27,7 +27,7 @@ from billing.store.contract_drafts import (
 )
 from billing.store.contract_page import ContractPage, load_page
 from billing.store.customers import Address, load_addresses
-from billing.store.issuers import Issuer, load_issuers
+from billing.store.issuers import load_issuers
 from billing.store.offered_prices import OfferedPrice, load_offered_prices
 from billing.store.promotions import load_promotions
 from control_plane.access.permissions import Permission
@@ -167,7 +167,8 @@ class _Kept:
 
 def _offer(connection: Connection, form: Any, name: str, draft: Draft) -> None:
     """What there is to choose in a step, and what is suggested."""
-    today = datetime.now(UTC).date()
+    chosen = draft.answers.get("issuer")
+    today = _today(connection, int(chosen) if chosen else None)
     if name == "place":
         there = load_addresses(connection, draft.answers["customer"])
         form.address.choices = choices_of(
@@ -265,8 +266,10 @@ def _answers(draft: Draft) -> Answers | None:
     )
 
 
-def _today(connection: Connection, answers: Answers) -> date:
-    issuer: Issuer = next(one for one in load_issuers(connection) if one.id == answers.issuer_id)
+def _today(connection: Connection, issuer_id: int | None) -> date:
+    """Where the issuer is; before one is chosen, where the first is."""
+    issuers = load_issuers(connection)
+    issuer = next((one for one in issuers if one.id == issuer_id), issuers[0])
     return datetime.now(UTC).astimezone(ZoneInfo(issuer.zone)).date()
 
 
@@ -277,7 +280,7 @@ def _look(connection: Connection, form: PageForm, draft: Draft) -> ContractPage 
         refuse(form, "", gettext("A step is missing: go through them again."))
         return None
     try:
-        today = _today(connection, answers)
+        today = _today(connection, answers.issuer_id)
         made = make_from(connection, here().sealer, answers, today=today, actor=person().name)
         return load_page(connection, made.contract_id)
     except BillingError as error:
@@ -316,7 +319,7 @@ def _finish(form: PageForm, draft: Draft) -> Response | None:
             return url_for("contracts.show", number=there.contract_id)
         answers = _answers(there)
         assert answers is not None, "it was looked at a moment ago"
-        today = _today(connection, answers)
+        today = _today(connection, answers.issuer_id)
         made = make_from(connection, here().sealer, answers, today=today, actor=person().name)
         finish_draft(connection, draft.id, made.contract_id)
         if made.password:
