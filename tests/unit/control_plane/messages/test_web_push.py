@@ -65,7 +65,11 @@ def test_a_key_that_was_kept_is_the_same_again():
     assert key_of(key.private_octets).public_octets == key.public_octets
 
 
-@pytest.mark.parametrize("wrong", [b"", b"\x04" + b"\1" * 64, b"\x04" * 64, new_key().public_octets[:-1]])
+@pytest.mark.parametrize(
+    "wrong",
+    [b"", b"\x04" + b"\1" * 64, b"\x04" * 64, new_key().public_octets[:-1]],
+    ids=["nothing", "no point", "fours", "short"],
+)
 def test_what_is_no_point_of_the_curve_is_no_browsers_key(wrong):
     assert is_public_key(new_key().public_octets)
     assert not is_public_key(wrong)
