@@ -215,11 +215,6 @@ def update_staff(connection: Connection, staff_id: int, changes: Mapping[str, ob
     update_row(connection, "staff", staff_id, changes)
 
 
-def hold_staff(connection: Connection, staff_id: int) -> None:
-    """Until the transaction ends nobody else changes this one."""
-    connection.execute("SELECT FROM staff WHERE id = %s FOR NO KEY UPDATE", (staff_id,))
-
-
 def hold_grants(connection: Connection) -> None:
     """Until the transaction ends nobody else changes who may what: two administrators can't take each other's role away at once."""
     connection.execute("LOCK TABLE staff_has_role IN SHARE ROW EXCLUSIVE MODE")

@@ -87,11 +87,6 @@ class Preview:
     gone: tuple[Difference, ...]
     lines: tuple[Mapping[str, Any], ...]
 
-    @property
-    def document_count(self) -> int:
-        """How many documents."""
-        return sum(one.count for one in self.documents)
-
 
 def scope_words(scope: Scope) -> str:
     """Which part of the work a run takes."""
