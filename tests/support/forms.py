@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -60,3 +61,27 @@ def send(client: FlaskClient, path: str, *, address: str = "127.0.0.1", to: str 
     """Open the page and send its form with these fields, None for one that is left out; `to` is where, if not to the page itself."""
     form = {name: value for name, value in {**form_of(client.get(path).text), **typed}.items() if value is not None}
     return client.post(to or path, data=form, environ_base={"REMOTE_ADDR": address})
+
+
+def hidden(page: str, name: str) -> str:
+    """What a field that nobody sees carries."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found, f"no {name} in the page"
+    return found.group(1)
+
+
+def hidden_at_the_end(page: str) -> dict[str, str]:
+    """What the page's last form sends along unseen."""
+    return {
+        name: re.findall(f'name="{name}" value="([^"]*)"', page)[-1]
+        for name in ("csrf_token", "once_key", "seen")
+        if f'name="{name}"' in page
+    }
+
+
+def send_named(client: FlaskClient, path: str, page: str | None = None, **fields: Any) -> Any:
+    """Open a form, unless `page` is it, and send these fields alone, with what it hides."""
+    page = page or client.get(path).text
+    seen = re.search(r'name="seen" value="([^"]*)"', page)
+    given = {"csrf_token": hidden(page, "csrf_token"), "once_key": hidden(page, "once_key")}
+    return client.post(path, data=given | ({"seen": seen.group(1)} if seen else {}) | fields)

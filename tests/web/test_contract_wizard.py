@@ -8,23 +8,15 @@ import re
 
 import pytest
 from support.browser import PHONE, violations
+from support.forms import hidden_at_the_end
 
 pytestmark = pytest.mark.db
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\nsigned").decode()
 
 
-def hidden(page: str) -> dict[str, str]:
-    """What the page's last form sends along."""
-    return {
-        name: re.findall(f'name="{name}" value="([^"]*)"', page)[-1]
-        for name in ("csrf_token", "once_key", "seen")
-        if f'name="{name}"' in page
-    }
-
-
 def send(client, address, data):
     """Open a page's form and send it."""
-    return client.post(address, data={**hidden(client.get(address).text), **data})
+    return client.post(address, data={**hidden_at_the_end(client.get(address).text), **data})
 
 
 def chosen(page: str, field: str) -> str:
@@ -53,7 +45,7 @@ def customer(console):
 def test_a_contract_is_made_of_what_was_typed_once_and_with_its_account(console, customer):
     client = console.client("billing")
     check = walk(client, customer, username="wizard.one")
-    data = hidden(client.get(check).text)
+    data = hidden_at_the_end(client.get(check).text)
     before = console.query("SELECT count(*) FROM contract")
     first, second = (client.post(check, data=data) for _ in range(2))
     assert first.status_code == 303, first.text
@@ -127,13 +119,13 @@ def test_a_draft_is_its_makers_and_needs_the_permission(console, customer):
 def test_a_signature_is_kept_with_the_paper_that_was_signed_and_never_changes(console, customer):
     client = console.client("billing")
     check = walk(client, customer, username="wizard.signed")
-    sign = client.post(check, data=hidden(client.get(check).text)).headers["Location"]
+    sign = client.post(check, data=hidden_at_the_end(client.get(check).text)).headers["Location"]
     contract = sign.removesuffix("/sign")
     assert send(client, sign, {"signer": "Anna", "drawing": ""}).status_code == 422
     assert send(client, sign, {"signer": "Anna", "drawing": "data:image/png;base64,aGVsbG8="}).status_code == 422
     answer = client.post(
         sign,
-        data={**hidden(client.get(sign).text), "signer": "Anna", "drawing": PNG},
+        data={**hidden_at_the_end(client.get(sign).text), "signer": "Anna", "drawing": PNG},
         headers={"User-Agent": "Tablet 7"},
     )
     assert answer.status_code == 303, answer.text

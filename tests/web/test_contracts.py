@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 from pypdf import PdfReader, PdfWriter
 from support.browser import PHONE, violations
+from support.forms import hidden_at_the_end
 
 from billing.contracts import _TABLE
 from billing.deeds import Reason
@@ -18,23 +19,14 @@ from web.staff import contract_words
 pytestmark = pytest.mark.db
 
 
-def hidden(page: str) -> dict[str, str]:
-    """What the page's last form sends along."""
-    return {
-        name: re.findall(f'name="{name}" value="([^"]*)"', page)[-1]
-        for name in ("csrf_token", "once_key", "seen")
-        if f'name="{name}"' in page
-    }
-
-
 def preview(client, address, data):
     """Ask for a deed and come to its confirmation."""
-    return client.post(address, data={**hidden(client.get(address).text), **data})
+    return client.post(address, data={**hidden_at_the_end(client.get(address).text), **data})
 
 
 def confirmed(client, address, shown, data):
     """Confirm what was shown."""
-    return client.post(address, data={**hidden(shown.text), **data, "confirmed": "yes"})
+    return client.post(address, data={**hidden_at_the_end(shown.text), **data, "confirmed": "yes"})
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from support.browser import looks, violations
+from support.forms import hidden_at_the_end
 
 from billing.store.customer_list import AskedCustomers, list_statement
 from control_plane import db
@@ -28,18 +29,9 @@ WHOLE = {
 }
 
 
-def hidden(page: str) -> dict[str, str]:
-    """What the page's last form sends along."""
-    return {
-        name: re.findall(f'name="{name}" value="([^"]*)"', page)[-1]
-        for name in ("csrf_token", "once_key", "seen")
-        if f'name="{name}"' in page
-    }
-
-
 def send(client, address, data, **how):
     """Open a page's form and send it."""
-    return client.post(address, data={**hidden(client.get(address).text), **data}, **how)
+    return client.post(address, data={**hidden_at_the_end(client.get(address).text), **data}, **how)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +68,7 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_is_written(console):
 
 def test_sent_twice_it_is_written_once(console):
     client = console.client("billing")
-    data = {**hidden(client.get("/customers/new").text), **WHOLE, "name": "Sent Twice", "number": ""}
+    data = {**hidden_at_the_end(client.get("/customers/new").text), **WHOLE, "name": "Sent Twice", "number": ""}
     first, second = (client.post("/customers/new", data=data) for _ in range(2))
     assert first.headers["Location"] == second.headers["Location"]
     assert console.query("SELECT count(*) FROM customer WHERE name = 'Sent Twice'") == [(1,)]
@@ -84,7 +76,10 @@ def test_sent_twice_it_is_written_once(console):
 
 def test_the_second_of_two_editors_is_told_and_may_send_again(console, bianchi):
     one, other = console.client("billing"), console.client("administrator")
-    mine, theirs = hidden(one.get(f"{bianchi}/edit").text), hidden(other.get(f"{bianchi}/edit").text)
+    mine, theirs = (
+        hidden_at_the_end(one.get(f"{bianchi}/edit").text),
+        hidden_at_the_end(other.get(f"{bianchi}/edit").text),
+    )
     typed = {"name": "Bianchi S.r.l.", "kind": "company", "language": "it"}
     assert one.post(f"{bianchi}/edit", data={**mine, **typed}).status_code == 303
     told = other.post(f"{bianchi}/edit", data={**theirs, **typed, "name": "Bianchi SpA"})
@@ -92,7 +87,7 @@ def test_the_second_of_two_editors_is_told_and_may_send_again(console, bianchi):
     assert "Somebody else has changed this" in told.text
     assert "Bianchi S.r.l." in told.text
     assert 'value="Bianchi SpA"' in told.text
-    again = other.post(f"{bianchi}/edit", data={**hidden(told.text), **typed, "name": "Bianchi SpA"})
+    again = other.post(f"{bianchi}/edit", data={**hidden_at_the_end(told.text), **typed, "name": "Bianchi SpA"})
     assert again.status_code == 303
     assert "Bianchi SpA" in other.get(bianchi).text
 
@@ -196,7 +191,7 @@ def test_a_note_is_in_its_writers_name_and_a_file_comes_back_as_it_was(console, 
 def test_a_file_is_as_large_as_the_database_takes_and_no_larger(console, bianchi):
     client = console.client("billing")
     for octets, status in ((3_000_000, 303), (20_000_001, 422), (20_200_000, 413)):
-        parts = {**hidden(client.get(f"{bianchi}/files").text), "contract": ""}
+        parts = {**hidden_at_the_end(client.get(f"{bianchi}/files").text), "contract": ""}
         fields = "".join(
             f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in parts.items()
         )

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from support.billing_world import bill
 from support.browser import PHONE, violations
 from support.console_world import free_port, sealer
+from support.forms import hidden, send_named
 from support.program import Program
 
 from billing.store.einvoice_desk import add_account, take_account_id
@@ -27,18 +28,6 @@ _PUT = (
     " media_type = 'application/xml', digest = sha256(%(xml)s), problem = %(problem)s, next_try = now(), since = now() - make_interval(days => %(days)s)"
     " WHERE id = %(id)s"
 )
-
-
-def hidden(page: str, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page)
-    assert found, f"no {name} in the page"
-    return found.group(1)
-
-
-def send(client, path):
-    """Open a form and send it back."""
-    page = client.get(path).text
-    return client.post(path, data={name: hidden(page, name) for name in ("csrf_token", "once_key")})
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +135,7 @@ def test_a_refused_one_is_sent_again_once_and_only_by_who_may(console, queued):
     assert console.query("SELECT actor, detail ->> 'late' FROM audit_log WHERE action = 'einvoice.retry'") == [
         ("billing", "true")
     ]
-    done = send(client, f"/einvoices/{queued[2]}/retry")
+    done = send_named(client, f"/einvoices/{queued[2]}/retry")
     assert done.status_code == 422
     assert "This can&#39;t be done with it as it stands now." in done.text
 
@@ -157,13 +146,13 @@ def test_an_account_is_switched_asked_and_let_go_on(console, queued):
     asked = client.post("/einvoices/accounts/main/check", data={"csrf_token": token})
     assert "It does not work" in asked.text or "with a remark" in asked.text
     state = "SELECT enabled, blocked_reason FROM einvoice_account"
-    assert send(client, "/einvoices/accounts/main/off").status_code == 303
+    assert send_named(client, "/einvoices/accounts/main/off").status_code == 303
     assert console.query(state) == [(False, "")]
-    assert send(client, "/einvoices/accounts/main/on").status_code == 303
+    assert send_named(client, "/einvoices/accounts/main/on").status_code == 303
     with db.connect(console.conninfo, name="test", autocommit=True) as connection:
         connection.execute("UPDATE einvoice_account SET blocked_at = now(), blocked_reason = 'certificate expired'")
     assert "certificate expired" in client.get("/einvoices").text
-    assert send(client, "/einvoices/accounts/main/unblock").status_code == 303
+    assert send_named(client, "/einvoices/accounts/main/unblock").status_code == 303
     assert console.query(state) == [(True, "")]
     assert client.get("/einvoices/accounts/none/off").status_code == 404
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 from support.browser import PHONE, violations
+from support.forms import hidden, send_named
 from support.program import Program
 
 from billing.gateways.payouts import LineKind, Payout, PayoutLine
@@ -19,20 +20,6 @@ pytestmark = pytest.mark.db
 KEY, SIGNING = "sk_test_of_this_test", "whsec_of_this_test"
 
 
-def hidden(page: str, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page)
-    assert found, f"no {name} in the page"
-    return found.group(1)
-
-
-def send(client, path, page=None, **fields):
-    """Open a form, unless it is open, and send it back with these fields."""
-    page = page or client.get(path).text
-    seen = re.search(r'name="seen" value="([^"]*)"', page)
-    given = {"csrf_token": hidden(page, "csrf_token"), "once_key": hidden(page, "once_key")}
-    return client.post(path, data=given | ({"seen": seen.group(1)} if seen else {}) | fields)
-
-
 def typed(**more):
     return {"name": "cards", "provider": "stripe", "issuer": "1", "secret": KEY, "signing": SIGNING} | more
 
@@ -42,7 +29,7 @@ def cards(console):
     """The account `cards`, in test mode; its address is nobody's, so nothing is asked of a provider."""
     client = console.client("administrator")
     page = client.get("/gateways/new").text
-    answers = [send(client, "/gateways/new", page, **typed(unchecked="y")) for _ in range(2)]
+    answers = [send_named(client, "/gateways/new", page, **typed(unchecked="y")) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 303]
     with db.connect(console.conninfo, name="test", autocommit=True) as connection:
         connection.execute("UPDATE gateway_account SET base_url = 'http://127.0.0.1:9'")
@@ -75,7 +62,7 @@ def test_an_account_is_added_once_with_keys_that_are_sealed_and_never_shown(cons
     ],
 )
 def test_what_is_wrong_stands_beside_its_field_and_no_key_comes_back(console, cards, more, words):
-    answer = send(cards, "/gateways/new", **typed(**more))
+    answer = send_named(cards, "/gateways/new", **typed(**more))
     assert answer.status_code == 422
     assert words in answer.text
     assert KEY not in answer.text
@@ -100,18 +87,21 @@ def test_of_two_who_edit_the_second_is_told_and_a_key_left_empty_stays(console, 
     second = console.client("administrator")
     late = second.get(path).text
     changed = {"enabled": "y", "pages_since": "2026-07-01", "debit_days": "3"}
-    assert send(cards, path, **changed).status_code == 303
+    assert send_named(cards, path, **changed).status_code == 303
     assert console.query("SELECT pages_since::text, debit_days, enabled FROM gateway_account") == [
         ("2026-07-01", 3, True)
     ]
     assert console.query(sealed) == before
-    refused = send(second, path, late, debit_days="9")
+    refused = send_named(second, path, late, debit_days="9")
     assert refused.status_code == 422
     assert "Somebody else has changed this" in refused.text
-    wrong = send(cards, path, enabled="y", debit_days="0", debits_since="2026-07-01")
+    wrong = send_named(cards, path, enabled="y", debit_days="0", debits_since="2026-07-01")
     assert wrong.status_code == 422
     assert "This provider does not do that." in wrong.text
-    assert send(cards, path, enabled="y", debit_days="3", pages_since="2026-07-01", secret="sk_new").status_code == 303
+    assert (
+        send_named(cards, path, enabled="y", debit_days="3", pages_since="2026-07-01", secret="sk_new").status_code
+        == 303
+    )
     assert console.query(sealed) != before
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import html
-import re
 
 import pytest
 from support.browser import PHONE, violations
+from support.forms import hidden, send_named
 
 from billing.messages.message import NewMessage
 from billing.money import read_money
@@ -15,20 +15,6 @@ from control_plane import db
 
 pytestmark = pytest.mark.db
 OVERDUE = "/messages/templates/overdue/en"
-
-
-def hidden(page: str, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page)
-    assert found, f"no {name} in the page"
-    return found.group(1)
-
-
-def send(client, path, page=None, **fields):
-    """Open a form, unless it is open, and send it back with these fields."""
-    page = page or client.get(path).text
-    seen = re.search(r'name="seen" value="([^"]*)"', page)
-    given = {"csrf_token": hidden(page, "csrf_token"), "once_key": hidden(page, "once_key")}
-    return client.post(path, data=given | ({"seen": seen.group(1)} if seen else {}) | fields)
 
 
 def preview(client, path=f"{OVERDUE}/preview", **typed):
@@ -80,7 +66,7 @@ def test_what_is_wrong_is_said_with_its_line_while_one_types_and_when_it_is_save
     shown = preview(client, body=body)
     assert words in shown
     assert f"Line {line}:" in shown
-    refused = send(client, f"{OVERDUE}/edit", subject="Pay", body=body)
+    refused = send_named(client, f"{OVERDUE}/edit", subject="Pay", body=body)
     said = html.unescape(refused.text)
     assert refused.status_code == 422
     assert f"Line {line}: {words}" in said
@@ -92,18 +78,18 @@ def test_a_version_is_kept_once_the_second_of_two_is_told_and_it_is_taken_back(c
     first, second, path = console.client("billing"), console.client("administrator"), f"{OVERDUE}/edit"
     mine, theirs = first.get(path).text, second.get(path).text
     typed = {"subject": "Pay, {{ name }}", "body": "You owe {{ debt }}."}
-    answers = [send(first, path, mine, **typed) for _ in range(2)]
+    answers = [send_named(first, path, mine, **typed) for _ in range(2)]
     assert [answer.headers.get("Location") for answer in answers] == [OVERDUE, OVERDUE]
     assert console.query("SELECT version, made_by FROM message_template") == [(1, "billing")]
-    late = send(second, path, theirs, subject="Other", body="Other {{ debt }}")
+    late = send_named(second, path, theirs, subject="Other", body="Other {{ debt }}")
     assert late.status_code == 422
     assert "You owe {{ debt }}." in html.unescape(late.text)
     assert "Other {{ debt }}" in html.unescape(late.text)
 
     assert "your version 1" in first.get(OVERDUE).text
-    assert send(first, f"{OVERDUE}/back").status_code == 303
+    assert send_named(first, f"{OVERDUE}/back").status_code == 303
     assert "payment overdue" in first.get(OVERDUE).text
-    assert send(first, f"{OVERDUE}/back?to=1").status_code == 303
+    assert send_named(first, f"{OVERDUE}/back?to=1").status_code == 303
     assert console.query("SELECT version, subject FROM message_template ORDER BY version") == [
         (1, "Pay, {{ name }}"),
         (2, None),
@@ -120,10 +106,10 @@ def test_a_version_is_kept_once_the_second_of_two_is_told_and_it_is_taken_back(c
 def test_a_trial_goes_to_oneself_and_says_what_stands_in_its_way(console):
     client = console.client("billing")
     typed = {"subject": "Pay", "body": "You owe {{ debt }}.", "trial": "yes"}
-    assert "You have no e-mail address" in send(client, f"{OVERDUE}/edit", **typed).text
+    assert "You have no e-mail address" in send_named(client, f"{OVERDUE}/edit", **typed).text
     with db.connect(console.conninfo, name="test", autocommit=True) as connection:
         connection.execute("UPDATE staff SET email = 'billing@isp.example' WHERE name = 'billing'")
-    refused = send(client, f"{OVERDUE}/edit", **typed)
+    refused = send_named(client, f"{OVERDUE}/edit", **typed)
     assert refused.status_code == 422
     assert "The mail server did not take it" in refused.text
     assert "You owe {{ debt }}." in html.unescape(refused.text)

@@ -8,6 +8,7 @@ import re
 
 import pytest
 from support.browser import PHONE, violations
+from support.forms import hidden, send_named
 
 from billing.messages.message import NewMessage
 from billing.store.message_batches import save_batch
@@ -15,20 +16,6 @@ from billing.store.messages import queue
 from control_plane import db
 
 pytestmark = pytest.mark.db
-
-
-def hidden(page: str, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page)
-    assert found, f"no {name} in the page"
-    return found.group(1)
-
-
-def send(client, path, **fields):
-    """Open a form and send it back with these fields."""
-    page = client.get(path).text
-    seen = re.search(r'name="seen" value="([^"]*)"', page)
-    given = {"csrf_token": hidden(page, "csrf_token"), "once_key": hidden(page, "once_key")}
-    return client.post(path, data=given | ({"seen": seen.group(1)} if seen else {}) | fields)
 
 
 @pytest.fixture(scope="module")
@@ -110,15 +97,15 @@ def test_who_may_not_send_neither_stops_nor_writes(console, post):
 def test_what_waits_is_stopped_once_and_sent_again(console, post):
     client, number = console.client("support"), post["waits"]
     late = client.get(f"/messages/{number}/stop").text
-    assert send(client, f"/messages/{number}/stop").status_code == 422
-    assert send(client, f"/messages/{number}/stop", reason="wrong day").status_code == 303
+    assert send_named(client, f"/messages/{number}/stop").status_code == 422
+    assert send_named(client, f"/messages/{number}/stop", reason="wrong day").status_code == 303
     given = {name: hidden(late, name) for name in ("csrf_token", "once_key")}
     again = client.post(f"/messages/{number}/stop", data=given | {"reason": "me too"})
     assert again.status_code == 422
     assert "any more" in again.text
     state = "SELECT state::text, problem FROM message WHERE id = %s"
     assert console.query(state, (number,)) == [("cancelled", "wrong day")]
-    assert send(client, f"/messages/{number}/again").status_code == 303
+    assert send_named(client, f"/messages/{number}/again").status_code == 303
     assert console.query(state, (number,)) == [("queued", "")]
     assert console.query(
         "SELECT actor, action FROM audit_log WHERE subject = %s ORDER BY id", (f"message {number}",)
@@ -135,8 +122,8 @@ def test_what_was_sent_is_sent_once_more_as_a_copy_and_a_letter_is_noted_as_post
     first, second = (client.post(f"/messages/{post['sent']}/copy", data=given) for _ in range(2))
     assert first.headers["Location"] == second.headers["Location"] != f"/messages/{post['sent']}"
     assert console.query("SELECT count(*) FROM message WHERE origin LIKE 'copy %%'") == [(1,)]
-    assert send(client, f"/messages/{post['letter']}/done", note="RR 123").status_code == 303
-    assert send(client, f"/messages/{post['failed']}/done", note="RR 124").status_code == 422
+    assert send_named(client, f"/messages/{post['letter']}/done", note="RR 123").status_code == 303
+    assert send_named(client, f"/messages/{post['failed']}/done", note="RR 124").status_code == 422
     assert console.query("SELECT state::text FROM message WHERE id = %s", (post["letter"],)) == [("sent",)]
 
 
@@ -149,7 +136,7 @@ def test_a_batch_is_stopped_with_its_numbers(console, post):
     client = console.client("support")
     assert "Works" in client.get("/messages/batches").text
     assert "2 messages wait and do not go." in client.get(f"/messages/batches/{batch}/stop").text
-    assert send(client, f"/messages/batches/{batch}/stop", reason="not needed").status_code == 303
+    assert send_named(client, f"/messages/batches/{batch}/stop", reason="not needed").status_code == 303
     page = client.get(f"/messages?batch={batch}")
     assert len(numbers(page)) == 2
     assert "2 messages do not go." in page.text
@@ -160,12 +147,12 @@ def test_a_message_is_written_looked_at_and_queued_once(console, post):
     client, path = console.client("support"), f"/messages/new?customer={post['anna']}"
     count = "SELECT count(*) FROM message WHERE origin LIKE 'by hand %%'"
     typed = {"subject": "Your line", "text": "All is well.", "purpose": "legal"}
-    wrong = send(client, path, **typed | {"text": "", "document": "9/XX"})
+    wrong = send_named(client, path, **typed | {"text": "", "document": "9/XX"})
     assert wrong.status_code == 422
     assert "This is needed." in wrong.text
     assert 'value="Your line"' in wrong.text
-    assert "There is no document of this number." in send(client, path, **typed, document="9/XX").text
-    asked = send(client, path, **typed)
+    assert "There is no document of this number." in send_named(client, path, **typed, document="9/XX").text
+    asked = send_named(client, path, **typed)
     assert "Send this message?" in asked.text
     assert "All is well." in asked.text
     assert console.query(count) == [(0,)]

@@ -6,31 +6,20 @@ import re
 
 import pytest
 from support.browser import PHONE, violations
+from support.forms import hidden, send_named
 
 from control_plane import db
 
 pytestmark = pytest.mark.db
 
 
-def hidden(page: str, name: str) -> str:
-    found = re.search(rf'name="{name}" value="([^"]*)"', page)
-    assert found, f"no {name} in the page"
-    return found.group(1)
-
-
-def send(client, path, **fields):
-    """Open a form and send it back with these fields."""
-    page = client.get(path).text
-    seen = re.search(r'name="seen" value="([^"]*)"', page)
-    given = {"csrf_token": hidden(page, "csrf_token"), "once_key": hidden(page, "once_key")}
-    return client.post(path, data=given | ({"seen": seen.group(1)} if seen else {}) | fields)
-
-
 @pytest.fixture(scope="module")
 def shop(console):
     """A webhook `shop` with a delivery that was given up."""
     client = console.client("administrator")
-    answer = send(client, "/webhooks/new", name="shop", url="https://shop.example/in", events=["payment.recorded"])
+    answer = send_named(
+        client, "/webhooks/new", name="shop", url="https://shop.example/in", events=["payment.recorded"]
+    )
     assert answer.status_code == 200
     with db.connect(console.conninfo, name="test", autocommit=True) as connection:
         connection.execute(
@@ -67,7 +56,7 @@ def test_who_may_only_see_changes_nothing(console, shop):
     ],
 )
 def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_is_kept(console, shop, fields, words):
-    answer = send(console.client("administrator"), "/webhooks/new", **fields)
+    answer = send_named(console.client("administrator"), "/webhooks/new", **fields)
     assert answer.status_code == 422
     assert words in answer.text.replace("&#39;", "'")
     assert f'value="{fields["url"]}"' in answer.text
@@ -78,7 +67,9 @@ def test_of_two_who_edit_the_second_is_told_what_the_first_one_changed(console, 
     first, second = console.client("administrator"), console.client("administrator")
     page = second.get("/webhooks/shop/edit").text
     assert (
-        send(first, "/webhooks/shop/edit", name="shop", url="https://shop.example/first", events=["*"]).status_code
+        send_named(
+            first, "/webhooks/shop/edit", name="shop", url="https://shop.example/first", events=["*"]
+        ).status_code
         == 303
     )
 
