@@ -9,9 +9,11 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import psycopg
 import pytest
 from click.testing import CliRunner
+from support.ports import free_ports
 
 from control_plane.check_clocks import check_clocks
 from control_plane.check_loop import check_loop
@@ -266,18 +268,20 @@ def test_freeradius_takes_the_configuration_and_names_what_it_does_not_take(open
 
 
 def test_ports_that_a_killed_start_left_written_down_are_not_taken_for_those_of_a_running_one(tmp_path):
-    free = choose_ports(Settings(), can_bind)
+    first, *_, last = free_ports(5)
+    own = {"authentication_port": first, "accounting_port": first + 1, "status_port": first + 2}
+    radius = msgspec.structs.replace(Settings().radius, **own, accounting_status_port=first + 3)
+    free = choose_ports(msgspec.structs.replace(Settings(), radius=radius), can_bind)
     settings = with_ports(Settings(base_dir=str(tmp_path)), free)
     run_dir = settings.state_dir / "run"
     run_dir.mkdir(parents=True)
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-        write_ports(run_dir, replace(free, authentication=port))
+        taken.bind(("127.0.0.1", last))
+        write_ports(run_dir, replace(free, authentication=last))
         (running,) = check_ports(settings)
     (left,) = check_ports(settings)
     assert running.verdict is Verdict.WARN
-    assert f"RADIUS on {port}" in running.text
+    assert f"RADIUS on {last}" in running.text
     assert left.verdict is Verdict.OK
     assert f"RADIUS {free.authentication} and {free.accounting} are free" in left.text
 

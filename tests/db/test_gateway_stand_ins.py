@@ -27,6 +27,7 @@ from support.books_days import JANUARY
 from support.books_isp import desk, make_books
 from support.gateway_suite import World, make_account
 from support.gocardless_stand_in import GoCardlessStandIn
+from support.ports import free_port
 from support.stripe_stand_in import StripeStandIn
 from werkzeug.serving import make_server
 
@@ -147,9 +148,7 @@ def test_gocardless_own_client_finds_the_stand_in_to_be_like_gocardless():
 @pytest.fixture
 def localstripe():
     """localstripe on a free port, with nothing kept."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "localstripe", "--port", str(port), "--from-scratch"],
         stdout=subprocess.DEVNULL,
@@ -168,7 +167,7 @@ def _listens(port):
         return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _until(condition, what, seconds=30):
+def _until(condition, what, seconds=90):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"

@@ -11,6 +11,7 @@ import urllib.request
 import pytest
 from support.edge_process import ROOT, wait_until
 from support.own_postgres import own_postgres, start_again
+from support.ports import free_port
 from support.worker_process import running_worker
 
 from control_plane.machine.private_postgres import stop_cluster
@@ -22,12 +23,6 @@ pytestmark = pytest.mark.db
 def own_cluster():
     with own_postgres() as made:
         yield made
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ask(port, path):

@@ -16,7 +16,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page, expect
 from support.browser import PHONE, chromium
-from support.console_world import KEY, free_port
+from support.console_world import KEY
+from support.ports import free_port
 from support.stripe_stand_in import StripeStandIn
 from support.whole_house import (
     ALLOWED_CUTS,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.plain_freeradius import free_port
+from support.ports import free_port
 from support.radius_packets import Device, Packet
 
 from nas_drivers.dictionaries.canonical import canonical_value
@@ -122,7 +122,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
             yield ready
     finally:
         child.terminate()
-        child.wait(timeout=20)
+        child.wait(timeout=60)
 
 
 def _wait_ready(child: subprocess.Popen[bytes], log: Path) -> None:

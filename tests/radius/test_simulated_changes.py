@@ -30,8 +30,8 @@ USERS = "".join(
     for name in ("anna", "bruno")
 )
 BOTH = frozenset({Traffic.COA, Traffic.DISCONNECT})
-# Long enough that no record is sent twice on a busy machine.
-PATIENT = RetryPlan(first_s=10, factor=1, longest_s=10, tries=3, jitter=0)
+# Long enough that nothing is sent twice on a busy machine.
+PATIENT = RetryPlan(first_s=30, factor=1, longest_s=30, tries=3, jitter=0)
 VENDORS = ["mikrotik", "accel_ppp", "generic"]
 every_vendor = pytest.mark.parametrize("vendor", VENDORS)
 # What each vendor is told to change, and what then holds.
@@ -57,6 +57,7 @@ def play(server: PlainServer, vendor: str, story: Story, **changed: object) -> S
             "coa_port": 0,
             "coa_secret": COA_SECRET.encode(),
             "name": "tower",
+            "access_retry": PATIENT,
             "accounting_retry": PATIENT,
             **changed,
         }
@@ -71,9 +72,9 @@ def play(server: PlainServer, vendor: str, story: Story, **changed: object) -> S
         await nas.start()
         try:
             assert (await nas.dial()).accepted == 2
-            await nas.drain(timeout_s=60)
+            assert await nas.drain(timeout_s=120)
             await story(nas, nas.sessions.of("anna")[0])
-            await nas.drain(timeout_s=60)
+            assert await nas.drain(timeout_s=120)
         finally:
             await nas.stop()
         return nas
@@ -108,12 +109,17 @@ def named(session: Session) -> tuple[str, str]:
     return f'User-Name = "{session.username}"', f'Acct-Session-Id = "{session.session_id}"'
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for it, at most two minutes."""
+    latest = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < latest, "the condition did not come true"
+        await asyncio.sleep(0.01)
+
+
 async def dropped(nas: SimulatedNas, count: int) -> None:
     """Wait until the device has thrown away so many requests."""
-    until = time.monotonic() + 60
-    while nas.statistics.changes_dropped.total() < count:
-        assert time.monotonic() < until
-        await asyncio.sleep(0.01)
+    await until(lambda: nas.statistics.changes_dropped.total() >= count)
 
 
 def pyrad_packet(code: int, session: Session, **changed: bytes) -> CoAPacket:
@@ -141,13 +147,13 @@ async def pyrad_send(nas: SimulatedNas, packet: CoAPacket, *, timeout_s: float =
 
 
 def listen(raw: bytes, port: int, *, expected: int, sends: int = 1) -> list[tuple[bytes, str]]:
-    """What comes back to one socket, and from where: until so many have come and nothing more for a while, at most a minute."""
+    """What comes back to one socket, and from where: until so many have come and nothing more for a while, at most two minutes."""
     found: list[tuple[bytes, str]] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         for _ in range(sends):
             asking.sendto(raw, (ADDRESS, port))
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
+        latest = time.monotonic() + 120
+        while time.monotonic() < latest:
             asking.settimeout(0.25)
             try:
                 answer, source = asking.recvfrom(4096)
@@ -198,12 +204,9 @@ def test_later_counters_show_the_new_rate(server: PlainServer, vendor: str) -> N
 def test_a_disconnect_ends_the_session_with_a_stop_and_the_modem_dials_again(server: PlainServer, vendor: str) -> None:
     async def story(nas: SimulatedNas, session: Session) -> None:
         assert "Received Disconnect-ACK" in await radclient(nas, "disconnect", *named(session))
-        await nas.drain(timeout_s=60)
+        assert await nas.drain(timeout_s=120)
         assert session.ended
-        until = time.monotonic() + 60
-        while not nas.sessions.of("anna"):
-            assert time.monotonic() < until
-            await asyncio.sleep(0.01)
+        await until(lambda: nas.sessions.of("anna"))
         assert nas.sessions.of("anna")[0].session_id != session.session_id
         # Asked for the old session once more it says so.
         assert "Error-Cause = Session-Context-Not-Found" in await radclient(nas, "disconnect", *named(session))
@@ -312,10 +315,10 @@ def test_after_a_lost_reply_the_resend_tells_devices_apart(
 @every_vendor
 def test_pyrad_takes_the_answer_of_every_vendor_and_hears_a_late_one_too_late(server: PlainServer, vendor: str) -> None:
     async def story(nas: SimulatedNas, session: Session) -> None:
-        nas.faults.add(Fault(FaultKind.LATE, on=BOTH, times=1, delay_s=0.6))
+        nas.faults.add(Fault(FaultKind.LATE, on=BOTH, times=1, delay_s=60))
         with pytest.raises(Timeout):
             await pyrad_send(nas, pyrad_packet(43, session, a27=b"\0\0\2\x58"), timeout_s=0.3)
-        assert session.changes == 1
+        await until(lambda: session.changes == 1)
         answer = await pyrad_send(nas, pyrad_packet(43, session, a27=b"\0\0\2\x58"))
         assert answer.code == 44
         assert session.changes == 2
@@ -340,13 +343,13 @@ def test_a_duplicated_reply_comes_twice(server: PlainServer, vendor: str) -> Non
 @every_vendor
 def test_a_reordered_reply_comes_after_the_next(server: PlainServer, vendor: str) -> None:
     async def story(nas: SimulatedNas, session: Session) -> None:
-        nas.faults.add(Fault(FaultKind.REORDER, on=BOTH, times=1, delay_s=5))
+        nas.faults.add(Fault(FaultKind.REORDER, on=BOTH, times=1, delay_s=60))
         packets = [pyrad_packet(43, session, a27=seconds.to_bytes(4, "big")) for seconds in (600, 900)]
         raws = [packet.RequestPacket() for packet in packets]
 
         def ask() -> list[int]:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-                asking.settimeout(2)
+                asking.settimeout(120)
                 for raw in raws:
                     asking.sendto(raw, (ADDRESS, nas.coa_port))
                 return [asking.recv(4096)[1] for _ in raws]
@@ -393,19 +396,15 @@ def test_accel_ppp_throws_away_a_second_request_while_the_first_is_worked_on(ser
     async def story(nas: SimulatedNas, session: Session) -> None:
         first, second = (pyrad_packet(43, session, a27=n.to_bytes(4, "big")).RequestPacket() for n in (600, 900))
 
-        def ask() -> list[int]:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-                asking.settimeout(3)
-                for raw in (first, second):
-                    asking.sendto(raw, (ADDRESS, nas.coa_port))
-                answered = [asking.recv(4096)[1]]
-                asking.settimeout(1)
-                with pytest.raises(TimeoutError):
-                    asking.recv(4096)
-                return answered
-
-        assert await asyncio.to_thread(ask) == [first[1]]
-        assert session.changes == 1
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(120)
+            # Both are there before the device, which lives in this loop, looks at either.
+            for raw in (first, second):
+                asking.sendto(raw, (ADDRESS, nas.coa_port))
+            answer = await asyncio.to_thread(asking.recv, 4096)
+            assert answer[1] == first[1]
+            await dropped(nas, 1)
+            assert session.changes == 1
 
     nas = play(server, "accel_ppp", story, change_delay_s=0.2)
 
@@ -432,6 +431,7 @@ def test_each_datagram_on_the_change_port_is_told_of_whatever_becomes_of_it(serv
         raw = packet.RequestPacket()
         answers = await asyncio.to_thread(listen, raw, nas.coa_port, expected=1, sends=2)
         await asyncio.to_thread(listen, b"no packet", nas.coa_port, expected=0)
+        await until(lambda: len(told) >= 4)
         assert told == [(True, raw), (True, raw), (False, answers[0][0]), (True, b"no packet")]
 
     play(server, "generic", story, on_change_datagram=lambda came, octets, _: told.append((came, octets)))
@@ -471,7 +471,7 @@ def test_a_class_in_a_coa_is_echoed_afterwards_where_the_device_takes_it(server:
     async def story(nas: SimulatedNas, session: Session) -> None:
         assert "ACK" in await radclient(nas, "coa", *named(session), "Class = 0xbeef")
         nas.send_interims()
-        await nas.drain(timeout_s=60)
+        assert await nas.drain(timeout_s=120)
         last = [r for r in server.records() if r.get("Acct-Session-Id") == [session.session_id]][-1]
         taken[nas.vendor] = last["Class"]
 
@@ -487,7 +487,7 @@ def test_a_thousand_disconnects_at_once_are_all_answered(server: PlainServer) ->
         live = nas.sessions.of("anna")
         lines = "\n\n".join(f'Acct-Session-Id = "{one.session_id}"' for one in live)
         child = await asyncio.create_subprocess_exec(
-            *("radclient", "-s", "-q", "-p", "100", "-t", "2", f"{ADDRESS}:{nas.coa_port}", "disconnect", COA_SECRET),
+            *("radclient", "-s", "-q", "-p", "100", "-t", "30", f"{ADDRESS}:{nas.coa_port}", "disconnect", COA_SECRET),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

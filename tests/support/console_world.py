@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ import psycopg.sql
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from support.ports import free_port
 
 from control_plane import db
 from control_plane.access.people import add_person, make_first_administrator
@@ -183,13 +183,6 @@ def running(console: Console, *, port: int | None = None, **web: int) -> Iterato
 def _kill(process: subprocess.Popen[bytes]) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
-
-
-def free_port() -> int:
-    """One that nobody has at this moment."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.plain_freeradius import free_port
+from support.ports import free_port
 
 _CONFIG = """
 prefix = /usr
@@ -156,7 +156,7 @@ def freeradius_coa_server(directory: Path, secret: str = "testing secret") -> It
         yield server
     finally:
         child.terminate()
-        child.wait(timeout=20)
+        child.wait(timeout=60)
 
 
 def _log(directory: Path) -> str:

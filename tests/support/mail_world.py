@@ -30,6 +30,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from support.ports import free_ports
 
 USER = "relay@isp.test"
 PASSWORD = "relay-password-1"
@@ -201,7 +202,7 @@ def mail_world() -> Iterator[MailWorld]:
     """Both of them, until the block ends."""
     base = Path(tempfile.mkdtemp(prefix="corrente-mail-"))
     base.chmod(0o755)
-    smtp, tls, strict, far, imap, imaps = _free_ports(6)
+    smtp, tls, strict, far, imap, imaps = free_ports(6)
     world = MailWorld(base, smtp, tls, strict, imap, imaps)
     _write(world, far)
     dovecot = None
@@ -275,15 +276,6 @@ def _wait_for_port(port: int, world: MailWorld) -> None:
             time.sleep(0.02)
         else:
             return
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; all at once, so that they differ."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def _make_certificate(base: Path) -> None:

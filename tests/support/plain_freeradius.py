@@ -8,13 +8,14 @@ the order they came.
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from support.ports import free_port
 
 _CONFIG = """
 prefix = /usr
@@ -133,14 +134,6 @@ class PlainServer:
         return (self.directory / "log").read_text()
 
 
-def free_port() -> int:
-    """A UDP port that nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def plain_freeradius(directory: Path, users: str, secret: str = "testing secret") -> Iterator[PlainServer]:
     """FreeRADIUS with these lines as its users file, until the block ends."""
@@ -164,7 +157,7 @@ def plain_freeradius(directory: Path, users: str, secret: str = "testing secret"
         yield server
     finally:
         child.terminate()
-        child.wait(timeout=20)
+        child.wait(timeout=60)
 
 
 def _wait_ready(child: subprocess.Popen[bytes], server: PlainServer) -> None:
@@ -175,4 +168,4 @@ def _wait_ready(child: subprocess.Popen[bytes], server: PlainServer) -> None:
         if child.poll() is not None:
             raise AssertionError(f"FreeRADIUS did not start:\n{server.log()}")
         time.sleep(0.02)
-    raise AssertionError(f"FreeRADIUS is not ready after 20 s:\n{server.log()}")
+    raise AssertionError(f"FreeRADIUS is not ready:\n{server.log()}")

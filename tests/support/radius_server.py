@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+from support.ports import free_ports
 from support.radius_packets import STATUS_SERVER, Device, build
 
 from control_plane import freeradius
@@ -132,18 +132,6 @@ def build_store(directory, fill):
         put_usual(batch)
         fill(batch)
     return writer
-
-
-def free_ports(count):
-    """UDP ports that nothing listens on now."""
-    opened = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
-    try:
-        for one in opened:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in opened]
-    finally:
-        for one in opened:
-            one.close()
 
 
 def make_settings(base, *, access=None, **radius):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from support.ports import free_port
 
 STOCK = Path("/etc/freeradius/3.0")
 STOCK_SCHEMA = STOCK / "mods-config/sql/main/postgresql/schema.sql"
@@ -148,18 +149,12 @@ class RlmSqlServer:
     log: Path
 
 
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def rlm_sql_server(socket_dir: Path, database: str, *, debug: bool = False) -> Iterator[RlmSqlServer]:
     """Started in daemon mode on a free port; stopped at the end. Every source in 127.0.0.0/8 is its client."""
     base = Path(tempfile.mkdtemp(prefix="corrente-rlm-sql-"))
     (base / "empty").touch()
-    port = free_udp_port()
+    port = free_port()
     secret = "stock-secret"
     (base / "radiusd.conf").write_text(
         _CONFIG.format(base=base, stock=STOCK, port=port, secret=secret, socket_dir=socket_dir, database=database)

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.ports import free_port
+
 PASSWORD = "ssh-password-1"
 _SHELL = Path(__file__).with_name("ssh_stand_in_shell.py")
 _IN_NAMESPACE = """
@@ -92,7 +94,7 @@ class SshServer:
 def ssh_server() -> Iterator[SshServer]:
     """One that runs until the block ends."""
     base = Path(tempfile.mkdtemp(prefix="corrente-ssh-"))
-    server = SshServer(base, _free_port())
+    server = SshServer(base, free_port())
     try:
         _prepare(server)
         server.start()
@@ -130,9 +132,3 @@ def _prepare(server: SshServer) -> None:
         "PasswordAuthentication yes\nKbdInteractiveAuthentication no\nStrictModes no\nPrintMotd no\nPrintLastLog no\n"
         f"LogLevel VERBOSE\nMaxStartups 100\n"
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

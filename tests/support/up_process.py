@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from typing import Any
 
 import psycopg
 from support.peer_network import Namespace
+from support.ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # What each process has on its command line, whatever else that holds.
@@ -40,19 +40,6 @@ def wait_until(condition: Callable[[], Any], *, seconds: float, what: str) -> An
     raise AssertionError(f"{what} did not come about in {seconds} s")
 
 
-def free_udp_pair() -> int:
-    """A port that is free together with the next one, away from the standard ones that others may use."""
-    for first in range(20_000 + os.getpid() % 1000 * 20, 60_000, 2):
-        with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as two:
-            try:
-                one.bind(("127.0.0.1", first))
-                two.bind(("127.0.0.1", first + 1))
-            except OSError:
-                continue
-            return first
-    raise AssertionError("no free pair of ports")
-
-
 class Home:
     """A directory with settings, and the starts of `corrente up` in it."""
 
@@ -61,7 +48,7 @@ class Home:
         self.state = directory / "var"
         self.settings = directory / "corrente.toml"
         self.started: list[subprocess.Popen[bytes]] = []
-        port = free_udp_pair()
+        port, *_ = free_ports(4)
         self.settings.write_text(
             f"[radius]\nauthentication_port = {port}\naccounting_port = {port + 1}\nstatus_port = {port + 2}\n"
             f"accounting_status_port = {port + 3}\n"

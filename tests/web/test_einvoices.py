@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from support.billing_world import bill
 from support.browser import PHONE, violations
-from support.console_world import free_port, sealer
+from support.console_world import sealer
 from support.forms import hidden, send_named
+from support.ports import free_port
 from support.program import Program
 
 from billing.store.einvoice_desk import add_account, take_account_id

@@ -7,8 +7,9 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from support.billed_console import hidden
-from support.console_world import free_port, running
+from support.console_world import running
 from support.edge_process import wait_until
+from support.ports import free_port
 
 from control_plane import db
 from web.acting import COOKIE
