@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import asdict
 from time import monotonic
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
@@ -15,13 +14,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from billing.store.checks import catalogue
 from billing.store.checks.check import Check, Finding
-from control_plane.check_desired import network_checks
+from control_plane.books_check import NAMES, checks_of
 from control_plane.cli._console import open_database, print_json, print_table
 from control_plane.settings import Settings
 
 # Of each check; a broken import would fill the terminal with thousands that say the same.
 SHOWN: Final = 20
-NAMES: Final = (*(one.name for one in catalogue.CHECKS), *(one.name for one in network_checks(ZoneInfo("UTC"))))
 
 
 @click.command("check")
@@ -36,8 +34,7 @@ def check(settings: Settings, *, only: tuple[str, ...], limit: int, as_json: boo
 
     Reads one state of the database and writes nothing; runs may go on meanwhile. Exit code 1 when something is wrong.
     """
-    every = (*catalogue.CHECKS, *network_checks(settings.zone))
-    checks = [one for one in every if not only or one.name in only]
+    checks = checks_of(settings.zone, only)
     counts: Counter[str] = Counter()
     shown: list[Finding] = []
     seconds: dict[str, float] = {}

@@ -34,6 +34,8 @@ from control_plane.jobs import upkeep
 from control_plane.jobs.asked_billing import ASKED_EVERY_S, asked_billing
 from control_plane.jobs.asked_catalogue import ASKED_EVERY_S as CATALOGUE_ASKED_EVERY_S
 from control_plane.jobs.asked_catalogue import asked_catalogue
+from control_plane.jobs.asked_checks import ASKED_EVERY_S as CHECKS_ASKED_EVERY_S
+from control_plane.jobs.asked_checks import asked_checks
 from control_plane.jobs.commissions import commissions
 from control_plane.jobs.contract_deeds import DEEDS_EVERY_S, daily_deeds
 from control_plane.jobs.credit_left import credit_left
@@ -97,6 +99,7 @@ JOBS: Final = (
     Job("daily_billing", BILLING_EVERY_S, daily_billing, deadline_s=600),
     Job("asked_billing", ASKED_EVERY_S, asked_billing, deadline_s=600),
     Job("asked_catalogue", CATALOGUE_ASKED_EVERY_S, asked_catalogue, deadline_s=600),
+    Job("asked_checks", CHECKS_ASKED_EVERY_S, asked_checks, deadline_s=1800),
     Job("mail_invoices", MAIL_INVOICES_EVERY_S, mail_invoices, deadline_s=300),
     Job("dunning", DUNNING_EVERY_S, dunning, deadline_s=600),
     Job("credit_left", DailyAt(TimeOfDay(4, 40)), credit_left, deadline_s=600),

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response
 from billing.reports import CardRow
 from billing.store import books as book_store
 from billing.store import reports, turnover
+from billing.store.asked_checks import load_last_whole
 from billing.store.named_reports import REPORTS, Stretch
 from control_plane.access.permissions import Permission
 from web.acting import transaction
@@ -66,6 +67,7 @@ def show() -> str:
             )
         )
         closed = book_store.load_closed(connection, books.issuer.id)
+        checked = load_last_whole(connection)
     currency = books.issuer.currency
     months = [_months_before(books.today, ago) for ago in range(_MONTHS - 1, -1, -1)]
     by_month: dict[date, Decimal] = dict.fromkeys(months, Decimal(0))
@@ -87,6 +89,7 @@ def show() -> str:
         roles=ROLES,
         last_closed=book_store.last_day(closed[-1]) if closed else None,
         differs=differs,
+        checked=checked,
         reports=_links(books, ""),
     )
 

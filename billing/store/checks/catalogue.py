@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from psycopg import IsolationLevel, sql
+from psycopg import sql
 from psycopg.rows import tuple_row
 
 from billing.store.checks.cash import CASH_CHECKS
@@ -57,9 +57,8 @@ def check_books(
 
     The connection must not be in a transaction yet.
     """
-    connection.isolation_level = IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
     with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         # A stretch is reached by its key: compiling a statement, or walking a table whole for each stretch, takes longer.
         connection.execute(
             "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL enable_seqscan = off; SET LOCAL max_parallel_workers_per_gather = 0"
