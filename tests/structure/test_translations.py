@@ -49,10 +49,15 @@ def told() -> Iterator[tuple[str, str]]:
                     yield form.value, str(file.relative_to(ROOT))
 
 
-MARKED = {text: file for file, text in texts() if text}
-# Words for what the database refuses come from another package.
-MARKED |= {without_command(form): file for form, file in told()}
-MARKED |= {without_command(words): "refusals.py" for words in (*CONSTRAINT_WORDS.values(), *TEXT_WORDS.values())}
+@pytest.fixture(scope="module")
+def marked() -> dict[str, str]:
+    """Each text that has to be translated, with a file that has it. Read by these tests alone: whoever imports this module waits for none of it."""
+    found = {text: file for file, text in texts() if text}
+    # Words for what the database refuses come from another package.
+    found |= {without_command(form): file for form, file in told()}
+    return found | {
+        without_command(words): "refusals.py" for words in (*CONSTRAINT_WORDS.values(), *TEXT_WORDS.values())
+    }
 
 
 def catalogue(language: str) -> dict[str, tuple[str, str]]:
@@ -74,9 +79,9 @@ def catalogue(language: str) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("language", ["it", "es"])
-def test_each_text_of_the_console_is_translated(language):
+def test_each_text_of_the_console_is_translated(marked, language):
     there = catalogue(language)
-    missing = {text: file for text, file in MARKED.items() if not there.get(text, ("", ""))[0]}
+    missing = {text: file for text, file in marked.items() if not there.get(text, ("", ""))[0]}
     assert not missing, "\n".join(f"{file}: {text!r}" for text, file in missing.items())
 
 
@@ -92,6 +97,6 @@ def test_a_translation_has_the_places_of_its_text(language):
 
 
 @pytest.mark.parametrize("language", ["it", "es"])
-def test_no_translation_is_left_of_a_text_that_is_gone(language):
-    left = {text: file for text, (_, file) in catalogue(language).items() if text not in MARKED}
+def test_no_translation_is_left_of_a_text_that_is_gone(marked, language):
+    left = {text: file for text, (_, file) in catalogue(language).items() if text not in marked}
     assert not left
