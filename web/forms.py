@@ -31,7 +31,7 @@ from wtforms.validators import StopValidation
 from wtforms.widgets import TextInput
 
 from billing.errors import BillingError
-from billing.money import Money, read_money
+from billing.money import Money, currency_places, read_money
 from billing.store.idempotency import Answered, First, OtherBody, Running, keep_answer, once
 from web.acting import caller, transaction
 from web.database import Connection
@@ -197,6 +197,11 @@ class MoneyField(DecimalField):
     def __init__(self, label: Any = None, validators: Any = None, *, currency: str = "EUR", **given: Any) -> None:
         super().__init__(label, validators, **given)
         self.currency = currency
+
+    def _value(self) -> str:
+        if self.raw_data or self.data is None:
+            return super()._value()
+        return number_typed(self.data, places=currency_places(self.currency))
 
     def money(self) -> Money | None:
         """What was typed, settled."""

@@ -221,9 +221,10 @@ def _scaled(amount: int | None, units: tuple[str, ...]) -> str:
     return f"{number_shown(value, places)}\N{NO-BREAK SPACE}{units[unit]}"
 
 
-def number_typed(number: Decimal) -> str:
-    """A number as the reader would type it into a field."""
-    return numbers.format_decimal(number, locale=locale(), decimal_quantization=False, group_separator=False)
+def number_typed(number: Decimal, *, places: int = 0) -> str:
+    """A number as the reader would type it into a field, with at least so many places: an amount is `622,80`, a rate `22`."""
+    pattern = "0." + "0" * places + "#" * (_MOST_DIGITS - places)
+    return numbers.format_decimal(number, pattern, locale=locale(), decimal_quantization=False)
 
 
 def read_number(typed: str) -> Decimal:

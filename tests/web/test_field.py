@@ -15,6 +15,7 @@ from billing.commission_rules import Rule, RuleKind
 from billing.operations.earning import work_out
 from billing.store.commissions import load_agents, save_rule
 from control_plane import db
+from web.collector.rounds import TakeForm
 
 pytestmark = pytest.mark.db
 _FIELD = re.compile(r'name="(csrf_token|once_key|seen|sure)" value="([^"]*)"')
@@ -255,6 +256,18 @@ def test_the_menu_has_pages_about_oneself_for_who_is_bound_to_a_collector_alone(
     assert all(f'href="{path}"' in collector for path in ("/field", "/field/cash"))
     assert not any(f'href="{path}"' in office for path in ("/field", "/field/cash", "/field/agent"))
     assert 'href="/field/sessions"' in office
+
+
+@pytest.mark.parametrize(
+    ("language", "currency", "shown"),
+    [("en", "EUR", "1622.80"), ("it", "EUR", "1622,80"), ("es", "JPY", "1623"), ("it", "BHD", "1622,800")],
+)
+def test_an_amount_stands_in_its_field_with_its_currency_s_places(console, language, currency, shown):
+    amount = {"JPY": Decimal(1623)}.get(currency, Decimal("1622.8"))
+    with console.app.test_request_context(headers={"Cookie": f"language={language}"}):
+        form = TakeForm(amount=amount, meta={"csrf": False})
+        form.amount.currency = currency
+        assert form.amount._value() == shown
 
 
 def test_on_a_phone_a_payment_is_three_taps(console, address, browser, field):

@@ -228,3 +228,6 @@ def test_the_garden_is_usable_by_everybody(console, address, browser, garden):
             assert page.locator("h1").inner_text()
             assert violations(page) == []
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            # On a screen lower than the page one begins at the top, with the reason.
+            page.set_viewport_size({"width": 390, "height": 240})
+            assert page.locator("h1").bounding_box()["y"] >= 0

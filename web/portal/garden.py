@@ -118,6 +118,7 @@ def show() -> str:
         words=None if visit.limited is None else _WORDS[visit.limited],
         visit=visit,
         owed=owed,
+        today=visit.now.astimezone(zone()).date(),
         able=able,
         promise_possible=possible,
         hours=here().settings.garden.remind_again_hours,

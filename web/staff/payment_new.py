@@ -17,7 +17,7 @@ from wtforms.validators import InputRequired, Length
 
 from billing.allocation import Choice, OpenInvoice
 from billing.customer_search import search_patterns
-from billing.money import Money, read_money
+from billing.money import Money, currency_places, read_money
 from billing.operations.receiving import record_payment
 from billing.payments import Method, NewPayment, NotDone, PaymentSource
 from billing.store.allocations import load_open_invoices
@@ -221,9 +221,8 @@ def _owed_part(connection: Connection, books: Books, customer_id: int, chosen: A
         invoices=invoices,
         marked=marked,
         suggested=suggested,
-        typed=None if suggested is None else number_typed(suggested.amount),
+        typed=None if suggested is None else number_typed(suggested.amount, places=currency_places(suggested.currency)),
         today=books.today,
-        number_typed=number_typed,
     )
 
 
