@@ -21,6 +21,7 @@ from decimal import Decimal
 from typing import Any, Final, assert_never
 
 from flask import g, redirect, request
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import Conflict
 from werkzeug.wrappers import Response
 from wtforms import Field, Form
@@ -60,6 +61,13 @@ class PageForm(Form):  # type: ignore[misc]  # WTForms carries no types
         def locales(self) -> tuple[str, ...]:
             """Of WTForms' own words."""
             return (chosen_language(),)
+
+        def wrap_formdata(self, form: Any, formdata: Any) -> Any:
+            """What was sent, with nothing where blanks alone were: what is needed is not there then."""
+            del form
+            if formdata is None:
+                return None
+            return MultiDict((name, value if value.strip() else "") for name, value in formdata.items(multi=True))
 
         cache_translations = False
 

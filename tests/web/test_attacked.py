@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 from support.edge_process import wait_until
+from support.forms import form_of
 
 from control_plane import db
 from control_plane.store.staff import hold_grants
@@ -196,6 +197,18 @@ def test_a_typed_day_without_a_day_after_it_is_refused_beside_its_field(console)
     answer = posted(console.client("administrator"), "/ledger/periods", through="9999-12-31", reason="x")
     assert answer.status_code == 422
     assert "Write a day such as" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("/taxes/rate", "percent"), ("/taxes/duty", "since"), ("/nases/new", "source"), ("/payments/new", "amount")],
+)
+def test_what_is_needed_is_not_there_where_blanks_alone_are(console, path, field):
+    client = console.client("administrator")
+    form = form_of(client.get(path).text)
+    answer = client.post(path, data=form | {name: "7" for name in form if not form[name]} | {field: " \u2028"})
+    assert answer.status_code == 422
+    assert "This is needed." in answer.text
 
 
 @pytest.mark.parametrize(
