@@ -39,14 +39,14 @@ SELECT set_config('corrente.actor', %(actor)s, true), set_config('corrente.origi
 class Database:
     """Connections that are opened when they are needed, and again when the database has come back."""
 
-    def __init__(self, settings: Settings) -> None:
-        conninfo = settings.conninfo(ROLE)
+    def __init__(self, settings: Settings, *, role: str = ROLE, most: int = MOST_CONNECTIONS) -> None:
+        conninfo = settings.conninfo(role)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
             kwargs=db.arguments_for(conninfo, name="web", idle_limit_s=_IDLE_IN_TRANSACTION_S),
             configure=_limit,
             min_size=0,
-            max_size=MOST_CONNECTIONS,
+            max_size=most,
             max_idle=_IDLE_S,
             timeout=_WAIT_S,
             # A connection that died while it was idle is seen before a page is given it.

@@ -5,6 +5,9 @@ A database that is away is no fault of the page: it says so, asks again by itsel
 
 from __future__ import annotations
 
+import errno
+from typing import Final
+
 import psycopg
 from flask import Flask, current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -17,6 +20,7 @@ from web.problems import problem_response
 from web.refusal_words import database_words
 
 _AGAIN_S = 5
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _TITLES = {
     400: lazy("This can't be read"),
     401: lazy("Please sign in"),
@@ -44,7 +48,7 @@ _TO_PROGRAMS = {
     405: "This address takes other methods: see Allow.",
     413: "The body is too large.",
     429: "This token has called too often: wait for as many seconds as Retry-After says. Nothing was done.",
-    503: "The database can't be reached at this moment: ask again. With an Idempotency-Key nothing is done twice.",
+    503: "The database can't be reached at this moment, or has no room: ask again. With an Idempotency-Key nothing is done twice.",
 }
 
 
@@ -57,6 +61,8 @@ def explain_errors(app: Flask) -> None:
     app.register_error_handler(psycopg.errors.QueryCanceled, _slow)
     app.register_error_handler(psycopg.DataError, _unfit)
     app.register_error_handler(OverflowError, _unfit)
+    app.register_error_handler(psycopg.errors.DiskFull, _full)
+    app.register_error_handler(OSError, _unkept)
     app.register_error_handler(psycopg.OperationalError, _away)
     app.register_error_handler(Exception, _fault)
 
@@ -119,6 +125,20 @@ def _slow(error: psycopg.Error) -> Response:
         503,
         gettext("This took too long"),
         gettext("The question was given up, so that others are not held. Narrow it down."),
+    )
+
+
+def _unkept(error: OSError) -> Response:
+    """What was sent, or a file that is made, found no room beside this process; anything else is a fault of ours."""
+    return _full(error) if error.errno in _NO_ROOM else _fault(error)
+
+
+def _full(error: psycopg.Error | OSError) -> Response:
+    telemetry.logger().error("page.disk_full", path=request.path, problem=str(error).strip())
+    return error_page(
+        503,
+        gettext("There is no room left"),
+        gettext("The disk is full, so nothing was done. Once whoever runs Corrente has made room, send it again."),
     )
 
 

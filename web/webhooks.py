@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from queue import Empty, LifoQueue
+from threading import BoundedSemaphore
 from typing import Any, Final
 
 import psycopg
@@ -18,32 +19,40 @@ from web.marks import public
 
 # Providers wait some ten seconds for an answer.
 _STATEMENT_TIMEOUT_MS: Final = 5000
-# The web process has eight threads.
-_MOST_KEPT: Final = 8
+# Anybody may send one: however many do at once, the database has connections left for everybody else.
+_MOST: Final = 8
+# How long a notice waits for one of them. Its sender sends it again.
+_WAIT_S: Final = 4.0
 
 
 class Connections:
-    """Connections that stay open from one notice to the next: to open one takes longer than to store a notice."""
+    """Connections that stay open from one notice to the next: to open one takes longer than to store a notice. There are `_MOST` of them."""
 
     def __init__(self, settings: Settings, intake: Intake) -> None:
         self._settings = settings
         self._intake = intake
-        self._idle: LifoQueue[psycopg.Connection[Any]] = LifoQueue(_MOST_KEPT)
+        self._idle: LifoQueue[psycopg.Connection[Any]] = LifoQueue(_MOST)
+        self._free = BoundedSemaphore(_MOST)
 
     @contextmanager
     def one(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection for a notice; one that broke is not kept."""
+        """A connection for a notice; one that broke is not kept. Raises: psycopg.OperationalError, also when all are in use for too long."""
+        if not self._free.acquire(timeout=_WAIT_S):
+            raise psycopg.OperationalError("too many notices come at once")
         try:
-            connection = self._idle.get_nowait()
-        except Empty:
-            connection = self._opened()
-        try:
-            yield connection
+            try:
+                connection = self._idle.get_nowait()
+            except Empty:
+                connection = self._opened()
+            try:
+                yield connection
+            finally:
+                if connection.closed:
+                    connection.close()
+                else:
+                    self._idle.put(connection)
         finally:
-            if connection.closed or self._idle.full():
-                connection.close()
-            else:
-                self._idle.put(connection)
+            self._free.release()
 
     def close(self) -> None:
         """Close those that nobody uses."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import resource
 import threading
 from contextlib import ExitStack
 
@@ -14,7 +15,7 @@ from support.forms import form_of
 
 from control_plane import db
 from control_plane.store.staff import hold_grants
-from web import live
+from web import live, webhooks
 from web.lists import mark_of
 
 pytestmark = pytest.mark.db
@@ -264,3 +265,59 @@ def test_a_program_that_changes_what_another_is_changing_is_told_and_overwrites_
     second.join()
     assert said == [412]
     assert console.query("SELECT name FROM plan WHERE id = 2") == [("Before the second",)]
+
+
+def test_whoever_sends_notices_in_a_crowd_takes_few_of_the_database_s_connections(console, monkeypatch):
+    said, most = [], webhooks._MOST
+    crowd = [
+        threading.Thread(target=lambda: said.append(console.client("").post("/webhooks/nothing").status_code))
+        for _ in range(most)
+    ]
+    with db.connect(console.conninfo, name="test", origin="command") as holds:
+        holds.execute("LOCK TABLE gateway_account")
+        for one in crowd:
+            one.start()
+        wait_until(lambda: console.query("SELECT FROM pg_locks WHERE NOT granted") == [()] * most)
+        monkeypatch.setattr(webhooks, "_WAIT_S", 0)
+        assert console.client("").post("/webhooks/nothing").status_code == 503
+    for one in crowd:
+        one.join()
+    assert said == [404] * most
+    assert console.client("").post("/webhooks/nothing").status_code == 404
+    console.app.extensions["webhook_connections"].close()
+
+
+def uploaded(client, octets):
+    """The answer to a file of that size for customer 1, sent as a browser does; the test's own side keeps it in memory."""
+    form = form_of(client.get("/customers/1/files").text)
+    parts = [f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{form[name]}\r\n' for name in form]
+    head = '--x\r\nContent-Disposition: form-data; name="file"; filename="scan.pdf"\r\n\r\n'
+    body = ("".join(parts) + head).encode() + b"%PDF-" + bytes(octets) + b"\r\n--x--\r\n"
+    return client.post("/customers/1/files", data=body, content_type="multipart/form-data; boundary=x")
+
+
+# What had come of the file is closed when Python gets to it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("where", ["the database", "the web process"])
+def test_a_file_for_which_there_is_no_room_is_told_and_nothing_of_it_is_kept(console, where):
+    client = console.client("administrator")
+    kept = "SELECT count(*) FROM attachment UNION ALL SELECT count(*) FROM idempotency_key"
+    before = console.query(kept)
+    with ExitStack() as full:
+        if where == "the database":
+            owner = full.enter_context(db.connect(console.conninfo, name="test", autocommit=True))
+            owner.execute(
+                "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$;"
+                "CREATE TRIGGER no_room BEFORE INSERT ON attachment FOR EACH ROW EXECUTE FUNCTION no_room()"
+            )
+            full.callback(owner.execute, "DROP TRIGGER no_room ON attachment")
+        else:
+            soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+            full.callback(resource.setrlimit, resource.RLIMIT_FSIZE, (soft, hard))
+        answer = uploaded(client, 1_000_000)
+    assert answer.status_code == 503
+    assert "The disk is full" in answer.text
+    assert console.query(kept) == before
+    assert uploaded(client, 1_000_000).status_code == 303

@@ -154,6 +154,24 @@ def test_who_is_bound_to_nobody_or_may_not_sees_nothing(console, field):
     assert console.client("administrator").get("/field").headers["Location"] == "/field/sessions"
 
 
+def test_who_collects_and_is_bound_to_nobody_sees_no_receipt_of_the_office(console, field):
+    ((customer, day),) = console.query("SELECT min(id), (now() AT TIME ZONE 'Europe/Rome')::date::text FROM customer")
+    office, typed = console.client("billing"), {"amount": "12", "method": "cash", "day": day, "note": "at the desk"}
+    token = fields(office.get("/payments/new").text)
+    assert office.post("/payments/new", data={**token, **typed, "customer_id": customer}).status_code == 303
+    ((payment,),) = console.query("SELECT id FROM payment WHERE note = 'at the desk'")
+    assert office.post(f"/payments/{payment}/receipt", data=token).status_code == 303
+    address, bind = (
+        f"/field/receipts/{payment}",
+        "UPDATE staff SET collector_id = %s WHERE name = 'collector' RETURNING 1",
+    )
+    assert console.client("administrator").get(address).status_code == 200
+    console.query(bind, (None,))
+    assert console.client("collector").get(address).status_code == 404
+    console.query(bind, (field["Carla"],))
+    assert console.client("collector").get(address).status_code == 404
+
+
 def test_a_receipt_is_printed_and_mailed_once(console, field):
     client = console.client("collector")
     payment = console.query("SELECT id FROM payment WHERE customer_id = %s AND source = 'collector'", (field["own"],))[

@@ -98,6 +98,7 @@ def own_receipt(connection: Connection, payment_id: int) -> Receipt:
     if receipt is None:
         raise NotFound
     mine = person().collector_id
-    if receipt.collector_id != mine and not (mine is None and may(Permission.CASH_MANAGE)):
+    # The office's own receipts have no collector: they are not those of who is bound to none.
+    if not may(Permission.CASH_MANAGE) if mine is None else receipt.collector_id != mine:
         raise NotFound
     return receipt
