@@ -5017,11 +5017,13 @@ CREATE TABLE staff_role (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name        text NOT NULL CHECK (name ~ '^[[:alnum:]._-]([[:alnum:] ._-]{0,62}[[:alnum:]._-])?$'),
     permissions text[] NOT NULL DEFAULT '{}',
+    needs_second_factor boolean NOT NULL DEFAULT false,
     CONSTRAINT staff_role_name_once UNIQUE (name),
     CONSTRAINT staff_role_permissions_are_section_and_deed CHECK (every_item_matches(permissions, '^[a-z_]+\.[a-z_]+$'))
 );
 COMMENT ON TABLE staff_role IS 'A set of permissions under a name. What no role grants is refused.';
 COMMENT ON COLUMN staff_role.permissions IS 'section.deed, as control_plane/access/permissions.py has them; one that this release does not know grants nothing.';
+COMMENT ON COLUMN staff_role.needs_second_factor IS 'Who has it and no second factor may do nothing in the console but make one. Tokens go on.';
 
 CREATE TABLE staff_has_role (
     staff_id bigint NOT NULL REFERENCES staff,

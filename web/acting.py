@@ -35,8 +35,9 @@ COOKIE: Final = "corrente_session"
 PORTAL_COOKIE: Final = "corrente_portal"
 # Below it programs call, with a token.
 INTERFACE: Final = "/api/"
-# Where somebody with a one-time password chooses their own.
-_FIRST_STEPS: Final = "sign_in.new_password"
+# Where somebody with a one-time password chooses their own, and where who lacks a second factor makes one.
+_FIRST_STEP: Final = "sign_in.new_password"
+_SECOND_STEP: Final = "sign_in.new_factor"
 
 
 def guard(app: Flask) -> None:
@@ -193,10 +194,21 @@ def _decide() -> Response | None:
             return None
         case _ if g.entered is None:
             return _to_sign_in()
+        case _:
+            return _decide_for_staff(mark, g.entered)
+
+
+def _decide_for_staff(mark: Mark, entered: Entered) -> Response | None:
+    """What comes before anything else comes first: a password of one's own, then the second factor that a role demands."""
+    match mark:
         case SignedIn(first=True):
             return None
-        case _ if g.entered.must_change_password:
-            return redirect(url_for(_FIRST_STEPS), 303)
+        case _ if entered.must_change_password:
+            return _to_page(url_for(_FIRST_STEP))
+        case SignedIn(second=True):
+            return None
+        case _ if entered.lacks_second_factor:
+            return _to_page(url_for(_SECOND_STEP))
         case Allowed(permissions) if not all(person().may(one) for one in permissions):
             raise Forbidden
         case _:
@@ -216,7 +228,10 @@ def _decide_for_program(mark: Mark) -> None:
 def _to_sign_in(page: str = "sign_in.ask") -> Response:
     """The sign-in page, which leads back here. Who asks for a part of a page has the whole page go there."""
     back = request.full_path.rstrip("?") if request.method == "GET" and "HX-Request" not in request.headers else ""
-    target = url_for(page, back=back or None)
+    return _to_page(url_for(page, back=back or None))
+
+
+def _to_page(target: str) -> Response:
     if "HX-Request" in request.headers:
         return Response(status=401, headers={"HX-Redirect": target})
     return redirect(target, 303)

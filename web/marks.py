@@ -27,9 +27,12 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """For every member of staff. `first`: also for one who has still to choose a password or give the second factor."""
+    """For every member of staff. `first`: also for one who has still to choose a password of their own. `second`: also for one who has
+    still to make the second factor that a role of theirs demands.
+    """
 
     first: bool = False
+    second: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,9 @@ def allowed(*permissions: Permission) -> Callable[[View], View]:
     return _marker(Allowed(permissions))
 
 
-def signed_in(*, first: bool = False) -> Callable[[View], View]:
+def signed_in(*, first: bool = False, second: bool = False) -> Callable[[View], View]:
     """Every member of staff may."""
-    return _marker(SignedIn(first))
+    return _marker(SignedIn(first, second))
 
 
 def public(reason: str, *, checked_by_itself: bool = False) -> Callable[[View], View]:

@@ -5,8 +5,11 @@ Next: staff/me.py
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
+
+import psycopg
 
 from control_plane.access.api_tokens import EmptyTokenError
 from control_plane.access.own import NoSecondFactorError, NotProvenError, TooOftenError, WrongCodeError
@@ -16,13 +19,16 @@ from control_plane.access.people import (
     LastAdministratorError,
     MoreThanOwnError,
     NobodyError,
+    NoFactorYetError,
     RoleInUseError,
     TakenError,
 )
 from control_plane.access.permissions import Permission, section_of
 from control_plane.access.person import Actor
 from web.acting import person
+from web.forms import PageForm, refuse
 from web.language import gettext, lazy
+from web.refusal_words import database_words
 
 # The first that fits says it: what is derived stands before what it is derived from.
 _WORDS: Final[dict[type[AccessError], Any]] = {
@@ -35,6 +41,9 @@ _WORDS: Final[dict[type[AccessError], Any]] = {
     RoleInUseError: lazy("Somebody has this role: give them another one first."),
     MoreThanOwnError: lazy("You can't give, take or change what you have not been granted yourself."),
     LastAdministratorError: lazy("Nobody would be left who may administer staff."),
+    NoFactorYetError: lazy(
+        "Nobody who administers staff would be left with the second factor that a role demands. Add yours first, under Your account."
+    ),
     NotAPasskeyError: lazy("The browser's answer is not what was asked for, or came too late. Try again."),
     TooManyError: lazy("Remove one first: there are as many as there may be."),
     EmptyTokenError: lazy("Say what the token may, and for how long from now on."),
@@ -86,6 +95,26 @@ def access_words(refused: AccessError) -> str:
     return next(
         (str(words) for kind, words in _WORDS.items() if isinstance(refused, kind)), gettext("This was not done.")
     )
+
+
+@contextmanager
+def refusing(form: PageForm) -> Iterator[None]:
+    """What access or the database refuses in the block stands in the form then, beside its field where it is one."""
+    try:
+        yield
+    except TakenError as refused:
+        refuse(form, "name", access_words(refused))
+    except AccessError as refused:
+        refuse(form, "", access_words(refused))
+    except psycopg.errors.IntegrityError as error:
+        refuse(form, _field_of(error), database_words(error))
+
+
+def _field_of(error: psycopg.errors.IntegrityError) -> str:
+    """The column that a constraint of staff or of roles is about."""
+    named = (error.diag.constraint_name or "").removeprefix("staff_role_").removeprefix("staff_")
+    column = named.removesuffix("_check").removesuffix("_once")
+    return {"is_collector_or_agent": "agent_id"}.get(column, column)
 
 
 def actor() -> Actor:

@@ -32,7 +32,7 @@ from control_plane.access.people import AccessError, NobodyError, TakenError
 from control_plane.access.signing_in import Came, Refused, SignedIn, SignInReason, hold_passkey
 from control_plane.access.tokens import digest_of, new_token
 from control_plane.store.staff import Person, load_secrets_of
-from control_plane.store.staff_sessions import MOST_S, close_session, hold_half, load_half
+from control_plane.store.staff_sessions import MOST_S, close_session, close_sessions, hold_half, load_half
 from control_plane.store.staff_tokens import (
     Passkey,
     add_challenge,
@@ -109,8 +109,11 @@ def add_new(
     site: Site,
     now: datetime,
 ) -> None:
-    """Keep the passkey that the browser has made. Raises: NotProvenError, TooOftenError, NotAPasskeyError, TakenError."""
-    prove(connection, proof, now=now)
+    """Keep the passkey that the browser has made; with the first second factor all other sessions end, which came in without one.
+
+    Raises: NotProvenError, TooOftenError, NotAPasskeyError, TakenError.
+    """
+    known = prove(connection, proof, now=now)
     asked = take_challenge(connection, digest_of(handle) or b"", now=now)
     if asked is None or asked[1] != person.id:
         raise NotAPasskeyError("this was not asked for, or too long ago")
@@ -136,6 +139,8 @@ def add_new(
             transports=[one.value for one in told if one.value in _TRANSPORTS],
             now=now,
         )
+        if not known.has_second_factor:
+            close_sessions(connection, person.id, why="second_factor", now=now, but=proof.session_id)
         after = {"name": name, "user_verified": made.user_verified, "backed_up": made.credential_backed_up}
         _tell(connection, person.name, "staff.add_passkey", {"after": after})
 

@@ -2,7 +2,8 @@
 and after, in its own transaction.
 
 Nobody hands on more than they have: who may administer staff and is no full administrator neither grants a permission they lack,
-nor changes somebody who has one, for a new password would be a way to it. One who may administer staff always stays.
+nor changes somebody who has one, for a new password would be a way to it. One who may administer staff always stays, and where a
+role demands a second factor, one of those who has it.
 
 Next: own.py
 """
@@ -48,6 +49,10 @@ class TakenError(AccessError):
 
 class LastAdministratorError(AccessError):
     """Nobody would be left who may administer staff."""
+
+
+class NoFactorYetError(AccessError):
+    """Nobody who administers staff would be left who has the second factor that a role demands."""
 
 
 class RoleInUseError(AccessError):
@@ -130,11 +135,12 @@ def change_person(
 ) -> Person:
     """Set these details, and these roles instead of those they have; who is disabled is out at once.
 
-    Raises: NobodyError, MoreThanOwnError, LastAdministratorError.
+    Raises: NobodyError, MoreThanOwnError, LastAdministratorError, NoFactorYetError.
     """
     assert changes.keys() <= _CHANGEABLE, changes
     with connection.transaction():
         store.hold_grants(connection)
+        administer = store.count_holders(connection, Permission.STAFF_CHANGE)
         before = _person(connection, name)
         _refuse_over(by, before)
         store.update_staff(connection, before.id, changes)
@@ -150,7 +156,7 @@ def change_person(
         if before.enabled and not after.enabled:
             close_sessions(connection, before.id, why="disabled", now=now)
             drop_resets(connection, before.id)
-        _keep_an_administrator(connection)
+        _keep_an_administrator(connection, administer)
         changed = _differences(_shown(before), _shown(after))
         if changed:
             _tell(connection, by, "staff.change", before.name, changed)
@@ -228,29 +234,51 @@ def end_all_sessions(connection: Connection, name: str, *, by: Actor, now: datet
 # -- roles -----------------------------------------------------------------------------------------------------------
 
 
-def add_role(connection: Connection, name: str, *, permissions: frozenset[Permission], by: Actor) -> None:
+def add_role(
+    connection: Connection,
+    name: str,
+    *,
+    permissions: frozenset[Permission],
+    by: Actor,
+    needs_second_factor: bool = False,
+) -> None:
     """A new role. Raises: TakenError, MoreThanOwnError."""
     with connection.transaction():
         store.hold_grants(connection)
         if store.load_role(connection, name) is not None:
             raise TakenError(f"there is a role {name!r} already")
         _refuse_more(by, permissions, f"make the role {name}")
-        store.add_role(connection, name, permissions)
-        _tell(connection, by, "role.add", name, {"after": {"permissions": sorted(permissions)}})
+        store.add_role(connection, name, permissions, needs_second_factor=needs_second_factor)
+        after = {"permissions": sorted(permissions), "needs_second_factor": needs_second_factor}
+        _tell(connection, by, "role.add", name, {"after": after})
 
 
-def change_role(connection: Connection, name: str, *, permissions: frozenset[Permission], by: Actor) -> None:
-    """Let that role grant these and no others, from everybody's next request on.
+def change_role(
+    connection: Connection,
+    name: str,
+    *,
+    permissions: frozenset[Permission],
+    by: Actor,
+    needs_second_factor: bool | None = None,
+) -> None:
+    """Let that role grant these and no others, from everybody's next request on, and demand a second factor or not; None: as it is.
 
-    Raises: NobodyError, MoreThanOwnError, LastAdministratorError.
+    Raises: NobodyError, MoreThanOwnError, LastAdministratorError, NoFactorYetError.
     """
     with connection.transaction():
         store.hold_grants(connection)
+        administer = store.count_holders(connection, Permission.STAFF_CHANGE)
         before = _role(connection, name)
-        _refuse_more(by, before.permissions ^ permissions, f"change the role {name}")
-        store.update_role(connection, before.id, permissions)
-        _keep_an_administrator(connection)
-        changed = _differences({"permissions": sorted(before.permissions)}, {"permissions": sorted(permissions)})
+        demands = before.needs_second_factor if needs_second_factor is None else needs_second_factor
+        # What a role demands protects all that it grants.
+        concerned = before.permissions if demands != before.needs_second_factor else frozenset()
+        _refuse_more(by, (before.permissions ^ permissions) | concerned, f"change the role {name}")
+        store.update_role(connection, before.id, permissions, needs_second_factor=demands)
+        _keep_an_administrator(connection, administer)
+        changed = _differences(
+            {"permissions": sorted(before.permissions), "needs_second_factor": before.needs_second_factor},
+            {"permissions": sorted(permissions), "needs_second_factor": demands},
+        )
         if changed:
             _tell(connection, by, "role.change", name, changed)
 
@@ -298,9 +326,16 @@ def _refuse_over(by: Actor, person: Person) -> None:
     _refuse_more(by, person.permissions, f"change {person.name}")
 
 
-def _keep_an_administrator(connection: Connection) -> None:
-    if store.count_holders(connection, Permission.STAFF_CHANGE) == 0:
+def _keep_an_administrator(connection: Connection, before: tuple[int, int]) -> None:
+    """One stays, and where one lacked no second factor before, one who lacks none: who set the demand has shown that it can be met."""
+    have, ready = store.count_holders(connection, Permission.STAFF_CHANGE)
+    if have == 0:
         raise LastAdministratorError(f"nobody would be left who has {Permission.STAFF_CHANGE.value}")
+    if ready == 0 and before[1] > 0:
+        raise NoFactorYetError(
+            f"nobody who has {Permission.STAFF_CHANGE.value} would be left with the second factor that a role demands:"
+            " one of them has to add theirs first"
+        )
 
 
 def _unlock(connection: Connection, person: Person, *, now: datetime) -> None:

@@ -32,11 +32,24 @@ def list_(settings: Settings, *, as_json: bool) -> None:
         found = load_roles(connection)
     if as_json:
         print_json(
-            [{"name": one.name, "permissions": sorted(one.permissions), "members": one.members} for one in found]
+            [
+                {
+                    "name": one.name,
+                    "permissions": sorted(one.permissions),
+                    "members": one.members,
+                    "needs_second_factor": one.needs_second_factor,
+                }
+                for one in found
+            ]
         )
         return
-    rows = ((one.name, one.members, permission_words(one.permissions)) for one in found)
-    print_table(("ROLE", "MEMBERS", "GRANTS"), rows, empty="No roles: `corrente staff role new` makes one.")
+    rows = (
+        (one.name, one.members, "needed" if one.needs_second_factor else "", permission_words(one.permissions))
+        for one in found
+    )
+    print_table(
+        ("ROLE", "MEMBERS", "SECOND FACTOR", "GRANTS"), rows, empty="No roles: `corrente staff role new` makes one."
+    )
 
 
 @command.command("permissions")
@@ -54,12 +67,13 @@ def permissions(*, as_json: bool) -> None:
 @command.command("new")
 @click.argument("name")
 @GRANT
+@click.option("--second-factor", is_flag=True, help="Who has it makes a second factor before anything else.")
 @click.pass_obj
-def new(settings: Settings, /, *, name: str, grants: tuple[str, ...]) -> None:
+def new(settings: Settings, /, *, name: str, grants: tuple[str, ...], second_factor: bool) -> None:
     """Add role NAME; what is not granted is refused."""
     granted = read_permissions(grants)
     with open_access(settings) as connection:
-        add_role(connection, name, permissions=granted, by=typist())
+        add_role(connection, name, permissions=granted, by=typist(), needs_second_factor=second_factor)
     click.echo(f"Role {name}: {permission_words(granted)}.")
 
 
@@ -67,15 +81,29 @@ def new(settings: Settings, /, *, name: str, grants: tuple[str, ...]) -> None:
 @click.argument("name")
 @GRANT
 @click.option("--take", "takes", multiple=True, metavar="PERMISSION", help="What it grants no more, as with --grant.")
+@click.option(
+    "--second-factor/--no-second-factor",
+    "second_factor",
+    default=None,
+    help="Whether who has it makes a second factor before anything else; tokens go on.",
+)
 @click.pass_obj
-def set_(settings: Settings, /, *, name: str, grants: tuple[str, ...], takes: tuple[str, ...]) -> None:
-    """Grant more with role NAME, or less; it holds from everybody's next request on."""
-    if not (grants or takes):
-        raise click.UsageError("say what to --grant or to --take")
+def set_(
+    settings: Settings,
+    /,
+    *,
+    name: str,
+    grants: tuple[str, ...],
+    takes: tuple[str, ...],
+    second_factor: bool | None,
+) -> None:
+    """Grant more with role NAME, or less, or demand a second factor; it holds from everybody's next request on."""
+    if not (grants or takes) and second_factor is None:
+        raise click.UsageError("say what to --grant or to --take, or whether it needs a --second-factor")
     more, less = read_permissions(grants), read_permissions(takes)
     with open_access(settings) as connection:
         granted = (known_role(connection, name).permissions | more) - less
-        change_role(connection, name, permissions=granted, by=typist())
+        change_role(connection, name, permissions=granted, by=typist(), needs_second_factor=second_factor)
     click.echo(f"Role {name}: {permission_words(granted)}.")
 
 

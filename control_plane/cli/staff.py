@@ -249,7 +249,8 @@ def _bound(connection: Connection, typed: dict[str, Any]) -> dict[str, object]:
 
 def _factors(one: Person) -> str:
     passkeys = f"{one.passkeys} passkeys" if one.passkeys > 1 else "a passkey" if one.passkeys else ""
-    return ", ".join(filter(None, ("an app" if one.totp_since else "", passkeys)))
+    lacking = "demanded, and none yet" if one.lacks_second_factor else ""
+    return ", ".join(filter(None, ("an app" if one.totp_since else "", passkeys, lacking)))
 
 
 def _tell_password(name: str, one_time: str) -> None:

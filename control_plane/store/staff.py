@@ -26,6 +26,11 @@ GRANTED: Final = (
     "ARRAY(SELECT DISTINCT granted FROM staff_has_role AS h JOIN staff_role AS r ON r.id = h.role_id"
     " CROSS JOIN unnest(r.permissions) AS granted WHERE h.staff_id = p.id)"
 )
+# Whether a role of theirs demands a second factor that they have not; beside a row of staff called `p`.
+LACKING: Final = (
+    "(p.sealed_totp IS NULL AND NOT EXISTS (SELECT FROM staff_passkey AS k WHERE k.staff_id = p.id) AND EXISTS (SELECT FROM staff_has_role AS h"
+    " JOIN staff_role AS r ON r.id = h.role_id WHERE h.staff_id = p.id AND r.needs_second_factor))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,12 @@ class Person:
     last_seen_at: datetime | None
     roles: list[str]
     granted: list[str]
+    demanded_by: list[str]
+
+    @property
+    def lacks_second_factor(self) -> bool:
+        """Whether a role of theirs demands a second factor and they have none: until then they may do nothing in the console."""
+        return bool(self.demanded_by) and self.totp_since is None and not self.passkeys
 
     @property
     def permissions(self) -> frozenset[Permission]:
@@ -65,11 +76,17 @@ class Role:
     name: str
     granted: list[str]
     members: int
+    needs_second_factor: bool
 
     @property
     def permissions(self) -> frozenset[Permission]:
         """What it grants, of what this release knows."""
         return permissions_of(self.granted)
+
+    @property
+    def changeable(self) -> tuple[list[str], bool]:
+        """What a change may change: the same for who saw the same."""
+        return sorted(self.permissions), self.needs_second_factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +116,13 @@ SELECT p.id, p.name, p.full_name, p.email, p.language::text AS language, p.theme
     p.collector_id, p.agent_id, p.created_at,
     (SELECT max(s.last_seen_at) FROM staff_session AS s WHERE s.staff_id = p.id AND s.complete) AS last_seen_at,
     ARRAY(SELECT r.name FROM staff_has_role AS h JOIN staff_role AS r ON r.id = h.role_id WHERE h.staff_id = p.id ORDER BY r.name) AS roles,
-    {GRANTED} AS granted
+    {GRANTED} AS granted,
+    ARRAY(SELECT r.name FROM staff_has_role AS h JOIN staff_role AS r ON r.id = h.role_id WHERE h.staff_id = p.id AND r.needs_second_factor
+        ORDER BY r.name) AS demanded_by
 FROM staff AS p"""
 _ROLE: Final = """
-SELECT r.id, r.name, r.permissions AS granted, (SELECT count(*) FROM staff_has_role AS h WHERE h.role_id = r.id) AS members
+SELECT r.id, r.name, r.permissions AS granted, (SELECT count(*) FROM staff_has_role AS h WHERE h.role_id = r.id) AS members,
+    r.needs_second_factor
 FROM staff_role AS r"""
 _SECRETS: Final = """
 SELECT p.id, p.name, p.enabled, p.password_hash, p.must_change_password, p.sealed_totp, p.totp_last_step,
@@ -220,15 +240,15 @@ def hold_grants(connection: Connection) -> None:
     connection.execute("LOCK TABLE staff_has_role IN SHARE ROW EXCLUSIVE MODE")
 
 
-def count_holders(connection: Connection, permission: Permission) -> int:
-    """How many of those who may sign in have that permission."""
+def count_holders(connection: Connection, permission: Permission) -> tuple[int, int]:
+    """How many of those who may sign in have that permission, and how many of them lack no second factor that is demanded."""
     row = connection.execute(
-        "SELECT count(DISTINCT p.id) FROM staff AS p JOIN staff_has_role AS h ON h.staff_id = p.id JOIN staff_role AS r ON r.id = h.role_id"
-        " WHERE p.enabled AND %s = ANY (r.permissions)",
+        f"SELECT count(*), count(*) FILTER (WHERE NOT {LACKING}) FROM staff AS p WHERE p.enabled AND EXISTS (SELECT FROM staff_has_role AS h"
+        " JOIN staff_role AS r ON r.id = h.role_id WHERE h.staff_id = p.id AND %s = ANY (r.permissions))",
         (permission.value,),
     ).fetchone()
     assert row is not None
-    return int(row[0])
+    return int(row[0]), int(row[1])
 
 
 def load_roles(connection: Connection) -> list[Role]:
@@ -243,14 +263,20 @@ def load_role(connection: Connection, name: str) -> Role | None:
         return cursor.execute(f"{_ROLE} WHERE r.name = %s", (name,)).fetchone()
 
 
-def add_role(connection: Connection, name: str, permissions: Iterable[Permission]) -> int:
+def add_role(
+    connection: Connection, name: str, permissions: Iterable[Permission], *, needs_second_factor: bool = False
+) -> int:
     """Write a new role; returns its number."""
-    return insert_row(connection, "staff_role", {"name": name, "permissions": sorted(permissions)})
+    values = {"name": name, "permissions": sorted(permissions), "needs_second_factor": needs_second_factor}
+    return insert_row(connection, "staff_role", values)
 
 
-def update_role(connection: Connection, role_id: int, permissions: Iterable[Permission]) -> None:
-    """Let it grant these and no others."""
-    update_row(connection, "staff_role", role_id, {"permissions": sorted(permissions)})
+def update_role(
+    connection: Connection, role_id: int, permissions: Iterable[Permission], *, needs_second_factor: bool
+) -> None:
+    """Let it grant these and no others, and demand a second factor or not."""
+    changes = {"permissions": sorted(permissions), "needs_second_factor": needs_second_factor}
+    update_row(connection, "staff_role", role_id, changes)
 
 
 def remove_role(connection: Connection, role_id: int) -> None:

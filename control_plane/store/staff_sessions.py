@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from control_plane.access.person import Staff
 from control_plane.access.tokens import digest_of
-from control_plane.store.staff import STAFF_COLUMNS, permissions_of, staff_of
+from control_plane.store.staff import LACKING, STAFF_COLUMNS, permissions_of, staff_of
 
 Connection = psycopg.Connection[Any]
 EndedWhy = Literal["signed_out", "revoked", "password", "disabled", "second_factor", "used"]
@@ -37,6 +37,7 @@ class Entered:
     csrf_secret: bytes
     staff: Staff
     must_change_password: bool
+    lacks_second_factor: bool
     second_factor_at: datetime | None
 
 
@@ -86,7 +87,7 @@ WITH entered AS (
         SELECT s.id FROM staff_session AS s WHERE s.id = (SELECT id FROM entered)
             AND s.last_seen_at <= %(now)s - make_interval(secs => %(seen_s)s) FOR NO KEY UPDATE SKIP LOCKED)
 )
-SELECT e.id, e.csrf_secret, e.second_factor_at, {STAFF_COLUMNS} FROM entered AS e JOIN staff AS p ON p.id = e.staff_id WHERE p.enabled
+SELECT e.id, e.csrf_secret, e.second_factor_at, {LACKING}, {STAFF_COLUMNS} FROM entered AS e JOIN staff AS p ON p.id = e.staff_id WHERE p.enabled
 """
 _TOKEN: Final = f"""
 WITH shown AS (
@@ -111,7 +112,8 @@ FROM staff_session AS s JOIN staff AS p ON p.id = s.staff_id WHERE s.complete"""
 def session_for(connection: Connection, token: str, *, now: datetime, idle_s: int = IDLE_S) -> Entered | None:
     """Who has that session, with what they may now; None where it is over, or was never.
 
-    One statement. What is permitted is read anew each time: a role that is taken away is gone at the next request.
+    One statement. What is permitted is read anew each time: a role that is taken away is gone at the next request. Who lacks a
+    second factor that a role demands is permitted nothing until they have one; their tokens (`token_for`) go on.
     """
     digest = digest_of(token)
     if digest is None:
@@ -120,7 +122,16 @@ def session_for(connection: Connection, token: str, *, now: datetime, idle_s: in
     row = connection.execute(_ENTER, given).fetchone()
     if row is None:
         return None
-    return Entered(row[0], bytes(row[1]), staff_of(row[3:]), must_change_password=row[-1], second_factor_at=row[2])
+    number, csrf_secret, second_factor_at, lacks_second_factor, *columns = row
+    staff = staff_of(tuple(columns))
+    return Entered(
+        number,
+        bytes(csrf_secret),
+        staff.limited_to(frozenset()) if lacks_second_factor else staff,
+        must_change_password=columns[-1],
+        lacks_second_factor=lacks_second_factor,
+        second_factor_at=second_factor_at,
+    )
 
 
 def token_for(connection: Connection, bearer: str, *, now: datetime) -> Program | None:

@@ -127,6 +127,12 @@ def test_roles_are_made_changed_and_removed(corrente):
         "Role night: network.see, holder.see, account.see, account.change.\n"
     )
     ok(corrente("staff", "add", "leo", "--role", "night"))
+    ok(corrente("staff", "role", "set", "night", "--second-factor"))
+    assert "demanded, and none yet" in ok(corrente("staff", "list"))
+    assert re.search(r"night +1 +needed", ok(corrente("staff", "role", "list")))
+    assert "one of them has to add theirs first" in refused(
+        corrente("staff", "role", "set", "administrator", "--second-factor")
+    )
     assert "1 have the role 'night'" in refused(corrente("staff", "role", "remove", "night"))
     ok(corrente("staff", "set", "leo", "--role", "reader"))
     ok(corrente("staff", "role", "remove", "night"))

@@ -116,6 +116,12 @@ def test_staff_are_added_changed_and_lose_a_token_and_nobody_hands_on_more_than_
     there = program.get("/roles/ledger").headers["ETag"]
     more = program.send("PUT", "/roles/ledger", {"granted": ["ledger.see", "ledger.post"]}, If_Match=there)
     assert more.json["granted"] == ["ledger.post", "ledger.see"]
+    demanding = program.send(
+        "PUT", "/roles/ledger", {"granted": ["ledger.see"], "needs_second_factor": True}, If_Match="*"
+    )
+    assert demanding.json["needs_second_factor"] is True
+    assert program.send("PUT", "/roles/ledger", {"granted": []}, If_Match="*").json["needs_second_factor"] is True
+    assert problem(program.send("PUT", "/roles/ledger", {"granted": []}, If_Match=there))[0] == 412
     assert problem(program.send("DELETE", "/roles/ledger"))[0] == 428
     assert (
         program.send("DELETE", "/roles/ledger", If_Match=program.get("/roles/ledger").headers["ETag"]).status_code

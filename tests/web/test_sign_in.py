@@ -80,6 +80,62 @@ def test_a_one_time_password_leads_to_a_password_of_one_s_own_and_nowhere_else(c
     assert client.get("/sign-in/new-password").headers["Location"] == "/me/password"
 
 
+def lead_to_a_factor(console, name, *, second_factor):
+    """A role of that person's alone that demands a second factor, or does not."""
+    boss = console.client()
+    fields = {"granted": ["staff.see"], "needs_second_factor": "y" if second_factor else None}
+    if boss.get(f"/roles/of/only {name}").status_code == 404:
+        assert send(boss, "/roles/new", name=f"only {name}", **fields).status_code == 303
+        hire(console, name, role=f"only {name}")
+    else:
+        assert send(boss, f"/roles/of/only {name}", **fields).status_code == 303
+
+
+def test_a_role_that_demands_a_second_factor_leads_to_making_one_and_nowhere_else(console):
+    lead_to_a_factor(console, "ilaria", second_factor=False)
+    client, boss = console.client(""), console.client()
+    enter(client, "ilaria")
+    assert client.get("/staff").status_code == 200
+    # From the next click on, whoever was in before.
+    lead_to_a_factor(console, "ilaria", second_factor=True)
+    for path in ("/", "/me", "/staff", "/me/tokens/new", "/me/recovery-codes", "/me/password"):
+        assert client.get(path).headers["Location"] == "/sign-in/second-factor", path
+    part = client.get("/staff", headers={"HX-Request": "true"})
+    assert (part.status_code, part.headers["HX-Redirect"]) == (401, "/sign-in/second-factor")
+    token = form_of(client.get("/me/app").text)["csrf_token"]
+    assert client.post("/me/password", data={"csrf_token": token}).headers["Location"] == "/sign-in/second-factor"
+    assert "Your role only ilaria demands a second factor" in client.get("/sign-in/second-factor").text
+    for path in ("/staff", "/staff/people/ilaria", "/roles/of/only ilaria"):
+        assert re.search("demanded, and none yet|Has no second factor yet|no second factor yet", boss.get(path).text), (
+            path
+        )
+
+    page = form_of(client.get("/me/app").text)
+    app = pyotp.TOTP(page["secret"])
+    assert client.post("/me/app", data={**page, "code": app.now(), "password": PASSWORD}).headers["Location"] == "/me"
+    assert client.get("/staff").status_code == 200
+    assert client.get("/sign-in/second-factor").headers["Location"] == "/"
+    assert "a new one at your next click" in client.get("/me/app/end").text
+    assert "no second factor yet" not in boss.get("/roles/of/only ilaria").text
+
+
+def test_who_has_a_one_time_password_chooses_their_own_before_the_second_factor(console):
+    lead_to_a_factor(console, "irma", second_factor=True)
+    once = hire(console, "ivo", once=True, role="only irma")
+    client = console.client("")
+    enter(client, "ivo", once)
+    assert client.get("/me/app").headers["Location"] == "/sign-in/new-password"
+    send(client, "/sign-in/new-password", new=PASSWORD, again=PASSWORD)
+    assert client.get("/me").headers["Location"] == "/sign-in/second-factor"
+
+
+def test_the_last_administrator_demands_no_second_factor_that_they_have_not(console):
+    refused = send(console.client(), "/roles/of/administrator", needs_second_factor="y")
+    assert refused.status_code == 422
+    assert "Add yours first" in refused.text
+    assert console.query("SELECT needs_second_factor FROM staff_role WHERE name = 'administrator'") == [(False,)]
+
+
 def test_who_signs_out_is_out_with_the_cookie_that_was_kept_too(console):
     hire(console, "fabio")
     client = console.client("")
@@ -131,3 +187,22 @@ def test_signing_in_with_a_browser(console, address, browser, options):
         assert page.title() == "Your account · Corrente"
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_making_the_demanded_factor_with_a_browser(console, address, browser):
+    lead_to_a_factor(console, "lara", second_factor=True)
+    with browser.page(console, "", viewport=PHONE) as page:
+        page.goto(f"{address}/staff")
+        page.get_by_label("Name").fill("lara")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/sign-in/second-factor")
+        assert violations(page) == []
+        page.get_by_role("link", name="Add an app").click()
+        secret = page.locator(".copyable code").inner_text()
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.get_by_label("Code that the app shows").fill(pyotp.TOTP(secret).now())
+        page.get_by_label("Your password").fill(PASSWORD)
+        page.get_by_role("button", name="Add the app").click()
+        page.wait_for_url(f"{address}/me")

@@ -46,7 +46,9 @@ Granted = Annotated[list[Permission], msgspec.Meta(max_length=100)]
 
 
 class Somebody(msgspec.Struct, frozen=True):
-    """A member of staff. Bound to a collector or an agent they see only what is that one's."""
+    """A member of staff. Bound to a collector or an agent they see only what is that one's. `demanded_by` are those of their roles that
+    demand a second factor: who lacks it can do nothing in the console but make one, and their tokens go on.
+    """
 
     name: str
     full_name: str
@@ -62,6 +64,8 @@ class Somebody(msgspec.Struct, frozen=True):
     last_seen_at: datetime | None
     roles: list[str]
     granted: list[str]
+    demanded_by: list[str]
+    lacks_second_factor: bool
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -97,11 +101,12 @@ class OnePerson(msgspec.Struct, frozen=True):
 
 
 class OneRole(msgspec.Struct, frozen=True):
-    """What a role grants, and how many have it."""
+    """What a role grants, how many have it, and whether they need a second factor."""
 
     name: str
     granted: list[str]
     members: int
+    needs_second_factor: bool
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,9 +135,10 @@ class Password(msgspec.Struct, frozen=True):
 
 
 class Grants(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a role grants."""
+    """What a role grants, and whether it demands a second factor; as it is where that is not said."""
 
     granted: Granted
+    needs_second_factor: bool | None = None
 
 
 class NewRole(Grants, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -335,7 +341,7 @@ def roles(connection: Connection) -> list[OneRole]:
 def role(connection: Connection, *, name: str) -> OneRole:
     """One role."""
     known = _known_role(connection, name)
-    tell_version(sorted(known.permissions))
+    tell_version(known.changeable)
     return shaped(OneRole, known)
 
 
@@ -352,7 +358,13 @@ def role(connection: Connection, *, name: str) -> OneRole:
 def new_role(connection: Connection, *, body: NewRole) -> OneRole:
     """Add a role."""
     with _access():
-        add_role(connection, body.name, permissions=frozenset(body.granted), by=actor())
+        add_role(
+            connection,
+            body.name,
+            permissions=frozenset(body.granted),
+            by=actor(),
+            needs_second_factor=bool(body.needs_second_factor),
+        )
     return shaped(OneRole, _known_role(connection, body.name))
 
 
@@ -369,9 +381,15 @@ def new_role(connection: Connection, *, body: NewRole) -> OneRole:
 def change_role_(connection: Connection, *, name: str, body: Grants) -> OneRole:
     """Grant more with a role, or less: it holds from everybody's next click on."""
     hold_grants(connection)
-    check_version(sorted(_known_role(connection, name).permissions))
+    check_version(_known_role(connection, name).changeable)
     with _access():
-        change_role(connection, name, permissions=frozenset(body.granted), by=actor())
+        change_role(
+            connection,
+            name,
+            permissions=frozenset(body.granted),
+            by=actor(),
+            needs_second_factor=body.needs_second_factor,
+        )
     return shaped(OneRole, _known_role(connection, name))
 
 
@@ -387,7 +405,7 @@ def change_role_(connection: Connection, *, name: str, body: Grants) -> OneRole:
 def remove(connection: Connection, *, name: str) -> None:
     """Take a role away that nobody has."""
     hold_grants(connection)
-    check_version(sorted(_known_role(connection, name).permissions))
+    check_version(_known_role(connection, name).changeable)
     with _access():
         remove_role(connection, name, by=actor())
 

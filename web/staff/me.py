@@ -126,7 +126,7 @@ def password() -> Answer:
 
 
 @pages.route("/app", methods=["GET", "POST"])
-@signed_in()
+@signed_in(second=True)
 def app() -> Answer:
     """Add an authenticator app, or another one instead of it."""
     form = read_form(AppForm)
@@ -144,7 +144,9 @@ def app() -> Answer:
                 refuse(form, *_place(refused))
     uri = provisioning_uri(secret, name=person().name, issuer=here().settings.operator.name)
     drawn = Markup(draw_symbol("qr", uri))  # noqa: S704 - of our own drawing: one path
-    return render_template("staff/me/app.html", form=form, drawn=drawn, secret=secret), status_of(form)
+    # Who may do nothing else yet is shown nothing else.
+    alone = g.entered.lacks_second_factor
+    return render_template("staff/me/app.html", form=form, drawn=drawn, secret=secret, alone=alone), status_of(form)
 
 
 @pages.route("/app/end", methods=["GET", "POST"])
@@ -160,7 +162,8 @@ def end_app() -> Answer:
                 return redirect(url_for("me.show"), 303)
             except AccessError as refused:
                 refuse(form, "password", access_words(refused))
-    said = gettext("Without another second factor the password alone lets you in.")
+    with transaction() as connection:
+        said = _without_factor(own(connection))
     title = gettext("Remove the app")
     return render_template("staff/me/prove.html", form=form, title=title, said=said), status_of(form)
 
@@ -261,6 +264,17 @@ def _overview(form: LookForm) -> tuple[str, int]:
         permissions=permissions_by_section(shown.permissions),
     )
     return page, status_of(form)
+
+
+def _without_factor(one: Person) -> str:
+    """What comes of having none any more."""
+    if one.demanded_by:
+        roles = ", ".join(one.demanded_by)
+        return gettext(
+            "Your roles demand a second factor (%(roles)s): without another one you make a new one at your next click, before anything else.",
+            roles=roles,
+        )
+    return gettext("Without another second factor the password alone lets you in.")
 
 
 def _look_form() -> LookForm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import NotFound, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import HiddenField, StringField
@@ -49,7 +49,7 @@ class ShownForm(PageForm):
 
 
 @pages.post("/me/passkeys/options")
-@signed_in()
+@signed_in(second=True)
 def options() -> Response:
     """What the browser is asked to make."""
     with transaction() as connection:
@@ -60,7 +60,7 @@ def options() -> Response:
 
 
 @pages.route("/me/passkeys/new", methods=["GET", "POST"])
-@signed_in()
+@signed_in(second=True)
 def new() -> Answer:
     """Add a passkey."""
     form = read_form(NewPasskeyForm)
@@ -84,7 +84,8 @@ def new() -> Answer:
             except AccessError as refused:
                 refuse(form, "", access_words(refused))
     form.handle.data = form.answer.data = ""
-    return render_template("staff/me/passkey.html", form=form, site=site()), status_of(form)
+    alone = g.entered.lacks_second_factor
+    return render_template("staff/me/passkey.html", form=form, site=site(), alone=alone), status_of(form)
 
 
 @pages.route("/me/passkeys/<int:number>/remove", methods=["GET", "POST"])

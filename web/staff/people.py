@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import psycopg
 from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
@@ -16,7 +15,6 @@ from billing.store.collectors import load_collectors
 from billing.store.commissions import load_agents
 from control_plane.access.people import (
     AccessError,
-    TakenError,
     add_person,
     change_person,
     drop_second_factors,
@@ -38,15 +36,13 @@ from web.forms import (
     choices_of,
     fingerprint,
     read_form,
-    refuse,
     status_of,
     was_sent,
 )
 from web.language import LANGUAGES, gettext, lazy
 from web.marks import allowed
 from web.navigation import Entry
-from web.refusal_words import database_words
-from web.staff_words import access_words, actor, permissions_by_section
+from web.staff_words import access_words, actor, permissions_by_section, refusing
 
 pages = Blueprint("people", __name__, url_prefix="/staff")
 ENTRIES: Final = (Entry("system", lazy("Staff"), "people.show_all", Permission.STAFF_SEE, order=10),)
@@ -88,7 +84,7 @@ def new() -> Answer:
     with transaction() as connection:
         _offer(connection, form)
     if was_sent(form):
-        try:
+        with refusing(form):
             with transaction() as connection:
                 made = add_person(
                     connection,
@@ -100,12 +96,6 @@ def new() -> Answer:
                     details=_details(form),
                 )
             return _show_password(made.name, made.password)
-        except TakenError as refused:
-            refuse(form, "name", access_words(refused))
-        except AccessError as refused:
-            refuse(form, "", access_words(refused))
-        except psycopg.errors.IntegrityError as error:
-            _refuse(form, error)
     return render_template("staff/people/new.html", form=form), status_of(form)
 
 
@@ -141,25 +131,20 @@ def change(name: str) -> Answer:
     if not form.seen.data:
         form.seen.data = fingerprint(_as_shown(found))
     if was_sent(form):
-        try:
-            with transaction() as connection:
-                # Held before it is looked at: who saves at the same moment comes after this, and is told.
-                hold_grants(connection)
-                if not changed_meanwhile(form, _as_shown(_known(connection, name))):
-                    change_person(
-                        connection,
-                        name,
-                        changes={**_details(form), "full_name": form.full_name.data, "enabled": form.enabled.data},
-                        roles=form.roles.data,
-                        by=actor(),
-                        now=datetime.now(UTC),
-                    )
-                    flash(gettext("Kept. It holds from their next click on."), "good")
-                    return redirect(url_for("people.show", name=name), 303)
-        except AccessError as refused:
-            refuse(form, "", access_words(refused))
-        except psycopg.errors.IntegrityError as error:
-            _refuse(form, error)
+        with refusing(form), transaction() as connection:
+            # Held before it is looked at: who saves at the same moment comes after this, and is told.
+            hold_grants(connection)
+            if not changed_meanwhile(form, _as_shown(_known(connection, name))):
+                change_person(
+                    connection,
+                    name,
+                    changes={**_details(form), "full_name": form.full_name.data, "enabled": form.enabled.data},
+                    roles=form.roles.data,
+                    by=actor(),
+                    now=datetime.now(UTC),
+                )
+                flash(gettext("Kept. It holds from their next click on."), "good")
+                return redirect(url_for("people.show", name=name), 303)
     return render_template("staff/people/change.html", form=form, one=found), status_of(form)
 
 
@@ -169,12 +154,10 @@ def password(name: str) -> Answer:
     """Give somebody a password for one sign-in."""
     form = read_form(PageForm)
     if was_sent(form):
-        try:
+        with refusing(form):
             with transaction() as connection:
                 made = give_one_time_password(connection, name, by=actor(), now=datetime.now(UTC))
             return _show_password(name, made)
-        except AccessError as refused:
-            refuse(form, "", access_words(refused))
     does = [
         gettext("%(name)s gets a password for one sign-in, which you are shown.", name=name),
         gettext("The password they have is worth nothing, and they are signed out everywhere."),
@@ -189,13 +172,11 @@ def drop(name: str) -> Answer:
     """Let somebody in with the password alone, as when a telephone is lost."""
     form = read_form(PageForm)
     if was_sent(form):
-        try:
+        with refusing(form):
             with transaction() as connection:
                 drop_second_factors(connection, name, by=actor(), now=datetime.now(UTC))
             flash(gettext("%(name)s signs in with the password alone now.", name=name), "good")
             return redirect(url_for("people.show", name=name), 303)
-        except AccessError as refused:
-            refuse(form, "", access_words(refused))
     does = [
         gettext("The app, passkeys and recovery codes of %(name)s count no more.", name=name),
         gettext("They are signed out everywhere, and sign in with the password alone until they add another."),
@@ -283,12 +264,6 @@ def _as_shown(one: Person) -> dict[str, Any]:
         "agent_id": str(one.agent_id or ""),
         "enabled": one.enabled,
     }
-
-
-def _refuse(form: PersonForm, error: psycopg.errors.IntegrityError) -> None:
-    """What the database refuses, beside its field where it is one."""
-    column = (error.diag.constraint_name or "").removeprefix("staff_").removesuffix("_check").removesuffix("_once")
-    refuse(form, {"is_collector_or_agent": "agent_id"}.get(column, column), database_words(error))
 
 
 def _show_password(name: str, made: str) -> tuple[str, int]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-import psycopg
 from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
-from wtforms import SelectMultipleField, StringField
+from wtforms import BooleanField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length
 
-from control_plane.access.people import AccessError, TakenError, add_role, change_role, remove_role
+from control_plane.access.people import AccessError, add_role, change_role, remove_role
 from control_plane.access.permissions import EVERYTHING, Permission
 from control_plane.store.staff import Role, hold_grants, load_people, load_role, load_roles, permissions_of
 from web.acting import transaction
@@ -23,15 +22,13 @@ from web.forms import (
     choices_of,
     fingerprint,
     read_form,
-    refuse,
     status_of,
     was_sent,
 )
 from web.language import gettext, lazy
 from web.marks import allowed
 from web.navigation import Entry
-from web.refusal_words import database_words
-from web.staff_words import access_words, actor, permissions_by_section
+from web.staff_words import access_words, actor, permissions_by_section, refusing
 
 pages = Blueprint("roles", __name__, url_prefix="/roles")
 ENTRIES: Final = (Entry("system", lazy("Roles"), "roles.show_all", Permission.STAFF_SEE, order=11),)
@@ -39,9 +36,10 @@ Answer = Response | tuple[str, int]
 
 
 class RoleForm(PageForm):
-    """What a role grants."""
+    """What a role grants, and what it demands."""
 
     granted = SelectMultipleField(lazy("It grants"), choices=choices_of({one.value: one.value for one in Permission}))
+    needs_second_factor = BooleanField(lazy("Demands a second factor"))
 
 
 class NewRoleForm(RoleForm):
@@ -65,17 +63,17 @@ def new() -> Answer:
     """Add a role."""
     form = read_form(NewRoleForm)
     if was_sent(form):
-        try:
+        with refusing(form):
             with transaction() as connection:
-                add_role(connection, form.name.data, permissions=permissions_of(form.granted.data), by=actor())
+                add_role(
+                    connection,
+                    form.name.data,
+                    permissions=permissions_of(form.granted.data),
+                    by=actor(),
+                    needs_second_factor=form.needs_second_factor.data,
+                )
             flash(gettext("The role is there. Give it to whom it is for, under Staff."), "good")
             return redirect(url_for("roles.show_all"), 303)
-        except TakenError as refused:
-            refuse(form, "name", access_words(refused))
-        except AccessError as refused:
-            refuse(form, "", access_words(refused))
-        except psycopg.errors.IntegrityError as error:
-            refuse(form, "name", database_words(error))
     return _page(form, None), status_of(form)
 
 
@@ -85,20 +83,22 @@ def change(name: str) -> Answer:
     """Grant more with a role, or less."""
     with transaction() as connection:
         role = _known(connection, name)
-    there = sorted(role.permissions)
-    form = read_form(RoleForm, granted=[one.value for one in there])
+    form = read_form(RoleForm, granted=sorted(role.permissions), needs_second_factor=role.needs_second_factor)
     if not form.seen.data:
-        form.seen.data = fingerprint(there)
+        form.seen.data = fingerprint(role.changeable)
     if was_sent(form):
-        try:
-            with transaction() as connection:
-                hold_grants(connection)
-                if not changed_meanwhile(form, sorted(_known(connection, name).permissions)):
-                    change_role(connection, name, permissions=permissions_of(form.granted.data), by=actor())
-                    flash(gettext("Kept. It holds from everybody's next click on."), "good")
-                    return redirect(url_for("roles.show_all"), 303)
-        except AccessError as refused:
-            refuse(form, "", access_words(refused))
+        with refusing(form), transaction() as connection:
+            hold_grants(connection)
+            if not changed_meanwhile(form, _known(connection, name).changeable):
+                change_role(
+                    connection,
+                    name,
+                    permissions=permissions_of(form.granted.data),
+                    by=actor(),
+                    needs_second_factor=form.needs_second_factor.data,
+                )
+                flash(gettext("Kept. It holds from everybody's next click on."), "good")
+                return redirect(url_for("roles.show_all"), 303)
     return _page(form, role), status_of(form)
 
 

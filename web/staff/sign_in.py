@@ -20,6 +20,7 @@ from control_plane.access.signing_in import (
     complete_sign_in,
     sign_in,
 )
+from control_plane.store.staff import load_person_of
 from web.acting import COOKIE, person, transaction
 from web.addresses import own_address
 from web.coming import came, can_mail, let_in, password_words, refusal_words, site
@@ -120,6 +121,18 @@ def new_password() -> Answer:
         except AccessError:
             return redirect("/", 303)
     return render_template("sign_in/new_password.html", form=form), status_of(form)
+
+
+@pages.get("/sign-in/second-factor")
+@signed_in(second=True)
+def new_factor() -> Answer:
+    """Lead who lacks the second factor that a role of theirs demands to where they make one."""
+    if not g.entered.lacks_second_factor:
+        return redirect("/", 303)
+    with transaction() as connection:
+        found = load_person_of(connection, person().id)
+    roles = found.demanded_by if found else []
+    return render_template("sign_in/new_factor.html", roles=roles, site=site()), 200
 
 
 @pages.post("/sign-out")
