@@ -5046,7 +5046,7 @@ CREATE TABLE staff_session (
     complete         boolean NOT NULL,
     second_factor_at timestamptz,
     ended_at         timestamptz,
-    ended_why        text CHECK (ended_why IN ('signed_out', 'revoked', 'password', 'disabled', 'second_factor', 'used')),
+    ended_why        text CHECK (ended_why IN ('signed_out', 'revoked', 'password', 'disabled', 'second_factor', 'used', 'too_long')),
     CONSTRAINT staff_session_digest_once UNIQUE (digest),
     CONSTRAINT staff_session_ends_after_it_began CHECK (ends_at > created_at),
     CONSTRAINT staff_session_ended_has_reason CHECK ((ended_at IS NULL) = (ended_why IS NULL))
@@ -5057,6 +5057,14 @@ COMMENT ON COLUMN staff_session.ends_at IS 'The latest end, however much it is u
 COMMENT ON COLUMN staff_session.complete IS 'False: the password was right and the second factor is waited for; opens no page.';
 CREATE INDEX staff_session_by_staff ON staff_session (staff_id, created_at);
 CREATE INDEX staff_session_by_end ON staff_session (ends_at);
+
+CREATE TABLE staff_session_length (
+    only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    idle_minutes integer NOT NULL CHECK (idle_minutes BETWEEN 5 AND 1440),
+    most_hours   integer NOT NULL CHECK (most_hours BETWEEN 1 AND 720),
+    CONSTRAINT staff_session_length_idle_ends_first CHECK (idle_minutes <= most_hours * 60)
+);
+COMMENT ON TABLE staff_session_length IS 'How long sessions of the console last, where somebody has set it: the one row. Without it 8 hours without a click, 7 days in any case.';
 
 CREATE TABLE staff_passkey (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -5698,3 +5706,4 @@ GRANT SELECT, INSERT, DELETE, UPDATE (rows_done, rows_of, findings, begun_at, en
 GRANT SELECT, INSERT, DELETE ON books_check_finding TO corrente_worker;
 GRANT SELECT, INSERT ON books_check TO corrente_console;
 GRANT SELECT ON books_check_result, books_check_finding TO corrente_console;
+GRANT SELECT, INSERT, UPDATE (idle_minutes, most_hours) ON staff_session_length TO corrente_console;

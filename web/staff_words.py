@@ -25,6 +25,7 @@ from control_plane.access.people import (
 )
 from control_plane.access.permissions import Permission, section_of
 from control_plane.access.person import Actor
+from control_plane.access.session_length import IdleIsLongerError
 from web.acting import person
 from web.forms import PageForm, refuse
 from web.language import gettext, lazy
@@ -46,6 +47,7 @@ _WORDS: Final[dict[type[AccessError], Any]] = {
     ),
     NotAPasskeyError: lazy("The browser's answer is not what was asked for, or came too late. Try again."),
     TooManyError: lazy("Remove one first: there are as many as there may be."),
+    IdleIsLongerError: lazy("Without a click a session can't last longer than in any case."),
     EmptyTokenError: lazy("Say what the token may, and for how long from now on."),
 }
 SECTION_WORDS: Final[dict[str, Any]] = {

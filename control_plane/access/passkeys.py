@@ -32,7 +32,7 @@ from control_plane.access.people import AccessError, NobodyError, TakenError
 from control_plane.access.signing_in import Came, Refused, SignedIn, SignInReason, hold_passkey
 from control_plane.access.tokens import digest_of, new_token
 from control_plane.store.staff import Person, load_secrets_of
-from control_plane.store.staff_sessions import MOST_S, close_session, close_sessions, hold_half, load_half
+from control_plane.store.staff_sessions import close_session, close_sessions, hold_half, load_half
 from control_plane.store.staff_tokens import (
     Passkey,
     add_challenge,
@@ -178,7 +178,6 @@ def enter(
     came: Came,
     now: datetime,
     step: str | None = None,
-    lasts_s: int = MOST_S,
 ) -> SignedIn | Refused:
     """Let in who has shown a passkey; after the password with the step that stands for it.
 
@@ -213,7 +212,7 @@ def enter(
         note_passkey_used(connection, passkey.id, sign_count=shown.new_sign_count, now=now)
         if half is not None:
             close_session(connection, half.session_id, why="used", now=now)
-        return held.admit(known, "passkey", lasts_s=lasts_s)
+        return held.admit(known, "passkey")
 
 
 def _named(connection: Connection, answer: str) -> Passkey | None:

@@ -33,7 +33,7 @@ from control_plane.store.staff import (
     use_recovery_code,
     use_totp_step,
 )
-from control_plane.store.staff_sessions import MOST_S, STEP_S, begin_session, close_session, hold_half, load_half
+from control_plane.store.staff_sessions import STEP_S, begin_session, close_session, hold_half, load_half, load_length
 from radius_hooks.sealing import Sealer, staff_row
 
 Connection = psycopg.Connection[Any]
@@ -98,7 +98,6 @@ def sign_in(
     code: str | None = None,
     came: Came,
     now: datetime,
-    lasts_s: int = MOST_S,
 ) -> SignInResult:
     """Let them in who know the name's password, and its second factor where it has one.
 
@@ -115,13 +114,13 @@ def sign_in(
         if verified.rehashed is not None:
             update_staff(connection, known.id, {"password_hash": verified.rehashed})
         if not known.has_second_factor:
-            return held.admit(known, None, lasts_s=lasts_s)
+            return held.admit(known, None)
         if code is None:
             return held.ask_for_factor(known)
         factor = take_code(connection, sealer, known, code, now=now)
         if factor is None:
             return held.fail("wrong_code", SignInReason.WRONG_CODE, known)
-        return held.admit(known, factor, lasts_s=lasts_s)
+        return held.admit(known, factor)
 
 
 def complete_sign_in(
@@ -132,7 +131,6 @@ def complete_sign_in(
     code: str,
     came: Came,
     now: datetime,
-    lasts_s: int = MOST_S,
 ) -> SignedIn | Refused:
     """The second factor after the password: a code of the app, or a recovery code.
 
@@ -154,7 +152,7 @@ def complete_sign_in(
         if factor is None:
             return held.fail("wrong_code", SignInReason.WRONG_CODE, known)
         close_session(connection, half.session_id, why="used", now=now)
-        return held.admit(known, factor, lasts_s=lasts_s)
+        return held.admit(known, factor)
 
 
 def _known_by_step(connection: Connection, step: str, *, now: datetime) -> Secrets | None:
@@ -214,9 +212,9 @@ class HeldTry:
             factors.append("recovery_code")
         return NeedsSecondFactor(step, known.id, tuple(factors))
 
-    def admit(self, known: Secrets, factor: Factor | None, *, lasts_s: int) -> SignedIn:
+    def admit(self, known: Secrets, factor: Factor | None) -> SignedIn:
         """A new session under a new token: one that somebody knew before is worth nothing."""
-        token = new_token()
+        token, lasts_s = new_token(), load_length(self.connection).most_hours * 3600
         number = self._begin(known, token, complete=True, factor=factor, lasts_s=lasts_s)
         note_try(self.connection, self.key, staff_id=known.id, line=self.line, outcome="in", now=self.now)
         self._tell("begin", known, {"session": number, "second_factor": factor})

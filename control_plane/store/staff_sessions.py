@@ -18,15 +18,24 @@ from control_plane.access.tokens import digest_of
 from control_plane.store.staff import LACKING, STAFF_COLUMNS, permissions_of, staff_of
 
 Connection = psycopg.Connection[Any]
-EndedWhy = Literal["signed_out", "revoked", "password", "disabled", "second_factor", "used"]
+EndedWhy = Literal["signed_out", "revoked", "password", "disabled", "second_factor", "used", "too_long"]
 
-# A session nobody uses ends after so long, and each after the other: the next working day begins with a sign-in.
-IDLE_S: Final = 8 * 3600
-MOST_S: Final = 7 * 24 * 3600
 # Between the password and the second factor.
 STEP_S: Final = 300
 _SEEN_EVERY_S: Final = 60
 _BROWSER_CHARACTERS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLength:
+    """How long a session lasts: without a click, and in any case."""
+
+    idle_minutes: int
+    most_hours: int
+
+
+# Unless somebody has set another one: the next working day begins with a sign-in.
+USUAL_LENGTH: Final = SessionLength(idle_minutes=8 * 60, most_hours=7 * 24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +84,17 @@ class Program:
     staff: Staff
 
 
+_LENGTH: Final = f"""
+SELECT coalesce(max(idle_minutes), {USUAL_LENGTH.idle_minutes}), coalesce(max(most_hours), {USUAL_LENGTH.most_hours}) FROM staff_session_length"""
+_LASTS: Final = f"lasts (idle, most) AS (SELECT make_interval(mins => l.idle), make_interval(hours => l.most) FROM ({_LENGTH}) AS l (idle, most))"
+# Of a row of sessions called `s` beside `lasts`: whether it can be used still. What was begun in the moment in which the length was
+# set has the end that held then.
+_LIVE: Final = "s.ended_at IS NULL AND s.ends_at > %(now)s AND s.created_at > %(now)s - lasts.most AND s.last_seen_at > %(now)s - lasts.idle"
 # One statement: the session by its digest, its holder and what they may in this moment. Who holds the row for longer, as a long
 # request does, is not waited for: that it was seen is written by the next one.
 _ENTER: Final = f"""
-WITH entered AS (
-    SELECT id, staff_id, csrf_secret, second_factor_at, last_seen_at FROM staff_session
-    WHERE digest = %(digest)s AND complete AND ended_at IS NULL AND ends_at > %(now)s
-        AND last_seen_at > %(now)s - make_interval(secs => %(idle_s)s)
+WITH {_LASTS}, entered AS (
+    SELECT s.id, s.staff_id, s.csrf_secret, s.second_factor_at FROM staff_session AS s, lasts WHERE s.digest = %(digest)s AND s.complete AND {_LIVE}
 ), seen AS (
     UPDATE staff_session SET last_seen_at = %(now)s WHERE id = (
         SELECT s.id FROM staff_session AS s WHERE s.id = (SELECT id FROM entered)
@@ -100,16 +113,55 @@ WITH shown AS (
 )
 SELECT t.id, t.name, t.permissions, {STAFF_COLUMNS} FROM shown AS t JOIN staff AS p ON p.id = t.staff_id WHERE p.enabled
 """
-_LIVE: Final = (
-    "s.ended_at IS NULL AND s.ends_at > %(now)s AND s.last_seen_at > %(now)s - make_interval(secs => %(idle_s)s)"
-)
 _LIST: Final = """
 SELECT s.id, s.staff_id, p.name, s.created_at, s.last_seen_at, s.ends_at, host(s.address) AS address, s.browser, s.second_factor_at,
     s.ended_at, s.ended_why
-FROM staff_session AS s JOIN staff AS p ON p.id = s.staff_id WHERE s.complete"""
+FROM staff_session AS s JOIN staff AS p ON p.id = s.staff_id"""
 
 
-def session_for(connection: Connection, token: str, *, now: datetime, idle_s: int = IDLE_S) -> Entered | None:
+def load_length(connection: Connection) -> SessionLength:
+    """How long sessions last now."""
+    row = connection.execute(_LENGTH).fetchone()
+    assert row is not None
+    return SessionLength(*row)
+
+
+def hold_length(connection: Connection) -> SessionLength:
+    """The same; until the transaction ends nobody else sets it."""
+    # The row is there from now on, as without it, so that it can be held.
+    usual = (USUAL_LENGTH.idle_minutes, USUAL_LENGTH.most_hours)
+    connection.execute(
+        "INSERT INTO staff_session_length (idle_minutes, most_hours) VALUES (%s, %s) ON CONFLICT DO NOTHING", usual
+    )
+    row = connection.execute("SELECT idle_minutes, most_hours FROM staff_session_length FOR UPDATE").fetchone()
+    assert row is not None
+    return SessionLength(*row)
+
+
+def save_length(connection: Connection, length: SessionLength) -> None:
+    """Let sessions last so long from now on; the caller holds the length."""
+    connection.execute(
+        "UPDATE staff_session_length SET idle_minutes = %s, most_hours = %s", (length.idle_minutes, length.most_hours)
+    )
+
+
+def close_too_long(connection: Connection, *, now: datetime) -> None:
+    """End what lasts too long by the length that is set, so that another length lets none of it in again."""
+    connection.execute(
+        f"WITH {_LASTS} UPDATE staff_session AS s SET ended_at = %(now)s, ended_why = 'too_long' FROM lasts"
+        f" WHERE s.complete AND s.ended_at IS NULL AND NOT ({_LIVE})",
+        {"now": now},
+    )
+
+
+def move_ends(connection: Connection) -> None:
+    """Give those who are in the latest end by the length that is set."""
+    connection.execute(
+        f"WITH {_LASTS} UPDATE staff_session AS s SET ends_at = s.created_at + lasts.most FROM lasts WHERE s.complete AND s.ended_at IS NULL"
+    )
+
+
+def session_for(connection: Connection, token: str, *, now: datetime) -> Entered | None:
     """Who has that session, with what they may now; None where it is over, or was never.
 
     One statement. What is permitted is read anew each time: a role that is taken away is gone at the next request. Who lacks a
@@ -118,7 +170,7 @@ def session_for(connection: Connection, token: str, *, now: datetime, idle_s: in
     digest = digest_of(token)
     if digest is None:
         return None
-    given = {"digest": digest, "now": now, "idle_s": idle_s, "seen_s": _SEEN_EVERY_S}
+    given = {"digest": digest, "now": now, "seen_s": _SEEN_EVERY_S}
     row = connection.execute(_ENTER, given).fetchone()
     if row is None:
         return None
@@ -200,22 +252,20 @@ def _half(connection: Connection, token: str, *, now: datetime, lock: str) -> Ha
     return None if row is None else Half(*row)
 
 
-def load_sessions(
-    connection: Connection, *, now: datetime, staff_id: int | None = None, idle_s: int = IDLE_S
-) -> list[Session]:
+def load_sessions(connection: Connection, *, now: datetime, staff_id: int | None = None) -> list[Session]:
     """The sessions that can be used now, of one person or of all; the one used last first."""
     of_one = "" if staff_id is None else " AND s.staff_id = %(staff_id)s"
     with connection.cursor(row_factory=class_row(Session)) as cursor:
         return cursor.execute(
-            f"{_LIST} AND {_LIVE}{of_one} ORDER BY s.last_seen_at DESC, s.id DESC",
-            {"now": now, "idle_s": idle_s, "staff_id": staff_id},
+            f"WITH {_LASTS} {_LIST}, lasts WHERE s.complete AND {_LIVE}{of_one} ORDER BY s.last_seen_at DESC, s.id DESC",
+            {"now": now, "staff_id": staff_id},
         ).fetchall()
 
 
 def load_session(connection: Connection, session_id: int) -> Session | None:
     """The one of that number, over or not."""
     with connection.cursor(row_factory=class_row(Session)) as cursor:
-        return cursor.execute(f"{_LIST} AND s.id = %s", (session_id,)).fetchone()
+        return cursor.execute(f"{_LIST} WHERE s.complete AND s.id = %s", (session_id,)).fetchone()
 
 
 def close_session(

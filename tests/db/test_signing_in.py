@@ -46,6 +46,7 @@ from control_plane.access.people import (
     unlock,
 )
 from control_plane.access.permissions import EVERYTHING, Permission
+from control_plane.access.session_length import IdleIsLongerError, change_session_length
 from control_plane.access.signing_in import (
     Came,
     NeedsSecondFactor,
@@ -56,7 +57,7 @@ from control_plane.access.signing_in import (
     sign_in,
 )
 from control_plane.store.sign_in_attempts import take_turn
-from control_plane.store.staff_sessions import load_sessions, session_for
+from control_plane.store.staff_sessions import SessionLength, load_sessions, session_for
 
 pytestmark = pytest.mark.db
 
@@ -259,6 +260,42 @@ def test_a_session_ends_when_nobody_uses_it_and_in_any_case(house):
         if hours == 7:
             house.execute("UPDATE staff_session SET last_seen_at = %s WHERE id = %s", (NOW, left.session_id))
     assert session_for(house, used.token, now=NOW + timedelta(days=7)) is None
+
+
+def test_another_length_holds_for_those_who_are_in_and_lets_nobody_in_again(house):
+    busy, left = entered(house), entered(house)
+    later = NOW + timedelta(hours=2)
+    assert session_for(house, busy.token, now=later) is not None
+    ended = change_session_length(house, SessionLength(60, 168), actor="admin", now=later)
+    assert [one.id for one in ended] == [left.session_id]
+    assert session_for(house, busy.token, now=later) is not None
+    # Longer again: who was out stays out, and who is in stays for longer than was meant when they came in.
+    assert change_session_length(house, SessionLength(1440, 720), actor="admin", now=later) == []
+    assert session_for(house, left.token, now=later) is None
+    for hours in range(23, 30 * 24, 23):
+        assert session_for(house, busy.token, now=NOW + timedelta(hours=hours)) is not None
+    assert session_for(house, busy.token, now=NOW + timedelta(days=30)) is None
+    new = entered(house, after_s=7200)
+    ended = change_session_length(house, SessionLength(60, 1), actor="admin", now=later + timedelta(hours=1))
+    assert new.session_id in {one.id for one in ended}
+    with pytest.raises(IdleIsLongerError):
+        change_session_length(house, SessionLength(61, 1), actor="admin", now=later)
+    told = house.execute("SELECT detail FROM audit_log WHERE action = 'setting.session_length' ORDER BY id").fetchall()
+    assert told[0][0] == {
+        "before": {"idle_minutes": 480, "most_hours": 168},
+        "after": {"idle_minutes": 60, "most_hours": 168},
+        "sessions_ended": 1,
+    }
+    assert len(told) == 3
+
+
+def test_a_session_that_began_as_the_length_was_set_lasts_no_longer_than_that(house):
+    change_session_length(house, SessionLength(60, 2), actor="admin", now=NOW)
+    late = entered(house)
+    house.execute(
+        "UPDATE staff_session SET ends_at = %s, last_seen_at = %s", (NOW + timedelta(days=7), NOW + timedelta(hours=2))
+    )
+    assert session_for(house, late.token, now=NOW + timedelta(hours=2)) is None
 
 
 def test_that_it_was_seen_is_written_once_a_minute_and_waits_for_nobody(house, database):

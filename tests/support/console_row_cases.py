@@ -21,6 +21,10 @@ _BAD: Final = (
     ("drift_sweep", "sessions", "-1", "0"),
     ("drift_sweep", "by_reason", "'[]'", "'{}'"),
     ("drift_sweep", "only_row", "false", "true"),
+    ("staff_session_length", "only_row", "false", "true"),
+    ("staff_session_length", "idle_minutes", "4", "5"),
+    ("staff_session_length", "idle_minutes", "1441", "1440"),
+    ("staff_session_length", "most_hours", "721", "720"),
     ("contract_draft", "made_by", "''", "'b'"),
     ("contract_draft", "answers", "'[]'", "'{}'"),
     ("contract_signature", "signer", "''", "'b'"),
@@ -38,7 +42,11 @@ def _cases() -> Iterator[Case]:
         yield case(f"{table}_{column}_check", table, {column: wrong}, {column: right})
     for table in ("online_minute", "login_minute"):
         yield case(f"{table}_pkey", table, {"at": "'2026-01-10 12:00+00'"})
-    for table in ("nas_word", "drift_sweep"):
+    shorter = {"idle_minutes": "60", "most_hours": "1"}
+    yield case(
+        "staff_session_length_idle_ends_first", "staff_session_length", {**shorter, "idle_minutes": "61"}, shorter
+    )
+    for table in ("nas_word", "drift_sweep", "staff_session_length"):
         yield Case(f"{table}_pkey", f"{insert(table)}; {insert(table)}", insert(table))
     yield case("nas_word_nas_id_fkey", "nas_word", {"nas_id": "999"})
     for table in ("contract_draft", "contract_signature"):

@@ -12,6 +12,7 @@ CONSOLE_ROWS: Final[dict[str, dict[str, str]]] = {
     "login_minute": {"at": _OTHER_MINUTE, "outcome": "'accept'", "reason": "'full'", "attempts": "3"},
     "nas_word": {"nas_id": "1", "sessions": "8", "counted_at": _MINUTE},
     "drift_sweep": {"at": _MINUTE, "sessions": "2", "by_reason": "'{}'"},
+    "staff_session_length": {"idle_minutes": "480", "most_hours": "168"},
     "contract_draft": {"made_by": "'anna'"},
     "contract_signature": {
         "contract_id": "1",
@@ -27,4 +28,4 @@ CONSOLE_FIRST: Final[dict[str, dict[str, str]]] = {
     "login_minute": {"at": _MINUTE},
 }
 # One row a NAS, and one in all: the world has none, so that the case's own is the first.
-CONSOLE_ONCE: Final = ("nas_word", "drift_sweep")
+CONSOLE_ONCE: Final = ("nas_word", "drift_sweep", "staff_session_length")

@@ -143,6 +143,56 @@ def test_settings_are_shown_without_secrets(console, program):
         assert "QUFBQUFB" not in text
 
 
+def test_how_long_staff_stay_signed_in_is_set_and_holds_at_once(console, program):
+    boss, other = console.client("administrator"), console.client("reader")
+    typed = {"idle_minutes": "30", "most_hours": "12"}
+    for wrong in (
+        {"idle_minutes": "4"},
+        {"most_hours": "721"},
+        {"idle_minutes": "61", "most_hours": "1"},
+        {"idle_minutes": ""},
+    ):
+        assert send(boss, "/settings/sessions", **{**typed, **wrong}).status_code == 422
+    first = boss.get("/settings/sessions").text
+    # Nobody is out by it yet, so nothing is asked.
+    assert send(boss, "/settings/sessions", first, **typed).headers["Location"] == "/settings"
+    assert "30 minutes" in boss.get("/settings").text
+    assert send(boss, "/settings/sessions", first, **typed).status_code == 422
+    assert console.client("billing").get("/settings/sessions").status_code == 403
+
+    console.query("UPDATE staff_session SET created_at = created_at - interval '3 hours' WHERE staff_id ="
+                  " (SELECT id FROM staff WHERE name = 'reader') RETURNING id")  # fmt: skip
+    assert other.get("/me").status_code == 200
+    short = {"idle_minutes": "30", "most_hours": "2"}
+    asked = send(boss, "/settings/sessions", **short)
+    assert "1 session ends now: of reader." in asked.text
+    assert other.get("/me").status_code == 200
+    assert boss.post("/settings/sessions", data={**hidden(asked.text), **short, "confirmed": "yes"}).status_code == 303
+    assert other.get("/me").status_code == 303
+
+    told = program.get("/settings/sessions")
+    assert told.json == {"idle_minutes": 30, "most_hours": 2}
+    assert program.send("PUT", "/settings/sessions", {"idle_minutes": 480, "most_hours": 168}).status_code == 428
+    tried = program.send(
+        "PUT", "/settings/sessions?dry_run=true", {"idle_minutes": 480, "most_hours": 168}, If_Match="*"
+    )
+    assert (tried.json["sessions_ended"], program.get("/settings/sessions").json["most_hours"]) == (0, 2)
+    wrong = program.send("PUT", "/settings/sessions", {"idle_minutes": 300, "most_hours": 2}, If_Match="*")
+    assert wrong.json["errors"][0]["pointer"] == "/idle_minutes"
+    version = told.headers["ETag"]
+    assert (
+        program.send(
+            "PUT", "/settings/sessions", {"idle_minutes": 480, "most_hours": 168}, If_Match=version
+        ).status_code
+        == 200
+    )
+    assert (
+        program.send("PUT", "/settings/sessions", {"idle_minutes": 60, "most_hours": 2}, If_Match=version).status_code
+        == 412
+    )
+    assert other.get("/me").status_code == 303
+
+
 def test_a_password_in_the_database_s_address_is_not_shown(console):
     settings = msgspec.structs.replace(
         Settings(), database=DatabaseSettings(conninfo="host=db.example password=hunter2")
@@ -156,7 +206,14 @@ def test_a_password_in_the_database_s_address_is_not_shown(console):
 def test_the_pages_are_usable_by_everybody(console, address, browser):
     for options in ({}, {"viewport": PHONE}):
         with browser.page(console, "administrator", **options) as page:
-            for path in ("/issuers", "/issuers/1", "/issuers/1/edit", "/issuers/new", "/settings"):
+            for path in (
+                "/issuers",
+                "/issuers/1",
+                "/issuers/1/edit",
+                "/issuers/new",
+                "/settings",
+                "/settings/sessions",
+            ):
                 page.goto(f"{address}{path}")
                 assert violations(page) == [], path
                 assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
