@@ -2792,7 +2792,7 @@ CREATE TABLE commission (
     amount        numeric(16, 3) NOT NULL,
     earned_on     date NOT NULL,
     made_at       timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT commission_once UNIQUE (rule_id, allocation_id, contract_id),
+    CONSTRAINT commission_once UNIQUE (rule_id, allocation_id, contract_id, agent_id),
     CONSTRAINT commission_places CHECK (amount = round(amount, currency_places(currency)) AND base = round(base, currency_places(currency))),
     CONSTRAINT commission_of_money CHECK ((allocation_id IS NOT NULL) = (cause::text IN ('paid', 'withdrawn')) AND (invoice_id IS NOT NULL OR allocation_id IS NULL)),
     CONSTRAINT commission_says_something CHECK (allocation_id IS NOT NULL OR amount <> 0 OR base <> 0)
@@ -2827,7 +2827,7 @@ DECLARE
 BEGIN
     SELECT n.id INTO wrong FROM new_rows AS n JOIN allocation AS l ON l.id = n.allocation_id
         WHERE n.invoice_id IS DISTINCT FROM l.invoice_id OR (l.withdraws_id IS NULL) <> (n.cause = 'paid')
-            OR (l.withdraws_id IS NOT NULL AND -n.amount IS DISTINCT FROM (SELECT c.amount FROM commission AS c WHERE c.allocation_id = l.withdraws_id AND c.rule_id = n.rule_id AND c.contract_id = n.contract_id))
+            OR (l.withdraws_id IS NOT NULL AND -n.amount IS DISTINCT FROM (SELECT c.amount FROM commission AS c WHERE c.allocation_id = l.withdraws_id AND c.rule_id = n.rule_id AND c.contract_id = n.contract_id AND c.agent_id = n.agent_id))
         ORDER BY n.id LIMIT 1;
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION 'commission % is not what its money says', wrong

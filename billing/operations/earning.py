@@ -49,9 +49,12 @@ def settlement_legs(amount: Money, accounts: Accounts) -> tuple[Leg, ...]:
     return (Leg(accounts.of("commissions"), amount), Leg(accounts.of("agents_payable"), -amount))
 
 
-def work_out(connection: Connection, agent: Agent, *, today: date, actor: str) -> list[Earned]:
-    """Write what an agent earned and what is taken back of it, up to now; the rows that were written."""
-    contracts = store.load_contracts_of(connection, agent.id)
+def work_out(
+    connection: Connection, agent: Agent, *, today: date, actor: str, contracts: Sequence[int] | None = None
+) -> list[Earned]:
+    """Write what an agent earned and what is taken back of it, up to now, of all contracts or of these; the rows that were written."""
+    if contracts is None:
+        contracts = store.load_contracts_of(connection, agent.id)
     return _work_out(connection, agent, contracts, today=today, actor=actor)
 
 

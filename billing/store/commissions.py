@@ -69,6 +69,11 @@ _CUSTOMERS: Final = """
 SELECT d.customer_id FROM document_line AS l JOIN document AS d ON d.id = l.document_id WHERE l.contract_id = ANY (%(ids)s)
 UNION SELECT k.customer_id FROM contract AS k WHERE k.id = ANY (%(ids)s)
 """
+_ASSIGNMENTS: Final = """
+SELECT k.id, k.starts_on, (SELECT a.agent_id FROM contract_agent AS a WHERE a.contract_id = k.id AND coalesce(upper(a.during) > %(on)s, true)
+    ORDER BY lower(a.during) DESC LIMIT 1), ARRAY(SELECT DISTINCT a.agent_id FROM contract_agent AS a WHERE a.contract_id = k.id ORDER BY 1)
+FROM contract AS k WHERE k.id = ANY (%(ids)s)
+"""
 _SETTLEMENTS: Final = """
 SELECT s.id, s.agent_id, g.name, s.issuer_id, s.label, s.issued_on, s.through, s.currency, s.amount, s.made_by, (SELECT count(*) FROM agent_settlement_line AS l WHERE l.settlement_id = s.id), u.dated, u.reason
 FROM agent_settlement AS s JOIN agent AS g ON g.id = s.agent_id LEFT JOIN agent_settlement_undo AS u ON u.settlement_id = s.id
@@ -85,6 +90,16 @@ class Agent:
     email: str | None
     series_id: int
     active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A contract with its first day, the agent whose it is, and all whose it is or was."""
+
+    contract_id: int
+    starts_on: date | None
+    agent_id: int | None
+    ever: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +179,27 @@ def assign_contract(connection: Connection, contract_id: int, agent_id: int | No
         )
 
 
+def load_assignments(connection: Connection, contract_ids: Sequence[int], *, on: date) -> dict[int, Assignment]:
+    """These contracts by number, those that there are, with whose each is on a day or will be later."""
+    rows = connection.execute(_ASSIGNMENTS, {"ids": list(contract_ids), "on": on})
+    return {number: Assignment(number, starts_on, agent_id, tuple(ever)) for number, starts_on, agent_id, ever in rows}
+
+
+def hold_agent_alone(connection: Connection, agent_id: int) -> Agent | None:
+    """The agent of that number, which nobody else changes or settles until the transaction ends; None where there is none."""
+    connection.execute("SELECT FROM agent WHERE id = %s FOR NO KEY UPDATE", (agent_id,))
+    return next(iter(load_agents(connection, agent_id=agent_id)), None)
+
+
+def load_rule(connection: Connection, rule_id: int, *, hold: bool = False) -> tuple[int, Rule] | None:
+    """Whose rule of that number there is, and the rule; with `hold` nobody else ends it meanwhile."""
+    statement = "SELECT issuer_id FROM commission_rule WHERE id = %s"
+    row = connection.execute(f"{statement} FOR NO KEY UPDATE" if hold else statement, (rule_id,)).fetchone()
+    if row is None:
+        return None
+    return row[0], next(one for one in load_rules(connection, row[0]) if one.id == rule_id)
+
+
 def load_contracts_of(connection: Connection, agent_id: int) -> list[int]:
     """The contracts that are or were an agent's, or of which it earned."""
     rows = connection.execute(
@@ -173,9 +209,14 @@ def load_contracts_of(connection: Connection, agent_id: int) -> list[int]:
     return [number for (number,) in rows]
 
 
+def hold_customers_of(connection: Connection, contract_ids: Sequence[int]) -> None:
+    """Hold the customers of these contracts: nobody else moves their money or gives them to an agent meanwhile."""
+    hold_customers(connection, [n for (n,) in connection.execute(_CUSTOMERS, {"ids": list(contract_ids)})])
+
+
 def hold_agent(connection: Connection, agent_id: int, contract_ids: Sequence[int]) -> bool:
     """Hold the customers of these contracts, so that no money of theirs moves, then the agent; False when there is none."""
-    hold_customers(connection, [n for (n,) in connection.execute(_CUSTOMERS, {"ids": list(contract_ids)})])
+    hold_customers_of(connection, contract_ids)
     return connection.execute("SELECT FROM agent WHERE id = %s FOR NO KEY UPDATE", (agent_id,)).fetchone() is not None
 
 

@@ -47,6 +47,7 @@ class Permission(StrEnum):
     MESSAGE_CHANGE = "message.change"
     CASH_TAKE = "cash.take"
     CASH_MANAGE = "cash.manage"
+    AGENT_MANAGE = "agent.manage"
     AGENT_OWN = "agent.own"
     EINVOICE_SEE = "einvoice.see"
     EINVOICE_ACT = "einvoice.act"
@@ -126,6 +127,7 @@ FIRST_ROLES: Final = MappingProxyType(
             Permission.MESSAGE_CHANGE,
             Permission.EINVOICE_ACT,
             Permission.CASH_MANAGE,
+            Permission.AGENT_MANAGE,
             Permission.PORTAL_CHANGE,
         },
         "support": _NETWORK | _OFFICE | {Permission.NETWORK_ACT, Permission.CUSTOMER_CHANGE, Permission.MESSAGE_SEND},

@@ -11,25 +11,26 @@ from typing import Any
 
 import click
 
-from billing.commission_rules import Rule, RuleKind, refuse_rule
+from billing.commission_rules import Rule, RuleKind
 from billing.money import read_money
 from billing.operations.earning import Settled, settle_agent, undo_settlement, work_out
 from billing.operations.printing import load_settlement_paper
 from billing.papers.wording import LANGUAGES
-from billing.store.collectors import load_series
 from billing.store.commissions import (
     AgentSettlement,
     EarnedRow,
-    assign_contract,
     load_agents,
     load_contracts_of,
     load_earned,
     load_rules,
     load_settled_rows,
     load_settlements,
-    save_rule,
 )
-from billing.store.rows import id_of, insert_row, update_row
+from billing.store.issuers import load_issuers
+from billing.store.rows import id_of
+from control_plane.agents import add_agent, add_rule, change_agent
+from control_plane.agents import assign as hand_to
+from control_plane.agents import end_rule as stop_rule
 from control_plane.cli._agents import known_agent
 from control_plane.cli._books import AMOUNT, CURRENCY, DAY, DECIMAL, issuer_meant, known_issuer, open_books
 from control_plane.cli._cash_words import DRY_RUN, JSON, PDF, day_of, done
@@ -83,11 +84,7 @@ def new(settings: Settings, *, name: str, email: str | None, issuer: str | None,
     """Add an agent; `assign` says which contracts are the agent's."""
     with open_books(settings) as connection:
         keeper = issuer_meant(connection, issuer)
-        series = load_series(connection, keeper.id, "agent_settlement")
-        if not series:
-            raise Refused(f"{keeper.name} has no series of numbers for agents' settlements")
-        row = {"issuer_id": keeper.id, "name": name, "email": email, "series_id": series[0][0]}
-        number = insert_row(connection, "agent", row)
+        number = done(add_agent(connection, keeper.id, name=name, email=email, actor=os_user()))
     if as_json:
         print_json({"agent": number})
         return
@@ -107,7 +104,7 @@ def set_(settings: Settings, /, *, agent: str, **typed: Any) -> None:
         if not changes:
             raise click.UsageError("say what to change")
         known = known_agent(connection, agent)
-        update_row(connection, "agent", known.id, changes)
+        change_agent(connection, known, changes, actor=os_user())
     click.echo(f"Agent {known.id}: changed.")
 
 
@@ -120,16 +117,13 @@ def assign(settings: Settings, agent: str, contracts: tuple[int, ...], *, since:
     """Say that these CONTRACTs are AGENT's from a day on; `nobody` takes them away. What was invoiced before stays whose it was."""
     with open_books(settings) as connection:
         known = None if agent == "nobody" else known_agent(connection, agent)
-        if known is not None and not known.active:
-            raise Refused(f"{known.name} gets no contract more: `corrente agent set {known.id} --active`")
-        for number in contracts:
-            row = connection.execute("SELECT starts_on FROM contract WHERE id = %s", (number,)).fetchone()
-            if row is None:
-                raise Refused(f"there is no contract {number}")
-            begins = since or row[0]
-            if begins is None:
-                raise Refused(f"contract {number} has no first day yet: say --from")
-            assign_contract(connection, number, None if known is None else known.id, since=begins)
+        keeper = (
+            (load_issuers(connection) or [issuer_meant(connection, None)])[0].id if known is None else known.issuer_id
+        )
+        today = day_of(connection, keeper)
+        refused = hand_to(connection, known, contracts, since=since, today=today, actor=os_user())
+        if refused is not None:
+            raise Refused(refused.message)
     whose = "nobody's" if known is None else f"{known.name}'s"
     click.echo(f"Contract {', '.join(map(str, contracts))}: {whose} from {since or 'the first day'} on.")
 
@@ -295,9 +289,7 @@ def add(settings: Settings, /, *, once: bool, issuer: str | None, as_json: bool,
             typed["survives"],
             typed["after_periods"],
         )
-        if (refused := refuse_rule(rule)) is not None:
-            raise Refused(refused.message)
-        number = save_rule(connection, keeper.id, rule)
+        number = done(add_rule(connection, keeper.id, rule, actor=os_user()))
     if as_json:
         print_json({"rule": number})
         return
@@ -330,7 +322,9 @@ def list_rules(settings: Settings, *, issuer: str | None, as_json: bool) -> None
 def end_rule(settings: Settings, rule: int, day: date) -> None:
     """RULE counts up to and with DAY; what it gave of later invoices is taken back when it is worked out next."""
     with open_books(settings) as connection:
-        update_row(connection, "commission_rule", rule, {"until": day})
+        refused = stop_rule(connection, rule, day, actor=os_user())
+        if refused is not None:
+            raise Refused(refused.message)
     click.echo(f"Rule {rule}: up to and with {day}.")
 
 

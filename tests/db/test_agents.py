@@ -66,6 +66,13 @@ def make_agent(connection, days, *contracts, **rule):
     return load_agents(connection, agent_id=number)[0]
 
 
+def another_agent(connection, agent, name):
+    """One more agent of the same books."""
+    row = (agent.issuer_id, name, agent.series_id)
+    number = one(connection, "INSERT INTO agent (issuer_id, name, series_id) VALUES (%s, %s, %s) RETURNING id", *row)
+    return load_agents(connection, agent_id=number)[0]
+
+
 def earn(connection, agent, today=TODAY):
     """Work it out; what was written, by cause and amount."""
     return [(row.cause.value, str(row.amount.amount)) for row in work_out(connection, agent, today=today, actor="job")]
@@ -194,6 +201,24 @@ def test_once_for_a_contract_and_whose_it_is_day_by_day(connection, days):
     # It never was hers.
     assign_contract(connection, days.isp.contracts[0], None, since=date(2026, 1, 1))
     assert earn(connection, dora) == [("adjusted", "-20.00")]
+
+
+def test_a_contract_that_turns_out_to_be_another_agent_s_moves_what_was_earned_and_money_that_goes_takes_both_along(connection, days):  # fmt: skip
+    dora = make_agent(connection, days, 0)
+    paid = pay(connection, days.isp.issuer, "24.28", days.isp.customers[0])
+    assert earn(connection, dora) == [("paid", "1.99")]
+    elio = another_agent(connection, dora, "Elio")
+    assign_contract(connection, days.isp.contracts[0], elio.id, since=date(2026, 1, 1))
+    assert (earn(connection, dora), earn(connection, elio)) == ([("adjusted", "-1.99")], [("paid", "1.99")])
+    assert (earn(connection, dora), earn(connection, elio)) == ([], [])
+
+    # Both rows of the money go; what was taken back of Dora before is given back to her.
+    reverse_payment(connection, paid.payment.id, BACK, today=TODAY, actor="maria")
+    assert (earn(connection, dora), earn(connection, elio)) == ([("adjusted", "1.99")], [])
+    for agent in (dora, elio):
+        assert sum(row.earned.amount.minor for row in load_earned(connection, agent.id)) == 0
+    connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert list(find_in(connection)) == []
 
 
 def test_all_agents_at_night_and_again_finds_nothing(database):

@@ -90,10 +90,11 @@ def waiting(connection: Connection) -> list[Amount]:
 )
 def contracts(connection: Connection, *, asked: Paging) -> Slice[Brought]:
     """The contracts that are or were this agent's, the newest first."""
-    key = part_after(asked, int)
-    after = None if key is None else key[0]
-    rows = load_brought_contracts(connection, own_agent(), after=after, limit=asked.limit + 1)
-    return slice_of(rows, asked, shown=_brought, key=lambda one: (one.id,))
+    key = part_after(asked, int, date)
+    rows = load_brought_contracts(
+        connection, own_agent(), after=None if key is None else (key[0], key[1]), limit=asked.limit + 1
+    )
+    return slice_of(rows, asked, shown=_brought, key=lambda one: (one.id, one.since))
 
 
 @pages.call("GET", "/agent/settlements", permission=Permission.AGENT_OWN, answers=list[Settlement])

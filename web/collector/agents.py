@@ -8,13 +8,13 @@ from flask import Blueprint, render_template
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from billing.commissions import Cause
 from billing.contract_facts import Status
 from billing.operations.printing import load_settlement_paper
 from billing.store.agent_page import load_brought_contracts, load_earned_lines, load_waiting_sums
 from billing.store.commissions import load_settlements
 from control_plane.access.permissions import Permission
 from web.acting import transaction
+from web.agent_words import CAUSES
 from web.collector.bound import own_agent
 from web.language import chosen_language, lazy
 from web.lists import after, page_of
@@ -28,13 +28,6 @@ ENTRIES: Final = (
     Entry("field", lazy("My contracts"), "agent_own.contracts", Permission.AGENT_OWN, order=50, bound_to="agent_id"),
 )
 _ROWS: Final = 50
-_CAUSES: Final = {
-    Cause.ACTIVATION.value: lazy("Activation"),
-    Cause.PAID.value: lazy("Invoice paid"),
-    Cause.WITHDRAWN.value: lazy("Payment taken back"),
-    Cause.ADJUSTED.value: lazy("Adjusted"),
-    Cause.EARLY_END.value: lazy("Contract ended early"),
-}
 _STATES: Final = {
     Status.DRAFT.value: lazy("Draft"),
     Status.PROPOSAL.value: lazy("Proposal"),
@@ -58,7 +51,7 @@ def show() -> str:
         waiting = load_waiting_sums(connection, agent_id)
         settlements = load_settlements(connection, agent_id=agent_id)
     page = page_of(earned, lambda one: (one.id,), rows_a_page=_ROWS)
-    return render_template("collector/agent.html", page=page, waiting=waiting, settlements=settlements, causes=_CAUSES)
+    return render_template("collector/agent.html", page=page, waiting=waiting, settlements=settlements, causes=CAUSES)
 
 
 @pages.get("/field/agent/contracts")
@@ -67,10 +60,12 @@ def contracts() -> str:
     """The contracts that are or were this agent's."""
     key = after()
     with transaction() as connection:
-        found = load_brought_contracts(connection, own_agent(), after=int(key[0]) if key else None, limit=_ROWS + 1)
+        found = load_brought_contracts(
+            connection, own_agent(), after=(key[0], key[1]) if key else None, limit=_ROWS + 1
+        )
     return render_template(
         "collector/agent_contracts.html",
-        page=page_of(found, lambda one: (one.id,), rows_a_page=_ROWS),
+        page=page_of(found, lambda one: (one.id, one.since), rows_a_page=_ROWS),
         states=_STATES,
     )
 

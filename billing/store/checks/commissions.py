@@ -12,17 +12,17 @@ from billing.store.checks.check import Check, by_statement
 COMMISSIONS: Final = by_statement(
     "commissions",
     "I29",
-    "the rows of money that was withdrawn sum to zero, a rule has one row of a money and contract, and no row is in two settlements",
+    "the rows of money that was withdrawn sum to zero, a rule has one row of a money, contract and agent, and no row is in two settlements",
     walks="commission",
     step=20_000,
     statement="""
 SELECT 'commission ' || id, message FROM (
     SELECT c.id, format('its money was withdrawn and %%s of it stay', c.amount + coalesce(b.amount, 0)) AS message
-    FROM commission c JOIN allocation w ON w.withdraws_id = c.allocation_id LEFT JOIN commission b ON b.allocation_id = w.id AND b.rule_id = c.rule_id AND b.contract_id = c.contract_id
+    FROM commission c JOIN allocation w ON w.withdraws_id = c.allocation_id LEFT JOIN commission b ON b.allocation_id = w.id AND b.rule_id = c.rule_id AND b.contract_id = c.contract_id AND b.agent_id = c.agent_id
     WHERE c.id BETWEEN %(first)s AND %(last)s AND c.amount + coalesce(b.amount, 0) <> 0
     UNION ALL
-    SELECT min(c.id), format('%%s rows of one rule, contract and money', count(*)) FROM commission c WHERE c.id BETWEEN %(first)s AND %(last)s AND c.allocation_id IS NOT NULL
-    GROUP BY c.rule_id, c.contract_id, c.allocation_id HAVING count(*) > 1
+    SELECT min(c.id), format('%%s rows of one rule, agent, contract and money', count(*)) FROM commission c WHERE c.id BETWEEN %(first)s AND %(last)s AND c.allocation_id IS NOT NULL
+    GROUP BY c.rule_id, c.contract_id, c.agent_id, c.allocation_id HAVING count(*) > 1
     UNION ALL
     SELECT c.id, format('it is in %%s settlements', count(*)) FROM commission c JOIN agent_settlement_line l ON l.commission_id = c.id
     WHERE c.id BETWEEN %(first)s AND %(last)s AND NOT EXISTS (SELECT FROM agent_settlement_undo u WHERE u.settlement_id = l.settlement_id) GROUP BY c.id HAVING count(*) > 1
