@@ -2382,18 +2382,23 @@ CREATE TABLE collector_scope (
 COMMENT ON TABLE collector_scope IS 'From whom a collector may collect, one part a row; without a row from nobody.';
 COMMENT ON COLUMN collector_scope.through IS 'Last day on which it counts, where the issuer is; NULL: until it is taken away.';
 
+CREATE VIEW own_scope WITH (security_barrier) AS
+    SELECT k.id AS collector_id, k.issuer_id, s.kind, s.customer_id, s.value
+    FROM collector AS k JOIN issuer AS i ON i.id = k.issuer_id JOIN collector_scope AS s ON s.collector_id = k.id
+    WHERE k.id = nullif(current_setting('corrente.collector', true), '')::bigint AND k.active AND coalesce(s.through >= (now() AT TIME ZONE i.zone)::date, true);
+COMMENT ON VIEW own_scope IS 'What the collector whom the transaction names may collect today, part by part; none of one who is not active.';
+
 CREATE VIEW collectable_customer WITH (security_barrier) AS
     SELECT k.id AS collector_id, k.issuer_id, c.id AS customer_id, c.name AS customer, c.language
-    FROM collector AS k JOIN issuer AS i ON i.id = k.issuer_id CROSS JOIN customer AS c
-    WHERE k.id = nullif(current_setting('corrente.collector', true), '')::bigint AND k.active AND EXISTS (
-        SELECT FROM collector_scope AS s WHERE s.collector_id = k.id AND coalesce(s.through >= (now() AT TIME ZONE i.zone)::date, true) AND CASE s.kind
-            WHEN 'everyone' THEN true
-            WHEN 'customer' THEN s.customer_id = c.id
-            WHEN 'group' THEN EXISTS (SELECT FROM contract AS n JOIN contract_terms AS t ON t.contract_id = n.id WHERE n.customer_id = c.id AND t.payer_id IS NULL AND t.billing_group = s.value AND t.issuer_id = k.issuer_id)
-                OR EXISTS (SELECT FROM contract_terms AS t WHERE t.payer_id = c.id AND t.billing_group = s.value AND t.issuer_id = k.issuer_id)
-            ELSE EXISTS (SELECT FROM address AS a WHERE a.customer_id = c.id
-                AND CASE s.kind WHEN 'city' THEN lower(a.city) = lower(s.value) WHEN 'province' THEN lower(a.province) = lower(s.value) ELSE starts_with(a.postal_code, s.value) END)
-        END);
+    FROM collector AS k CROSS JOIN customer AS c
+    WHERE k.id = nullif(current_setting('corrente.collector', true), '')::bigint AND k.active AND (
+        EXISTS (SELECT FROM own_scope AS s WHERE s.kind = 'everyone')
+        OR EXISTS (SELECT FROM own_scope AS s WHERE s.kind = 'customer' AND s.customer_id = c.id)
+        OR EXISTS (SELECT FROM own_scope AS s JOIN contract_terms AS t ON t.billing_group = s.value AND t.issuer_id = s.issuer_id AND t.payer_id IS NULL JOIN contract AS n ON n.id = t.contract_id
+            WHERE s.kind = 'group' AND n.customer_id = c.id)
+        OR EXISTS (SELECT FROM own_scope AS s JOIN contract_terms AS t ON t.billing_group = s.value AND t.issuer_id = s.issuer_id WHERE s.kind = 'group' AND t.payer_id = c.id)
+        OR EXISTS (SELECT FROM own_scope AS s JOIN address AS a ON CASE s.kind WHEN 'city' THEN lower(a.city) = lower(s.value)
+            WHEN 'province' THEN lower(a.province) = lower(s.value) WHEN 'postal_code' THEN starts_with(a.postal_code, s.value) ELSE false END WHERE a.customer_id = c.id));
 COMMENT ON VIEW collectable_customer IS 'From whom the collector whom the transaction names (corrente.collector) may collect; without one, or for one who is not active, from nobody.';
 
 CREATE VIEW collectable_document WITH (security_barrier) AS
@@ -4039,7 +4044,7 @@ COMMENT ON COLUMN session.line IS 'Circuit id, or NAS-Port-Id, or NAS-Port: whic
 COMMENT ON COLUMN session.rate_in_bps IS 'From the subscriber, on average between its last two records; NULL before there were two.';
 COMMENT ON COLUMN session.nas_port_id IS 'NAS-Port-Id as the device writes it, for changes that name it; empty where it is none or no plain text.';
 CREATE INDEX session_by_start ON session (started_at);
-CREATE INDEX session_stale ON session (started_at) WHERE stale;
+CREATE INDEX session_stale ON session (started_at, nas_id) WHERE stale;
 CREATE INDEX session_of_nas ON session (nas_id, started_at);
 CREATE INDEX session_line ON session (line text_pattern_ops) WHERE line <> '';
 CREATE INDEX session_account ON session (account_id) WHERE account_id IS NOT NULL;
@@ -4332,6 +4337,7 @@ CREATE INDEX enforcement_of_nas ON enforcement (nas_id, disruptive, next_at) WHE
 CREATE INDEX enforcement_alarms ON enforcement (alarmed_at) WHERE alarmed_at IS NOT NULL;
 CREATE INDEX enforcement_by_closing ON enforcement (closed_at) WHERE closed_at IS NOT NULL;
 -- Few beside a million that wait: what is on its way, and what workers have in hand.
+CREATE INDEX enforcement_wanted ON enforcement (id) WHERE closed_at IS NULL AND disruptive;
 CREATE INDEX enforcement_under_way ON enforcement (id) WHERE state IN ('sent', 'acked', 'nacked', 'unanswered');
 CREATE INDEX enforcement_in_hand ON enforcement (nas_id) WHERE taken_by IS NOT NULL;
 

@@ -13,7 +13,8 @@ _FOUND_ANYWHERE: Final = 3
 # Nobody tells customers apart by more.
 MOST_PARTS: Final = 12
 _TELEPHONE: Final = re.compile(r"\(?(\+|00)?[0-9][0-9()./-]*")
-_LIKE: Final = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
+# What LIKE takes for itself, to be found as it was typed.
+LIKE: Final = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
 def search_patterns(text: str) -> tuple[str, ...]:
@@ -25,7 +26,7 @@ def search_patterns(text: str) -> tuple[str, ...]:
     patterns = []
     for part in text.split()[:MOST_PARTS]:
         plain = _digits(part) if _TELEPHONE.fullmatch(part) else part
-        escaped = plain.translate(_LIKE)
+        escaped = plain.translate(LIKE)
         patterns.append(f"%{escaped}%" if len(plain) >= _FOUND_ANYWHERE else f"% {escaped}%")
     return tuple(dict.fromkeys(patterns))
 

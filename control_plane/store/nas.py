@@ -61,19 +61,20 @@ class Nas:
         return self.ssh_address or self.coa_address or own
 
 
-_NASES: Final = """
+# Told from indexes alone: whether a session is silent stands in its row, and 5,000 rows that nobody has read for long are a second.
+_LIVE: Final = "((SELECT count(*) FROM session v WHERE v.nas_id = n.id) - (SELECT count(*) FROM session v WHERE v.nas_id = n.id AND v.stale))"
+_NASES: Final = f"""
 SELECT n.id, n.name, n.source, n.identifier, n.vendor, n.require_message_authenticator, n.realms, n.coa_address, n.coa_port,
     n.sealed_coa_secret IS NOT NULL AS has_coa_secret, n.verification::text, n.swap_octets, s.name AS site, n.enabled,
-    n.booted_at, (SELECT count(*) FROM session v WHERE v.nas_id = n.id AND NOT v.stale) AS live_sessions,
-    (SELECT count(*) FROM subscriber_account a WHERE a.nas_ids @> ARRAY[n.id] AND a.nas_ids <> '{}') AS bound_accounts,
+    n.booted_at, {_LIVE} AS live_sessions,
+    (SELECT count(*) FROM subscriber_account a WHERE a.nas_ids @> ARRAY[n.id] AND a.nas_ids <> '{{}}') AS bound_accounts,
     n.coa_source, n.coa_message_authenticator, n.coa_event_timestamp, n.coa_window, n.coa_rate_per_s,
     n.api_address, n.api_port, n.api_tls, encode(n.api_certificate, 'hex') AS api_certificate, n.api_login, n.api_username,
     n.ssh_address, n.ssh_port, n.ssh_username, n.ssh_host_key
 FROM nas n LEFT JOIN site s ON s.id = n.site_id
-"""
-# Counting 5,000 sessions of one that nobody has looked at for long reads a page of the table for each: a second.
+"""  # noqa: S608 - made of the constant
 _LOOKED_AT: Final = _NASES.replace(
-    "(SELECT count(*) FROM session v WHERE v.nas_id = n.id AND NOT v.stale)",
+    _LIVE,
     "coalesce((SELECT w.sessions FROM nas_word w WHERE w.nas_id = n.id), 0)",
 )
 

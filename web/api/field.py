@@ -23,8 +23,8 @@ from billing.store.collector_rounds import (
     Stop,
     find_taken_today,
     load_offer,
+    load_round,
     load_round_sums,
-    load_stops,
     load_taken_today,
     save_offer,
 )
@@ -196,7 +196,7 @@ def find(connection: Connection, *, asked: RoundQuestion) -> Slice[OneStop]:
     """The round: whom to go to, and what each owes."""
     bound = own_collector(connection)
     key = part_after(asked, date if asked.by == "due" else str, int, str)
-    stops = load_stops(
+    found = load_round(
         connection,
         bound.collector.id,
         today=bound.today,
@@ -208,7 +208,7 @@ def find(connection: Connection, *, asked: RoundQuestion) -> Slice[OneStop]:
     )
     column = ORDERS[asked.by][0]
     return slice_of(
-        stops,
+        found.stops,
         asked,
         shown=_stop_shown,
         key=lambda one: (getattr(one, column), one.customer_id, one.open.currency),

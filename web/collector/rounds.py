@@ -24,8 +24,7 @@ from billing.store.collector_rounds import (
     ORDERS,
     find_collectable_people,
     find_taken_today,
-    load_round_sums,
-    load_stops,
+    load_round,
     load_taken_today,
 )
 from billing.store.collectors import Collectable
@@ -80,7 +79,7 @@ def show() -> str | Response:
     key = after()
     with transaction() as connection:
         bound = own_collector(connection)
-        stops = load_stops(
+        found = load_round(
             connection,
             bound.collector.id,
             today=bound.today,
@@ -90,14 +89,19 @@ def show() -> str | Response:
             after=None if key is None or len(key) != 3 else (key[0], int(key[1]), str(key[2])),
             limit=_STOPS + 1,
         )
-        sums = load_round_sums(connection, bound.collector.id, today=bound.today)
-        owing = {one.customer_id for one in stops}
-        people = find_collectable_people(connection, bound.collector.id, words, limit=_PEOPLE) if words else []
+        # Who finds more than a page of those who owe goes on typing.
+        alone = bool(words) and key is None and len(found.stops) <= _STOPS
+        people = find_collectable_people(connection, bound.collector.id, words, limit=_PEOPLE) if alone else []
+    owing = {one.customer_id for one in found.stops}
     page = page_of(
-        stops, lambda one: (getattr(one, ORDERS[order][0]), one.customer_id, one.open.currency), rows_a_page=_STOPS
+        found.stops,
+        lambda one: (getattr(one, ORDERS[order][0]), one.customer_id, one.open.currency),
+        rows_a_page=_STOPS,
     )
     others = [one for one in people if one[0] not in owing]
-    return render_template("collector/round.html", page=page, sums=sums, others=others, order=order, today=bound.today)
+    return render_template(
+        "collector/round.html", page=page, sums=found.sums, others=others, order=order, today=bound.today
+    )
 
 
 @pages.route("/field/customers/<int:customer_id>", methods=["GET", "POST"])
