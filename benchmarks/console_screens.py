@@ -20,6 +20,8 @@ import psycopg
 
 from benchmarks.console_web import Browser
 
+# What every contract of the house has.
+PLAN: Final = "Home 30"
 Ask = Callable[["Known", Browser], tuple[int, str]]
 
 
@@ -40,11 +42,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One screen: how it is asked for, and the rival's statements with values of Known."""
+    """One screen: how it is asked for, the rival's statements with values of Known, and whose screen it is: a field of Served."""
 
     name: str
     ask: Ask
     naive: tuple[str, ...]
+    who: str = "staff"
 
 
 _DRAW: Final = """
@@ -80,6 +83,12 @@ def _who_had(known: Known, browser: Browser) -> tuple[int, str]:
     return browser.send("/who-had", address=known.address, at=f"{hour_ago:%Y-%m-%dT%H:%M}", reason="benchmark")
 
 
+def _price_change(known: Known, browser: Browser) -> tuple[int, str]:
+    """What five percent more come to for everybody: the page before it is asked for, which changes nothing."""
+    day = datetime.now(ZoneInfo("Europe/Rome")).date() + timedelta(days=40)
+    return browser.send("/price-changes", product=PLAN, percent="5", day=f"{day:%Y-%m-%d}", currency="EUR", taxed="net")
+
+
 _SESSION_COLUMNS: Final = """SELECT s.*, a.*, c.*, n.name FROM session AS s LEFT JOIN subscriber_account AS a ON a.id = s.account_id
     LEFT JOIN contract AS k ON k.id = a.contract_id LEFT JOIN customer AS c ON c.id = k.customer_id JOIN nas AS n ON n.id = s.nas_id"""
 _BY_NAME: Final = (
@@ -87,6 +96,16 @@ _BY_NAME: Final = (
     " WHERE c.name ILIKE %(like_name)s OR a.city ILIKE %(like_name)s OR t.email ILIKE %(like_name)s OR t.mobile ILIKE %(like_name)s OR x.number ILIKE %(like_name)s",
     "SELECT DISTINCT c.* FROM customer AS c JOIN address AS a ON a.customer_id = c.id LEFT JOIN contact AS t ON t.customer_id = c.id LEFT JOIN tax_identifier AS x ON x.customer_id = c.id"
     " WHERE c.name ILIKE %(like_name)s OR a.city ILIKE %(like_name)s OR t.email ILIKE %(like_name)s OR t.mobile ILIKE %(like_name)s OR x.number ILIKE %(like_name)s ORDER BY c.name LIMIT 50",
+)
+_OWING: Final = """FROM (SELECT d.customer_id, d.payable - coalesce(sum(a.amount), 0) AS open, min(d.document_date) AS since FROM document AS d LEFT JOIN allocation AS a ON a.invoice_id = d.id
+    WHERE d.kind = 'invoice' AND d.state = 'issued' GROUP BY d.id HAVING d.payable > coalesce(sum(a.amount), 0)) AS o JOIN customer AS c ON c.id = o.customer_id JOIN address AS w ON w.customer_id = c.id"""
+_ROUND: Final = (
+    f"SELECT count(*), sum(o.open) {_OWING}",
+    f"SELECT c.id, c.name, w.street, w.city, sum(o.open) {_OWING} GROUP BY c.id, w.id ORDER BY min(o.since) LIMIT 40",
+)
+_ROUND_BY_WORDS: Final = (
+    f"SELECT count(*), sum(o.open) {_OWING}",
+    f"SELECT c.id, c.name, w.street, w.city, sum(o.open) {_OWING} WHERE c.name ILIKE %(like_name)s OR w.street ILIKE %(like_name)s OR w.city ILIKE %(like_name)s GROUP BY c.id, w.id ORDER BY min(o.since) LIMIT 40",
 )
 SCREENS: Final = (
     Screen(
@@ -221,6 +240,33 @@ SCREENS: Final = (
         _get("/nases"),
         (
             "SELECT n.*, count(s.session_key), max(s.updated_at), sum(s.octets_in) FROM nas AS n LEFT JOIN session AS s ON s.nas_id = n.id GROUP BY n.id ORDER BY n.name",
+        ),
+    ),
+    Screen(
+        "a NAS's form",
+        _get("/nases/{nas}/edit"),
+        (
+            "SELECT n.*, (SELECT count(*) FROM session AS s WHERE s.nas_id = n.id AND NOT s.stale) FROM nas AS n WHERE n.name = %(nas)s",
+        ),
+    ),
+    Screen(
+        "the guard, 20,000 changes waiting",
+        _get("/guard"),
+        (
+            "SELECT count(*), count(DISTINCT username) FROM enforcement WHERE closed_at IS NULL AND disruptive",
+            "SELECT e.*, a.*, c.* FROM enforcement AS e LEFT JOIN subscriber_account AS a ON a.id = e.account_id LEFT JOIN contract AS k ON k.id = a.contract_id LEFT JOIN customer AS c ON c.id = k.customer_id"
+            " WHERE e.closed_at IS NULL AND e.disruptive ORDER BY e.id LIMIT 50",
+        ),
+    ),
+    Screen("a collector's round of everyone", _get("/field"), _ROUND, who="collector"),
+    Screen("the round, by words", _get("/field", q="{name}"), _ROUND_BY_WORDS, who="collector"),
+    Screen("the round, by street", _get("/field", by="way"), _ROUND, who="collector"),
+    Screen(
+        "what a new price comes to",
+        _price_change,
+        (
+            "SELECT i.*, t.*, c.*, b.* FROM contract_item AS i JOIN product AS p ON p.id = i.product_id JOIN contract AS c ON c.id = i.contract_id JOIN contract_terms AS t ON t.contract_id = c.id"
+            " JOIN billing_position AS b ON b.item_id = i.id WHERE p.kind = 'plan' AND c.status = 'active' AND i.ends_on IS NULL",
         ),
     ),
 )

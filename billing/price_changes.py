@@ -128,13 +128,18 @@ def boundary_from(cycle: Cycle, day: date) -> date:
 
 def price_totals(prices: Iterable[NewPrice]) -> list[PriceTotal]:
     """By currency and whether prices are with tax: amounts in a month, rounded once for all items."""
+    return counted_totals((one, 1) for one in prices)
+
+
+def counted_totals(prices: Iterable[tuple[NewPrice, int]]) -> list[PriceTotal]:
+    """The same of prices that so many items have alike."""
     counts: dict[tuple[str, bool], int] = defaultdict(int)
     before: dict[tuple[str, bool], Fraction] = defaultdict(Fraction)
     after: dict[tuple[str, bool], Fraction] = defaultdict(Fraction)
-    for one in prices:
+    for one, items in prices:
         kind = (one.item.currency, one.item.includes_tax)
-        units = Fraction(one.item.quantity) / one.item.cycle.months
-        counts[kind] += 1
+        units = items * Fraction(one.item.quantity) / one.item.cycle.months
+        counts[kind] += items
         before[kind] += units * Fraction(one.item.period_price)
         after[kind] += units * Fraction(one.period_price)
     return [

@@ -12,30 +12,39 @@ from typing import Any, Final
 import psycopg
 
 from billing.periods import Cycle
-from billing.price_changes import NewPrice, PriceChange, PricedItem, Reach, new_price_for
+from billing.price_changes import NewPrice, PriceChange, PricedItem, PriceTotal, Reach, counted_totals, new_price_for
 from billing.store.positions import hold_contracts, place_items
 from billing.store.selection import in_batches
 
 Connection = psycopg.Connection[Any]
 # So many contracts are held, ended and begun at once; it bounds memory, and all is one transaction.
 _BATCH: Final = 2000
-# Contracts that have not begun keep what was just agreed; free ones pay nothing. Without a currency: of any, with or without tax.
-_ITEMS: Final = """
-SELECT i.id, i.contract_id, t.currency, t.includes_tax, i.quantity, i.period_price, i.anchor, i.wanted_day, i.months, i.starts_on, least(i.ends_on, c.ends_on),
-    coalesce(b.billed_through, i.starts_on)
-FROM contract_item AS i JOIN contract_terms AS t ON t.contract_id = i.contract_id JOIN contract AS c ON c.id = i.contract_id
-    LEFT JOIN billing_position AS b ON b.item_id = i.id
-WHERE i.contract_id = ANY (%(contracts)s) AND i.product_id = %(product)s AND i.kind IN ('plan', 'add_on') AND c.status IN ('trial', 'active')
-    AND (i.ends_on IS NULL OR i.ends_on > %(day)s)
-    AND (%(currency)s::text IS NULL OR (t.currency = %(currency)s AND t.includes_tax = %(includes_tax)s))
-ORDER BY i.id
+_COLUMNS: Final = """
+i.id, i.contract_id, t.currency, t.includes_tax, i.quantity, i.period_price, i.anchor, i.wanted_day, i.months, i.starts_on, least(i.ends_on, c.ends_on),
+    coalesce((SELECT b.billed_through FROM billing_position AS b WHERE b.item_id = i.id), i.starts_on)
 """
+_JOINED: Final = "contract_item AS i JOIN contract_terms AS t ON t.contract_id = i.contract_id JOIN contract AS c ON c.id = i.contract_id"
+# Contracts that have not begun keep what was just agreed; free ones pay nothing. Without a currency: of any, with or without tax.
+_REACHED: Final = """
+i.product_id = %(product)s AND i.kind IN ('plan', 'add_on') AND c.status IN ('trial', 'active') AND (i.ends_on IS NULL OR i.ends_on > %(day)s)
+    AND (%(currency)s::text IS NULL OR (t.currency = %(currency)s AND t.includes_tax = %(includes_tax)s))
+"""
+_ITEMS: Final = (
+    f"SELECT {_COLUMNS} FROM {_JOINED} WHERE i.contract_id = ANY (%(contracts)s) AND {_REACHED} ORDER BY i.id"  # noqa: S608 - made of the constants
+)
 # What a change of price begins on a day or after it: raised by a percentage once more, a change that is typed twice would count twice.
-_CHANGED: Final = """
+_CHANGES: Final = """
 SELECT i.id FROM contract_item AS i JOIN contract_event AS e ON e.contract_id = i.contract_id AND e.event = 'price_change' AND e.effective_on = i.starts_on
     JOIN contract_item AS before ON before.id = (e.detail ->> 'item')::bigint AND before.product_id = i.product_id
-WHERE i.contract_id = ANY (%(contracts)s) AND i.product_id = %(product)s AND i.starts_on >= %(day)s AND (i.ends_on IS NULL OR i.ends_on > i.starts_on)
+WHERE i.product_id = %(product)s AND i.starts_on >= %(day)s AND (i.ends_on IS NULL OR i.ends_on > i.starts_on)
 """
+_CHANGED: Final = f"{_CHANGES} AND i.contract_id = ANY (%(contracts)s)"
+# Where nothing ends, who has a price and when a period begins makes no difference: one stands for all that are alike.
+_COUNTED: Final = f"""
+WITH alike AS (SELECT min(i.id) AS id, count(*) AS items FROM {_JOINED} WHERE {_REACHED} AND NOT (%(percent)s AND i.id IN ({_CHANGES}))
+    GROUP BY t.currency, t.includes_tax, i.quantity, i.period_price, i.months, CASE WHEN least(i.ends_on, c.ends_on) IS NOT NULL THEN i.id END)
+SELECT one.*, a.items FROM alike AS a CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM {_JOINED} WHERE i.id = a.id LIMIT 1) AS one
+"""  # noqa: S608
 _HOLD: Final = "SELECT FROM contract WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE"
 _IDS: Final = "SELECT nextval(pg_get_serial_sequence('contract_item', 'id')) FROM generate_series(1, %s)"
 _END: Final = """
@@ -74,12 +83,7 @@ def load_new_prices(
     """What a change comes to for these contracts. Not among them: who has the price, ends before, or, of a percentage, has another
     change of price from that day on.
     """
-    given = {
-        "product": reach.product_id,
-        "day": reach.day,
-        "currency": reach.currency,
-        "includes_tax": reach.includes_tax,
-    }
+    given = _reached(reach)
     for batch in in_batches(contracts, _BATCH):
         changed = load_changed_already(connection, batch, reach) if change.percent is not None else frozenset()
         for row in connection.execute(_ITEMS, {**given, "contracts": list(batch)}):
@@ -88,10 +92,30 @@ def load_new_prices(
                 yield new
 
 
+def load_price_totals(connection: Connection, change: PriceChange, reach: Reach) -> list[PriceTotal]:
+    """What a change comes to for all contracts that have the product: counted by the database, however many there are."""
+    given = {**_reached(reach), "percent": change.percent is not None}
+    found = []
+    for *row, items in connection.execute(_COUNTED, given):
+        new = new_price_for(_item_of(tuple(row)), change, reach.day)
+        if new is not None:
+            found.append((new, items))
+    return counted_totals(found)
+
+
 def load_changed_already(connection: Connection, contracts: Sequence[int], reach: Reach) -> frozenset[int]:
     """Items of the product that a change of price begins on that day or after it."""
     given = {"contracts": list(contracts), "product": reach.product_id, "day": reach.day}
     return frozenset(number for (number,) in connection.execute(_CHANGED, given))
+
+
+def _reached(reach: Reach) -> dict[str, Any]:
+    return {
+        "product": reach.product_id,
+        "day": reach.day,
+        "currency": reach.currency,
+        "includes_tax": reach.includes_tax,
+    }
 
 
 def _item_of(row: tuple[Any, ...]) -> PricedItem:

@@ -13,10 +13,10 @@ from support.command_line import run, write_settings
 
 from billing.deeds import ChangeAt, ChangePlan, ScheduleEnd, WithdrawEnd
 from billing.operations.doing import do_deed
-from billing.price_changes import PriceChange, Reach
+from billing.price_changes import PriceChange, Reach, price_totals
 from billing.store.acting import acting
 from billing.store.checks.catalogue import find_in
-from billing.store.price_changes import change_prices
+from billing.store.price_changes import change_prices, load_new_prices, load_price_totals
 from billing.store.price_undo import undo_prices
 
 pytestmark = pytest.mark.db
@@ -133,6 +133,27 @@ def test_a_percentage_typed_twice_counts_once(connection, isp):
     # An amount takes the place of what was mistyped.
     assert change(connection, isp) == 3
     assert items(connection, isp.contracts[0])[-1][:3] == (BOUNDARY, None, NEW)
+
+
+def test_what_it_comes_to_is_counted_by_the_database_as_item_by_item(connection, isp):
+    """29.90 of three contracts: the third ends before its boundary. Who was raised by a percentage is not raised again."""
+    reach, raised = Reach(isp.products["Home 30"], DAY, "EUR"), PriceChange(percent=Decimal("4.5"))
+
+    def counted(given):
+        totals = load_price_totals(connection, given, reach)
+        assert totals == price_totals(load_new_prices(connection, isp.contracts, given, reach))
+        return [(one.items, one.before.amount, one.after.amount) for one in totals]
+
+    assert counted(CHANGE) == [(3, Decimal("89.70"), Decimal("98.70"))]
+    assert counted(raised) == [(3, Decimal("89.70"), Decimal("93.75"))]
+    change(connection, isp, isp.contracts[:1], raised)
+    assert counted(raised) == [(2, Decimal("59.80"), Decimal("62.50"))]
+    assert counted(CHANGE) == [(3, Decimal("91.05"), Decimal("98.70"))]
+    connection.execute("UPDATE contract_item SET ends_on = '2027-05-20' WHERE id = %s", (isp.items[2],))
+    connection.execute("UPDATE contract SET ends_on = '2027-05-20' WHERE id = %s", (isp.contracts[2],))
+    assert counted(raised) == [(3, Decimal("89.70"), Decimal("93.75"))]
+    change(connection, isp)
+    assert counted(CHANGE) == []
 
 
 def test_an_add_on_changes_its_price_and_not_the_plan(connection, isp):

@@ -67,6 +67,28 @@ def test_a_customer_is_found_by_name_street_and_number(console, field):
     assert f"/field/customers/{field['foreign']}" not in client.get("/field", query_string={"q": foreign}).text
 
 
+def test_all_words_have_to_be_known_of_the_customer_or_of_an_open_invoice(console, field):
+    client = console.client("collector")
+    ((name, city, label, phone),) = console.query(
+        "SELECT c.name, a.city, d.label, coalesce(k.mobile, k.phone) FROM customer AS c JOIN address AS a ON a.customer_id = c.id JOIN open_document AS o ON o.customer_id = c.id"
+        " JOIN document AS d ON d.id = o.document_id LEFT JOIN contact AS k ON k.customer_id = c.id WHERE c.id = %s LIMIT 1",
+        (field["own"],),
+    )
+    own = f'stop" href="/field/customers/{field["own"]}"'
+    for words in (f"{label[1:].lower()} {city[:3]}", f"{name[1:4]} {field['own']}", phone or name):
+        assert own in client.get("/field", query_string={"q": words}).text, words
+    for words in (f"{name} nobodyiscalledthis", f"{name} {label}7", "%", "_"):
+        assert own not in client.get("/field", query_string={"q": words}).text, words
+    assert own in client.get("/field", query_string={"q": label, "by": "way"}).text
+
+
+def test_who_owes_on_another_page_is_not_told_to_owe_nothing(console, field, monkeypatch):
+    monkeypatch.setattr("web.collector.rounds._STOPS", 3)
+    page = console.client("collector").get("/field", query_string={"q": "2026"}).text
+    assert page.count('stop" href=') == 3
+    assert "Found, and owing nothing" not in page
+
+
 def test_each_order_leads_through_the_whole_round_once(console, field, monkeypatch):
     monkeypatch.setattr("web.collector.rounds._STOPS", 3)
     client, seen = console.client("collector"), {}

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 import msgspec
 
-from billing.price_changes import PriceChange, Reach, check_day, price_totals
+from billing.price_changes import PriceChange, Reach, check_day
 from billing.store.acting import acting
 from billing.store.catalogue import (
     Price,
@@ -21,8 +21,7 @@ from billing.store.catalogue import (
     save_text,
 )
 from billing.store.issuers import load_issuers, load_tax_codes
-from billing.store.price_changes import load_new_prices
-from billing.store.selection import Selection, load_selected
+from billing.store.price_changes import load_price_totals
 from control_plane.access.permissions import Permission
 from control_plane.catalogue import ask_for_new_price
 from control_plane.store.plan import load_plans
@@ -260,8 +259,7 @@ def change_prices(connection: Connection, *, body: PriceChangeToMake) -> PriceCh
     change = PriceChange(_decimal(body.month_price), _decimal(body.percent))
     reach = Reach(body.product_id, body.day, body.currency, body.month_price is not None and body.includes_tax)
     name = products[body.product_id]
-    contracts = load_selected(connection, Selection(product=name), day=body.day)
-    totals = price_totals(load_new_prices(connection, contracts, change, reach))
+    totals = load_price_totals(connection, change, reach)
     request = ask_for_new_price(connection, name, change, reach, actor=person().name)
     return PriceChanged(
         sum(one.items for one in totals),

@@ -18,12 +18,11 @@ from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired
 
 from billing.errors import BillingError
-from billing.price_changes import NOTICE, PriceChange, PriceTotal, Reach, check_day, price_totals
+from billing.price_changes import NOTICE, PriceChange, PriceTotal, Reach, check_day
 from billing.store.catalogue import load_products
 from billing.store.catalogue_requests import load_waiting
 from billing.store.issuers import load_issuers
-from billing.store.price_changes import load_new_prices
-from billing.store.selection import Selection, load_selected
+from billing.store.price_changes import load_price_totals
 from control_plane.access.permissions import Permission
 from control_plane.catalogue import ask_for_new_price
 from web.acting import person, transaction
@@ -77,8 +76,7 @@ def new() -> str | Response | tuple[str, int]:
             form.day.data = day + NOTICE
         plan = _plan(connection, form, products) if was_sent(form) else None
         if plan is not None and "confirmed" not in request.form:
-            contracts = load_selected(connection, Selection(product=form.product.data), day=form.day.data)
-            totals = price_totals(load_new_prices(connection, contracts, plan.change, plan.reach))
+            totals = load_price_totals(connection, plan.change, plan.reach)
         waiting = load_waiting(connection)
     if plan is None:
         return render_template("staff/taxes/price_change.html", form=form, waiting=waiting), status_of(form)
