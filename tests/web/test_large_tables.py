@@ -15,7 +15,17 @@ from support.console_world import Console
 
 from control_plane import db
 
-LARGE = ("subscriber_account", "session", "posting", "charge", "document", "document_line", "payment", "login_attempt", "enforcement")
+LARGE = (
+    "subscriber_account",
+    "session",
+    "posting",
+    "charge",
+    "document",
+    "document_line",
+    "payment",
+    "login_attempt",
+    "enforcement",
+)
 PAGES = (
     "/home", "/online", "/online?state=stale", "/online?sort=username", "/online?username=a", "/online?ip=198.18.0.0/24", "/accounts", "/accounts?status=ended", "/accounts?level=walled",
     "/accounts/{username}", "/accounts/{username}/usage", "/accounts/{username}/answer", "/customers", "/customers/{customer}", "/contracts", "/contracts?status=ended", "/contracts/{contract}",
