@@ -167,6 +167,17 @@ def _change_plan(contract: Contract, deed: do.ChangePlan, today: date) -> Outcom
     return Changed(after, "plan_changed", on, billing, Network.PROFILE)
 
 
+def _keep_plan(contract: Contract, deed: do.KeepPlan, today: date) -> Outcome:
+    others = tuple(one for one in contract.plan_changes if one[0] != deed.on)
+    if deed.on <= today or others == contract.plan_changes:
+        return Refused(Reason.NO_CHANGE, f"no change of plan waits for {deed.on}")
+    after = replace(contract, plan_changes=others)
+    billing = Billing()
+    if contract.status is Status.ACTIVE:
+        billing = Billing(plan=plan_on(after, deed.on), replaces_same_day=True)
+    return Changed(after, "plan_kept", deed.on, billing, Network.PROFILE)
+
+
 def _move_address(contract: Contract, deed: do.MoveAddress, today: date) -> Outcome:
     if deed.address == contract.service_address:
         return Refused(Reason.SAME, "the service is at that address already")
@@ -278,6 +289,7 @@ _TABLE: Final[dict[type[Deed], tuple[str, frozenset[Status], Callable[[Contract,
     do.MakeFree: ("make-free", frozenset({Status.TRIAL, Status.ACTIVE}), _make_free),
     do.MakeBillable: ("make-billable", frozenset({Status.FREE}), _make_billable),
     do.ChangePlan: ("change-plan", frozenset({Status.ACTIVE, Status.FREE}), _change_plan),
+    do.KeepPlan: ("keep-plan", frozenset({Status.ACTIVE, Status.FREE}), _keep_plan),
     do.ChangeCycle: ("change-period", frozenset({Status.ACTIVE}), decide_change_cycle),
     do.MoveAddress: ("move", IN_SERVICE, _move_address),
     do.Restrict: ("restrict", IN_SERVICE, decide_restrict),

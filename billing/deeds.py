@@ -65,6 +65,7 @@ class Reason(StrEnum):
     NOTICE = "notice"
     OVERLAP = "overlap"
     NO_END = "no_end"
+    NO_CHANGE = "no_change"
     TOO_LATE = "too_late"
     RESOLD = "resold"
 
@@ -163,6 +164,13 @@ class ChangePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepPlan:
+    """The change of plan that waits for that day does not come."""
+
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeCycle:
     """Periods of another length or from another day of the month on; `restart` counts them from the day, not as before."""
 
@@ -231,7 +239,7 @@ class Withdraw:
 
 Deed = (
     Propose | Accept | Refuse | Expire | Activate | EndTrial | MakeFree | MakeBillable | Restrict | Lift
-    | ChangePlan | ChangeCycle | MoveAddress | Pause | ScheduleEnd | WithdrawEnd | ReachEnd | Reopen
+    | ChangePlan | KeepPlan | ChangeCycle | MoveAddress | Pause | ScheduleEnd | WithdrawEnd | ReachEnd | Reopen
     | Cancel | Withdraw
 )  # fmt: skip
 

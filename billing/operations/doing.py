@@ -208,7 +208,7 @@ def _moves(
         return _agreed_or_offered(connection, terms, item, months, on=today)
 
     match deed:
-        case do.ChangePlan() if billing.plan is not None:
+        case do.ChangePlan() | do.KeepPlan() if billing.plan is not None:
             on = max(done.effective_on, after.billable_from or done.effective_on)
             return plans_from(items, after, on, sold=sold)
         case do.ChangeCycle() if billing.cycle is not None:

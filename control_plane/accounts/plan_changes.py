@@ -56,7 +56,6 @@ def cancel_plan_change(
     connection: Connection,
     account: Account,
     day: date,
-    plan_before: int,
     *,
     settings: Settings,
     now: datetime,
@@ -65,10 +64,7 @@ def cancel_plan_change(
     """Take back the change of that day: the contract goes on with the plan before it. Raises: NotDoneError."""
     refuse_past(day, today=now.astimezone(settings.zone).date())
     if has_terms(connection, account.contract_id):
-        # The bill goes with the network: taken back, the change is one to the plan that would go on.
-        change_billed_plan(
-            connection, account.contract_id, plan_before, on=day, settings=settings, now=now, actor=actor
-        )
+        _do_billed(connection, account.contract_id, do.KeepPlan(day), settings=settings, now=now, actor=actor)
     elif not remove_plan_change(connection, account.contract_id, effective_on=day):
         raise NotDoneError(Why.NO_CHANGE_WAITS, contract=account.contract_id, day=day)
     detail = {"plan": None, "effective_on": day}
@@ -86,12 +82,17 @@ def change_billed_plan(
     actor: str,
 ) -> None:
     """Another plan of a contract that is billed, by the contract's own deed. Raises: NotDoneError with billing's words."""
+    at = do.ChangeAt.NOW if on is None else do.ChangeAt.DATE
+    _do_billed(connection, contract_id, do.ChangePlan(plan_id, at, on), settings=settings, now=now, actor=actor)
+
+
+def _do_billed(
+    connection: Connection, contract_id: int, deed: do.Deed, *, settings: Settings, now: datetime, actor: str
+) -> None:
     found = load_zone(connection, contract_id)
     assert found is not None, f"contract {contract_id} has an account"
     zone = found[0] or settings.operator.billing_zone
     today = now.astimezone(ZoneInfo(zone)).date()
-    at = do.ChangeAt.NOW if on is None else do.ChangeAt.DATE
-    deed = do.ChangePlan(plan_id, at) if on is None else do.ChangePlan(plan_id, at, on)
     try:
         outcome = do_deed(connection, contract_id, deed, today=today, actor=actor, zone=zone)
     except BillingError as error:

@@ -17,7 +17,7 @@ from control_plane.cli._options import coming_instant
 from control_plane.policy.quota import quota_month
 from control_plane.quantities import QuantityError, instant_text, octets_text, read_octets
 from control_plane.settings import Settings
-from control_plane.store.account import Account, load_plan_ids
+from control_plane.store.account import load_plan_ids
 from control_plane.store.plan_terms import load_plan_change_days
 
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
@@ -39,14 +39,13 @@ def change_plan(settings: Settings, username: str, *, plan: str | None, on: date
     with open_database(settings) as connection:
         account = known_account(connection, username)
         contract_id = account.contract_id
-        day = _only_day(connection, contract_id) if on is None else on.date()
+        day = only_day(connection, contract_id) if on is None else on.date()
         try:
             refuse_past(day, today=now.astimezone(settings.zone).date())
-            name = plan or _plan_before(account, day)
-            plan_id = _plan_id(connection, name)
             if plan is None:
-                cancel_plan_change(connection, account, day, plan_id, settings=settings, now=now, actor=os_user())
+                cancel_plan_change(connection, account, day, settings=settings, now=now, actor=os_user())
             else:
+                plan_id = _plan_id(connection, plan)
                 deeds.change_plan(
                     connection, account, plan_id, plan, on=day, settings=settings, now=now, actor=os_user()
                 )
@@ -83,13 +82,7 @@ def billed_words(contract_id: int, columns: Iterable[str]) -> str:
     )
 
 
-def _plan_before(account: Account, day: date) -> str:
-    """The plan in force before a change of that day."""
-    earlier = [one for one in account.plan_changes if date.fromisoformat(str(one[0])) < day]
-    return str(earlier[-1][1]) if earlier else account.plan
-
-
-def _only_day(connection: Connection, contract_id: int) -> date:
+def only_day(connection: Connection, contract_id: int) -> date:
     """The day of the one change that waits."""
     days = load_plan_change_days(connection, contract_id)
     if not days:

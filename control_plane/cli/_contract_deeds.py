@@ -10,6 +10,7 @@ import click
 
 from billing import deeds as do
 from billing.contract_facts import BilledAs, Level, Origin
+from control_plane.cli._account_plan import only_day
 from control_plane.cli._books import DAY
 from control_plane.cli._console import Connection, Refused, unknown
 from control_plane.cli._contract_deed import deed_options, run_deed
@@ -253,6 +254,18 @@ def end(
     run_deed(settings, number, deeds, question="Go on?", yes=yes or how["dry_run"], **how)
 
 
+@click.command("keep-plan")
+@click.option("--on", type=DAY, help="For which day the change waits, where several do.")
+@deed_options()
+def keep_plan(settings: Settings, number: int, *, on: date | None, **how: Any) -> None:
+    """The change of plan that waits does not come."""
+
+    def deeds(connection: Connection, _: date) -> Sequence[do.Deed]:
+        return [do.KeepPlan(on or only_day(connection, number))]
+
+    run_deed(settings, number, deeds, **how)
+
+
 @click.command("keep")
 @deed_options()
 def keep(settings: Settings, number: int, **how: Any) -> None:
@@ -283,6 +296,6 @@ def withdraw(settings: Settings, number: int, *, yes: bool, **how: Any) -> None:
 
 
 DEEDS: Final = (
-    *(propose, accept, refuse, expire, activate, cancel, end_trial, make_free, make_billable, change_plan),
+    *(propose, accept, refuse, expire, activate, cancel, end_trial, make_free, make_billable, change_plan, keep_plan),
     *(change_period, move, restrict, lift, pause, end, keep, reach_end, reopen, withdraw),
 )

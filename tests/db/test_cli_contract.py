@@ -361,8 +361,22 @@ def test_an_accounts_commands_change_the_plan_of_a_billed_contract_with_its_bill
         )
     ] == [
         "created",
-        *["plan_changed"] * 3,
+        "plan_changed",
+        "plan_kept",
+        "plan_changed",
     ]
+
+
+def test_a_change_of_plan_that_waits_is_taken_back(corrente, isp, connection):
+    number = isp.contracts[0]
+    assert "no plan change" in corrente("keep-plan", number, code=1)
+    corrente("change-plan", number, "Home 500", "--on", day(9))
+    assert f"no change of plan waits for {day(8)}" in corrente("keep-plan", number, "--on", day(8), code=1)
+    assert f"Home 500 of {day(9)} never begins" in corrente("keep-plan", number, "--dry-run")
+    assert one(connection, "SELECT count(*) FROM plan_change") == 1
+    connection.rollback()
+    assert f"plan kept from {day(9)}: misread" in corrente("keep-plan", number, "--reason", "misread")
+    assert one(connection, "SELECT count(*) FROM plan_change") == 0
 
 
 def test_an_accounts_commands_leave_status_end_and_days_not_paid_to_the_contracts(account, corrente, isp):

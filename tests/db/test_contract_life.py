@@ -18,11 +18,13 @@ from billing.deeds import (
     ChangeAt,
     Changed,
     ChangePlan,
+    KeepPlan,
     Lift,
     Lifter,
     Pause,
     Propose,
     ReachEnd,
+    Reason,
     Restrict,
     ScheduleEnd,
     Withdraw,
@@ -64,6 +66,18 @@ class Office:
         number = make_contract(self.db, given, today=D(today), actor="maria")
         self.db.commit()
         return number
+
+    def fast_plan(self):
+        """A plan that costs 40; its number."""
+        acting(self.db, "maria")
+        plan = one(
+            self.db,
+            "INSERT INTO plan (name, profile_id, throttle_profile_id, walled_profile_id) SELECT 'fast', profile_id, profile_id, profile_id FROM plan LIMIT 1 RETURNING id",
+        )
+        sold = "INSERT INTO product (name, kind, plan_id, family, tax_code_id) VALUES ('fast', 'plan', %s, 'access', 1) RETURNING id"
+        priced = "INSERT INTO price (product_id, currency, unit_price, during) VALUES (%s, 'EUR', 40, '[2020-01-01,)')"
+        self.db.execute(priced, (one(self.db, sold, plan),))
+        return plan
 
     def do(self, contract, deed, today):
         outcome = do_deed(self.db, contract, deed, today=D(today), actor="maria")
@@ -245,19 +259,7 @@ def test_the_day_ends_contracts_and_pauses_and_applies_plans_and_one_that_fails_
     office.do(first, ScheduleEnd(D("2026-03-10")), "2026-03-01")
     office.do(second, Pause(D("2026-03-02"), D("2026-03-10")), "2026-03-01")
     acting(office.db, "maria")
-    plan = one(
-        office.db,
-        "INSERT INTO plan (name, profile_id, throttle_profile_id, walled_profile_id) SELECT 'fast', profile_id, profile_id, profile_id FROM plan LIMIT 1 RETURNING id",
-    )
-    product = one(
-        office.db,
-        "INSERT INTO product (name, kind, plan_id, family, tax_code_id) VALUES ('fast', 'plan', %s, 'access', 1) RETURNING id",
-        plan,
-    )
-    office.db.execute(
-        "INSERT INTO price (product_id, currency, unit_price, during) VALUES (%s, 'EUR', 40, '[2020-01-01,)')",
-        (product,),
-    )
+    plan = office.fast_plan()
     office.do(third, ChangePlan(plan, ChangeAt.DATE, D("2026-03-10")), "2026-03-01")
     fourth = office.new(status=Status.PENDING)
     office.bind(fourth)
@@ -278,6 +280,24 @@ def test_the_day_ends_contracts_and_pauses_and_applies_plans_and_one_that_fails_
     assert one(office.db, "SELECT lifted_at FROM restriction").isoformat() == "2026-03-09T23:00:00+00:00"
     again = office.pass_day("2026-03-10")
     assert (again.done, len(again.problems), again.plans) == ((), 1, 0)
+
+
+def test_a_change_of_plan_that_waits_is_taken_back_and_all_is_as_before(office):
+    number = office.new(status=Status.PENDING)
+    office.bind(number)
+    office.do(number, Activate(D("2026-02-01")), "2026-02-01")
+    before, plan = office.items(number), office.fast_plan()
+    office.do(number, ChangePlan(plan, ChangeAt.DATE, D("2026-03-10")), "2026-03-01")
+    assert [row[0] for row in office.items(number)] == ["Home 30", "fast"]
+
+    office.do(number, KeepPlan(D("2026-03-10")), "2026-03-02")
+
+    assert [row for row in office.items(number) if row[1] != row[2]] == before
+    told = one(office.db, "SELECT detail FROM contract_event WHERE event = 'plan_kept' AND contract_id = %s", number)
+    assert (told["before"], told["after"]) == ({"plan_changes": [["2026-03-10", plan]]}, {"plan_changes": []})
+    assert office.pass_day("2026-03-10").plans == 0
+    refused = do_deed(office.db, number, KeepPlan(D("2026-03-10")), today=D("2026-03-02"), actor="maria")
+    assert refused.reason is Reason.NO_CHANGE
 
 
 def test_a_renewal_is_noticed_once_before_the_term_ends_and_not_to_who_leaves(office):

@@ -26,6 +26,7 @@ from billing.deeds import (
     Changed,
     ChangePlan,
     EndTrial,
+    KeepPlan,
     Lift,
     Lifter,
     MakeBillable,
@@ -158,6 +159,8 @@ def make_machine(conninfo: str, isp, plans: list[int]):
                 model.times.append([on, None])
             elif isinstance(deed, ChangePlan):
                 model.changes[on] = deed.plan
+            elif isinstance(deed, KeepPlan):
+                del model.changes[on]
             elif isinstance(deed, ReachEnd | Withdraw):
                 model.cut(on if isinstance(deed, ReachEnd) else self.today)
             if isinstance(deed, ScheduleEnd):
@@ -187,10 +190,11 @@ def make_machine(conninfo: str, isp, plans: list[int]):
             ]
             free = MakeFree(min(on, self.today), "gift", self.today + timedelta(30))
             change = ChangePlan(plan, ChangeAt.DATE, on)
+            keep = KeepPlan(max((day for day in self.models[number].changes if day > self.today), default=on))
             deeds = {
                 "trial": [*common, EndTrial(), free],
-                "active": [*common, free, change, change, change, ChangePlan(plan), ChangeCycle(on, months=2)],
-                "free": [*common, MakeBillable(min(on, self.today)), MakeBillable(self.today), change],
+                "active": [*common, free, change, change, change, keep, ChangePlan(plan), ChangeCycle(on, months=2)],
+                "free": [*common, MakeBillable(min(on, self.today)), MakeBillable(self.today), change, keep],
                 "ended": [Reopen(min(on, self.today)), Reopen(self.today)],
             }
             self._do(number, data.draw(st.sampled_from(deeds[status])))

@@ -109,6 +109,7 @@ def test_what_was_tried_is_done_unless_somebody_was_faster(program, console, act
         ({"deed": "change-period"}, 422, "/months"),
         ({"deed": "end", "on": "tomorrow"}, 422, "/on"),
         ({"deed": "keep"}, 409, None),
+        ({"deed": "keep-plan", "on": "2030-07-01"}, 409, None),
     ],
 )
 def test_a_deed_that_can_t_be_done_says_why_and_leaves_no_trace(program, console, active, asked, status, place):
@@ -123,7 +124,7 @@ def test_every_deed_of_the_contract_can_be_asked_for(program, active):
     assert {SetEnd, *_MADE} == set(DeedToDo.__args__)
     shown = program.get("/openapi.json").json["components"]["schemas"]
     assert tags == {"propose", "accept", "refuse", "expire", "activate", "cancel", "end-trial", "make-free", "make-billable"} | {
-        "change-plan", "change-period", "move", "restrict", "lift", "pause", "end", "keep", "reach-end", "reopen", "withdraw"
+        "change-plan", "keep-plan", "change-period", "move", "restrict", "lift", "pause", "end", "keep", "reach-end", "reopen", "withdraw"
     }  # fmt: skip
     assert {
         one["properties"]["deed"]["enum"][0] for one in shown.values() if "deed" in one.get("properties", {})

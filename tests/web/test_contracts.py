@@ -106,6 +106,28 @@ def test_another_plan_shows_what_it_bills_and_what_the_network_gives(console, ac
     assert console.query("SELECT count(*) FROM plan_change WHERE contract_id = %s", (number,)) == [(0,)]
 
 
+def test_a_change_of_plan_that_waits_is_taken_back_from_the_contract_s_page(console, active):
+    client, number = console.client("billing"), active[3]
+    mine = console.query("SELECT plan_id FROM contract WHERE id = %s", (number,))[0][0]
+    assert "do/keep-plan" not in client.get(f"/contracts/{number}").text
+    page = client.get(f"/contracts/{number}/do/change-plan").text
+    for plan in (one for one in re.findall(r'<option value="(\d+)"', page) if int(one) != mine):
+        typed = {"plan": plan, "when": "date", "on": "2030-07-01"}
+        shown = preview(client, f"/contracts/{number}/do/change-plan", typed)
+        if shown.status_code == 200:
+            break
+    assert confirmed(client, f"/contracts/{number}/do/change-plan", shown, typed).status_code == 303
+    (link,) = re.findall(r'href="(/contracts/\d+/do/keep-plan\?[^"]+)"', client.get(f"/contracts/{number}").text)
+    assert preview(client, link, {"waiting": "2030-07-02"}).status_code == 422
+    shown = preview(client, link, {"waiting": "2030-07-01"})
+    assert "Take back a change of plan" in shown.text
+    assert console.query("SELECT count(*) FROM plan_change WHERE contract_id = %s", (number,)) == [(1,)]
+    assert confirmed(client, link, shown, {"waiting": "2030-07-01"}).status_code == 303
+    assert console.query("SELECT count(*) FROM plan_change WHERE contract_id = %s", (number,)) == [(0,)]
+    (detail,) = console.query("SELECT detail FROM contract_event WHERE event = 'plan_kept' AND contract_id = %s", (number,))[0]  # fmt: skip
+    assert (len(detail["before"]["plan_changes"]), detail["after"]["plan_changes"]) == (1, [])
+
+
 def test_who_may_only_see_does_nothing_and_who_may_not_sees_nothing(console, active):
     number = active[4]
     page = console.client("reader").get(f"/contracts/{number}")

@@ -103,6 +103,14 @@ class ChangePlan(Told, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     on: date | None = None
 
 
+class KeepPlan(Told, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="deed", tag="keep-plan"):
+    """The change of plan that waits for that day does not come."""
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {"deed": "keep-plan", "on": "2030-07-01"}
+
+    on: date
+
+
 class ChangePeriod(Told, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="deed", tag="change-period"):
     """Other periods from a day on: their length, their day of the month, or counted anew from that day."""
 
@@ -181,7 +189,7 @@ class Withdraw(Told, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
 DeedToDo = (
     Propose | Accept | Refuse | Expire | Activate | GiveUp | EndTrial | MakeFree | MakeBillable | ChangePlan
-    | ChangePeriod | Move | Restrict | Lift | Pause | SetEnd | KeepOn | ReachEnd | Reopen | Withdraw
+    | KeepPlan | ChangePeriod | Move | Restrict | Lift | Pause | SetEnd | KeepOn | ReachEnd | Reopen | Withdraw
 )  # fmt: skip
 
 # What the contract takes, of what was asked for and the day from which it counts.
@@ -196,6 +204,7 @@ _MADE: Final[dict[type, Callable[[Any, date], Deed]]] = {
     MakeFree: lambda asked, today: do.MakeFree(asked.on or today, asked.reason, asked.review_on),
     MakeBillable: lambda asked, today: do.MakeBillable(asked.on or today),
     ChangePlan: lambda asked, _: do.ChangePlan(asked.plan_id, do.ChangeAt(asked.when), asked.on),
+    KeepPlan: lambda asked, _: do.KeepPlan(asked.on),
     ChangePeriod: lambda asked, today: do.ChangeCycle(asked.on or today, asked.months, asked.day, asked.restart),
     Move: lambda asked, today: do.MoveAddress(asked.address_id, asked.on or today),
     Restrict: lambda asked, _: do.Restrict(Origin(asked.origin), Level(asked.level), BilledAs(asked.billing)),

@@ -46,7 +46,7 @@ from web.forms import (
     status_of,
     was_sent,
 )
-from web.language import gettext, lazy, moment_shown, zone
+from web.language import day_shown, gettext, lazy, moment_shown, zone
 from web.marks import allowed
 from web.money_words import error_words
 from web.security import FIELD
@@ -74,6 +74,7 @@ class DeedForm(PageForm):
     review_on = DayField(lazy("Looked at again on"), [Optional()])
     plan = SelectField(lazy("Plan"), validate_choice=False)
     when = SelectField(lazy("When"), choices=choices_of(_WHEN), default="now", validate_choice=False)
+    waiting = SelectField(lazy("Which change"), validate_choice=False)
     months = IntegerField(lazy("Months of a period"), [Optional(), NumberRange(1, 12)])
     day = IntegerField(lazy("Day of the month"), [Optional(), NumberRange(1, 31)])
     restart = BooleanField(lazy("Counted anew from that day"))
@@ -96,6 +97,7 @@ _ASKS: Final[dict[str, tuple[str, ...]]] = {
     "make-free": ("on", "review_on"),
     "make-billable": ("on",),
     "change-plan": ("plan", "when", "on"),
+    "keep-plan": ("waiting",),
     "change-period": ("on", "months", "day", "restart"),
     "move": ("address", "on"),
     "restrict": ("level", "origin", "billing"),
@@ -110,6 +112,7 @@ _NEEDS: Final = {
     "restrict": ("reason",),
     "lift": ("reason",),
     "change-plan": ("plan",),
+    "keep-plan": ("waiting",),
     "move": ("address",),
 }
 _PLAIN: Final[dict[str, Deed]] = {
@@ -157,6 +160,16 @@ def act(number: int, name: str) -> Answer:
 def _offer(connection: Connection, form: DeedForm, page: ContractPage, name: str) -> None:
     """The choices that the deed has."""
     form.plan.choices = choices_of({str(one.id): one.name for one in load_plans(connection)})
+    form.waiting.choices = choices_of(
+        {
+            one["effective_on"].isoformat(): gettext(
+                "Plan %(name)s from %(day)s", name=one["plan"], day=day_shown(one["effective_on"])
+            )
+            for one in page.plan_changes
+        }
+    )
+    if form.waiting.data is None:
+        form.waiting.data = request.args.get("waiting")
     there = load_addresses(connection, page.contract.customer_id)
     form.address.choices = choices_of(
         {str(one.id): f"{one.street} {one.house_number or ''}, {one.city}" for one in there}
@@ -172,7 +185,7 @@ def _whole(form: DeedForm, name: str) -> bool:
         if not form[field].data:
             refuse(form, field, gettext("This is needed."))
             fine = False
-    for field in ("plan", "when", "address", "level", "origin", "billing"):
+    for field in ("plan", "waiting", "when", "address", "level", "origin", "billing"):
         asked = field in _ASKS.get(name, ())
         if asked and form[field].data not in {one.value for one in form[field].choices}:
             refuse(form, field, gettext("%(value)s is no choice here.", value=str(form[field].data)[:40]))
@@ -214,6 +227,7 @@ _MADE: Final[dict[str, Callable[[Any, date], Deed]]] = {
     "make-free": lambda form, on: do.MakeFree(on, form.reason.data, form.review_on.data),
     "make-billable": lambda _, on: do.MakeBillable(on),
     "change-plan": _plan_change,
+    "keep-plan": lambda form, _: do.KeepPlan(date.fromisoformat(form.waiting.data)),
     "change-period": lambda form, on: do.ChangeCycle(on, form.months.data, form.day.data, form.restart.data),
     "move": lambda form, on: do.MoveAddress(int(form.address.data), on),
     "restrict": lambda form, _: do.Restrict(

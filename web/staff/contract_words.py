@@ -27,6 +27,11 @@ DEEDS: Final[dict[str, tuple[Any, Any, str]]] = {
         lazy("The rest of the old one is given back; the network changes with its day."),
         "primary",
     ),
+    "keep-plan": (
+        lazy("Take back a change of plan"),
+        lazy("The change that waits for a day does not come."),
+        "primary",
+    ),
     "change-period": (
         lazy("Change billing period"),
         lazy("Other periods from a day on: their length or their day."),
@@ -69,6 +74,7 @@ REFUSALS: Final[dict[Reason, Any]] = {
     Reason.NOTICE: lazy("The notice that was agreed is longer: choose a later day, or waive it."),
     Reason.OVERLAP: lazy("That overlaps another one."),
     Reason.NO_END: lazy("No end is set."),
+    Reason.NO_CHANGE: lazy("No change of plan waits for that day."),
     Reason.TOO_LATE: lazy("It is too late for that: make a new contract."),
     Reason.RESOLD: lazy("Its line or account serves another contract: make a new one."),
 }
@@ -85,6 +91,7 @@ EVENTS: Final[dict[str, Any]] = {
     "made_free": lazy("Made free of charge"),
     "made_billable": lazy("Charged again"),
     "plan_changed": lazy("Plan changed"),
+    "plan_kept": lazy("Change of plan taken back"),
     "period_changed": lazy("Billing period changed"),
     "address_moved": lazy("Moved"),
     "restricted": lazy("Limited"),

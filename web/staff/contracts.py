@@ -109,7 +109,7 @@ def show(number: int) -> str:
         statuses=STATUSES,
         tones=STATUS_TONES,
         levels=LEVELS,
-        deeds=[(name, *words.DEEDS[name]) for name in deeds],
+        deeds=[(name, *words.DEEDS[name]) for name in deeds if name != "keep-plan" or page.plan_changes],
         **parts,
     )
 

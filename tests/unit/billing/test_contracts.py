@@ -30,6 +30,7 @@ from billing.deeds import (
     Deed,
     EndTrial,
     Expire,
+    KeepPlan,
     Lift,
     Lifter,
     MakeBillable,
@@ -103,6 +104,7 @@ TABLE = [
     (Restrict(Origin.ABUSE, Level.BLOCKED), dict.fromkeys(IN_SERVICE), {}, "restricted", "level"),
     (Lift(Origin.DUNNING, Lifter.PAYMENT), dict.fromkeys(IN_SERVICE), LIMITED, "lifted", "level"),
     (ChangePlan(2), {"active": "active", "free": "free"}, {}, "plan_changed", "profile"),
+    (KeepPlan(SOON), {"active": "active", "free": "free"}, {"plan_changes": ((SOON, 2),)}, "plan_kept", "profile"),
     (ChangeCycle(TODAY, months=3), {"active": "active"}, {}, "period_changed", "nothing"),
     (MoveAddress(7, TODAY), dict.fromkeys(IN_SERVICE), {}, "address_moved", "profile_check"),
     (Pause(TODAY, SOON), dict.fromkeys(IN_SERVICE), {}, "paused", "level"),
@@ -181,6 +183,9 @@ GUARDS = [
     ("active", {"ends_on": SOON}, ChangePlan(2, ChangeAt.DATE, SOON), "after_end"),
     ("active", {"cycle": None}, ChangePlan(2, ChangeAt.NEXT_BOUNDARY), "incomplete"),
     ("active", {"books_open_from": OPEN}, ChangePlan(2, ChangeAt.DATE, D("2026-04-30")), "books_closed"),
+    ("active", {}, KeepPlan(SOON), "no_change"),
+    ("active", {"plan_changes": ((SOON, 2),)}, KeepPlan(D("2026-06-11")), "no_change"),
+    ("active", {"plan_changes": ((TODAY, 2),)}, KeepPlan(TODAY), "no_change"),
     ("active", {"service_address": 7}, MoveAddress(7, TODAY), "same"),
     ("active", {}, MoveAddress(7, SOON), "date_ahead"),
     ("active", {}, Pause(PAST, SOON), "too_early"),
@@ -342,6 +347,15 @@ def test_a_change_and_back_on_one_day_leaves_no_change_and_no_charge():
     back = done(done(contract(plan_changes=later), ChangePlan(2)).contract, ChangePlan(1))
     assert back.contract.plan_changes == later
     assert back.billing == Billing(plan=1, replaces_same_day=True)
+
+
+def test_a_change_of_plan_that_waits_is_taken_back_and_others_stay():
+    waiting = contract(plan_changes=((D("2026-05-20"), 2), (SOON, 3)))
+    kept = done(waiting, KeepPlan(SOON))
+    assert (kept.contract.plan_changes, kept.effective_on) == (((D("2026-05-20"), 2),), SOON)
+    assert kept.billing == Billing(plan=2, replaces_same_day=True)
+    assert done(waiting, KeepPlan(D("2026-05-20"))).billing.plan == 1
+    assert done(contract("free", plan_changes=((SOON, 2),)), KeepPlan(SOON)).billing == Billing()
 
 
 def test_plan_changes_stand_in_the_order_of_their_days_and_are_billed_from_the_first_billable_one():
@@ -549,6 +563,7 @@ def deeds_on(status: Status, today: date) -> st.SearchStrategy[Deed]:
         Lift: st.sampled_from(Origin).flatmap(lambda one: st.builds(Lift, st.just(one), st.sampled_from(Lifter))),
         ChangePlan: st.builds(ChangePlan, plans)
         | st.builds(lambda plan, on: ChangePlan(plan, ChangeAt.DATE, on), plans, days),
+        KeepPlan: st.builds(KeepPlan, days),
         MoveAddress: st.builds(MoveAddress, plans, days),
         Pause: st.builds(lambda start, days: Pause(start, start + timedelta(days)), days, st.integers(-1, 60)),
         ScheduleEnd: st.builds(ScheduleEnd, days, st.booleans()),
