@@ -23,6 +23,7 @@ from urllib.parse import unquote_to_bytes
 
 from control_plane import telemetry
 from web.app import create_app
+from web.doorman import start_doorman
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -63,7 +64,9 @@ class ClientGoneError(Exception):
 
 def create_entrance() -> Entrance:
     """What the server is given."""
-    return Entrance(create_app())
+    pages = create_app()
+    start_doorman(pages.extensions["corrente"].settings.web)
+    return Entrance(pages)
 
 
 class Entrance:
