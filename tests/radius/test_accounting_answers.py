@@ -1,5 +1,6 @@
 """Accounting is answered when the record is in the spool, and only then."""
 
+import os
 import subprocess
 import threading
 import time
@@ -51,7 +52,7 @@ def test_records_of_many_senders_never_tear_each_other(server):
         with server.device(accounting=True) as nas:
             for count in range(each):
                 filler = attribute(ACCT_SESSION_ID + 30, "x" * (count % 200 + 1))
-                assert nas.account(3, f"many-{number}-{count}", filler, timeout_s=30) is not None
+                assert nas.account(3, f"many-{number}-{count}", filler, timeout_s=240) is not None
 
     threads = [threading.Thread(target=send, args=(number,)) for number in range(senders)]
     for thread in threads:
@@ -82,7 +83,7 @@ def test_login_lines_follow_a_rename_too(server):
         renamed = server.login_spool.with_name("logins.1")
         server.login_spool.rename(renamed)
         before = renamed.read_bytes().count(b"\n")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         sent = 0
         while not server.login_spool.exists() and time.monotonic() < deadline:
             assert nas.login("anna", "secret") is not None
@@ -143,8 +144,9 @@ def use_it_up(server):
         server.accounting_spool.unlink()
         server.login_spool.unlink(missing_ok=True)
         # The first word finds the old file still held by the hook, which lets go of it; devices send again.
-        assert any(nas.account(1, "after", timeout_s=5) is not None for _ in range(2))
-        assert whole_record(server.accounting_spool.read_text(), "after")
+        after = (f"after-{number}" for number in range(10))
+        taken = next(session for session in after if nas.account(1, session, timeout_s=5) is not None)
+        assert whole_record(server.accounting_spool.read_text(), taken)
 
 
 def fill_up(server, nas):
@@ -152,7 +154,10 @@ def fill_up(server, nas):
     answered, silent = [], 0
     for number in range(500):
         session = f"full-{number:04d}"
-        if nas.account(3, session, attribute(77, "y" * (number * 7 % 250 + 1)), timeout_s=3) is None:
+        # While there is room an answer comes, however busy the machine is.
+        room = os.statvfs(server.accounting_spool.parent).f_bavail
+        filler = attribute(77, "y" * (number * 7 % 250 + 1))
+        if nas.account(3, session, filler, timeout_s=120 if room else 3) is None:
             silent += 1
             if silent == 3:
                 return answered

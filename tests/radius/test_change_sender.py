@@ -6,13 +6,13 @@ import asyncio
 import hmac
 import itertools
 import socket
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from hashlib import md5
 
 import pytest
 from support.change_devices import COA, DISCONNECT, NAMED, SECRET, Device, device, listening, until
+from support.jumping_loop import run_jumping
 
 from nas_drivers.policy import Attribute
 from nas_drivers.simulated import codec, wire
@@ -32,22 +32,24 @@ from nas_drivers.transport.patience import Patience
 
 pytestmark = pytest.mark.radius
 BOTH = frozenset({Traffic.COA, Traffic.DISCONNECT})
-# A tenth of RFC 5080's times, so that a test ends.
+# Nothing is sent twice on any machine: for what is answered.
+UNHURRIED = Patience(first_s=60, longest_s=60, total_s=240)
+# A tenth of RFC 5080's times, so that a test ends: for what is not.
 QUICK = Patience(first_s=0.1, longest_s=0.8, sends=5, total_s=1.0)
 Story = Callable[[ChangeSender], Awaitable[None]]
 
 
-def tell(story: Story, *, patience: Patience = QUICK, **sender: object) -> None:
+def tell(story: Story, *, patience: Patience = UNHURRIED, **sender: object) -> None:
     """Run a story with a sender of its own; nothing of it is left open."""
+    asyncio.run(told(story, patience, **sender))
 
-    async def run() -> None:
-        made = ChangeSender(patience=patience, **sender)  # type: ignore[arg-type]
-        try:
-            await story(made)
-        finally:
-            await made.close()
 
-    asyncio.run(run())
+async def told(story: Story, patience: Patience, **sender: object) -> None:
+    made = ChangeSender(patience=patience, **sender)  # type: ignore[arg-type]
+    try:
+        await story(made)
+    finally:
+        await made.close()
 
 
 async def ask(
@@ -99,7 +101,7 @@ class RawDevice:
                 raw, source = self._socket.recvfrom(5000)
             except BlockingIOError:
                 return
-            self.heard.append((time.monotonic(), raw, source))
+            self.heard.append((asyncio.get_running_loop().time(), raw, source))
             answer = self.respond(raw)
             if answer is not None:
                 self._socket.sendto(answer, source)
@@ -149,12 +151,11 @@ def test_every_retransmission_is_the_same_octets_from_the_same_port_at_the_times
         assert len({(raw, source) for _, raw, source in silent.heard}) == 1
         at = [moment for moment, _, _ in silent.heard]
         gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
-        # A tenth of 2, 4, 8 and 16 s, without jitter here; 1.5 s in all.
-        assert gaps == pytest.approx([0.1, 0.2, 0.4, 0.8], abs=0.09)
+        assert gaps == pytest.approx([2, 4, 8, 16], abs=0.001)
         assert len(packets) == 5
 
-    # Jitter 0, to know the times.
-    tell(story, patience=Patience(first_s=0.1, longest_s=0.8, sends=5, total_s=2.0, jitter=0))
+    # Jitter 0, and as long as the last wait may be, to know the times.
+    run_jumping(told(story, Patience(total_s=46, jitter=0)))
 
 
 def test_a_lost_answer_is_made_up_for_by_the_next_send():
@@ -162,7 +163,9 @@ def test_a_lost_answer_is_made_up_for_by_the_next_send():
         tower = device("127.0.40.1")
         tower.faults.add(Fault(FaultKind.REPLY_LOST, on=BOTH, times=1))
         with listening(tower):
-            assert (await ask(sender, tower))[0] == Acked(sends=2)
+            outcome, packets = await ask(sender, tower)
+        assert isinstance(outcome, Acked)
+        assert outcome.sends == len(packets) - 1 >= 2
         # This one repeats its answer and does the thing once.
         assert len(tower.done) == 1
 
@@ -170,11 +173,13 @@ def test_a_lost_answer_is_made_up_for_by_the_next_send():
         router.faults.add(Fault(FaultKind.REPLY_LOST, on=BOTH, times=1))
         with listening(router):
             router.sessions.remove(router.sessions.of("anna")[0])
-            outcome, _ = await ask(sender, router, DISCONNECT)
+            outcome, packets = await ask(sender, router, DISCONNECT)
         # A device that looks again finds nothing: the sender says that an answer may have been lost.
-        assert outcome == Nacked(503, sends=2)
+        assert isinstance(outcome, Nacked)
+        assert outcome.error_cause == 503
+        assert outcome.sends == len(packets) - 1 >= 2
 
-    tell(story)
+    tell(story, patience=Patience(first_s=0.2, longest_s=60, sends=8, total_s=120))
 
 
 @pytest.mark.parametrize(
@@ -196,12 +201,16 @@ def test_a_forged_answer_is_thrown_away_and_the_true_one_behind_it_counts(kind, 
             assert shape(packets) == [("sent", 43), ("received", 44)]
             assert sender.discarded == {reason: 1}
 
-            tower.faults.add(Fault(kind, on=BOTH))
+    async def sequel(sender):
+        tower = device("127.0.40.1", "mikrotik")
+        tower.faults.add(Fault(kind, on=BOTH))
+        with listening(tower):
             outcome, packets = await ask(sender, tower)
-            assert isinstance(outcome, Unanswered)
-            assert {direction for direction, _ in shape(packets)} == {"sent"}
+        assert isinstance(outcome, Unanswered)
+        assert {direction for direction, _ in shape(packets)} == {"sent"}
 
     tell(story)
+    tell(sequel, patience=QUICK)
 
 
 def test_answers_that_fit_in_all_but_one_thing_are_thrown_away():
@@ -232,7 +241,7 @@ def test_answers_that_fit_in_all_but_one_thing_are_thrown_away():
         raw_device.close()
         other.close()
 
-    tell(story, patience=Patience())
+    tell(story)
 
 
 def test_an_answer_after_the_end_changes_nothing():
@@ -244,7 +253,11 @@ def test_an_answer_after_the_end_changes_nothing():
             assert outcome == Unanswered(1)
             await until(lambda: sender.discarded["late, repeated or unknown identifier"] == 1)
             assert len(packets) == 1
-            assert (await ask(sender, tower))[0] == Acked()
+            # The next is answered, if this machine is not too busy for three tenths of a second, time after time.
+            outcomes = [(await ask(sender, tower))[0]]
+            while outcomes[-1] != Acked() and len(outcomes) < 100:
+                outcomes.append((await ask(sender, tower))[0])
+            assert outcomes[-1] == Acked()
 
     tell(story, patience=Patience(first_s=0.3, sends=1, total_s=0.3))
 
@@ -287,15 +300,21 @@ def test_signature_and_time_stamp_are_there_unless_the_nas_is_set_otherwise():
     tell(story, epoch_s=lambda: 1_700_000_000.9)
 
 
-def test_a_strict_device_answers_what_we_send_and_nothing_less():
+@pytest.mark.parametrize("left_out", ["message_authenticator", "event_timestamp"])
+def test_a_strict_device_answers_what_we_send_and_nothing_less(left_out):
     async def story(sender):
         tower = device("127.0.40.1", strict=True)
         with listening(tower):
             assert (await ask(sender, tower))[0] == Acked()
-            assert isinstance((await ask(sender, tower, message_authenticator=False))[0], Unanswered)
-            assert isinstance((await ask(sender, tower, event_timestamp=False))[0], Unanswered)
 
-    tell(story, patience=Patience(first_s=0.1, sends=1, total_s=0.1))
+    async def sequel(sender):
+        tower = device("127.0.40.1", strict=True)
+        with listening(tower):
+            assert isinstance((await ask(sender, tower, **{left_out: False}))[0], Unanswered)
+            await until(lambda: tower.statistics.changes_dropped.total() == 1)
+
+    tell(story)
+    tell(sequel, patience=Patience(first_s=0.1, sends=1, total_s=0.1))
 
 
 def test_a_closed_port_is_known_at_once():
@@ -324,7 +343,7 @@ def test_a_closed_port_beside_a_busy_one_costs_the_busy_one_nothing():
         assert counts == {"Acked": 200, "Unanswered": 200}
         assert all(len(packets) == 2 for outcome, packets in outcomes if isinstance(outcome, Acked))
 
-    tell(story, patience=Patience())
+    tell(story)
 
 
 def test_a_network_that_is_not_there_is_said():
@@ -393,7 +412,7 @@ def test_no_identifier_is_used_again_from_a_port_and_there_are_ports_enough():
         assert max(used.values()) == 1
         assert len({source for _, _, source in raw_device.heard}) == 3
 
-    tell(story, patience=Patience())
+    tell(story)
 
 
 def test_one_port_serves_many_devices():
@@ -404,7 +423,7 @@ def test_one_port_serves_many_devices():
         assert {outcome for outcome, _ in outcomes} == {Acked()}
         assert sum(len(ports) for ports in sender._ports.values()) == 1
 
-    tell(story, patience=Patience())
+    tell(story)
 
 
 def test_a_window_is_never_exceeded():
@@ -422,7 +441,7 @@ def test_a_window_is_never_exceeded():
             await until(lambda done=answered + 1: sum(one.done() for one in asked) == done)
         raw_device.close()
 
-    tell(story, patience=Patience(first_s=60, longest_s=60, total_s=60))
+    tell(story)
 
 
 def test_what_goes_first_leaves_before_all_that_waits_in_the_order_it_came_in():
@@ -441,24 +460,23 @@ def test_what_goes_first_leaves_before_all_that_waits_in_the_order_it_came_in():
         assert [raw[0] for _, raw, _ in raw_device.heard] == [43, 40, 40, 43, 43]
         assert {outcome for outcome, _ in outcomes} == {Acked()}
 
-    tell(story, patience=Patience())
+    tell(story)
 
 
 def test_a_rate_is_never_exceeded_and_used_to_the_full():
     async def story(sender):
         raw_device = RawDevice("127.0.40.2")
         raw_device.respond = ack
-        began = time.monotonic()
+        began = asyncio.get_running_loop().time()
         await asyncio.gather(*(ask(sender, raw_device.target(rate_per_s=50, window=256)) for _ in range(60)))
-        took = time.monotonic() - began
         raw_device.close()
 
-        at = [moment - began for moment, _, _ in raw_device.heard]
-        # The n-th may begin at (n - 1) / 50 s, with 10 ms of grace; the last one at 1.18 s.
-        assert all(moment > number / 50 - 0.011 for number, moment in enumerate(at))
-        assert 1.16 < took < 30
+        # The n-th begins at (n - 1) / 50 s, with at most 10 ms of grace.
+        early = [number / 50 - (moment - began) for number, (moment, _, _) in enumerate(raw_device.heard)]
+        assert len(early) == 60
+        assert all(-0.001 < one < 0.011 for one in early)
 
-    tell(story, patience=Patience())
+    run_jumping(told(story, UNHURRIED))
 
 
 @pytest.mark.slow
@@ -513,7 +531,7 @@ def test_what_waits_for_a_device_that_answers_others_is_sent():
         assert isinstance((await lost)[0], Unanswered)
         raw_device.close()
 
-    tell(story, patience=Patience(first_s=0.1, longest_s=0.1, sends=2, total_s=0.2, jitter=0))
+    run_jumping(told(story, Patience(first_s=0.1, longest_s=0.1, sends=2, total_s=0.2, jitter=0)))
 
 
 def test_a_request_that_is_given_up_leaves_its_place_to_the_next():
@@ -532,7 +550,7 @@ def test_a_request_that_is_given_up_leaves_its_place_to_the_next():
         assert first.cancelled()
         assert second.cancelled()
 
-    tell(story, patience=Patience())
+    tell(story)
 
 
 def test_what_can_t_be_written_is_said_and_never_leaves():
@@ -566,19 +584,15 @@ def test_closing_ends_all_that_waits():
         raw_device.close()
         assert [outcome.sends for outcome in outcomes] == [1, 0, 0]
 
-    tell(story, patience=Patience())
+    tell(story)
 
 
 def test_what_may_not_leave_any_more_is_given_up_and_not_repeated():
     async def story(sender):
         silent = RawDevice("127.0.80.90")
-        may_leave = True
         packets = []
-        asked = asyncio.ensure_future(
-            sender.send(silent.target(), COA, on_packet=packets.append, may_leave=lambda: may_leave)
-        )
-        await until(lambda: silent.heard)
-        may_leave = False
+        # Not any more once the device has heard it.
+        asked = sender.send(silent.target(), COA, on_packet=packets.append, may_leave=lambda: not silent.heard)
         assert await asked == Unanswered(1, withheld=True, problem="it is not to leave any more")
         assert shape(packets) == [("sent", 43)]
         assert len(silent.heard) == 1
@@ -586,4 +600,4 @@ def test_what_may_not_leave_any_more_is_given_up_and_not_repeated():
         assert (await sender.send(silent.target(), COA, on_packet=packets.append, may_leave=lambda: False)).sends == 0
         silent.close()
 
-    tell(story)
+    tell(story, patience=QUICK)

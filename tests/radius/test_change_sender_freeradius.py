@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Network
 
 import pytest
 from support.freeradius_coa_server import CoaServer, freeradius_coa_server
+from support.peer_network import wait_for
 
 from nas_drivers.driver import driver_for
 from nas_drivers.policy import Attribute, BitRate, RatePair, SessionIdentity, SessionPolicy
@@ -24,6 +25,8 @@ from nas_drivers.transport.coa import (
 from nas_drivers.transport.patience import Patience
 
 pytestmark = pytest.mark.radius
+# One send: what answers has a minute for it, and what never does a second.
+LONG = Patience(first_s=60, longest_s=60, sends=1, total_s=60, jitter=0)
 SHORT = Patience(first_s=1, longest_s=1, sends=1, total_s=1, jitter=0)
 
 
@@ -57,9 +60,9 @@ def named(username: str) -> tuple[Attribute, Attribute]:
 
 @pytest.mark.parametrize("code", [40, 43])
 def test_freeradius_answers_what_it_is_asked(server, code):
-    assert ask(server, code, *named("anna"), sender={"patience": Patience()}) == Acked()
-    assert ask(server, code, *named("gone"), sender={"patience": Patience()}) == Nacked(503, "no such session")
-    assert ask(server, code, *named("refused"), sender={"patience": Patience()}) == Nacked(None)
+    assert ask(server, code, *named("anna"), sender={"patience": LONG}) == Acked()
+    assert ask(server, code, *named("gone"), sender={"patience": LONG}) == Nacked(503, "no such session")
+    assert ask(server, code, *named("refused"), sender={"patience": LONG}) == Nacked(None)
     assert ask(server, code, *named("silent")) == Unanswered(1)
 
 
@@ -80,7 +83,8 @@ def test_another_secret_is_met_with_silence(server):
     ],
 )
 def test_a_strict_peer_takes_only_signed_requests_of_now(server, settings, clock, answered):
-    outcome = ask(server, 43, *named("strict"), sender={"epoch_s": clock}, **settings)
+    patience = LONG if answered else SHORT
+    outcome = ask(server, 43, *named("strict"), sender={"epoch_s": clock, "patience": patience}, **settings)
 
     assert outcome == (Acked() if answered else Unanswered(1))
 
@@ -90,9 +94,11 @@ def test_a_retransmission_is_known_as_one_and_the_next_request_as_another(server
     again = {"patience": Patience(first_s=0.2, longest_s=0.2, sends=4, total_s=3, jitter=0)}
 
     assert ask(server, 40, *named("silent"), sender=again) == Unanswered(4)
+    wait_for(lambda: len(server.heard()) > before, "the first")
     assert len(server.heard()) == before + 1
 
     assert ask(server, 40, *named("silent"), sender=again) == Unanswered(4)
+    wait_for(lambda: len(server.heard()) > before + 1, "the second")
     assert len(server.heard()) == before + 2
 
 
@@ -131,7 +137,7 @@ def test_freeradius_reads_a_vendor_s_change_as_it_was_meant(server, vendor, poli
         policy, class_octets=NEW_CLASS
     )
 
-    assert ask(server, 43, *attributes, sender={"patience": Patience()}) == Acked()
+    assert ask(server, 43, *attributes, sender={"patience": LONG}) == Acked()
 
     heard = server.heard()[-1]
     assert heard["Packet-Type"] == ["CoA-Request"]

@@ -41,13 +41,13 @@ def server():
         yield started
 
 
-def code(server, source, secret=NAS_SECRET, timeout_s=30.0):
+def code(server, source, secret=NAS_SECRET, timeout_s=120.0):
     with server.device(source=source, secret=secret) as nas:
         reply = nas.login("anna", "secret", timeout_s=timeout_s)
         return reply and reply.code
 
 
-def becomes(expected, ask, deadline_s=60.0):
+def becomes(expected, ask, deadline_s=240.0):
     """Whether an answer comes to be what is expected within the life of a remembered client (a second here)."""
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:
@@ -185,7 +185,7 @@ def test_whoever_gets_no_answer_can_be_named(server):
         found = read_dropped(server.log.read_text().splitlines(), since=began)
         return {(Why.UNKNOWN, "127.0.9.9"), (Why.WRONG_SECRET, "group")} <= {(one.why, one.who) for one in found}
 
-    assert becomes(True, named, deadline_s=30.0)
+    assert becomes(True, named)
     assert malformed_logins(server.config_dir.parent, port=port) is None
 
 
@@ -197,4 +197,4 @@ def test_status_server_is_answered_and_signed_on_the_ports_of_both_servers(serve
         assert nas.is_silent(build(STATUS_SERVER, [], secret=NAS_SECRET, signed=False), timeout_s=0.5)
     with server.device(accounting=True) as nas:
         assert nas.ask(status).code == ACCOUNTING_RESPONSE
-    assert server.answers(timeout_s=30)
+    assert server.answers(timeout_s=120)

@@ -108,7 +108,7 @@ def test_of_two_workers_each_change_is_sent_by_one(database):
     with enforcement_world(database, usernames=MANY) as world, working(world), working(world):
         world.dial(*MANY)
         place_all(world, "throttle")
-        world.wait_for("SELECT count(*) = 40 FROM enforcement WHERE state = 'verified'", seconds=60)
+        world.wait_for("SELECT count(*) = 40 FROM enforcement WHERE state = 'verified'")
         world.settles(dict.fromkeys(MANY, SLOW), within_s=30)
         assert world.execute(SENT_TWICE) == [(0,)]
         assert world.execute("SELECT count(*), max(attempt) FROM enforcement") == [(40, 1)]
@@ -145,7 +145,7 @@ def api_of(world):
                 await asyncio.sleep(0.02)
 
     task = asyncio.run_coroutine_threadsafe(serve(), world.loop)
-    assert up.wait(10)
+    assert up.wait(90)
     world.execute(
         "UPDATE nas SET api_port = %s, api_tls = false, api_username = 'corrente', sealed_api_password = %s, verification = 'routeros_api'",
         stand_in.port,
@@ -155,7 +155,7 @@ def api_of(world):
         yield stand_in
     finally:
         over.set()
-        task.result(10)
+        task.result(90)
 
 
 def hang_up(world, session):
@@ -208,7 +208,7 @@ def test_a_change_that_waits_long_for_its_turn_stays_with_its_worker_and_is_sent
         world.execute("UPDATE nas SET coa_window = 1")
         place_all(world, "throttle")
         with working(world), working(world):
-            world.wait_for("SELECT count(*) = 14 FROM enforcement WHERE answered_at IS NOT NULL", seconds=90)
+            world.wait_for("SELECT count(*) = 14 FROM enforcement WHERE answered_at IS NOT NULL")
         assert world.execute(SENT_TWICE) == [(0,)]
         assert world.execute("SELECT DISTINCT attempt FROM enforcement") == [(1,)]
 

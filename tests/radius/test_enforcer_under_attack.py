@@ -17,6 +17,7 @@ from nas_drivers.transport.patience import Patience
 
 # One packet, and then to wait: what comes after it does not depend on how fast this machine is.
 FOR_EVER = Patience(first_s=600, longest_s=600, total_s=6000)
+once = partial(ChangeSender, patience=FOR_EVER)
 pytestmark = [pytest.mark.radius, pytest.mark.db]
 
 
@@ -26,7 +27,7 @@ def test_an_error_cause_beyond_any_registry_is_a_refusal_like_others_and_stops_n
         huge = codec.octets(wire.ERROR_CAUSE, b"\xff\xff\xff\xff")
         one.nas.answer = lambda request: nak(request, huge) if who(request) == "user0001" else ack(request)
         one.cut(1, 2)
-        with enforcing(database):
+        with enforcing(database, sender=once):
             one.wait_for("SELECT bool_and(taken_by IS NULL AND sent_at IS NOT NULL) FROM enforcement")
         assert one.rows("username, state::text, error_cause") == [
             ("user0001", "gave_up", None),
@@ -45,7 +46,7 @@ def test_what_the_database_refuses_to_write_of_one_change_holds_up_no_other(data
         )
         one.execute("CREATE TRIGGER refuse BEFORE INSERT ON enforcement_packet FOR EACH ROW EXECUTE FUNCTION refuse()")
         one.cut(1, 2)
-        with enforcing(database):
+        with enforcing(database, sender=once):
             one.wait_for("SELECT state = 'acked' FROM enforcement WHERE id = 2")
             one.cut(3)
             one.wait_for("SELECT state = 'acked' FROM enforcement WHERE id = 3")
@@ -77,7 +78,7 @@ def test_ghosts_that_can_not_be_closed_cost_no_packet_and_no_second_sending(data
         gone = codec.whole(wire.ERROR_CAUSE, 503)
         one.nas.answer = lambda request: nak(request, gone) if who(request) == "user0001" else ack(request)
         one.cut(1)
-        with enforcing(database):
+        with enforcing(database, sender=once):
             one.wait_for("SELECT state = 'verified' FROM enforcement WHERE id = 1")
             one.cut(2)
             one.wait_for("SELECT state = 'acked' FROM enforcement WHERE id = 2")
@@ -108,7 +109,7 @@ def test_what_is_on_its_way_is_given_up_once_everything_is_stopped(database, sto
         )
         one.cut(1)
         guard = partial(may_send, rules=RULES)
-        with enforcing(database, may_send=guard, sender=lambda: ChangeSender(patience=FOR_EVER)):
+        with enforcing(database, may_send=guard, sender=once):
             one.wait_until(lambda: one.nas.heard)
             one.execute(stop)
             one.wait_for("SELECT taken_by IS NULL AND held_reason <> '' FROM enforcement")

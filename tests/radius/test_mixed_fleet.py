@@ -50,11 +50,11 @@ FAULTS = {
     FaultKind.WRONG_CODE,
 }
 # Nothing is measured by these: they are for a broken program.
-SETTLES_S, BALANCES_S = 180, 30
+SETTLES_S, BALANCES_S = 400, 180
 # A worker that has nothing to send for so long, as in a day of few subscribers, is killed all the same.
 BUSY_S = 20
 # How long a datagram may lie in its device's socket on a busy machine.
-_READ_LATE_S = 5
+_READ_LATE_S = 30
 # Sessions that Corrente itself takes to be in drift. What it could not prove and took on trust is for the devices to say.
 DRIFT = """
 SELECT s.username, n.name, d.level::text FROM session s JOIN desired_policy d USING (account_id) JOIN nas n ON n.id = s.nas_id
@@ -292,8 +292,8 @@ def unexplained(world: Fleet, ledger: Ledger, kills: Kills, book: Book) -> list[
             left.append(f"heard by the device and in no log: {request}")
     off = {f"{one.nas.address}:{one.nas.coa_port}": one.off for one in world.devices}
     for at, request in ledger.unheard:
-        # What was on its way when the device's power went had left a moment before.
-        if not any(began - 1 <= at <= ended for began, ended in off[request.peer]):
+        # What was on its way, or unread, when the device's power went had left before.
+        if not any(began - _READ_LATE_S <= at <= ended for began, ended in off[request.peer]):
             left.append(
                 f"in the log at {at:.3f} and heard by no device: {request}, which was off at {off[request.peer]}"
             )

@@ -17,9 +17,9 @@ from nas_drivers.transport.coa import Acked, ChangeRequest, ChangeSender, Change
 from nas_drivers.transport.patience import Patience
 
 pytestmark = [pytest.mark.radius, pytest.mark.lab]
-# All sends of one request lie within the five seconds for which FreeRADIUS knows a repeat. That all forty of one
-# are lost has a chance of 5 in 10 to the power of 11.
-STUBBORN = Patience(first_s=0.1, longest_s=0.1, sends=40, total_s=4, jitter=0)
+# All sends of one request lie within the half minute for which FreeRADIUS knows a repeat. That forty of one are lost
+# has a chance of 5 in 10 to the power of 11.
+STUBBORN = Patience(first_s=0.1, longest_s=0.1, sends=240, total_s=24, jitter=0)
 CHANGES = 60
 
 

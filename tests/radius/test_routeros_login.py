@@ -207,12 +207,12 @@ def alert_of(context: ssl.SSLContext, heard: bytes) -> bytes:
 def answering(reply, what) -> None:
     """Do `what` with the port of a server that says `reply`, or speaks TLS as a context does, to whoever connects."""
     server = socket.create_server((ADDRESS, 0))
-    server.settimeout(10.0)
+    server.settimeout(120.0)
 
     def serve() -> None:
         opened, _ = server.accept()
         with opened:
-            opened.settimeout(10.0)
+            opened.settimeout(120.0)
             # All that was sent is read: what is closed with something unread resets the connection, and its answer is lost.
             heard = opened.recv(10_000)
             opened.sendall(alert_of(reply, heard) if isinstance(reply, ssl.SSLContext) else reply)
@@ -227,7 +227,7 @@ def answering(reply, what) -> None:
 
 
 def test_the_words_of_the_other_side_tell_a_mix_up():
-    access = ApiAccess(7, ADDRESS, "corrente", PASSWORD, timeout_s=5.0)
+    access = ApiAccess(7, ADDRESS, "corrente", PASSWORD, timeout_s=60.0)
 
     def refused(kind, said, **settings):
         def visit(port: int) -> None:

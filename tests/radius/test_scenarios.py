@@ -22,6 +22,8 @@ FORTY = tuple(f"user{number:02}" for number in range(40))
 FIVE_THOUSAND = tuple(f"user{number}" for number in range(5000))
 STATED_S, AFTER_REBOOT_S = 30, 60
 # A device that is silent is taken for silent after two seconds instead of thirty.
+# As it comes: what is lost on the way is sent again after two seconds.
+AS_IT_COMES = Patience()
 IMPATIENT = Patience(first_s=0.5, longest_s=1, sends=3, total_s=2)
 CLOSED = "SELECT count(*) > 0 AND bool_and(closed_at IS NOT NULL) FROM enforcement"
 
@@ -104,7 +106,7 @@ def test_a_silent_device_is_asked_when_its_accounting_tells_that_it_is_back(data
 
 
 def test_a_lost_acknowledgement_and_a_session_not_found_behind_it_is_done(database):
-    with enforcement_world(database, usernames=THREE) as world, working(world):
+    with enforcement_world(database, usernames=THREE) as world, working(world, patience=AS_IT_COMES):
         world.dial(*THREE)
         # Its Stop is lost too: only the second answer tells.
         faulty(world, FaultKind.RECORD_LOST, on={Traffic.ACCOUNTING}, times=1)
@@ -116,7 +118,7 @@ def test_a_lost_acknowledgement_and_a_session_not_found_behind_it_is_done(databa
 
         assert world.execute("SELECT state::text, attempt, unsure FROM enforcement") == [("verified", 1, True)]
         sent = world.execute("SELECT code, identifier FROM enforcement_packet WHERE direction = 'sent'")
-        assert len(sent) == 2
+        assert len(sent) >= 2
         assert len(set(sent)) == 1
 
 
@@ -130,6 +132,7 @@ WHERE e.state = 'verified'
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("announced", "usernames"),
     [(True, FIVE_THOUSAND), (False, FIVE_THOUSAND[:1500])],
@@ -137,9 +140,13 @@ WHERE e.state = 'verified'
 )
 def test_a_nas_that_reboots_in_the_middle_of_thousands_of_changes(database, announced, usernames):
     changing, refused = 9 * len(usernames) // 10, len(usernames) // 10
-    with enforcement_world(database, usernames=usernames, announce_boot=announced) as world, working(world):
-        # A hundred a second: the middle lasts for half a minute, or for ten seconds.
-        world.execute("UPDATE nas SET coa_window = 64, coa_rate_per_s = 100")
+    middle = len(usernames) // 15
+    with (
+        enforcement_world(database, usernames=usernames, announce_boot=announced) as world,
+        working(world, patience=AS_IT_COMES),
+    ):
+        # A hundred a second, or thirty: the middle lasts for forty seconds, and the reboot meets it on a busy machine too.
+        world.execute("UPDATE nas SET coa_window = 64, coa_rate_per_s = %s", len(usernames) // 50)
         world.dial(*usernames)
         world.execute(
             "INSERT INTO restriction (contract_id, origin, level, reason, placed_by) "
@@ -147,12 +154,14 @@ def test_a_nas_that_reboots_in_the_middle_of_thousands_of_changes(database, anno
             "FROM contract WHERE id %% 10 < 9"
         )
         world.wait_for(
-            "SELECT count(*) = %s AND count(*) FILTER (WHERE state = 'verified') >= 300 FROM enforcement", changing
+            "SELECT count(*) = %s AND count(*) FILTER (WHERE state = 'verified') >= %s FROM enforcement",
+            changing,
+            middle,
         )
-        world.wait_until_published()
+        done_before = world.tell(lambda: sum(world.nas.statistics.changes_answered.values()))
         world.do(world.nas.reboot(down_s=1))
-        done_before = sum(world.nas.statistics.changes_answered.values())
-        assert 300 <= done_before < changing - 100
+        assert middle <= done_before < changing - 100
+        world.wait_until_published()
         world.execute("UPDATE nas SET coa_rate_per_s = 1000")
         world.redial(*usernames, refused=refused)
         wanted = {
@@ -284,9 +293,10 @@ def test_a_nas_that_refuses_our_time_is_changed_when_it_gets_none_or_has_the_rig
         world.settles({"anna": SLOW, "bruno": None, "carla": FULL}, within_s=STATED_S, reporting=True)
 
         (stamped,) = world.execute(
-            "SELECT bool_or(attributes ~ 'Event-Timestamp') FROM enforcement_packet WHERE direction = 'sent' AND enforcement_id IN "
-            "(SELECT enforcement_id FROM enforcement_packet WHERE direction = 'received') AND at > "
-            "(SELECT max(at) - interval '1 second' FROM enforcement_packet WHERE direction = 'received')"
+            "SELECT bool_or(asked.attributes ~ 'Event-Timestamp') FROM enforcement_packet AS got, LATERAL (SELECT attributes "
+            "FROM enforcement_packet AS sent WHERE direction = 'sent' AND sent.enforcement_id = got.enforcement_id "
+            "AND sent.identifier = got.identifier AND sent.at <= got.at ORDER BY sent.at DESC LIMIT 1) AS asked "
+            "WHERE got.direction = 'received'"
         )
         assert stamped == (way_out == "the clock is set",)
 

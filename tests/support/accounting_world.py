@@ -94,7 +94,7 @@ def spool(settings, *records, mode="ab"):
 
 
 @contextmanager
-def shipping(settings, *, deadline_s=30.0):
+def shipping(settings, *, deadline_s=240.0):
     """One shipper; each call of what the block gets lets it work until both spools are read and all files deleted."""
     shipper = Shipper(settings)
 
@@ -110,7 +110,7 @@ def shipping(settings, *, deadline_s=30.0):
         shipper.disconnect()
 
 
-def ship(settings, *, deadline_s=30.0):
+def ship(settings, *, deadline_s=240.0):
     """Run a shipper until both spools are read and all files deleted."""
     with shipping(settings, deadline_s=deadline_s) as ship_all:
         ship_all()

@@ -45,7 +45,7 @@ KEY: Final = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 TODAY: Final = date(2026, 6, 15)
 CUSTOMERS: Final = 60
 ROLES: Final = ("network operator", "billing", "support", "collector", "reader")
-_START_S: Final = 30.0
+_START_S: Final = 120.0
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def running(console: Console, *, port: int | None = None, **web: int) -> Iterato
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             _kill(process)
         log.close()
@@ -182,7 +182,7 @@ def running(console: Console, *, port: int | None = None, **web: int) -> Iterato
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -191,7 +191,7 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
         if process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2):
+            with urllib.request.urlopen(f"{address}/health", timeout=60):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)

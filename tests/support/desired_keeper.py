@@ -48,7 +48,7 @@ class Keeper:
         self.stop.set()
         with self.open_writer() as connection:
             connection.execute("NOTIFY corrente_change")
-        self.thread.join(timeout=30)
+        self.thread.join(timeout=120)
         assert not self.thread.is_alive()
         assert self.error is None
 

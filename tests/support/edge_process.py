@@ -18,7 +18,7 @@ from radius_hooks.policy_store import PolicyReader, StoreError
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def wait_until(condition: Callable[[], Any], *, seconds: float = 90, what: str = "the condition") -> Any:
+def wait_until(condition: Callable[[], Any], *, seconds: float = 240, what: str = "the condition") -> Any:
     """What `condition` returned once it was true. The deadline is for a broken program, not a measurement."""
     began = time.monotonic()
     while (passed := time.monotonic() - began) < seconds:
@@ -90,13 +90,13 @@ class EdgeProcess:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=120)
 
     def stop(self) -> int:
         """Ask it to end; its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=120)
 
 
 @contextmanager

@@ -128,7 +128,7 @@ class Fleet:
 
     # The devices -------------------------------------------------------------------------------------------------------
 
-    def do(self, action: Coroutine[Any, Any, Any], *, timeout_s: float = 120) -> Any:
+    def do(self, action: Coroutine[Any, Any, Any], *, timeout_s: float = 300) -> Any:
         """Run a coroutine in the devices' event loop."""
         return asyncio.run_coroutine_threadsafe(action, self.loop).result(timeout_s)
 
@@ -247,7 +247,7 @@ class Fleet:
         """A statement of its own; its rows, if it has any."""
         return self._asking.execute(sql, *given)
 
-    def wait_for(self, sql: str, *given: object, seconds: float = 120) -> None:
+    def wait_for(self, sql: str, *given: object, seconds: float = 300) -> None:
         """Until a query's one value is true. The deadline is for a broken program, not a measurement."""
         wait_until(lambda: self.execute(sql, *given)[0][0], seconds=seconds, what=sql)
 

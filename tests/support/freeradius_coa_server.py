@@ -26,7 +26,7 @@ run_dir = {dir}
 pidfile = {dir}/pid
 max_requests = 65536
 max_request_time = 60
-cleanup_delay = 5
+cleanup_delay = 30
 security {{
     max_attributes = 200
     reject_delay = 0

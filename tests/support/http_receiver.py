@@ -71,9 +71,9 @@ def receiver(trust: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         finally:
             made.hold.set()
             listening.shutdown(socket.SHUT_RDWR)
-            accepting.join(5)
+            accepting.join(60)
             for thread in threads:
-                thread.join(5)
+                thread.join(60)
 
 
 def _serve(connection: socket.socket, made: Receiver, trust: ssl.SSLContext | None) -> None:

@@ -135,7 +135,7 @@ class Desk:
         """Of all changes, in their order."""
         return self.execute(f"SELECT {columns} FROM enforcement ORDER BY id")
 
-    def wait_for(self, statement: str, *, seconds: float = 90) -> None:
+    def wait_for(self, statement: str, *, seconds: float = 180) -> None:
         """Until a query's one value is true. The deadline is for a broken program, not a measurement."""
         until = time.monotonic() + seconds
         while not self.execute(statement)[0][0]:
@@ -146,7 +146,7 @@ class Desk:
                 raise AssertionError(f"not within {seconds} s: {statement}\n" + "\n".join(map(str, told)))
             time.sleep(0.02)
 
-    def wait_until(self, condition: Callable[[], Any], *, seconds: float = 90) -> None:
+    def wait_until(self, condition: Callable[[], Any], *, seconds: float = 180) -> None:
         """The same for something else."""
         until = time.monotonic() + seconds
         while not condition():
@@ -199,5 +199,5 @@ def enforcing(conninfo: str, *, worker: str = "worker", may_send: Any = everythi
         yield enforcer
     finally:
         stop.set()
-        thread.join(60)
+        thread.join(180)
     assert not failed, failed

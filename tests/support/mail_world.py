@@ -178,7 +178,7 @@ class MailWorld:
 
     def wait_for(self, address: str, count: int) -> list[EmailMessage]:
         """The same, when there are so many."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while len(found := self.mails(address)) < count:
             assert time.monotonic() < until, f"{len(found)} of {count} mails to {address}\n{self.log()}"
             time.sleep(0.02)
@@ -222,7 +222,7 @@ def mail_world() -> Iterator[MailWorld]:
         _stop_postfix(base)
         if dovecot is not None:
             dovecot.send_signal(signal.SIGTERM)
-            dovecot.wait(10)
+            dovecot.wait(60)
         shutil.rmtree(base)
 
 
@@ -257,7 +257,7 @@ def _stop_postfix(base: Path) -> None:
     """By its own command; then by the process that its folder names."""
     subprocess.run(["/usr/sbin/postfix", "-c", str(base / "postfix"), "abort"], capture_output=True, check=False)
     pid_file = base / "queue" / "pid" / "master.pid"
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while pid_file.exists() and time.monotonic() < until:
         try:
             os.kill(int(pid_file.read_text().strip() or 0) or os.getpid(), 0)
@@ -267,10 +267,10 @@ def _stop_postfix(base: Path) -> None:
 
 
 def _wait_for_port(port: int, world: MailWorld) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
         except OSError:
             assert time.monotonic() < until, world.log()
             time.sleep(0.02)

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 _CLONE_NEWNET = 0x40000000
-_DEADLINE_S = 20.0
+_DEADLINE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Namespace:
         finally:
             child.terminate()
             try:
-                child.wait(timeout=10)
+                child.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 child.kill()
-                child.wait(timeout=10)
+                child.wait(timeout=60)
 
     def call(self, function: Callable[[], Result]) -> Result:
         """Call a function in a thread of its own, whose sockets are opened in here."""
@@ -112,7 +112,7 @@ def namespace() -> Iterator[Namespace]:
         yield made
     finally:
         holder.terminate()
-        holder.wait(timeout=10)
+        holder.wait(timeout=60)
 
 
 def wait_for(

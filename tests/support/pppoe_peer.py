@@ -117,7 +117,7 @@ with socket.socket(type=socket.SOCK_DGRAM) as far:
 _TALKER = f"""
 import socket, sys
 with socket.socket(type=socket.SOCK_DGRAM) as near:
-    near.settimeout(10)
+    near.settimeout(60)
     near.connect(("{GATEWAY}", 9))
     for _ in range(int(sys.argv[1])):
         near.send(bytes(int(sys.argv[2])))
@@ -147,8 +147,8 @@ class PppoeDevice:
         self.guest.run(" ".join(_modem(call) for call in calls))
 
     def hang_up(self, house: str) -> None:
-        """The modem is switched off in good order."""
-        self.guest.run(f"kill $(cat /run/{house}.modem)")
+        """The modem is switched off in good order, if it has not ended by itself."""
+        self.guest.ask(f"kill $(cat /run/{house}.modem)")
         self.gone(house)
 
     def gone(self, house: str) -> None:
@@ -157,7 +157,7 @@ class PppoeDevice:
 
     def online(self, house: str, address: str) -> None:
         """Return when the house has this address by PPP."""
-        wait_for(lambda: self.address(house) == address, f"{house} at {address}", said=None, within_s=60)
+        wait_for(lambda: self.address(house) == address, f"{house} at {address}", said=None, within_s=180)
 
     def address(self, house: str) -> str:
         """The address that a house has by PPP, empty while it has none."""
@@ -168,7 +168,7 @@ class PppoeDevice:
     def talk(self, house: str, datagrams: int, octets: int) -> None:
         """Send datagrams with so many octets of payload from the house, each answered with `ANSWERED` of them."""
         talker = f"{shlex.quote(sys.executable)} {self.directory}/talker.py {datagrams} {octets}"
-        self.guest.run(f"ip netns exec {house} {talker}", within_s=60)
+        self.guest.run(f"ip netns exec {house} {talker}", within_s=180)
 
     def given(self, house: str) -> dict[str, str]:
         """The attributes of a house's login, as the plugin got them."""

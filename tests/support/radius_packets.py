@@ -178,7 +178,7 @@ class Device:
         """Send raw octets to the server."""
         self.socket.sendto(octets, self.server)
 
-    def receive(self, request, *, timeout_s=30.0):
+    def receive(self, request, *, timeout_s=120.0):
         """The verified reply to `request`, or None when none comes. Replies to other requests are passed over."""
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
@@ -192,7 +192,7 @@ class Device:
                 return verified(octets, request, self.secret)
         return None
 
-    def ask(self, request, *, timeout_s=30.0):
+    def ask(self, request, *, timeout_s=120.0):
         """Send a request and wait for its reply; None when there is none."""
         self.send(request)
         return self.receive(request, timeout_s=timeout_s)
@@ -201,12 +201,12 @@ class Device:
         """Whether a request stays without an answer for that long."""
         return self.ask(request, timeout_s=timeout_s) is None
 
-    def login(self, username, password, *extra, timeout_s=30.0):
+    def login(self, username, password, *extra, timeout_s=120.0):
         """Log in with PAP."""
         request = access_request(username, pap(password, self.secret), secret=self.secret, extra=extra)
         return self.ask(request, timeout_s=timeout_s)
 
-    def account(self, status, session_id, *extra, timeout_s=30.0):
+    def account(self, status, session_id, *extra, timeout_s=120.0):
         """Send an accounting record (1 Start, 2 Stop, 3 Interim-Update)."""
         attributes = [attribute(ACCT_STATUS_TYPE, status), attribute(ACCT_SESSION_ID, session_id), *extra]
         return self.ask(build(ACCOUNTING_REQUEST, attributes, secret=self.secret), timeout_s=timeout_s)

@@ -15,7 +15,7 @@ from nas_drivers.transport import coa
 from nas_drivers.transport.patience import Patience
 
 # Long enough for a busy machine; an answer ends the wait.
-WAITING = Patience(first_s=10, longest_s=10, sends=1, total_s=10, jitter=0)
+WAITING = Patience(first_s=90, longest_s=90, sends=1, total_s=90, jitter=0)
 # For silence that is expected: one send, one second.
 SHORT = Patience(first_s=1, longest_s=1, sends=1, total_s=1, jitter=0)
 # For what is lost on the way: what is not lost has two seconds after the third send.

@@ -176,14 +176,14 @@ def rlm_sql_server(socket_dir: Path, database: str, *, debug: bool = False) -> I
         if pid:
             os.kill(pid, signal.SIGTERM)
             if debug:
-                process.wait(timeout=30)
+                process.wait(timeout=120)
             else:
                 _wait_until_gone(pid)
         shutil.rmtree(base)
 
 
 def _wait_for_pid(file: Path) -> int:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if file.exists() and file.read_text().strip():
             return int(file.read_text())
@@ -192,7 +192,7 @@ def _wait_for_pid(file: Path) -> int:
 
 
 def _wait_until_bound(port: int, base: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if f":{port:04X} " in Path("/proc/net/udp").read_text():
             return
@@ -201,7 +201,7 @@ def _wait_until_bound(port: int, base: Path) -> None:
 
 
 def _wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         if "State:\tZ" in Path(f"/proc/{pid}/status").read_text():
             return

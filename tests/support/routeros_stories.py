@@ -38,7 +38,7 @@ def tell(story: Story, *, tls: ssl.SSLContext | None = None, stand_in: Any = Sta
         )
         router = stand_in(sessions, sessions.remove)
         async with router.listening(ADDRESS, tls):
-            settings = {"tls": tls is not None, "timeout_s": 10.0, "password": "api password", **access}
+            settings = {"tls": tls is not None, "timeout_s": 60.0, "password": "api password", **access}
             await story(router, ApiAccess(7, ADDRESS, "corrente", port=router.port, **settings))
 
     asyncio.run(run())
@@ -58,7 +58,7 @@ async def on(access: ApiAccess, do: Callable[[RouterOsDevice], T], pool: RouterO
     return await asyncio.to_thread(visit)
 
 
-async def until(holds: Callable[[], bool], *, within_s: float = 20.0) -> None:
+async def until(holds: Callable[[], bool], *, within_s: float = 120.0) -> None:
     """Wait for a state. Raises: TimeoutError."""
     async with asyncio.timeout(within_s):
         while not holds():

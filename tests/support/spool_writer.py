@@ -23,7 +23,7 @@ class SpoolWriter:
 
     def write(self, text):
         """Write, and let go of the file."""
-        self._process.communicate(text.encode(), timeout=30)
+        self._process.communicate(text.encode(), timeout=120)
         assert self._process.returncode == 0
 
     def kill(self):

@@ -68,7 +68,7 @@ class SshServer:
             stderr=log,
         )
         log.close()
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while not (self._answers() and (self.base / "frr" / "bgpd.vty").exists()):
             log_text = (self.base / "sshd.log").read_text()
             assert self.process.poll() is None, log_text
@@ -79,12 +79,12 @@ class SshServer:
         """End it and all in its namespace."""
         if self.process is not None:
             self.process.send_signal(signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as one:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=60) as one:
                 return one.recv(4) == b"SSH-"
         except OSError:
             return False

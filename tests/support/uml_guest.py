@@ -25,8 +25,8 @@ from support.peer_network import Namespace, wait_for
 
 _LAUNCHER = Path(__file__).with_name("uml_launcher.py")
 _MEMORY = "128M"
-_BOOT_S = 60.0
-_COMMAND_S = 30.0
+_BOOT_S = 240.0
+_COMMAND_S = 120.0
 # See uml_launcher.py. What glibc and OpenSSL find out of the processor by themselves would use AVX.
 _NO_AVX = (
     "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX,-AVX2,-AVX_Fast_Unaligned_Load,-AVX512F,-AVX512VL,-AVX512BW",
@@ -92,7 +92,7 @@ class Guest:
                 raise AssertionError(f"the guest said no more than {heard!r}\n{self.words()}")
             heard += more
 
-    def wait_for(self, command: str, *, said: str = "", within_s: float = 30.0) -> str:
+    def wait_for(self, command: str, *, said: str = "", within_s: float = 120.0) -> str:
         """What `command` said once it was successful and said `said`."""
         got: list[str] = []
 
@@ -150,7 +150,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         if pipe is not None:
             pipe.close()
     _kill_group(process.pid)
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     wait_for(lambda: not _kill_group(process.pid), "the end of the guest's processes")
 
 

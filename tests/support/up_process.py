@@ -58,7 +58,7 @@ class Home:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         socket_dir = self.state / "run" / "postgres"
-        with psycopg.connect(f"host={socket_dir} dbname=corrente user=corrente connect_timeout=5") as connection:
+        with psycopg.connect(f"host={socket_dir} dbname=corrente user=corrente connect_timeout=60") as connection:
             return connection.execute(sql).fetchall()
 
     def count(self, what: str) -> int:
@@ -130,7 +130,7 @@ class Up:
     def said(self) -> str:
         return self.log.read_text()
 
-    def wait_for(self, text: str, *, seconds: float = 90) -> None:
+    def wait_for(self, text: str, *, seconds: float = 240) -> None:
         deadline = time.monotonic() + seconds
         while text not in self.said and self.process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -138,7 +138,7 @@ class Up:
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(how)
-        return self.process.wait(timeout=90)
+        return self.process.wait(timeout=180)
 
 
 @contextmanager
@@ -156,6 +156,6 @@ def temporary_home() -> Iterator[Home]:
             except ProcessLookupError:
                 continue
         for process in home.started:
-            process.wait(timeout=30)
-        wait_until(lambda: not home.processes(), seconds=30, what="the end of every process")
+            process.wait(timeout=180)
+        wait_until(lambda: not home.processes(), seconds=90, what="the end of every process")
         shutil.rmtree(home.directory)

@@ -52,7 +52,7 @@ CUSTOMERS: Final = 60
 ALLOWED_CUTS: Final = 3
 NAS: Final = next(one for one in NASES if one.vendor == "accel_ppp")
 RATES: Final = {one.name: Rates(one.down_bps, one.up_bps) for one in PROFILES}
-_DEADLINE_S: Final = 30.0
+_DEADLINE_S: Final = 120.0
 
 
 @dataclass
@@ -76,7 +76,7 @@ class House:
     @property
     def conninfo(self) -> str:
         """Of the private PostgreSQL."""
-        return f"host={self.home.state / 'run' / 'postgres'} dbname=corrente user=corrente connect_timeout=5"
+        return f"host={self.home.state / 'run' / 'postgres'} dbname=corrente user=corrente connect_timeout=60"
 
     @contextmanager
     def books(self) -> Iterator[psycopg.Connection[Any]]:
@@ -180,7 +180,7 @@ class House:
             for event in events:
                 headers, content = self.provider.notice([event])
                 told = urllib.request.Request(f"{self.address}/webhooks/{self.token}", content, headers)
-                with urllib.request.urlopen(told, timeout=30) as answer:
+                with urllib.request.urlopen(told, timeout=90) as answer:
                     assert answer.status == 200
             body = "<h1>Thank you</h1>"
         route.fulfill(content_type="text/html", body=body)
@@ -241,7 +241,7 @@ def whole_house(browser: Browser, provider: StripeStandIn, *, port: int) -> Iter
 
 def _answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=15) as answer:
+        with urllib.request.urlopen(address, timeout=90) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
