@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from billing.sentence import Sentence
+
 
 class Role(StrEnum):
     """What an account is for; entries of the product are written by role, never by number."""
@@ -65,10 +67,15 @@ class LedgerReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """The books do not take it; `message` names the thing and what to do."""
+    """The books do not take it; `why` names the thing and what to do."""
 
     reason: LedgerReason
-    message: str
+    why: Sentence
+
+    @property
+    def message(self) -> str:
+        """In English, as commands print it."""
+        return self.why.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +96,25 @@ def decide_account(
 ) -> NotTaken | None:
     """Why an account can't be added to a chart; None when it can."""
     if any(account.code == code for account in chart):
-        return NotTaken(LedgerReason.TAKEN, f"there is an account {code} already")
+        return NotTaken(LedgerReason.TAKEN, Sentence("there is an account %(account)s already", account=code))
     if family is not None and role not in ROLES_WITH_FAMILY:
         return NotTaken(
-            LedgerReason.FAMILY, f"an account of role {role} has no family; revenue, clearing and cash_shortage have"
+            LedgerReason.FAMILY,
+            Sentence(
+                "an account of role %(role)s has no family; revenue, clearing and cash_shortage have", role=role.value
+            ),
         )
     if not stands_for:
         return None
     if role is Role.OTHER:
-        return NotTaken(LedgerReason.FAMILY, "an account of role other stands for nothing: entries by hand name it")
+        return NotTaken(
+            LedgerReason.FAMILY, Sentence("an account of role other stands for nothing: entries by hand name it")
+        )
     return next(
         (
             NotTaken(
                 LedgerReason.TAKEN,
-                f"account {one.code} {one.name} stands for {role}{f' of {family}' if family else ''} already",
+                _taken(one, role, family),
             )
             for one in chart
             if one.stands_for and one.role is role and one.family == family
@@ -111,11 +123,27 @@ def decide_account(
     )
 
 
+def _taken(one: Account, role: Role, family: str | None) -> Sentence:
+    account = f"{one.code} {one.name}"
+    if family is None:
+        return Sentence("account %(account)s stands for %(role)s already", account=account, role=role.value)
+    return Sentence(
+        "account %(account)s stands for %(role)s of %(family)s already",
+        account=account,
+        role=role.value,
+        family=family,
+    )
+
+
 def decide_role(account: Account, role: Role) -> NotTaken | None:
     """Why an account can't get another role; None when it can."""
     if account.posted and account.role is not role:
         return NotTaken(
             LedgerReason.POSTED,
-            f"account {account.code} has postings, which were made to it as {account.role}: add another account",
+            Sentence(
+                "account %(account)s has postings, which were made to it as %(role)s: add another account",
+                account=account.code,
+                role=account.role.value,
+            ),
         )
     return None

@@ -23,6 +23,7 @@ from billing.money import Money, read_money, total
 from billing.periods import Period
 from billing.plain_text import is_seen
 from billing.postings import Leg
+from billing.sentence import Sentence
 
 BY_HAND: Final = "manual"
 CORRECTION: Final = "correction"
@@ -66,7 +67,7 @@ class Booked:
 class Unfinished:
     """Something of the days to be closed that still waits: how many, for example which, and what finishes it."""
 
-    what: str
+    what: Sentence
     count: int
     example: str
     remedy: str
@@ -85,11 +86,11 @@ def decide_entry(
 ) -> HandEntry | NotTaken:
     """The entry that a person asks for, or the first reason why it is not taken."""
     if not is_seen(note):
-        return NotTaken(LedgerReason.NO_TEXT, "an entry by hand says what it is: give its text")
+        return NotTaken(LedgerReason.NO_TEXT, Sentence("an entry by hand says what it is: give its text"))
     if refused := _day_refused(dated, closed, today):
         return refused
     if len(wishes) < SMALLEST_ENTRY:
-        return NotTaken(LedgerReason.TOO_FEW, "an entry has at least a debit and a credit")
+        return NotTaken(LedgerReason.TOO_FEW, Sentence("an entry has at least a debit and a credit"))
     legs = []
     for wish in wishes:
         leg = _leg(wish, chart, currency)
@@ -98,10 +99,12 @@ def decide_entry(
         legs.append(leg)
     over = total((leg.amount for leg in legs), currency)
     if over:
-        more, less = ("debits", "credits") if over.minor > 0 else ("credits", "debits")
-        off = abs(over.minor)
+        off = Money(abs(over.minor), currency)
         return NotTaken(
-            LedgerReason.UNBALANCED, f"its {more} are {Money(off, currency)} more than its {less}; make them equal"
+            LedgerReason.UNBALANCED,
+            Sentence("its debits are %(off)s more than its credits; make them equal", off=off)
+            if over.minor > 0
+            else Sentence("its credits are %(off)s more than its debits; make them equal", off=off),
         )
     return HandEntry(dated, currency, note.strip(), (evidence or "").strip() or None, tuple(legs))
 
@@ -111,24 +114,34 @@ def decide_correction(
 ) -> HandEntry | NotTaken:
     """The entry that takes another one back, leg by leg; dated anew, since the old day may be closed."""
     if not is_seen(note):
-        return NotTaken(LedgerReason.NO_TEXT, "a correction says why: give its text")
+        return NotTaken(LedgerReason.NO_TEXT, Sentence("a correction says why: give its text"))
     if booked.source == "document":
         return NotTaken(
-            LedgerReason.DOCUMENT, f"entry {booked.id} is a document's own: correct the document by a credit note"
+            LedgerReason.DOCUMENT,
+            Sentence("entry %(entry)s is a document's own: correct the document by a credit note", entry=booked.id),
         )
     if booked.corrected_by is not None:
         return NotTaken(
-            LedgerReason.CORRECTED, f"entry {booked.id} is taken back by entry {booked.corrected_by} already"
+            LedgerReason.CORRECTED,
+            Sentence(
+                "entry %(entry)s is taken back by entry %(other)s already", entry=booked.id, other=booked.corrected_by
+            ),
         )
     if booked.source == CORRECTION:
         return NotTaken(
-            LedgerReason.CORRECTED, f"entry {booked.id} is itself a correction: write what should stand as a new entry"
+            LedgerReason.CORRECTED,
+            Sentence("entry %(entry)s is itself a correction: write what should stand as a new entry", entry=booked.id),
         )
     if refused := _day_refused(dated, closed, today):
         return refused
     if dated < booked.dated:
         return NotTaken(
-            LedgerReason.ORDER, f"entry {booked.id} is of {booked.dated}: its correction is not dated before it"
+            LedgerReason.ORDER,
+            Sentence(
+                "entry %(entry)s is of %(day)s: its correction is not dated before it",
+                entry=booked.id,
+                day=booked.dated,
+            ),
         )
     legs = tuple(Leg(leg.account_id, -leg.amount, leg.customer_id) for leg in booked.legs)
     return HandEntry(dated, booked.currency, note.strip(), None, legs, corrects_id=booked.id)
@@ -150,19 +163,35 @@ def decide_closing(
     end = through + timedelta(days=1)
     start = max((period.end for period in closed), default=first_day)
     if start is None:
-        return NotTaken(LedgerReason.NOTHING, "there is no entry yet, so there are no days to close")
+        return NotTaken(LedgerReason.NOTHING, Sentence("there is no entry yet, so there are no days to close"))
     if through >= today:
-        return NotTaken(LedgerReason.AHEAD, f"{through} is not over: close days up to {today - timedelta(days=1)}")
-    if end <= start:
-        said = "is closed already" if closed else "lies before the first entry"
-        return NotTaken(LedgerReason.CLOSED, f"{through} {said}; the first open day is {start}")
-    if unfinished and not despite_unfinished:
-        things = "; ".join(f"{one.count} {one.what}" for one in unfinished)
+        last = today - timedelta(days=1)
         return NotTaken(
-            LedgerReason.UNFINISHED,
-            f"up to {through} there is still: {things}. Finish it first: what is closed takes no more entries",
+            LedgerReason.AHEAD, Sentence("%(day)s is not over: close days up to %(last)s", day=through, last=last)
         )
+    if end <= start:
+        return NotTaken(
+            LedgerReason.CLOSED,
+            Sentence("%(day)s is closed already; the first open day is %(start)s", day=through, start=start)
+            if closed
+            else Sentence(
+                "%(day)s lies before the first entry; the first open day is %(start)s", day=through, start=start
+            ),
+        )
+    if unfinished and not despite_unfinished:
+        return NotTaken(LedgerReason.UNFINISHED, _still_there(through, unfinished))
     return Period(start, end)
+
+
+def _still_there(through: date, unfinished: Sequence[Unfinished]) -> Sentence:
+    things = Sentence("%(count)s %(what)s", count=unfinished[0].count, what=unfinished[0].what)
+    for one in unfinished[1:]:
+        things = Sentence("%(things)s; %(count)s %(what)s", things=things, count=one.count, what=one.what)
+    return Sentence(
+        "up to %(day)s there is still: %(things)s. Finish it first: what is closed takes no more entries",
+        day=through,
+        things=things,
+    )
 
 
 def first_open_day(closed: Sequence[Period], wanted: date) -> date:
@@ -176,24 +205,38 @@ def first_open_day(closed: Sequence[Period], wanted: date) -> date:
 
 def _day_refused(dated: date, closed: Sequence[Period], today: date) -> NotTaken | None:
     if dated > today:
-        return NotTaken(LedgerReason.AHEAD, f"{dated} is after today {today}: date it when it is so far")
+        return NotTaken(
+            LedgerReason.AHEAD,
+            Sentence("%(day)s is after today %(today)s: date it when it is so far", day=dated, today=today),
+        )
     free = first_open_day(closed, dated)
     if free != dated:
-        return NotTaken(LedgerReason.CLOSED, f"{dated} is closed; date it on {free} or later")
+        return NotTaken(
+            LedgerReason.CLOSED, Sentence("%(day)s is closed; date it on %(free)s or later", day=dated, free=free)
+        )
     return None
 
 
 def _leg(wish: Wish, chart: Mapping[str, Account], currency: str) -> Leg | NotTaken:
     account = chart.get(wish.code)
     if account is None:
-        return NotTaken(LedgerReason.NO_ACCOUNT, f"there is no account {wish.code} in the chart")
+        return NotTaken(
+            LedgerReason.NO_ACCOUNT, Sentence("there is no account %(account)s in the chart", account=wish.code)
+        )
     if not wish.amount:
-        return NotTaken(LedgerReason.NO_AMOUNT, f"account {wish.code}: an amount of nothing")
+        return NotTaken(
+            LedgerReason.NO_AMOUNT, Sentence("account %(account)s: an amount of nothing", account=wish.code)
+        )
     if (account.role is Role.CUSTOMERS) != (wish.customer_id is not None):
-        said = "name the customer" if account.role is Role.CUSTOMERS else "it takes no customer"
-        return NotTaken(LedgerReason.CUSTOMER, f"account {wish.code} {account.name}: {said}")
+        named = f"{wish.code} {account.name}"
+        return NotTaken(
+            LedgerReason.CUSTOMER,
+            Sentence("account %(account)s: name the customer", account=named)
+            if account.role is Role.CUSTOMERS
+            else Sentence("account %(account)s: it takes no customer", account=named),
+        )
     try:
         amount = read_money(wish.amount, currency)
     except BillingError as error:
-        return NotTaken(LedgerReason.PLACES, f"account {wish.code}: {error}")
+        return NotTaken(LedgerReason.PLACES, Sentence("account %(account)s: %(why)s", account=wish.code, why=error))
     return Leg(account.id, amount, wish.customer_id)

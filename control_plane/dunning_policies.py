@@ -16,6 +16,8 @@ import psycopg
 
 from billing.dunning.policy import Policy
 from billing.dunning.policy_data import read_policy
+from billing.dunning.policy_errors import PolicyError
+from billing.sentence import Sentence
 from billing.store.contract_items import find_product
 from billing.store.dunning_policies import IssuerPolicies
 from billing.store.gateways import load_gateway_accounts
@@ -36,12 +38,12 @@ class WrittenPolicy:
 
 def read_written(
     connection: Connection, text: str, policies: IssuerPolicies, *, since: date
-) -> WrittenPolicy | list[str]:
+) -> WrittenPolicy | list[PolicyError]:
     """The policy of a text in TOML, or all that is wrong with it. Raises: tomllib.TOMLDecodeError for what is none."""
     told = tomllib.loads(text)
     read = read_policy(told, policies.place, since=since)
     if isinstance(read, tuple):
-        return [str(one) for one in read]
+        return list(read)
     faults = policy_faults(connection, read, issuer_id=policies.issuer_id)
     return faults or WrittenPolicy(read, orjson.loads(orjson.dumps(told, default=str)))
 
@@ -53,10 +55,14 @@ def held_above(connection: Connection, rules: GuardRules, cuts: int, *, now: dat
     return None if hour.cut + hour.wanting + cuts <= most else most
 
 
-def policy_faults(connection: Connection, policy: Policy, *, issuer_id: int | None = None) -> list[str]:
-    """What it names that there is not, a line each; nothing: it may be saved."""
+def policy_faults(connection: Connection, policy: Policy, *, issuer_id: int | None = None) -> list[PolicyError]:
+    """What it names that there is not; nothing: it may be saved."""
     missing = [
-        f"step {step.code}: fee_product: there is no one-off product {step.fee_product!r}"
+        PolicyError(
+            step.code,
+            "fee_product",
+            Sentence("there is no one-off product %(product)s", product=repr(step.fee_product)),
+        )
         for step in policy.steps
         if step.fee_product and find_product(connection, step.fee_product) is None
     ]
@@ -64,8 +70,16 @@ def policy_faults(connection: Connection, policy: Policy, *, issuer_id: int | No
         return missing
     accounts = load_gateway_accounts(connection, issuer_id=issuer_id)
     collected = {one.method.code for one in accounts if "debit" in provider_for(one.provider).presents}
-    by = ", ".join(sorted(collected)) or "none"
+    by = ", ".join(sorted(collected)) or Sentence("none")
     return missing + [
-        f"policy: scope.methods: nobody is known to pay by {one!r}: a customer's method is the one of their mandate ({by})"
+        PolicyError(
+            None,
+            "scope.methods",
+            Sentence(
+                "nobody is known to pay by %(method)s: a customer's method is the one of their mandate (%(known)s)",
+                method=repr(one),
+                known=by,
+            ),
+        )
         for one in sorted(policy.scope.methods - collected)
     ]

@@ -27,7 +27,7 @@ from control_plane.gateways.sealing import cookie_key
 from control_plane.machine.ports import settings_in_force
 from control_plane.settings import Settings, load_settings
 from control_plane.telemetry import start_logging
-from web import acting, language, security
+from web import acting, dunning_words, language, security
 from web.assets import Assets
 from web.errors import explain_errors
 from web.health import health_pages
@@ -97,6 +97,7 @@ def _furnish(app: Flask, assets: Assets, entries: tuple[Entry, ...]) -> None:
         newstyle=True,
     )
     environment.filters.update(language.FILTERS)
+    environment.filters.update(told=dunning_words.told_words, retold=dunning_words.kept_words)
 
     # Globals, not a context: parts that a template imports have them too.
     environment.globals.update(

@@ -5,7 +5,7 @@ Next: money_words.py
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -13,8 +13,13 @@ from billing.contract_facts import Level
 from billing.dunning.policy import Action
 from billing.dunning.promise import PromiseState
 from billing.dunning.reasons import Reason
-from billing.dunning.words import say
-from web.language import chosen_language, lazy
+from billing.dunning.words import retold, say
+from billing.messages.message import State
+from billing.sentence import Sentence
+from web.language import chosen_language, gettext, lazy, zone
+from web.message_words import STATES, channel_words, kind_words, problem_words
+from web.money_words import part_of
+from web.staff.account_words import CHANGE_STATES, METHODS
 
 LEVELS: Final[dict[str, Any]] = {
     Level.THROTTLE: (lazy("Slowed down"), "warn"),
@@ -64,11 +69,58 @@ COUNTED: Final[dict[str, Any]] = {
 }
 
 
+_UNPAID: Final = "unpaid: step "
+
+
 def step_words(code: str) -> str:
     """What a step is called; one of the ISP's own by its code."""
     return str(_STEPS[code]) if code in _STEPS else code.replace("_", " ")
 
 
+def kept_words(line: str) -> str:
+    """Why somebody was limited, as it was kept in English: what dunning says in the reader's language, a person's words as they are."""
+    if line.startswith(_UNPAID):
+        return gettext("unpaid: step %(step)s", step=step_words(line.removeprefix(_UNPAID)))
+    return retold(line, chosen_language(), zone())
+
+
+def told_words(told: Sentence) -> str:
+    """A line of a case's story or of the log of cuts: steps, levels, ways and states by their words."""
+    said = _told(told)
+    return said[:1].upper() + said[1:]
+
+
+def _told(told: Sentence) -> str:
+    return part_of(Sentence(told.form, **{name: _said(name, value) for name, value in told.about.items()}))
+
+
+def _said(name: str, value: object) -> object:
+    if isinstance(value, Sentence):
+        return _told(value)
+    said = _SAID.get(name)
+    return value if said is None else said(str(value))
+
+
 def why(reasons: Iterable[Reason], zone: ZoneInfo) -> str:
     """The reasons as a line, each once."""
-    return "; ".join(dict.fromkeys(say(one, chosen_language(), zone) for one in reasons))
+    return "; ".join(dict.fromkeys(say(_with_steps(one), chosen_language(), zone) for one in reasons))
+
+
+def _with_steps(reason: Reason) -> Reason:
+    """The same with steps by their words."""
+    return Reason(
+        reason.why, tuple((name, step_words(str(value)) if name == "step" else value) for name, value in reason.values)
+    )
+
+
+_SAID: Final[dict[str, Callable[[str], str]]] = {
+    "step": step_words,
+    "reason": lambda line: kept_words(problem_words(line)),
+    "problem": problem_words,
+    "level": lambda level: str(LEVELS[Level[level.upper()]][0]),
+    "channel": channel_words,
+    "template": kind_words,
+    "state": lambda state: str(STATES[State(state)][0]),
+    "answer": lambda state: str(CHANGE_STATES[state]),
+    "method": lambda method: str(METHODS[method]),
+}

@@ -1,4 +1,4 @@
-"""Words for the books: what accounts are for, what columns of reports are, why the books do not take something.
+"""Words for the books: what accounts are for, what columns of reports are.
 
 Next: money_words.py
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from billing.chart import LedgerReason, NotTaken, Role
+from billing.chart import Role
 from web.language import lazy
 
 ROLES: Final[dict[str, Any]] = {
@@ -81,27 +81,3 @@ COLUMNS: Final[dict[str, Any]] = {
     "net": lazy("Net"),
     "deferred": lazy("Put off"),
 }
-_REASONS: Final[dict[str, Any]] = {
-    LedgerReason.NO_TEXT: lazy("Say what it is."),
-    LedgerReason.TOO_FEW: lazy("An entry has at least a debit and a credit."),
-    LedgerReason.NO_ACCOUNT: lazy("There is no such account in the chart."),
-    LedgerReason.NO_AMOUNT: lazy("A line has an amount above zero."),
-    LedgerReason.CUSTOMER: lazy("The account of customers takes a customer's number, the others take none."),
-    LedgerReason.UNBALANCED: lazy("Debits and credits are not equal."),
-    LedgerReason.CLOSED: lazy("This day is closed: give a later one."),
-    LedgerReason.AHEAD: lazy("This day is not over yet."),
-    LedgerReason.DOCUMENT: lazy("It is a document's own entry: correct the document by a credit note."),
-    LedgerReason.CORRECTED: lazy("It was taken back already, or takes another one back itself."),
-    LedgerReason.ORDER: lazy("What takes an entry back is not dated before it."),
-    LedgerReason.NOTHING: lazy("There is nothing to close yet."),
-    LedgerReason.PLACES: lazy("An amount has no more places than its currency."),
-    LedgerReason.TAKEN: lazy("There is such an account already."),
-    LedgerReason.POSTED: lazy("This account has postings already: add another one."),
-    LedgerReason.FAMILY: lazy("This role takes no family, or stands for nothing."),
-    LedgerReason.UNFINISHED: lazy("Something of these days still waits: finish it, or close despite it."),
-}
-
-
-def words_of(refused: NotTaken) -> str:
-    """Why the books do not take it."""
-    return str(_REASONS[refused.reason])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, Final
 
+from billing.messages.errors import Fault, TextError
 from billing.messages.message import Purpose, State
 from billing.store.message_queue import Happening
 from web.language import lazy
@@ -102,6 +103,19 @@ _BEGINNINGS: Final = (
 )
 
 
+_FAULTS: Final = MappingProxyType(
+    {
+        Fault.SYNTAX: lazy("This can't be read: %(name)s"),
+        Fault.NOT_ALLOWED: lazy("A text can't do this: %(name)s. There are names, if, for and filters."),
+        Fault.UNKNOWN: lazy("There is no %(name)s here: the names are listed beside."),
+        Fault.LOOPS: lazy("Loops stand in each other two deep at most."),
+        Fault.LONG: lazy("It comes to too many letters."),
+        Fault.EMPTY: lazy("The subject is empty."),
+        Fault.OTHER: lazy("It can't be filled in."),
+    }
+)
+
+
 def kind_words(kind: str) -> str:
     """What a message of that kind is about."""
     return str(KINDS.get(kind, kind))
@@ -126,3 +140,8 @@ def step_of(happened: str, detail: str) -> tuple[Any, str, str]:
     """A line of a message's story: what happened, its words, its tone."""
     words, tone = HAPPENED[Happening(happened)]
     return words, problem_words(detail), tone
+
+
+def fault_words(error: TextError) -> str:
+    """Why a text can't be filled in."""
+    return str(_FAULTS[error.fault] % {"name": error.name})

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from billing.errors import BillingError
+from billing.sentence import Sentence
 
 # An issuer has a calendar or two, and a pass looks at this year and the next.
 _YEARS_KEPT: Final = 256
@@ -49,12 +50,17 @@ def easter_monday(year: int) -> date:
     return date(year, month, day + 1) + timedelta(days=1)
 
 
-def _told(country: str, region: str | None) -> str:
+def _told(country: str, region: str | None) -> Sentence:
     """What is wrong with a country or its region, and what there is."""
     import holidays  # noqa: PLC0415 - as above
 
     try:
         known = holidays.country_holidays(country).subdivisions
     except NotImplementedError:
-        return f"no holidays are known of {country!r}: name a country by ISO 3166"
-    return f"{country} has no region {region!r}: there are {', '.join(known) or 'none'}"
+        return Sentence("no holidays are known of %(country)s: name a country by ISO 3166", country=repr(country))
+    return Sentence(
+        "%(country)s has no region %(region)s: there are %(known)s",
+        country=country,
+        region=repr(region),
+        known=", ".join(known) or Sentence("none"),
+    )

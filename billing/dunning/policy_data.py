@@ -26,6 +26,7 @@ from billing.dunning.policy import Action, Contracts, CountedFrom, Policy, Promi
 from billing.dunning.policy_errors import PolicyError, policy_errors
 from billing.errors import BillingError
 from billing.money import Money, read_money
+from billing.sentence import Sentence
 
 _FOLDER: Final = Path(__file__).resolve().parent / "policies"
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -88,8 +89,8 @@ class _Fields:
         self._data, self._left, self._wrong = data, set(data), wrong
         self._step, self._prefix = step, prefix
 
-    def refuse(self, field: str, message: str) -> None:
-        self._wrong.append(PolicyError(self._step, self._prefix + field, message))
+    def refuse(self, field: str, why: Sentence) -> None:
+        self._wrong.append(PolicyError(self._step, self._prefix + field, why))
 
     def take(self, field: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
         self._left.discard(field)
@@ -97,14 +98,14 @@ class _Fields:
         if value is None:
             return default
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            self.refuse(field, f"{value!r} is not what belongs there")
+            self.refuse(field, Sentence("%(found)s is not what belongs there", found=repr(value)))
             return default
         return value
 
     def text(self, field: str, *, needed: bool = True) -> str | None:
         found: str | None = self.take(field, str)
         if needed and not found:
-            self.refuse(field, "is missing")
+            self.refuse(field, Sentence("it is missing"))
         return found
 
     def whole(self, field: str, default: int) -> int:
@@ -115,7 +116,7 @@ class _Fields:
         """A whole number, or `"none"` for no limit."""
         found = self.take(field, (int, str), default)
         if isinstance(found, str) and found != "none":
-            self.refuse(field, f"{found!r}: a number, or none")
+            self.refuse(field, Sentence("%(found)s: a number, or none", found=repr(found)))
         return None if isinstance(found, str) else found
 
     def flag(self, field: str, default: bool) -> bool:
@@ -125,7 +126,7 @@ class _Fields:
     def word(self, words: type[_Word], field: str, default: _Word) -> _Word:
         found = self.take(field, str, default.value)
         if found not in set(words):
-            self.refuse(field, f"{found!r}: one of {', '.join(words)}")
+            self.refuse(field, Sentence("%(found)s: one of %(known)s", found=repr(found), known=", ".join(words)))
             return default
         return words(found)
 
@@ -135,9 +136,9 @@ class _Fields:
             try:
                 found.append(read_money(Decimal(str(amount)), currency))
             except (InvalidOperation, ValueError, OverflowError):
-                self.refuse(field, f"{amount!r} {currency} is no amount")
+                self.refuse(field, Sentence("%(found)s is no amount", found=f"{amount!r} {currency}"))
             except BillingError as error:
-                self.refuse(field, str(error))
+                self.refuse(field, _told(error))
         return tuple(found)
 
     def names(self, field: str, default: Iterable[str] = ()) -> list[str]:
@@ -151,20 +152,20 @@ class _Fields:
         found = self.take(field, list, [])
         if all(isinstance(one, Mapping) for one in found):
             return list(found)
-        self.refuse(field, "each is a record of its own")
+        self.refuse(field, Sentence("each is a record of its own"))
         return []
 
     def done(self) -> None:
         for field in sorted(self._left):
-            self.refuse(field, "there is no such field")
+            self.refuse(field, Sentence("there is no such field"))
 
 
 def _step(data: Mapping[str, Any], number: int, wrong: list[PolicyError]) -> Step:
     code = data.get("code")
-    fields = _Fields(data, code if isinstance(code, str) and code else f"number {number}", wrong)
+    fields = _Fields(data, code if isinstance(code, str) and code else str(number), wrong)
     offset, action = fields.take("offset_days", int), fields.text("action")
     if offset is None:
-        fields.refuse("offset_days", "is missing: days from the due day")
+        fields.refuse("offset_days", Sentence("it is missing: days from the due day"))
     channel = fields.take("channel", str)
     step = Step(
         code=fields.text("code") or "",
@@ -189,12 +190,13 @@ def _guard(data: Mapping[str, Any] | None, place: Place, wrong: list[PolicyError
     hours = _hours(fields, wrong)
     weekdays = fields.names("weekdays", _A_WEEKEND)
     if unknown := sorted(set(weekdays) - set(WEEKDAYS)):
-        fields.refuse("weekdays", f"{', '.join(unknown)}: of {', '.join(WEEKDAYS)}")
+        found = ", ".join(unknown)
+        fields.refuse("weekdays", Sentence("%(found)s: one of %(known)s", found=found, known=", ".join(WEEKDAYS)))
     try:
         # A file has dates, JSON their text.
         days = [date.fromisoformat(str(one)) for one in fields.take("days", list, [])]
     except ValueError:
-        fields.refuse("days", "each is a date")
+        fields.refuse("days", Sentence("each is a date"))
         days = []
     region, with_holidays = fields.text("region", needed=False), fields.flag("holidays", True)
     closed = ClosedDays(
@@ -211,7 +213,7 @@ def _guard(data: Mapping[str, Any] | None, place: Place, wrong: list[PolicyError
         try:
             holidays_of(closed.country, region, date(2026, 1, 1).year)
         except UnknownCalendarError as error:
-            fields.refuse("region", str(error))
+            fields.refuse("region", _told(error))
             closed = ClosedDays()
     return Guard(place.zone, hours, closed)
 
@@ -223,7 +225,7 @@ def _hours(fields: _Fields, wrong: list[PolicyError]) -> tuple[Hours, ...]:
         try:
             found.append(Hours(time.fromisoformat(begins), time.fromisoformat(ends)))
         except ValueError:
-            fields.refuse("hours", f"{one!r}: such as 09:00-17:00")
+            fields.refuse("hours", Sentence("%(found)s: such as 09:00-17:00", found=repr(one)))
     return tuple(found) if found or not wrong else WORKING_HOURS
 
 
@@ -255,3 +257,9 @@ def _shorter(data: Mapping[str, Any] | None, wrong: list[PolicyError]) -> Shorte
     shorter = ShorterNotice(fields.whole("days", -1), fields.text("reason") or "")
     fields.done()
     return shorter
+
+
+def _told(error: BillingError) -> Sentence:
+    told = error.args[0]
+    assert isinstance(told, Sentence), "what is raised here says a sentence"
+    return told

@@ -5,12 +5,15 @@ Next: facts.py
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from billing.dunning.reasons import Reason, Value, Why
-from billing.money import Money
+from billing.money import Money, read_money
 
 LANGUAGES: Final = ("it", "es", "en")
 # Italian, Spanish, English.
@@ -139,6 +142,9 @@ _WORDS: Final[dict[Why, tuple[str, str, str]]] = {
         "{amount} owed: a promise is for up to {most}",
     ),
 }
+_AMOUNT: Final = re.compile(r"(?P<amount>-?[\d,]+(\.\d+)?) (?P<currency>[A-Z]{3})")
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 _OPEN_END: Final = dict(zip(LANGUAGES, ("revoca", "revocación", "further notice"), strict=True))
 
 
@@ -146,6 +152,47 @@ def say(reason: Reason, language: str, zone: ZoneInfo) -> str:
     """The reason as a line; moments as the clock of the zone shows them, days as the language writes them."""
     template = _WORDS[reason.why][LANGUAGES.index(language)]
     return template.format(**{name: _said(value, language, zone) for name, value in reason.values})
+
+
+def retold(line: str, language: str, zone: ZoneInfo) -> str:
+    """A line that was kept in English, as restrictions and steps keep it, in another language; what no reason says stays."""
+    left, said = line.split("; "), []
+    while left:
+        # A reason may have a semicolon of its own.
+        found = _heard(left[0], zone), _heard("; ".join(left[:2]), zone)
+        reason = found[0] or found[1]
+        said.append(left[0] if reason is None else say(reason, language, zone))
+        left = left[1 if found[0] or reason is None else 2 :]
+    return "; ".join(said)
+
+
+def _heard(line: str, zone: ZoneInfo) -> Reason | None:
+    for why, form in _forms().items():
+        found = form.fullmatch(line)
+        if found is not None:
+            return Reason(why, tuple((name, _value(text, zone)) for name, text in found.groupdict().items()))
+    return None
+
+
+@cache
+def _forms() -> dict[Why, re.Pattern[str]]:
+    """The English forms with their places, to be found again."""
+    return {
+        why: re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(english)))
+        for why, (_, _, english) in _WORDS.items()
+    }
+
+
+def _value(text: str, zone: ZoneInfo) -> Value:
+    """What stood for it: an amount, a day or a moment; else as it stands."""
+    if amount := _AMOUNT.fullmatch(text):
+        whole = Decimal(amount["amount"].replace(",", ""))
+        return read_money(whole, amount["currency"])
+    if _MOMENT.fullmatch(text):
+        return datetime.fromisoformat(text).replace(tzinfo=zone)
+    if _DAY.fullmatch(text):
+        return date.fromisoformat(text)
+    return date.max if text == _OPEN_END["en"] else text
 
 
 def _said(value: Value, language: str, zone: ZoneInfo) -> str:

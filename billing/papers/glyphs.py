@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from billing.papers.errors import PaperError
+from billing.sentence import Sentence
 
 # Drawn in the place of a letter that no font has.
 MISSING: Final = "\ufffd"
@@ -55,7 +56,9 @@ def letters_of(files: Iterable[Path]) -> frozenset[int]:
         try:
             letters |= _letters_of(file)
         except (OSError, struct.error) as error:
-            raise PaperError(f"{file}: this is no font that can be read ({error})") from error
+            raise PaperError(
+                Sentence("%(file)s: this is no font that can be read (%(why)s)", file=file, why=error)
+            ) from error
     return frozenset(letters)
 
 

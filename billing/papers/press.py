@@ -28,6 +28,7 @@ from billing.papers.paper import Attached, Paper
 from billing.papers.spelling import Spelling, spelled
 from billing.papers.template_data import data_for
 from billing.papers.wording import PACKAGE, Tables, load_look, load_wording
+from billing.sentence import Sentence
 
 # Letters of Europe and America; of Arabic, Hebrew and what else people are called in; of China and Japan.
 _SHARE: Final = Path("/usr/share/fonts")
@@ -59,7 +60,11 @@ class Press:
         self._folders = own_folders(folder, issuer_id)
         missing = [str(font) for font in FONTS if not font.is_file()]
         if missing:
-            raise PaperError(f"there is no font {missing[0]}: apt-get install {FONT_PACKAGES}")
+            raise PaperError(
+                Sentence(
+                    "there is no font %(file)s: apt-get install %(packages)s", file=missing[0], packages=FONT_PACKAGES
+                )
+            )
         fonts = [*FONTS, *_own_fonts(self._folders)]
         self._letters = letters_of(fonts)
         self._look = load_look(self._folders)
@@ -79,7 +84,11 @@ class Press:
         for family in self._look["fonts"]:
             if family not in typefaces.families():
                 raise PaperError(
-                    f"look.toml: there is no font {family!r}: it is one of {', '.join(typefaces.families())}"
+                    Sentence(
+                        "look.toml: there is no font %(found)s: it is one of %(known)s",
+                        found=repr(family),
+                        known=", ".join(typefaces.families()),
+                    )
                 )
         self._logo = next((name for name in LOGOS if (place / name).is_file()), None)
         self._typst = typst.Compiler(
@@ -144,7 +153,7 @@ class Press:
                 pdf_tags=False,
             )
         except typst.TypstError as error:
-            raise PaperError(f"the papers can't be put together: {error.message}") from error
+            raise PaperError(Sentence("the papers can't be put together: %(why)s", why=error.message)) from error
         finally:
             shutil.rmtree(folder)
         assert isinstance(written, bytes), "a PDF is one file"
@@ -161,18 +170,18 @@ class Press:
         data: dict[str, Any] = _drawable(data_for(paper, self._words[language], spelling), self._letters)
         return data | {"look": self._look, "logo": self._logo, "attached": spelled(tuple(attached), spelling)}
 
-    def _explained(self, error: typst.TypstError, paper: Paper) -> str:
+    def _explained(self, error: typst.TypstError, paper: Paper) -> Sentence:
         """The compiler's words, with the file as the operator knows it."""
         where = str(error.diagnostic).replace(f"{self._place.name}/", "").strip()
         hints = "".join(f"; {hint}" for hint in error.hints)
-        return f"template {paper.kind}.typ: {error.message}{hints}\n{where}"
+        return Sentence("template %(file)s: %(why)s", file=f"{paper.kind}.typ", why=f"{error.message}{hints}\n{where}")
 
 
 def _pages_in(paper: bytes) -> int:
     """Of a PDF as this press prints it, whose tree of pages is not packed."""
     counts = [int(count) for count in _COUNT.findall(paper)]
     if not counts:
-        raise PaperError("this is no PDF that was printed here")
+        raise PaperError(Sentence("this is no PDF that was printed here"))
     return max(counts)
 
 
@@ -207,7 +216,7 @@ def _lay_out(source: Path, place: Path) -> None:
             try:
                 shutil.copyfile(file, place / file.name)
             except OSError as error:
-                raise PaperError(f"{file}: can't be read ({error.strerror})") from error
+                raise PaperError(Sentence("%(file)s can't be read: %(why)s", file=file, why=error.strerror)) from error
 
 
 def _drawable(value: Any, letters: frozenset[int]) -> Any:

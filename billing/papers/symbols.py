@@ -14,6 +14,7 @@ from typing import Final
 import zint
 
 from billing.papers.errors import PaperError
+from billing.sentence import Sentence
 
 # The symbol's own bar height over its width is set where it is placed.
 _BAR_HEIGHT: Final = 60
@@ -29,7 +30,13 @@ def draw_symbol(symbology: str, text: str) -> str:
     Raises: PaperError for a symbology that there is not, or a text that it can't hold.
     """
     if symbology not in _SYMBOLOGIES:
-        raise PaperError(f"there is no barcode {symbology!r}: it is one of {', '.join(_SYMBOLOGIES)}")
+        raise PaperError(
+            Sentence(
+                "there is no barcode %(found)s: it is one of %(known)s",
+                found=repr(symbology),
+                known=", ".join(_SYMBOLOGIES),
+            )
+        )
     kind, quiet = _SYMBOLOGIES[symbology]
     symbol = zint.Symbol()
     symbol.symbology = kind
@@ -39,7 +46,11 @@ def draw_symbol(symbology: str, text: str) -> str:
     try:
         symbol.encode(text.encode())
     except RuntimeError as error:
-        raise PaperError(f"the {symbology} of {text[:40]!r} can't be drawn: {error}") from error
+        raise PaperError(
+            Sentence(
+                "the %(kind)s of %(text)s can't be drawn: %(why)s", kind=symbology, text=repr(text[:40]), why=error
+            )
+        ) from error
     height = symbol.rows if symbology == "qr" else _BAR_HEIGHT
     path = "".join(_bars(symbol, quiet, 1 if symbology == "qr" else _BAR_HEIGHT))
     below = quiet if symbology == "qr" else 0

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from billing.papers.errors import PaperError
+from billing.sentence import Sentence
 
 LANGUAGES: Final = ("en", "es", "it")
 PACKAGE: Final = Path(__file__).parent
@@ -28,7 +29,13 @@ def load_wording(language: str, folders: Sequence[Path] = ()) -> Tables:
         for name, table in read_table(folder / "words" / f"{language}.toml").items():
             tables.setdefault(name, {}).update(table)
     if not tables:
-        raise PaperError(f"there is no wording in {language!r}: it is one of {', '.join(LANGUAGES)}")
+        raise PaperError(
+            Sentence(
+                "there is no wording in %(found)s: it is one of %(known)s",
+                found=repr(language),
+                known=", ".join(LANGUAGES),
+            )
+        )
     return tables
 
 
@@ -42,12 +49,21 @@ def load_look(folders: Sequence[Path] = ()) -> dict[str, Any]:
         for key, value in _read(folder / "look.toml").items():
             if folder is not PACKAGE and type(look.get(key)) is not type(value):
                 known = ", ".join(look)
-                raise PaperError(f"{folder / 'look.toml'}: {key} = {value!r}: a look has {known}, as in the package's")
+                raise PaperError(
+                    Sentence(
+                        "%(file)s: %(found)s: a look has %(known)s, as in the package's",
+                        file=folder / "look.toml",
+                        found=f"{key} = {value!r}",
+                        known=known,
+                    )
+                )
             look[key] = value
     if look["window"] not in ("left", "right"):
-        raise PaperError(f"look.toml: window = {look['window']!r}: it is left or right")
+        raise PaperError(Sentence("look.toml: %(found)s: it is left or right", found=f"window = {look['window']!r}"))
     if not re.fullmatch("#[0-9A-Fa-f]{6}", look["accent"]):
-        raise PaperError(f"look.toml: accent = {look['accent']!r}: a colour such as #1f4e79")
+        raise PaperError(
+            Sentence("look.toml: %(found)s: a colour such as #1f4e79", found=f"accent = {look['accent']!r}")
+        )
     return look
 
 
@@ -59,7 +75,7 @@ def read_table(file: Path) -> Tables:
     read = _read(file)
     for name, table in read.items():
         if not isinstance(table, dict) or not all(isinstance(text, str) for text in table.values()):
-            raise PaperError(f'{file}: [{name}] has texts, each as name = "text"')
+            raise PaperError(Sentence('%(file)s: [%(name)s] has texts, each as name = "text"', file=file, name=name))
     return read
 
 
@@ -69,7 +85,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PaperError(f"{file}: {error}") from error
+        raise PaperError(Sentence("%(file)s can't be read: %(why)s", file=file, why=error)) from error
 
 
 def filled(text: str, facts: Mapping[str, Any]) -> str:
@@ -81,4 +97,11 @@ def filled(text: str, facts: Mapping[str, Any]) -> str:
         return text.format_map(facts)
     except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         known = ", ".join(f"{{{name}}}" for name in facts)
-        raise PaperError(f"the sentence {text!r} can't be filled in ({error}): it may have {known}") from error
+        raise PaperError(
+            Sentence(
+                "the sentence %(text)s can't be filled in (%(why)s): it may have %(known)s",
+                text=repr(text),
+                why=error,
+                known=known,
+            )
+        ) from error

@@ -21,6 +21,7 @@ from billing.ledger import BY_HAND, CORRECTION, Booked, HandEntry, Unfinished, d
 from billing.money import read_money
 from billing.periods import Period
 from billing.postings import Leg
+from billing.sentence import Sentence
 
 Connection = psycopg.Connection[Any]
 
@@ -73,18 +74,18 @@ class WrittenEntry:
 
 _UNFINISHED: Final = (
     (
-        "drafts of documents",
+        Sentence("drafts of documents"),
         "SELECT count(*), min(id)::text FROM document WHERE issuer_id = %(issuer)s AND state = 'draft' AND kind IN ('invoice', 'credit_note')"
         " AND document_date <= %(through)s",
         "issue or delete them",
     ),
     (
-        "billing runs not done",
+        Sentence("billing runs not done"),
         "SELECT count(*), min(run_date)::text FROM billing_run WHERE issuer_id = %(issuer)s AND state IN ('prepared', 'issuing') AND run_date <= %(through)s",
         "confirm or cancel them",
     ),
     (
-        "customers that a run could not bill",
+        Sentence("customers that a run could not bill"),
         "SELECT count(DISTINCT e.customer_id), min(e.customer_id)::text FROM billing_error e JOIN billing_run r ON r.id = e.run_id"
         " WHERE r.issuer_id = %(issuer)s AND r.state <> 'cancelled' AND r.run_date <= %(through)s"
         " AND EXISTS (SELECT FROM contract_terms t JOIN contract_item i ON i.contract_id = t.contract_id JOIN billing_position b ON b.item_id = i.id"
@@ -92,13 +93,13 @@ _UNFINISHED: Final = (
         "mend what each says and bill again",
     ),
     (
-        "items due and not billed",
+        Sentence("items due and not billed"),
         "SELECT count(*), min(t.contract_id)::text FROM billing_position b JOIN contract_item i ON i.id = b.item_id JOIN contract_terms t ON t.contract_id = i.contract_id"
         " WHERE t.issuer_id = %(issuer)s AND b.due_on <= %(through)s",
         "bill them",
     ),
     (
-        "charges on no document",
+        Sentence("charges on no document"),
         "SELECT count(*), min(t.contract_id)::text FROM charge c JOIN contract_item i ON i.id = c.item_id JOIN contract_terms t ON t.contract_id = i.contract_id"
         " WHERE t.issuer_id = %(issuer)s AND c.document_id IS NULL AND NOT c.covered AND c.due_on <= %(through)s",
         "bill them",
@@ -188,7 +189,11 @@ def set_family_account(connection: Connection, issuer_id: int, account: Account,
     if account.role is not Role.REVENUE:
         return NotTaken(
             LedgerReason.FAMILY,
-            f"account {account.code} {account.name} is of role {account.role}; name one of role revenue",
+            Sentence(
+                "account %(account)s is of role %(role)s; name one of role revenue",
+                account=f"{account.code} {account.name}",
+                role=account.role.value,
+            ),
         )
     connection.execute(
         "UPDATE ledger_account SET stands_for = false WHERE issuer_id = %s AND role = 'revenue' AND family IS NOT DISTINCT FROM %s AND stands_for AND id <> %s",
@@ -204,7 +209,7 @@ def set_product_account(
     """Post a product's revenue to an account of its own from now on; without one it goes by its family again."""
     found = connection.execute("SELECT id FROM product WHERE name = %s", (product,)).fetchone()
     if found is None:
-        return NotTaken(LedgerReason.NOTHING, f"there is no product {product!r}")
+        return NotTaken(LedgerReason.NOTHING, Sentence("there is no product %(product)s", product=repr(product)))
     (product_id,) = found
     if account is None:
         connection.execute(
@@ -214,7 +219,11 @@ def set_product_account(
     if account.role is not Role.REVENUE:
         return NotTaken(
             LedgerReason.FAMILY,
-            f"account {account.code} {account.name} is of role {account.role}; name one of role revenue",
+            Sentence(
+                "account %(account)s is of role %(role)s; name one of role revenue",
+                account=f"{account.code} {account.name}",
+                role=account.role.value,
+            ),
         )
     connection.execute(
         "INSERT INTO product_account (product_id, issuer_id, account_id) VALUES (%s, %s, %s)"

@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 
+from billing.money import Money, read_money
+from billing.sentence import Sentence
 from billing.store import notice_messages
 
 Connection = psycopg.Connection[Any]
@@ -40,9 +42,9 @@ class CaseEvent:
     """Something that happened in a case."""
 
     at: datetime
-    what: str
+    what: Sentence
     who: str
-    detail: str | None
+    detail: Sentence | None
 
 
 _CASES: Final = """
@@ -55,28 +57,97 @@ SELECT c.id, c.customer_id, k.name AS customer, c.issuer_id, c.currency::text AS
 FROM dunning_case AS c JOIN customer AS k ON k.id = c.customer_id JOIN issuer AS i ON i.id = c.issuer_id
 LEFT JOIN LATERAL (SELECT step, ran_at FROM dunning_case_step WHERE case_id = c.id ORDER BY ran_at DESC, step LIMIT 1) AS s ON true
 """
+# A story's lines by kind, each with what it speaks of.
 _EVENTS: Final = """
-SELECT at, what, who, detail FROM (
-    SELECT opened_at AS at, 'case begun' AS what, 'dunning' AS who, NULL::text AS detail FROM dunning_case WHERE id = %(id)s
-    UNION ALL SELECT cleared_at, 'case over', 'dunning', NULL FROM dunning_case WHERE id = %(id)s AND cleared_at IS NOT NULL
-    UNION ALL SELECT ran_at, 'step ' || step, ran_by, reason FROM dunning_case_step WHERE case_id = %(id)s
-    UNION ALL SELECT confirmed_at, 'step ' || step || ' confirmed', confirmed_by, NULL FROM dunning_confirmation WHERE case_id = %(id)s
-    UNION ALL SELECT sent_at, 'formal notice ' || id || ' by ' || channel, sent_by, (SELECT round(amount, currency_places(c.currency)) || ' ' || c.currency FROM dunning_case AS c WHERE c.id = case_id) || ', documents: ' || cardinality(documents)
-        FROM formal_notice WHERE case_id = %(id)s
-    UNION ALL SELECT delivered_at, 'formal notice ' || id || ' delivered', delivered_by, CASE WHEN proof_id IS NOT NULL THEN 'proof: file ' || proof_id END
+SELECT at, kind, who, about FROM (
+    SELECT opened_at AS at, 'begun' AS kind, 'dunning' AS who, '{}'::jsonb AS about FROM dunning_case WHERE id = %(id)s
+    UNION ALL SELECT cleared_at, 'over', 'dunning', '{}' FROM dunning_case WHERE id = %(id)s AND cleared_at IS NOT NULL
+    UNION ALL SELECT ran_at, 'step', ran_by, jsonb_build_object('step', step, 'reason', reason) FROM dunning_case_step WHERE case_id = %(id)s
+    UNION ALL SELECT confirmed_at, 'step_confirmed', confirmed_by, jsonb_build_object('step', step) FROM dunning_confirmation WHERE case_id = %(id)s
+    UNION ALL SELECT f.sent_at, 'notice', f.sent_by, jsonb_build_object('number', f.id, 'channel', f.channel, 'amount', f.amount::text, 'currency', c.currency, 'count', cardinality(f.documents))
+        FROM formal_notice AS f JOIN dunning_case AS c ON c.id = f.case_id WHERE f.case_id = %(id)s
+    UNION ALL SELECT delivered_at, 'notice_delivered', delivered_by, jsonb_build_object('number', id, 'proof', proof_id)
         FROM formal_notice WHERE case_id = %(id)s AND delivered_at IS NOT NULL
-    UNION ALL SELECT made_at, 'promise ' || id, made_by, (SELECT round(amount, currency_places(c.currency)) || ' ' || c.currency FROM dunning_case AS c WHERE c.id = case_id) || ' until ' || to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC' FROM promise WHERE case_id = %(id)s
-    UNION ALL SELECT ended_at, 'promise ' || id || ' ' || state, coalesce(reviewed_by, 'dunning'), NULL FROM promise WHERE case_id = %(id)s AND ended_at IS NOT NULL
-    UNION ALL SELECT m.made_at, m.channel || ' message ' || m.id || ' ' || m.template, m.made_by, m.state::text || CASE WHEN m.problem = '' THEN '' ELSE ': ' || m.problem END
+    UNION ALL SELECT p.made_at, 'promise', p.made_by, jsonb_build_object('number', p.id, 'amount', p.amount::text, 'currency', c.currency, 'until', p.until)
+        FROM promise AS p JOIN dunning_case AS c ON c.id = p.case_id WHERE p.case_id = %(id)s
+    UNION ALL SELECT ended_at, 'promise_' || state, coalesce(reviewed_by, 'dunning'), jsonb_build_object('number', id) FROM promise WHERE case_id = %(id)s AND ended_at IS NOT NULL
+    UNION ALL SELECT m.made_at, 'message', m.made_by, jsonb_build_object('channel', m.channel, 'number', m.id, 'template', m.template, 'state', m.state, 'reason', m.problem)
         FROM message AS m WHERE m.customer_id = (SELECT customer_id FROM dunning_case WHERE id = %(id)s) AND m.origin LIKE 'dunning ' || %(id)s || ' %%'
-    UNION ALL SELECT r.since, 'contract ' || r.contract_id || ' ' || r.level || CASE WHEN r.held_since IS NULL THEN '' ELSE ' (waits for a person)' END, r.placed_by, r.reason
+    UNION ALL SELECT r.since, CASE WHEN r.held_since IS NULL THEN 'limited' ELSE 'held' END, r.placed_by, jsonb_build_object('contract', r.contract_id, 'level', r.level, 'reason', r.reason)
         FROM dunning_case AS d JOIN contract AS n ON n.customer_id = d.customer_id JOIN restriction AS r ON r.contract_id = n.id
         WHERE d.id = %(id)s AND r.origin = 'dunning' AND r.since >= d.opened_at AND (d.cleared_at IS NULL OR r.since <= d.cleared_at)
-    UNION ALL SELECT r.lifted_at, 'contract ' || r.contract_id || ' no more ' || r.level, r.lifted_by, NULL
+    UNION ALL SELECT r.lifted_at, 'lifted', r.lifted_by, jsonb_build_object('contract', r.contract_id, 'level', r.level)
         FROM dunning_case AS d JOIN contract AS n ON n.customer_id = d.customer_id JOIN restriction AS r ON r.contract_id = n.id
         WHERE d.id = %(id)s AND r.origin = 'dunning' AND r.since >= d.opened_at AND (d.cleared_at IS NULL OR r.since <= d.cleared_at) AND r.lifted_at IS NOT NULL
-) AS happened ORDER BY at, what
+) AS happened ORDER BY at, kind, about ->> 'number'
 """
+
+
+def _event(kind: str, about: dict[str, Any]) -> tuple[Sentence, Sentence | None]:
+    """What happened, and more about it."""
+    match kind:
+        case "begun":
+            return Sentence("case begun"), None
+        case "over":
+            return Sentence("case over"), None
+        case "step":
+            return Sentence("step %(step)s", step=about["step"]), _reason(about)
+        case "step_confirmed":
+            return Sentence("step %(step)s confirmed", step=about["step"]), None
+        case "notice":
+            what = Sentence("formal notice %(number)s by %(channel)s", number=about["number"], channel=about["channel"])
+            return what, Sentence("%(amount)s, documents: %(count)s", amount=_amount(about), count=about["count"])
+        case "notice_delivered":
+            what = Sentence("formal notice %(number)s delivered", number=about["number"])
+            return what, None if about["proof"] is None else Sentence("proof: file %(number)s", number=about["proof"])
+        case "message":
+            return _message_event(about), _reason(about)
+        case "held" | "limited" | "lifted":
+            return _limit_event(kind, about["contract"], about["level"]), _reason(about)
+        case _:
+            return _promise_event(kind, about)
+
+
+def _promise_event(kind: str, about: dict[str, Any]) -> tuple[Sentence, Sentence | None]:
+    number = about["number"]
+    if kind == "promise":
+        until = datetime.fromisoformat(about["until"])
+        return (
+            Sentence("promise %(number)s", number=number),
+            Sentence("%(amount)s until %(until)s", amount=_amount(about), until=until),
+        )
+    kept = kind == "promise_kept"
+    return (
+        Sentence("promise %(number)s kept", number=number)
+        if kept
+        else Sentence("promise %(number)s broken", number=number)
+    ), None
+
+
+def _message_event(about: dict[str, Any]) -> Sentence:
+    return Sentence(
+        "%(channel)s message %(number)s, %(template)s: %(state)s",
+        channel=about["channel"],
+        number=about["number"],
+        template=about["template"],
+        state=about["state"],
+    )
+
+
+def _limit_event(kind: str, contract: int, level: str) -> Sentence:
+    if kind == "held":
+        return Sentence("contract %(contract)s: %(level)s, which waits for a person", contract=contract, level=level)
+    if kind == "lifted":
+        return Sentence("contract %(contract)s: %(level)s no more", contract=contract, level=level)
+    return Sentence("contract %(contract)s: %(level)s", contract=contract, level=level)
+
+
+def _reason(about: dict[str, Any]) -> Sentence | None:
+    return Sentence("%(reason)s", reason=about["reason"]) if about.get("reason") else None
+
+
+def _amount(about: dict[str, Any]) -> Money:
+    return read_money(Decimal(about["amount"]), about["currency"])
 
 
 def load_cases(
@@ -107,8 +178,10 @@ def load_case(connection: Connection, case_id: int) -> CaseRow | None:
 
 def load_events(connection: Connection, case_id: int) -> list[CaseEvent]:
     """All that happened in a case, in order of time."""
-    with connection.cursor(row_factory=class_row(CaseEvent)) as cursor:
-        return cursor.execute(_EVENTS, {"id": case_id}).fetchall()
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        rows = cursor.execute(_EVENTS, {"id": case_id}).fetchall()
+    told = [(at, who, *_event(kind, about)) for at, kind, who, about in rows]
+    return [CaseEvent(at, what, who, detail) for at, who, what, detail in told]
 
 
 _STANDING: Final = f"""

@@ -132,7 +132,7 @@ def case(settings: Settings, number: int, *, as_json: bool) -> None:
         account = next((one for one in load_accounts(connection, [row.customer_id], now) if one.key == key), None)
     state = None if account is None or row.cleared_at is not None else _state(account, now)
     if as_json:
-        print_json({**asdict(row), "events": [asdict(one) for one in events], "now": state})
+        print_json({**asdict(row), "events": [_event_data(one) for one in events], "now": state})
         return
     _show_case(row, events, state, ZoneInfo("UTC") if account is None else account.policy.guard.zone)
 
@@ -151,6 +151,15 @@ def _state(account: Account, now: datetime) -> dict[str, Any]:
         ],
         "next_look": found.next_moment,
     }
+
+
+def _event_data(one: CaseEvent) -> dict[str, Any]:
+    detail = None if one.detail is None else str(one.detail)
+    return {"at": one.at, "what": str(one.what), "who": one.who, "detail": detail}
+
+
+def _cut_data(one: CutRow) -> dict[str, Any]:
+    return {**asdict(one), "told": list(map(str, one.told)), "answers": list(map(str, one.answers))}
 
 
 def _show_case(row: Any, events: list[CaseEvent], state: dict[str, Any] | None, zone: ZoneInfo) -> None:
@@ -200,7 +209,7 @@ def cuts(
             zone=zone,
         )
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([_cut_data(one) for one in found])
         return
     if not found:
         click.echo("Nobody was limited.")
@@ -217,9 +226,9 @@ def _show_cut(one: CutRow, zone: ZoneInfo) -> None:
         click.echo("  waits for a person: `corrente guard status`")
     if one.released_by:
         click.echo(f"  let go by {one.released_by}")
-    for told in one.told or ["told of nothing"]:
+    for told in one.told or ("told of nothing",):
         click.echo(f"  {told}")
-    for answer in one.answers or ["no device was told: nobody was online, or it waits"]:
+    for answer in one.answers or ("no device was told: nobody was online, or it waits",):
         click.echo(f"  {answer}")
     if one.lifted_at is not None:
         click.echo(f"  lifted {shown(one.lifted_at, zone)} by {one.lifted_by}")

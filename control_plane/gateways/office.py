@@ -17,6 +17,7 @@ import psycopg
 
 from billing.errors import BillingError
 from billing.gateways.due import LeftOut, ToAsk, decide
+from billing.sentence import Sentence
 from billing.store import gateway_due
 from billing.store.gateway_work import retry_parked
 from billing.store.gateways import GatewayAccount, load_gateway_accounts
@@ -89,9 +90,13 @@ def checked(provider: Provider, ask: Ask, context: Context) -> str:
     try:
         found = provider.check(ask, context)
     except GatewayError as error:
-        raise KeyRefusedError(f"{provider.title} can't be asked: {error}") from error
+        raise KeyRefusedError(
+            Sentence("%(provider)s can't be asked: %(why)s", provider=provider.title, why=error)
+        ) from error
     if not found.works:
-        raise KeyRefusedError(f"{provider.title} does not take it: {found.words}")
+        raise KeyRefusedError(
+            Sentence("%(provider)s does not take it: %(why)s", provider=provider.title, why=found.words)
+        )
     return found.words
 
 

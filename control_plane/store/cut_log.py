@@ -8,13 +8,15 @@ Next: billing/store/dunning_cases.py
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import dict_row
+
+from billing.sentence import Sentence
 
 Connection = psycopg.Connection[Any]
 
@@ -37,8 +39,8 @@ class CutRow:
     lifted_at: datetime | None
     lifted_by: str | None
     steps: list[str]
-    told: list[str]
-    answers: list[str] = field(default_factory=list)
+    told: list[Sentence]
+    answers: list[Sentence] = field(default_factory=list)
 
 
 # A step that limits runs at the moment of its restriction; what the guard held back is told once a person let it go.
@@ -53,7 +55,7 @@ SELECT r.id, r.since AS at, k.id AS customer_id, k.name AS customer, r.contract_
     r.lifted_at, r.lifted_by,
     ARRAY(SELECT s.step FROM dunning_case AS d JOIN dunning_case_step AS s ON s.case_id = d.id
         WHERE d.customer_id = p.customer_id AND {_OF_STEP} ORDER BY 1) AS steps,
-    ARRAY(SELECT m.channel || ' ' || m.template || coalesce(' to ' || m.address, '') || ': ' || m.state || CASE WHEN m.problem = '' THEN '' ELSE ' (' || m.problem || ')' END
+    ARRAY(SELECT jsonb_build_object('channel', m.channel, 'template', m.template, 'address', m.address, 'state', m.state, 'problem', m.problem)
         FROM dunning_case AS d JOIN dunning_case_step AS s ON s.case_id = d.id JOIN message AS m ON m.customer_id = d.customer_id AND m.origin = 'dunning ' || d.id || ' ' || s.step
         WHERE d.customer_id = p.customer_id AND {_OF_STEP} ORDER BY m.id) AS told
 FROM restriction AS r JOIN contract AS c ON c.id = r.contract_id JOIN customer AS k ON k.id = c.customer_id
@@ -65,9 +67,7 @@ ORDER BY r.since DESC, r.id DESC LIMIT %(limit)s
 """  # noqa: S608 - our own condition
 # Those of a contract's accounts that bring just this level while it holds; asked for all at once, as no index is by account.
 _ANSWERS: Final = """
-SELECT w.restriction_id, n.name || ' ' || e.username || ' by ' || e.method || ': ' || e.state || CASE WHEN e.attempt > 1 THEN ' after ' || e.attempt || ' tries' ELSE '' END
-    || coalesce(', answered ' || to_char(e.answered_at AT TIME ZONE %(zone)s, 'YYYY-MM-DD HH24:MI:SS'), '')
-    || CASE WHEN e.error_cause IS NULL THEN '' ELSE ', Error-Cause ' || e.error_cause END || CASE WHEN e.problem = '' THEN '' ELSE ' (' || e.problem || ')' END
+SELECT w.restriction_id, n.name AS nas, e.username, e.method, e.state::text AS state, e.attempt, e.answered_at, e.error_cause, e.problem
 FROM restriction AS r JOIN unnest(%(ids)s::bigint[]) AS w (restriction_id) ON r.id = w.restriction_id
     JOIN subscriber_account AS a ON a.contract_id = r.contract_id JOIN enforcement AS e ON e.account_id = a.id JOIN nas AS n ON n.id = e.nas_id
 WHERE e.level::text = r.level::text AND e.disruptive AND e.wanted_at >= r.since AND (r.lifted_at IS NULL OR e.wanted_at <= r.lifted_at) ORDER BY e.id
@@ -89,9 +89,48 @@ def load_cuts(
     moment, number = before or (None, None)
     asked = {"customer": customer_id, "contract": contract_id, "since": since, "until": until, "limit": limit}
     asked |= {"before": moment, "before_id": number}
-    with connection.cursor(row_factory=class_row(CutRow)) as cursor:
+    with connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(_CUTS, asked).fetchall()
-    answers: dict[int, list[str]] = defaultdict(list)
-    for restriction, answer in connection.execute(_ANSWERS, {"ids": [one.id for one in found], "zone": zone.key}):
-        answers[restriction].append(answer)
-    return [replace(one, answers=answers[one.id]) for one in found]
+        answers: dict[int, list[Sentence]] = defaultdict(list)
+        for one in cursor.execute(_ANSWERS, {"ids": [row["id"] for row in found]}):
+            answers[one["restriction_id"]].append(_answer(one, zone))
+    return [
+        CutRow(**{**row, "told": [_message(one) for one in row["told"]]}, answers=answers[row["id"]]) for row in found
+    ]
+
+
+def _message(one: dict[str, Any]) -> Sentence:
+    channel, template, state = one["channel"], one["template"], one["state"]
+    said = (
+        Sentence("%(channel)s %(template)s: %(state)s", channel=channel, template=template, state=state)
+        if one["address"] is None
+        else Sentence(
+            "%(channel)s %(template)s to %(address)s: %(state)s",
+            channel=channel,
+            template=template,
+            address=one["address"],
+            state=state,
+        )
+    )
+    return _with_problem(said, one["problem"])
+
+
+def _answer(one: dict[str, Any], zone: ZoneInfo) -> Sentence:
+    said = Sentence(
+        "%(nas)s %(username)s by %(method)s: %(answer)s",
+        nas=one["nas"],
+        username=one["username"],
+        method=one["method"],
+        answer=one["state"],
+    )
+    if one["attempt"] > 1:
+        said = Sentence("%(said)s after %(count)s tries", said=said, count=one["attempt"])
+    if one["answered_at"] is not None:
+        said = Sentence("%(said)s, answered %(at)s", said=said, at=one["answered_at"].astimezone(zone))
+    if one["error_cause"] is not None:
+        said = Sentence("%(said)s, Error-Cause %(cause)s", said=said, cause=one["error_cause"])
+    return _with_problem(said, one["problem"])
+
+
+def _with_problem(said: Sentence, problem: str) -> Sentence:
+    return Sentence("%(said)s (%(problem)s)", said=said, problem=problem) if problem else said

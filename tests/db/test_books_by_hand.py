@@ -125,7 +125,7 @@ def test_drafts_runs_errors_and_waiting_charges_are_unfinished(connection, days)
         (isp.items[0],),
     )
 
-    found = {one.what: one.count for one in books.load_unfinished(connection, isp.issuer, TODAY)}
+    found = {str(one.what): one.count for one in books.load_unfinished(connection, isp.issuer, TODAY)}
 
     assert found == {"drafts of documents": 1, "billing runs not done": 1, "charges on no document": 1}
     assert books.load_unfinished(connection, isp.issuer, date(2026, 2, 28)) == []

@@ -66,6 +66,19 @@ def test_steps_have_words_and_amounts_are_written_as_the_reader_writes(console, 
         assert "formal notice" not in page
         assert re.search(r">[0-9.]+,[0-9]{2}\xa0€</td>", page)
         assert ">sollecito</td>" in client.get("/dunning/policies").text
+        case = console.query("SELECT id FROM dunning_case ORDER BY id LIMIT 1")[0][0]
+        story = client.get(f"/dunning/cases/{case}").text
+        assert "Pratica aperta" in story
+        assert "Passo: " in story
+        assert " scaduti dal " in story
+        assert not re.search(r"case begun|ormal notice [0-9]|tep formal|overdue since", story)
+        form = hidden(client.get("/dunning/policies/edit").text)
+        typed = {**form, "since": TODAY.isoformat(), "reason": "prova"}
+        wrong = 'name = "x"\n[[step]]\ncode = "walled"\noffset_days = 1\naction = "nonsense"\n'
+        told = client.post("/dunning/policies/edit", data={**typed, "text": wrong}).text
+        assert "Passo walled, action: &#39;nonsense&#39;: uno di notify" in told
+        told = client.post("/dunning/policies/edit", data={**typed, "text": "name = = 1"}).text
+        assert "la riga 1, colonna 8, non si legge" in told
     finally:
         client.post("/look", data={"language": "en", "csrf_token": token})
 
@@ -74,7 +87,7 @@ def test_one_case_tells_what_was_done_and_prints_its_letter(console, pursued):
     client = console.client("billing")
     lead = client.get(f"/dunning/customers/{pursued[0]['customer']}").headers["Location"]
     page = client.get(lead).text
-    assert "step formal notice" in page
+    assert "Step formal notice" in page
     letters = re.findall(rf'href="({lead}/letters/[a-z_]+\.pdf)"', page)
     assert client.get(letters[0]).data.startswith(b"%PDF")
     assert client.get(f"{lead}/letters/nonsense.pdf").status_code == 404

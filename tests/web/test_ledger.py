@@ -101,12 +101,12 @@ def test_an_entry_by_hand_is_written_once_and_taken_back_once(console, books):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"debit": "12.00"}, "Debits and credits are not equal"),
+        ({"debit": "12.00"}, "make them equal"),
         ({"debit": "abc"}, "Write a number such as"),
         ({"text": ""}, "This is needed"),
-        ({"day": (TODAY + timedelta(days=3)).isoformat()}, "not over yet"),
-        ({"line_account": ["none", "none", ""]}, "no such account"),
-        ({"line_customer": ["17", "", ""]}, "takes a customer"),
+        ({"day": (TODAY + timedelta(days=3)).isoformat()}, "date it when it is so far"),
+        ({"line_account": ["none", "none", ""]}, "There is no account none in the chart"),
+        ({"line_customer": ["17", "", ""]}, "it takes no customer"),
         ({"line_debit": ["1", "2", ""]}, "a debit or a credit"),
     ],
 )
@@ -145,7 +145,7 @@ def test_days_are_closed_after_their_numbers_were_shown(console, books):
     assert console.query("SELECT count(*) FROM fiscal_period") == [(1,)]
     answer = send(client, "/ledger/entries/new", **entry_form(console, day=last.isoformat()))
     assert answer.status_code == 422
-    assert "This day is closed" in answer.text
+    assert "is closed; date it on" in answer.text
 
 
 def test_the_balance_is_shown_while_one_types(console, address, browser, books):

@@ -17,6 +17,7 @@ import msgspec
 from billing.errors import BillingError
 from billing.money import Money, read_money
 from billing.payments import NotDone
+from billing.sentence import Sentence
 from billing.store.issuers import Issuer, load_issuers
 from radius_hooks.sealing import Sealer
 from web.acting import clock
@@ -120,6 +121,8 @@ def written(value: Any) -> Any:
             return amount_of(value)
         case Decimal():
             return f"{value:f}"
+        case Sentence():
+            return value.message
         case Enum():
             return value.value
         case IPv4Address() | IPv6Address() | IPv4Network() | IPv6Network():

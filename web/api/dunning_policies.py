@@ -135,7 +135,7 @@ def save(connection: Connection, *, body: NewVersion) -> SavedVersion:
     except tomllib.TOMLDecodeError as error:
         raise wrong_value(f"this is no TOML: {error}", pointer="/text") from error
     if not isinstance(read, WrittenPolicy):
-        raise wrong_value("; ".join(read), pointer="/text")
+        raise wrong_value("; ".join(map(str, read)), pointer="/text")
     newest = _newest(connection, books, read.policy.name)
     if (0 if newest is None else newest.version) != body.seen_version:
         raise Problem(409, "Somebody has saved another version meanwhile: nothing was written.")

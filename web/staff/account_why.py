@@ -41,6 +41,7 @@ from web.acting import clock, transaction
 from web.forms import PageForm, choices_of, read_form, refuse, status_of, was_sent
 from web.language import gettext, lazy, moment_shown, octets_shown, zone
 from web.marks import allowed
+from web.sealing import no_key
 from web.staff.account_fields import MacField, MomentField, moment_typed, read_moment
 from web.staff.account_words import (
     CHANGE_STATES,
@@ -149,7 +150,7 @@ def answer(username: str) -> tuple[str, int]:
             told = answer_from_records(rendered, asked, here().settings, at=at)
             stored = _stored(asked, told, at, is_current=form.at.data is None)
         except (SealError, SettingsError) as error:
-            refuse(form, "", str(error))
+            raise no_key() from error
     return render_template(
         "staff/accounts/answer.html",
         account=account,

@@ -36,7 +36,7 @@ from web.language import gettext, lazy
 from web.later import later_when_large
 from web.lists import PAGE_ROWS, after, asked_day, chosen, file_of, page_of
 from web.marks import allowed
-from web.money_words import words_of
+from web.money_words import error_words, words_of
 from web.navigation import Entry
 from web.surroundings import here
 
@@ -195,7 +195,7 @@ def letter(number: int, step: str) -> Response:
         try:
             printed = shop.press(issuer_id).print(paper)
         except PaperError as error:
-            abort(409, str(error))
+            abort(409, error_words(error))
     return send_file(io.BytesIO(printed), mimetype="application/pdf", download_name=f"letter-{number}-{step}.pdf")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -13,6 +14,7 @@ from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from billing.dunning.policy_data import default_text
+from billing.dunning.policy_errors import PolicyError
 from billing.dunning.policy_text import policy_text
 from billing.runs.dunning_forecast import COUNTED as COUNTED_NAMES
 from billing.runs.dunning_forecast import CutToCome
@@ -48,6 +50,7 @@ from web.forms import (
 from web.issuing import Books, books_of
 from web.language import gettext, lazy
 from web.marks import allowed
+from web.money_words import part_of
 from web.navigation import Entry
 from web.staff.dunning import names_of
 from web.surroundings import here
@@ -58,6 +61,7 @@ _DAYS: Final = 30
 # Debtors over whom the days to come are worked out while somebody waits for the page.
 _MOST_NAMED: Final = 200
 _LONGEST: Final = 40_000
+_PLACE: Final = re.compile(r"at line (\d+), column (\d+)")
 Answer = Response | tuple[str, int] | str
 
 
@@ -208,13 +212,28 @@ def _read(connection: Connection, form: PolicyForm, policies: IssuerPolicies) ->
     try:
         read = read_written(connection, form.text.data or "", policies, since=form.since.data or date.max)
     except tomllib.TOMLDecodeError as error:
-        refuse(form, "text", gettext("This is no TOML: %(problem)s", problem=str(error)))
+        refuse(form, "text", gettext("This is no TOML: %(problem)s", problem=_unread_words(error)))
         return None
     if isinstance(read, WrittenPolicy):
         return read
     for fault in read:
-        refuse(form, "text", fault)
+        refuse(form, "text", _fault_words(fault))
     return None
+
+
+def _unread_words(error: tomllib.TOMLDecodeError) -> str:
+    """Where the text can't be read on; what the reader of TOML says of it is English."""
+    place = _PLACE.search(str(error))
+    if place is None:
+        return gettext("something is not closed at its end, or a name stands there twice")
+    return gettext("line %(line)s, column %(column)s can't be read", line=place[1], column=place[2])
+
+
+def _fault_words(fault: PolicyError) -> str:
+    why = part_of(fault.why)
+    if fault.step is None:
+        return f"{fault.field}: {why}"
+    return gettext("Step %(step)s, %(field)s: %(why)s", step=fault.step, field=fault.field, why=why)
 
 
 def _simulated(connection: Connection, books: Books, policies: IssuerPolicies, read: WrittenPolicy) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from web.forms import (
 from web.language import gettext, lazy
 from web.lists import chosen
 from web.marks import allowed
+from web.money_words import error_words
 from web.navigation import Entry
 from web.sealing import no_key
 from web.surroundings import here
@@ -131,7 +132,9 @@ def new() -> Answer:
             return do_once(lambda connection: _added(connection, form, issuer))
         except office.NameTakenError:
             refuse(form, "name", gettext("There is one of this name already."))
-        except (office.KeyRefusedError, GatewayError) as error:
+        except office.KeyRefusedError as error:
+            refuse(form, "secret", error_words(error))
+        except GatewayError as error:
             refuse(form, "secret", gettext("The provider does not take it: %(why)s", why=str(error)))
         except (SettingsError, SealError) as error:
             raise no_key() from error
@@ -174,7 +177,9 @@ def check(name: str) -> str:
         with transaction() as connection:
             said = office.check(connection, here().settings, _known(connection, name))
         return render_template("staff/gateways/checked.html", said=said, works=True)
-    except (office.KeyRefusedError, GatewayError) as error:
+    except office.KeyRefusedError as error:
+        return render_template("staff/gateways/checked.html", said=error_words(error), works=False)
+    except GatewayError as error:
         return render_template("staff/gateways/checked.html", said=str(error), works=False)
 
 

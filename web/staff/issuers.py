@@ -55,7 +55,7 @@ from web.language import chosen_language, gettext, lazy
 from web.lists import chosen
 from web.marks import allowed
 from web.money_words import KINDS as METHOD_KINDS
-from web.money_words import words_of
+from web.money_words import error_words, words_of
 from web.navigation import Entry
 from web.papers import pdf_of
 from web.staff import _document_words as words
@@ -188,7 +188,7 @@ def sample_paper(number: int) -> Response:
     try:
         return pdf_of(number, sample(PaperKind(kind), chosen_language()), f"sample-{kind}")
     except PaperError as error:
-        raise Conflict(gettext("This can't be printed: %(why)s", why=str(error))) from error
+        raise Conflict(gettext("This can't be printed: %(why)s", why=error_words(error))) from error
 
 
 @pages.route("/issuers/new", methods=["GET", "POST"])
@@ -277,4 +277,4 @@ def _look(number: int) -> tuple[dict[str, Any], str]:
     try:
         return load_look(own_folders(here().settings.papers_dir, number)), ""
     except PaperError as error:
-        return {}, str(error)
+        return {}, error_words(error)

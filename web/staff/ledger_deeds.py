@@ -22,8 +22,8 @@ from web.database import Connection
 from web.forms import REQUIRED, DayField, PageForm, do_once, read_form, refuse, status_of, was_sent
 from web.issuing import Books, books_of
 from web.language import day_shown, gettext, lazy, read_number
-from web.ledger_words import words_of
 from web.marks import allowed
+from web.money_words import part_of, words_of
 from web.navigation import Entry
 
 pages = Blueprint("ledger_deeds", __name__)
@@ -63,7 +63,7 @@ class _NotTakenError(Exception):
 
     def __init__(self, refused: NotTaken) -> None:
         super().__init__(refused.message)
-        self.refused = refused
+        self.why = refused.why
 
 
 @pages.route("/ledger/entries/new", methods=["GET", "POST"])
@@ -80,7 +80,7 @@ def new() -> Answer:
             wishes = _wishes(lines)
             return do_once(lambda connection: _write(connection, form, books, wishes))
         except _NotTakenError as refused:
-            refuse(form, "", words_of(refused.refused))
+            refuse(form, "", words_of(refused.why))
         except ValueError as error:
             refuse(form, "", str(error))
     shown = lines + [{"account": "", "customer": "", "debit": "", "credit": ""}] * max(4 - len(lines), 1)
@@ -115,7 +115,7 @@ def correct(number: int) -> Answer:
         try:
             return do_once(corrected)
         except _NotTakenError as refused:
-            refuse(form, "", words_of(refused.refused))
+            refuse(form, "", words_of(refused.why))
     return render_template("staff/ledger/correct.html", form=form, entry=found), status_of(form)
 
 
@@ -158,12 +158,15 @@ def periods() -> Answer:
                     "The days from %(since)s to %(until)s are closed for good.", since=since, until=day_shown(through)
                 ),
                 gettext("Nothing is posted on them any more; it can't be undone."),
-                *(gettext("Unfinished: %(what)s, %(count)s.", what=one.what, count=one.count) for one in unfinished),
+                *(
+                    gettext("Unfinished: %(what)s, %(count)s.", what=part_of(one.what), count=one.count)
+                    for one in unfinished
+                ),
             ]
             question = gettext("Close the books up to %(day)s?", day=day_shown(through))
             return confirm_page(form, question, does, button=gettext("Close"), back="/ledger/periods")
         except _NotTakenError as refused:
-            refuse(form, "through", f"{words_of(refused.refused)} ({refused.refused.message})")
+            refuse(form, "through", words_of(refused.why))
     return render_template(
         "staff/ledger/periods.html",
         form=form,

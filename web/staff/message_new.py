@@ -26,7 +26,7 @@ from web.database import Connection
 from web.forms import ONCE, REQUIRED, PageForm, do_once, read_form, refuse, status_of, was_sent
 from web.language import gettext, lazy, moment_shown
 from web.marks import allowed
-from web.message_words import problem_words
+from web.message_words import fault_words, problem_words
 from web.surroundings import here
 
 pages = Blueprint("message_new", __name__)
@@ -66,7 +66,7 @@ def write() -> Answer:
             with rehearsal() as connection:
                 return _confirm(form, customer, _write(connection, form, customer))
         except TextError as error:
-            refuse(form, "text", gettext("This text can't be filled in: %(why)s", why=str(error)))
+            refuse(form, "text", gettext("This text can't be filled in: %(why)s", why=fault_words(error)))
     page = render_template("staff/messages/new.html", form=form, customer=customer)
     return page, status_of(form)
 

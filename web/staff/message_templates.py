@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional
 
-from billing.messages.errors import Fault, TextError
+from billing.messages.errors import TextError
 from billing.messages.texts import KNOWN, LANGUAGES, Source, Written, names_of
 from billing.store.issued import NoDocumentError, find_document
 from billing.store.issuers import load_issuers
@@ -53,7 +53,7 @@ from web.forms import (
 from web.language import LANGUAGES as NAMES
 from web.language import chosen_language, gettext, lazy
 from web.marks import allowed
-from web.message_words import PURPOSES, kind_words
+from web.message_words import PURPOSES, fault_words, kind_words
 from web.navigation import Entry
 from web.staff._customer_meant import customer_meant
 from web.staff.messages import as_mail
@@ -64,17 +64,6 @@ ENTRIES: Final = (Entry("messages", lazy("Texts"), "message_templates.show_all",
 Answer = Response | tuple[str, int] | str
 _OF_DOCUMENTS: Final = frozenset({"invoice", "credit_note"})
 _FIELDS: Final = MappingProxyType({"subject": "subject", "text": "body", "HTML": "html"})
-_FAULTS: Final = MappingProxyType(
-    {
-        Fault.SYNTAX: lazy("This can't be read: %(name)s"),
-        Fault.NOT_ALLOWED: lazy("A text can't do this: %(name)s. There are names, if, for and filters."),
-        Fault.UNKNOWN: lazy("There is no %(name)s here: the names are listed beside."),
-        Fault.LOOPS: lazy("Loops stand in each other two deep at most."),
-        Fault.LONG: lazy("It comes to too many letters."),
-        Fault.EMPTY: lazy("The subject is empty."),
-        Fault.OTHER: lazy("It can't be filled in."),
-    }
-)
 
 
 class TextForm(PageForm):
@@ -115,7 +104,7 @@ def show(kind: str, language: str) -> str:
             try:
                 written = as_it_reads(connection, here().settings, place, source)
             except TextError as error:
-                trouble = _fault_words(error)
+                trouble = fault_words(error)
         issuers = load_issuers(connection)
     newest = versions[-1] if versions else None
     return render_template(
@@ -175,7 +164,7 @@ def preview(kind: str, language: str) -> str:
         try:
             written, of = _as_read(connection, form, place)
         except TextError as error:
-            field, words = _FIELDS.get(error.part, "body"), _fault_words(error)
+            field, words = _FIELDS.get(error.part, "body"), fault_words(error)
             line = _line(form, error)
             return render_template(
                 "staff/message_templates/preview.html", fault=words, field=field, line=line, at=error.line
@@ -192,7 +181,7 @@ def preview_mail(kind: str, language: str) -> Response:
         try:
             written, _ = _as_read(connection, form, place)
         except TextError as error:
-            raise BadRequest(_fault_words(error)) from error
+            raise BadRequest(fault_words(error)) from error
     if written is None:
         raise BadRequest(gettext("Nobody knows what this kind tells before one was sent."))
     return as_mail(written.html)
@@ -304,7 +293,7 @@ def _typed(form: Any) -> Source:
 
 def _refuse(form: Any, error: TextError) -> None:
     """Say what is wrong beside the field, with its line."""
-    words, field = _fault_words(error), _FIELDS.get(error.part, "body")
+    words, field = fault_words(error), _FIELDS.get(error.part, "body")
     if error.line is not None and field != "subject":
         words = gettext("Line %(line)s: %(words)s", line=error.line, words=words)
         words = f"{words} «{_line(form, error)}»"
@@ -315,10 +304,6 @@ def _line(form: Any, error: TextError) -> str:
     """The line of what is typed in which it is."""
     lines = (form[_FIELDS.get(error.part, "body")].data or "").splitlines()
     return lines[error.line - 1].strip()[:200] if error.line and error.line <= len(lines) else ""
-
-
-def _fault_words(error: TextError) -> str:
-    return str(_FAULTS[error.fault] % {"name": error.name})
 
 
 def _known(connection: Connection, kind: str, language: str) -> tuple[KindHere, Place]:

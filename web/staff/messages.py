@@ -30,7 +30,17 @@ from web.forms import REQUIRED, PageForm, do_once, read_form, refuse, status_of,
 from web.language import gettext, lazy, ngettext, zone
 from web.lists import PAGE_ROWS, after, chosen, file_of, page_of, sorted_by
 from web.marks import allowed
-from web.message_words import CHANNELS, KINDS, PURPOSES, STATES, channel_words, kind_words, problem_words, step_of
+from web.message_words import (
+    CHANNELS,
+    KINDS,
+    PURPOSES,
+    STATES,
+    channel_words,
+    fault_words,
+    kind_words,
+    problem_words,
+    step_of,
+)
 from web.navigation import Entry
 from web.surroundings import here
 
@@ -277,7 +287,7 @@ def _coming(connection: Connection, one: ShownMessage) -> tuple[Written | None, 
     try:
         outlook = look_ahead(connection, here().settings, [one.id], channel=one.channel, now=clock(connection))
     except TextError as error:
-        return None, str(error)
+        return None, fault_words(error)
     return (outlook.examples[0].written if outlook.examples else None), ""
 
 

@@ -29,7 +29,7 @@ from web.database import Connection
 from web.forms import ONCE, REQUIRED, SEEN, PageForm, do_once, refuse, status_of
 from web.language import gettext, lazy, moment_shown, ngettext
 from web.marks import allowed
-from web.message_words import problem_words
+from web.message_words import fault_words, problem_words
 from web.staff.online_deeds import Answer, GrownError, refuse_more, sessions_meant, the_list, too_many
 from web.surroundings import here
 
@@ -93,7 +93,7 @@ def _confirm(form: MessageForm, asked: OnlineFilter) -> Answer:
             form.seen.data = str(by_hand.choose(connection, asked).sessions)
             queued = _queue(connection, form, asked)
     except TextError as error:
-        refuse(form, "text", gettext("This text can't be filled in: %(why)s", why=str(error)))
+        refuse(form, "text", gettext("This text can't be filled in: %(why)s", why=fault_words(error)))
         return _compose(form, asked)
     except TooManyError:
         return too_many()

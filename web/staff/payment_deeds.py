@@ -42,7 +42,7 @@ from web.database import Connection
 from web.forms import REQUIRED, DayField, MoneyField, PageForm, do_once, read_form, refuse, status_of, was_sent
 from web.language import day_shown, gettext, lazy, money_shown
 from web.marks import allowed
-from web.money_words import words_of
+from web.money_words import error_words, words_of
 from web.staff.payment_new import typed_customer
 from web.surroundings import here
 
@@ -135,7 +135,7 @@ def receipt_paper(number: int) -> Response:
         try:
             printed = shop.press(issuer_id).print(paper)
         except PaperError as error:
-            abort(409, str(error))
+            abort(409, error_words(error))
     return send_file(io.BytesIO(printed), mimetype="application/pdf", download_name=f"receipt-{number}.pdf")
 
 

@@ -116,7 +116,7 @@
         tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone),
         axes: [{ ...axis, space: 64, values: moments }, { ...axis, size: 74, values: (_, ticks) => ticks.map(format) }],
         series: [
-          { value: (_, at) => (at === null ? "" : moment.format(new Date(at * 1000))) },
+          { label: place.dataset.moment, value: (_, at) => (at === null ? "" : moment.format(new Date(at * 1000))) },
           ...series.map((one, index) => ({
             label: one.label,
             stroke: colour(`--chart-${index + 1}`),

@@ -18,7 +18,7 @@
         scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
         axes: [axis, { ...axis, size: 84, values: (_, ticks) => ticks.map(format) }],
         series: [
-          { value: (_, at) => (at === null ? "" : new Date(at * 1000).toLocaleTimeString(document.documentElement.lang)) },
+          { label: place.dataset.moment, value: (_, at) => (at === null ? "" : new Date(at * 1000).toLocaleTimeString(document.documentElement.lang)) },
           line(place.dataset.down, 1),
           line(place.dataset.up, 2),
         ],

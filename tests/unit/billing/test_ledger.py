@@ -22,6 +22,7 @@ from billing.ledger import (
 from billing.money import Money
 from billing.periods import Period
 from billing.postings import Leg
+from billing.sentence import Sentence
 
 CUSTOMERS = Account(1, "1500", "Customers", Role.CUSTOMERS)
 BANK = Account(2, "1010", "Bank", Role.BANK)
@@ -161,7 +162,7 @@ def test_the_first_closing_begins_with_the_first_entry():
         (TODAY, {}, LedgerReason.AHEAD, "up to 2026-04-09"),
         (
             date(2026, 3, 31),
-            {"unfinished": [Unfinished("drafts", 3, "17", "issue them")]},
+            {"unfinished": [Unfinished(Sentence("drafts"), 3, "17", "issue them")]},
             LedgerReason.UNFINISHED,
             "3 drafts",
         ),
@@ -176,7 +177,7 @@ def test_closing_is_refused_with_what_to_do(through, changes, reason, said):
 
 
 def test_a_person_may_close_despite_what_is_unfinished():
-    unfinished = [Unfinished("drafts", 3, "17", "issue them")]
+    unfinished = [Unfinished(Sentence("drafts"), 3, "17", "issue them")]
     taken = closing(date(2026, 2, 28), unfinished=unfinished, despite_unfinished=True)
     assert taken == Period(date(2026, 2, 1), date(2026, 3, 1))
 

@@ -10,10 +10,26 @@ import pytest
 
 from billing.dunning import words
 from billing.dunning.reasons import Why, because
-from billing.dunning.words import LANGUAGES, say
+from billing.dunning.words import LANGUAGES, retold, say
 from billing.money import Money
 
 ROME = ZoneInfo("Europe/Rome")
+_VALUES = {
+    "amount": Money(123450, "EUR"),
+    "threshold": Money(500, "EUR"),
+    "most": Money(9900, "EUR"),
+    "since": date(2026, 3, 1),
+    "day": date(2026, 3, 2),
+    "not_before": date(2026, 3, 20),
+    "until": datetime(2026, 5, 6, 8, 0, tzinfo=UTC),
+    "days": 16,
+    "documents": 2,
+    "count": 3,
+    "least": 4,
+    "step": "walled",
+    "reason": "Hospital",
+    "problem": "returned to sender",
+}
 
 
 @pytest.mark.parametrize("why", Why)
@@ -34,3 +50,14 @@ def test_amounts_days_and_moments_are_written_as_the_reader_writes_them():
     assert say(promised, "it", ROME) == "promessa di pagamento fino al 06/05/2026 10:00"
     for_good = because(Why.WHITELISTED, until=date.max, reason="Hospital")
     assert say(for_good, "en", ROME) == "excluded until further notice: Hospital"
+
+
+@pytest.mark.parametrize("why", Why)
+def test_a_reason_that_was_kept_in_english_is_told_in_another_language_again(why):
+    places = {name for _, name, _, _ in string.Formatter().parse(words._WORDS[why][2]) if name}
+    told = because(why, **{name: value for name, value in _VALUES.items() if name in places})
+
+    kept = "; ".join((say(told, "en", ROME), "as Maria said"))
+
+    assert retold(kept, "it", ROME) == "; ".join((say(told, "it", ROME), "as Maria said"))
+    assert retold(kept, "en", ROME) == kept
