@@ -31,7 +31,7 @@ _WORDS: Final[dict[Why, tuple[str, str, str]]] = {
     ),
     Why.IN_DISPUTE: (
         "{amount} contestati non contano",
-        "{amount} en disputa no cuentan",
+        "{amount} en reclamo no cuentan",
         "{amount} in dispute do not count",
     ),
     Why.COVERED: ("{amount} coperti da credito", "{amount} cubiertos por crédito", "{amount} covered by credit"),
@@ -105,7 +105,7 @@ _WORDS: Final[dict[Why, tuple[str, str, str]]] = {
         "promesa de pago hasta el {until}",
         "promised to pay until {until}",
     ),
-    Why.RELIEVED: ("respiro fino al {until}", "tregua hasta el {until}", "relief until {until}"),
+    Why.RELIEVED: ("dilazione fino al {until}", "prórroga hasta el {until}", "relief until {until}"),
     Why.UNCONFIRMED: (
         "attende la conferma di un operatore",
         "espera la confirmación de un operador",
