@@ -281,7 +281,7 @@ def test_who_has_not_paid_lands_in_the_garden_pays_there_and_is_online_again(hou
     house.serve_payment_pages(page)
     page.goto(ELSEWHERE)
     assert page.url == f"{house.address}/garden"
-    expect(page.get_by_role("heading", level=1)).to_have_text("Esta línea está limitada: una factura está vencida")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Esta línea está limitada: hay una factura vencida")
     _press(page, "Pagar")
     page.get_by_role("link", name="Ir a la página de pago").click(timeout=_DEADLINE_MS)
     expect(page.get_by_role("heading", name=f"{owed:.2f} EUR")).to_be_visible()
@@ -292,9 +292,9 @@ def test_who_has_not_paid_lands_in_the_garden_pays_there_and_is_online_again(hou
 
     house.wait_until(lambda: house.rates(name) == full, f"{name} at full service on the NAS")
     # The page that was open says so by itself, and so does the way back from the payment page.
-    expect(other.get_by_role("heading", level=1)).to_have_text("Esta línea está abierta")
+    expect(other.get_by_role("heading", level=1)).to_have_text("Esta línea está activa")
     page.goto(f"{house.address}/garden")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Esta línea está abierta")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Esta línea está activa")
     changes = "SELECT level::text, method::text, state::text FROM enforcement WHERE username = %s ORDER BY id"
     both = [("walled", "coa", "verified"), ("full", "coa", "verified")]
     house.wait_until(lambda: house.query(changes, name) == both, "both changes verified")

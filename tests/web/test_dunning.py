@@ -62,7 +62,7 @@ def test_steps_have_words_and_amounts_are_written_as_the_reader_writes(console, 
     client.post("/look", data={"language": "it", "csrf_token": token})
     try:
         page = client.get("/dunning").text
-        assert "messa in mora, " in page
+        assert "diffida, " in page
         assert "formal notice" not in page
         assert re.search(r">[0-9.]+,[0-9]{2}\xa0€</td>", page)
         assert ">sollecito</td>" in client.get("/dunning/policies").text

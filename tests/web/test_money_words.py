@@ -18,8 +18,8 @@ from web.problems import Wrong, problem_response
 
 REFUSALS = {
     "en": "Payment 7 came back on 3 Feb 2026",
-    "it": "Il pagamento 7 è tornato indietro il 3 feb 2026",
-    "es": "El pago 7 volvió el 3 feb 2026",
+    "it": "Il pagamento 7 è tornato insoluto il 3 feb 2026",
+    "es": "El pago 7 se devolvió el 3 feb 2026",
 }
 
 
