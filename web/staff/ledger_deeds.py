@@ -12,7 +12,7 @@ from wtforms import BooleanField, StringField
 from wtforms.validators import InputRequired, Length
 
 from billing.chart import NotTaken
-from billing.ledger import HandEntry, Wish, decide_correction, decide_entry
+from billing.ledger import HandEntry, Unfinished, Wish, decide_correction, decide_entry
 from billing.store import books as book_store
 from billing.store.customers import load_customer
 from control_plane.access.permissions import Permission
@@ -158,10 +158,7 @@ def periods() -> Answer:
                     "The days from %(since)s to %(until)s are closed for good.", since=since, until=day_shown(through)
                 ),
                 gettext("Nothing is posted on them any more; it can't be undone."),
-                *(
-                    gettext("Unfinished: %(what)s, %(count)s.", what=part_of(one.what), count=one.count)
-                    for one in unfinished
-                ),
+                *map(_left_words, unfinished),
             ]
             question = gettext("Close the books up to %(day)s?", day=day_shown(through))
             return confirm_page(form, question, does, button=gettext("Close"), back="/ledger/periods")
@@ -173,6 +170,10 @@ def periods() -> Answer:
         books=books,
         closed=[(one.start, book_store.last_day(one)) for one in reversed(closed)],
     ), status_of(form)
+
+
+def _left_words(one: Unfinished) -> str:
+    return gettext("Unfinished: %(what)s, %(count)s.", what=part_of(one.what), count=one.count)
 
 
 def _write(connection: Connection, form: EntryForm, books: Books, wishes: list[Wish]) -> str:
