@@ -33,6 +33,8 @@ def came() -> Came:
 def site() -> Site | None:
     """This site as passkeys know it; None where it has no name, for they are for names alone."""
     host = request.host.rpartition(":")[0] if ":" in request.host else request.host
+    if not host:
+        return None
     try:
         ip_address(host.strip("[]"))
     except ValueError:

@@ -20,6 +20,8 @@ from web.problems import problem_response
 from web.refusal_words import database_words
 
 _AGAIN_S = 5
+# Of int(), against numbers that take seconds to read.
+_TOO_LONG: Final = "for integer string conversion"
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _TITLES = {
     400: lazy("This can't be read"),
@@ -61,6 +63,7 @@ def explain_errors(app: Flask) -> None:
     app.register_error_handler(psycopg.errors.QueryCanceled, _slow)
     app.register_error_handler(psycopg.DataError, _unfit)
     app.register_error_handler(OverflowError, _unfit)
+    app.register_error_handler(ValueError, _unread)
     app.register_error_handler(psycopg.errors.DiskFull, _full)
     app.register_error_handler(OSError, _unkept)
     app.register_error_handler(psycopg.OperationalError, _away)
@@ -100,13 +103,18 @@ def _refused(error: psycopg.errors.IntegrityError) -> Response:
     return error_page(409, gettext("Not done"), database_words(error))
 
 
-def _unfit(error: psycopg.DataError | OverflowError) -> Response:
+def _unfit(error: psycopg.DataError | OverflowError | ValueError) -> Response:
     # A day at the end of all time has no day after it: what is worked out of such a value goes no further than one that can't be kept.
     primary = error.diag.message_primary if isinstance(error, psycopg.DataError) else None
     telemetry.logger().warning("page.unfit", path=request.path, problem=primary or str(error))
     return error_page(
         422, gettext("Not done"), gettext("A number or a text is not one that the database can hold; nothing was done.")
     )
+
+
+def _unread(error: ValueError) -> Response:
+    """A number of more figures than Python reads at all, which is nothing's number either; anything else is a fault of ours."""
+    return _unfit(error) if _TOO_LONG in str(error) else _fault(error)
 
 
 def _busy(error: psycopg.Error) -> Response:

@@ -287,6 +287,23 @@ def test_whoever_sends_notices_in_a_crowd_takes_few_of_the_database_s_connection
     console.app.extensions["webhook_connections"].close()
 
 
+@pytest.mark.parametrize("path", ["/quotes?customer={}", "/payments/new?done={}", "/customers/{}"])
+def test_a_number_of_more_figures_than_anything_has_is_no_fault_of_ours(console, path):
+    assert console.client("administrator").get(path.format("9" * 5000)).status_code in (404, 422)
+
+
+def test_a_figure_that_is_no_number_takes_no_line_away(console):
+    client = console.client("administrator")
+    form = form_of(client.get("/documents/new?customer=1").text)
+    assert client.post("/documents/new/lines", data={**form, "change": "\u00b2"}).status_code == 200
+
+
+def test_a_site_without_a_name_has_no_passkeys(console):
+    client = console.client("")
+    form = form_of(client.get("/sign-in").text)
+    assert client.post("/sign-in/passkey/options", data=form, headers={"Host": "a b"}).status_code == 404
+
+
 def uploaded(client, octets):
     """The answer to a file of that size for customer 1, sent as a browser does; the test's own side keeps it in memory."""
     form = form_of(client.get("/customers/1/files").text)

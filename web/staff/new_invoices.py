@@ -208,7 +208,7 @@ def change_lines(form: Any) -> None:
     wanted = request.form.get("change", "add")
     entries = list(form.lines.entries)
     choices = entries[0].form.product.choices, entries[0].form.tax.choices
-    if wanted.isdigit():
+    if wanted.isascii() and wanted.isdigit():
         kept = [entry.form.data for number, entry in enumerate(entries) if number != int(wanted)]
         while form.lines.entries:
             form.lines.pop_entry()

@@ -215,7 +215,7 @@ def choose_(number: int) -> Answer:
         form=form,
         subject=subject,
         invoices=sorted(invoices, key=lambda one: (one.parts[0].due_on, one.number)),
-        chosen={int(one) for one in chosen if one.isdigit()} or {one.document_id for one in now},
+        chosen={int(one) for one in chosen if one.isascii() and one.isdigit()} or {one.document_id for one in now},
     ), status_of(form)
 
 
