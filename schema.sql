@@ -5532,9 +5532,11 @@ END
 $$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON site, nas, profile, plan, plan_window, quota_step, tax_code, tax_rate, stamp_duty, fiscal_position, fiscal_position_tax,
     customer_words, guard_exemption, network_stop, nas_maintenance TO corrente_console;
-GRANT SELECT, INSERT, UPDATE ON issuer, guard_release, gateway_account, webhook_endpoint, einvoice_account TO corrente_console;
+GRANT SELECT, INSERT, UPDATE ON issuer, guard_release TO corrente_console;
+GRANT SELECT, INSERT ON gateway_account, webhook_endpoint, einvoice_account TO corrente_console;
 GRANT SELECT ON node_holder TO corrente_console;
-GRANT SELECT, INSERT, UPDATE ON staff, staff_role, staff_session, staff_recovery_code, password_reset, api_token, rate_window TO corrente_console;
+GRANT SELECT, INSERT, UPDATE ON staff_role, staff_session, staff_recovery_code, password_reset, rate_window TO corrente_console;
+GRANT SELECT, INSERT ON staff, api_token TO corrente_console;
 GRANT SELECT, INSERT, UPDATE, DELETE ON staff_passkey, saved_view TO corrente_console;
 GRANT SELECT, INSERT, DELETE ON staff_has_role, passkey_challenge TO corrente_console;
 GRANT DELETE ON staff_role, staff_recovery_code TO corrente_console;
@@ -5713,3 +5715,10 @@ GRANT SELECT, INSERT, DELETE ON books_check_finding TO corrente_worker;
 GRANT SELECT, INSERT ON books_check TO corrente_console;
 GRANT SELECT ON books_check_result, books_check_finding TO corrente_console;
 GRANT SELECT, INSERT, UPDATE (idle_minutes, most_hours) ON staff_session_length TO corrente_console;
+-- Of these the console changes no name, no provider, no token's holder or permissions: what it does not write it may not.
+GRANT UPDATE (full_name, email, language, theme, password_hash, password_changed_at, must_change_password, sealed_totp, totp_since, totp_last_step, enabled,
+    collector_id, agent_id) ON staff TO corrente_console;
+GRANT UPDATE (last_used_at, revoked_at) ON api_token TO corrente_console;
+GRANT UPDATE (sealed_secret, sealed_webhook_secret, return_url, enabled, debits_since, debit_days, pages_since) ON gateway_account TO corrente_console;
+GRANT UPDATE (sealed_secret, enabled) ON einvoice_account TO corrente_console;
+GRANT UPDATE (url, events, sealed_secret, sealed_old_secret, old_secret_until, removed_at) ON webhook_endpoint TO corrente_console;

@@ -365,6 +365,50 @@ def test_a_role_can_do_no_more(world, role, statement):
         _try_as(world, role, statement)
 
 
+# What the console's pages change of them: a name, a provider, whose a token is and what it may stay as they were made. What the worker
+# writes, whose rights the console has, is among it.
+CHANGED_BY_CONSOLE = {
+    "staff": {
+        *("full_name", "email", "language", "theme", "password_hash", "password_changed_at", "must_change_password"),
+        *("sealed_totp", "totp_since", "totp_last_step", "enabled", "collector_id", "agent_id"),
+    },
+    "api_token": {"last_used_at", "revoked_at"},
+    "gateway_account": {
+        *(
+            "sealed_secret",
+            "sealed_webhook_secret",
+            "return_url",
+            "enabled",
+            "debits_since",
+            "debit_days",
+            "pages_since",
+        ),
+        *("asked_to", "problem"),
+    },
+    "einvoice_account": {"sealed_secret", "enabled", "blocked_at", "blocked_reason", "failures", "next_try"},
+    "webhook_endpoint": {
+        *("url", "events", "sealed_secret", "sealed_old_secret", "old_secret_until", "removed_at"),
+        *("failing_since", "disabled_at", "disabled_why"),
+    },
+}
+
+
+@pytest.mark.parametrize("table", sorted(CHANGED_BY_CONSOLE))
+def test_the_console_changes_the_columns_that_its_pages_write_and_no_others(world, table):
+    columns = world.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = ''",
+        (table,),
+    ).fetchall()
+    for (column,) in columns:
+        statement = f"UPDATE {table} SET {column} = {column}"
+        if column in CHANGED_BY_CONSOLE[table]:
+            _try_as(world, "corrente_console", statement)
+        else:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                _try_as(world, "corrente_console", statement)
+    assert CHANGED_BY_CONSOLE[table] < {column for (column,) in columns}
+
+
 def test_freeradius_has_no_role_and_no_other_role_was_made(world):
     roles = world.execute("SELECT rolname FROM pg_roles WHERE rolname NOT LIKE 'pg\\_%'").fetchall()
     assert {name for (name,) in roles} == OURS
