@@ -1,4 +1,4 @@
-"""A customer's request for another plan answered: written, in the audit log, and told.
+"""A customer's request for another plan, and its answer: written, in the audit log, and told.
 
 Next: store/plan_requests.py
 """
@@ -13,7 +13,19 @@ import psycopg
 from billing.messages.message import NewMessage
 from billing.store.messages import queue
 from control_plane import audit
-from control_plane.store.plan_requests import PlanRequest, answer_request, load_request
+from control_plane.store.plan_requests import PlanRequest, add_request, answer_request, load_request
+
+
+def ask_for_plan(
+    connection: psycopg.Connection[Any], contract_id: int, plan_id: int, *, note: str | None, by: str
+) -> bool:
+    """Ask for a plan; False where a request of that contract is open."""
+    number = add_request(connection, contract_id, plan_id, note=note, by=by)
+    if number is None:
+        return False
+    detail = {"request": number, "plan": plan_id}
+    audit.append(connection, actor=by, action="plan_request.ask", subject=f"contract {contract_id}", detail=detail)
+    return True
 
 
 def answer_and_tell(

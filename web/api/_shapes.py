@@ -19,11 +19,9 @@ from billing.money import Money, read_money
 from billing.payments import NotDone
 from billing.sentence import Sentence
 from billing.store.issuers import Issuer, load_issuers
-from radius_hooks.sealing import Sealer
 from web.acting import clock
 from web.database import Connection
 from web.problems import Problem, Wrong
-from web.surroundings import here
 
 # Texts without control characters: PostgreSQL holds no NUL, and papers no others.
 NO_CONTROL: Final = r"^[^\x00-\x1f\x7f]*$"
@@ -79,14 +77,6 @@ def there_is_none() -> Problem:
 def wrong_value(words: str, *, pointer: str | None = None, parameter: str | None = None) -> Problem:
     """For one value that is refused."""
     return Problem(422, "A value is refused.", Wrong(words, pointer=pointer, parameter=parameter))
-
-
-def sealer() -> Sealer:
-    """What opens and seals passwords and secrets. Raises: Problem where this process was given no key."""
-    found = here().sealer
-    if found is None:
-        raise Problem(503, "This process was given no key: see corrente check.")
-    return found
 
 
 def done(outcome: Outcome | NotDone) -> Outcome:

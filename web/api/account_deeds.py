@@ -26,10 +26,11 @@ from web.acting import clock, person, transaction
 from web.api._account_shapes import Moment, known
 from web.api._contract_shapes import AccountNetwork, NetworkStep, step_of
 from web.api._contract_shapes import network_of as network_shown
-from web.api._shapes import Number, Words, sealer, shaped, wrong_value
+from web.api._shapes import Number, Words, shaped, wrong_value
 from web.calls import Noun
 from web.database import Connection
 from web.language import zone
+from web.sealing import sealer
 from web.surroundings import here
 
 pages = Noun("accounts", "deeds")

@@ -19,10 +19,11 @@ from control_plane.store.account import contract_exists, hold_account, load_acco
 from web.acting import person
 from web.api._account_shapes import KINDS, Moment, known, macs_of, seen_of
 from web.api._changes import given
-from web.api._shapes import NO_CONTROL, Number, sealer, wrong_value
+from web.api._shapes import NO_CONTROL, Number, wrong_value
 from web.api.accounts import OneAccount, show_account
 from web.calls import Noun
 from web.database import Connection
+from web.sealing import sealer
 from web.versions import check_version
 
 pages = Noun("accounts", "edit")

@@ -25,6 +25,7 @@ from web.calls import File, Noun, Paging, Slice, part_after, slice_of
 from web.contract_papers import agreed_paper, whole_paper
 from web.database import Connection
 from web.problems import Problem
+from web.sealing import sealer
 from web.surroundings import here
 from web.versions import tell_version
 
@@ -182,8 +183,7 @@ def new(connection: Connection, *, body: NewContract) -> OneContract:
 def _account(connection: Connection, asked: ContractAccount | None) -> dict[str, Any]:
     if asked is None:
         return {}
-    if here().sealer is None:
-        raise Problem(503, "This process was given no key to seal passwords with: see corrente check.")
+    sealer()
     if load_account(connection, asked.username) is not None:
         raise wrong_value("somebody has this username already", pointer="/account/username")
     return {"username": asked.username, "macs": tuple(macs_of(asked.macs, "/account/macs"))}

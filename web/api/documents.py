@@ -19,12 +19,12 @@ from billing.store.document_links import load_links
 from billing.store.document_list import DocumentQuestion, load_page, sort_key
 from billing.store.issued import ListedDocument, NoDocumentError, load_document
 from control_plane.access.permissions import Permission
-from web.acting import clock, person
+from web.acting import person
+from web.api._changes import today as operators_today
 from web.api._shapes import NO_CONTROL, Amount, Number, amount_of, shaped, there_is_none
 from web.calls import File, Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
 from web.papers import pdf_of
-from web.surroundings import here
 
 pages = Noun("documents")
 
@@ -188,7 +188,7 @@ def find(connection: Connection, *, asked: Question) -> Slice[ListedPaper]:
     )
     key = part_after(asked, date, int)
     after = None if key is None else (key[0], key[1])
-    rows = load_page(connection, question, today=_today(connection), limit=asked.limit + 1, after=after)
+    rows = load_page(connection, question, today=operators_today(connection), limit=asked.limit + 1, after=after)
     return slice_of(rows, asked, shown=paper_listed, key=lambda row: sort_key(row, by_due=False))
 
 
@@ -260,13 +260,9 @@ def send(connection: Connection, *, number: int) -> Sent:
 def issued(connection: Connection, number: int) -> ShownDocument:
     """The issued document of that number. Raises: Problem."""
     try:
-        return load_document(connection, number, today=_today(connection))
+        return load_document(connection, number, today=operators_today(connection))
     except NoDocumentError as error:
         raise there_is_none() from error
-
-
-def _today(connection: Connection) -> date:
-    return clock(connection).astimezone(here().settings.zone).date()
 
 
 def paper_listed(row: ListedDocument) -> ListedPaper:

@@ -42,6 +42,7 @@ from billing.store.holding_back import (
 from billing.store.promises import KnownPromise, load_promise, load_promise_list
 from control_plane.access.permissions import Permission
 from web.acting import clock, person
+from web.api._changes import today as operators_today
 from web.api._shapes import (
     Amount,
     Currency,
@@ -276,7 +277,7 @@ def exclude_(connection: Connection, *, body: NewHold) -> HeldBack:
     wanted = NewExclusion(
         kind=body.kind,
         reason=body.reason,
-        since=body.since or _any_books(connection),
+        since=body.since or operators_today(connection),
         until=body.until,
         customer_id=body.customer_id,
         contract_id=body.contract_id,
@@ -419,7 +420,7 @@ def resolve(connection: Connection, *, number: int, body: Why) -> Ended:
 )
 def end_plan_(connection: Connection, *, number: int, body: Why) -> Ended:
     """End a plan: the invoices' own days count again."""
-    now, today = clock(connection), _any_books(connection)
+    now, today = clock(connection), operators_today(connection)
     return _ended(
         connection,
         lambda: end_plan(connection, number, reason=body.reason, today=today, now=now, actor=person().name),
@@ -445,11 +446,6 @@ def delivered(connection: Connection, *, number: int, body: Came) -> Ended:
         connection,
         lambda: notice_delivered(connection, [number], delivered_at=came, now=now, actor=person().name),
     )
-
-
-def _any_books(connection: Connection) -> date:
-    """Today where the operator is: of what is no single issuer's."""
-    return clock(connection).astimezone(here().settings.zone).date()
 
 
 def _held_back(connection: Connection, do: Callable[[], int | NotDone]) -> HeldBack:

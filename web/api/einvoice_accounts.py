@@ -11,12 +11,12 @@ from billing.store.einvoices import load_accounts
 from control_plane.access.permissions import Permission
 from control_plane.einvoice import office
 from control_plane.einvoice.provider import provider_names
-from radius_hooks.sealing import Sealer
 from web.acting import person
 from web.api._shapes import NO_CONTROL, books_of, there_is_none, wrong_value
 from web.calls import Noun
 from web.database import Connection
 from web.problems import Problem
+from web.sealing import sealer
 from web.surroundings import here
 
 pages = Noun("einvoices", "accounts")
@@ -86,7 +86,7 @@ def new(connection: Connection, *, body: NewEinvoiceAccount) -> AccountMade:
         body.from_on or books.today,
     )
     try:
-        office.open_account(connection, here().settings, _sealer(), made, books.issuer, by=person().name)
+        office.open_account(connection, here().settings, sealer(), made, books.issuer, by=person().name)
     except office.OtherIsOnError as error:
         raise Problem(409, "Another account of this issuer is on.") from error
     except office.WrongAccountSettingError as error:
@@ -112,13 +112,6 @@ def renew(connection: Connection, *, name: str, body: AnotherSecret) -> SentAgai
     if account is None:
         raise there_is_none()
     try:
-        return SentAgain(office.renew_secret(connection, _sealer(), account, body.secret.encode(), by=person().name))
+        return SentAgain(office.renew_secret(connection, sealer(), account, body.secret.encode(), by=person().name))
     except office.WrongAccountSecretError as error:
         raise wrong_value(str(error), pointer="/secret") from error
-
-
-def _sealer() -> Sealer:
-    sealer = here().sealer
-    if sealer is None:
-        raise Problem(503, "This process was given no key: see corrente check.")
-    return sealer

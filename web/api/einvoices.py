@@ -17,10 +17,11 @@ from control_plane.access.permissions import Permission
 from control_plane.einvoice import office
 from control_plane.einvoice.by_hand import NotAllowedError, remedies_of
 from web.acting import person
-from web.api._shapes import sealer, there_is_none
+from web.api._shapes import there_is_none
 from web.calls import File, Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
 from web.problems import Problem
+from web.sealing import sealer
 from web.surroundings import here
 
 pages = Noun("einvoices")

@@ -16,11 +16,12 @@ from nas_drivers.errors import NasError
 from radius_hooks.sealing import SealError
 from web.acting import person, transaction
 from web.api._shapes import Reason, wrong_value
-from web.api.nases import known, sealer
+from web.api.nases import known
 from web.calls import Noun
 from web.database import Connection
 from web.device_tests import TESTING, findings_of
 from web.problems import Problem
+from web.sealing import sealer
 from web.surroundings import here
 
 pages = Noun("nases", "setup")

@@ -31,14 +31,13 @@ from control_plane.store.interventions import load_open
 from control_plane.store.nas import Nas, hold_nas, load_nas, load_or_save_site
 from control_plane.store.nas_list import NasNow, load_nas_now, load_nases_now
 from nas_drivers.driver import vendor_names
-from radius_hooks.sealing import Sealer
 from web.acting import clock, person
 from web.api._changes import given
 from web.api._shapes import NO_CONTROL, shaped, there_is_none, wrong_value
 from web.calls import Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
 from web.problems import Problem
-from web.surroundings import here
+from web.sealing import sealer
 from web.versions import check_version, tell_version
 
 pages = Noun("nases")
@@ -333,14 +332,6 @@ def known(connection: Connection, name: str) -> Nas:
     if nas is None:
         raise there_is_none()
     return nas
-
-
-def sealer() -> Sealer:
-    """What seals secrets. Raises: Problem where this process was given no key."""
-    found = here().sealer
-    if found is None:
-        raise Problem(503, "This process was given no key: see corrente check.")
-    return found
 
 
 def _read(values: dict[str, Any], nas: Nas) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from control_plane.access.permissions import Permission
 from control_plane.outward import webhook_desk as desk
 from control_plane.outward.target import TargetError
 from web.acting import person
-from web.api._shapes import NO_CONTROL, Words, sealer, shaped, there_is_none, wrong_value
+from web.api._shapes import NO_CONTROL, Words, shaped, there_is_none, wrong_value
 from web.calls import Noun, Paging, Slice, part_after, slice_of
 from web.database import Connection
 from web.problems import Problem
+from web.sealing import sealer
 from web.surroundings import here
 from web.versions import check_version, tell_version
 

@@ -15,9 +15,9 @@ from wtforms.validators import Length
 
 from billing.operations.promising import Proof
 from billing.store.portal_page import load_owed, sums_by_currency
-from control_plane import audit
 from control_plane.access.portal import actor_of
-from control_plane.store.plan_requests import add_request, load_offered_plans, load_requests_of
+from control_plane.plan_answers import ask_for_plan
+from control_plane.store.plan_requests import load_offered_plans, load_requests_of
 from control_plane.store.portal_lines import Line, load_lines
 from web.acting import clock, subscriber, transaction
 from web.database import Connection
@@ -146,16 +146,8 @@ def _line(connection: Connection, contract_id: int) -> Line:
 def _ask(connection: Connection, contract_id: int, form: PlanForm) -> str:
     _line(connection, contract_id)
     who = actor_of(subscriber().customer_id)
-    number = add_request(connection, contract_id, int(form.plan.data), note=form.note.data or None, by=who)
-    if number is None:
+    if not ask_for_plan(connection, contract_id, int(form.plan.data), note=form.note.data or None, by=who):
         raise NotGivenError(gettext("A request for this contract is open already: we answer it first."))
-    audit.append(
-        connection,
-        actor=who,
-        action="plan_request.ask",
-        subject=f"contract {contract_id}",
-        detail={"request": number, "plan": int(form.plan.data)},
-    )
     flash(gettext("We have your request, and answer soon."), "good")
     return url_for("portal_asking.plan", contract_id=contract_id)
 
