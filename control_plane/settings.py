@@ -230,8 +230,6 @@ class WebSettings(_Section, frozen=True):
     calls_per_minute: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 600
     # How many live pages one person may have open; the others ask from time to time.
     streams_per_person: Annotated[int, msgspec.Meta(ge=1, le=64)] = 12
-    # How many connections one address may have open; behind proxies it is theirs to limit that.
-    connections_per_address: Annotated[int, msgspec.Meta(ge=2, le=4096)] = 1024
 
 
 class GardenSettings(_Section, frozen=True):

@@ -23,7 +23,6 @@ from urllib.parse import unquote_to_bytes
 
 from control_plane import telemetry
 from web.app import create_app
-from web.doorman import start_doorman
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -64,9 +63,7 @@ class ClientGoneError(Exception):
 
 def create_entrance() -> Entrance:
     """What the server is given."""
-    pages = create_app()
-    start_doorman(pages.extensions["corrente"].settings.web)
-    return Entrance(pages)
+    return Entrance(create_app())
 
 
 class Entrance:

@@ -18,8 +18,8 @@ from control_plane.settings import Settings, WebSettings
 
 # Requests that are open at one moment: those that wait for a thread, and those that are still being sent.
 _MOST_OPEN = 4096
-# Each is a file to the system, and one more while it is looked at (web/doorman.py), and so is each connection to the database.
-_MOST_FILES = 3 * _MOST_OPEN
+# Each is a file to the system, and so is each connection to the database.
+_MOST_FILES = 2 * _MOST_OPEN
 _STOP_TIMEOUT_S = 2
 # One that was killed has left a worker behind, which `corrente up` ends within moments.
 _PORT_WAIT_S = 5.0

@@ -63,6 +63,15 @@ def send(client: FlaskClient, path: str, *, address: str = "127.0.0.1", to: str 
     return client.post(to or path, data=form, environ_base={"REMOTE_ADDR": address})
 
 
+def told_once(client: FlaskClient, answer: Any) -> list[str]:
+    """The secrets that the page shows once to which an answer leads."""
+    assert answer.status_code == 303, answer.text
+    page = client.get(answer.headers["Location"]).text
+    box = re.search(r'<section class="alert alert-warning told-once".*?</section>', page, re.DOTALL)
+    assert box, "the page tells nothing"
+    return re.findall(r"<code[^>]*>([^<]+)</code>", box.group())
+
+
 def hidden(page: str, name: str) -> str:
     """What a field that nobody sees carries."""
     found = re.search(rf'name="{name}" value="([^"]*)"', page)

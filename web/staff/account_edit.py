@@ -27,7 +27,7 @@ from control_plane.store.account import (
 )
 from control_plane.store.history import SessionView, load_sessions
 from control_plane.store.nas import load_nas_vendors
-from web.acting import may, person, transaction
+from web.acting import person, transaction
 from web.confirming import confirm_page, is_confirmed
 from web.database import Connection
 from web.forms import (
@@ -45,6 +45,7 @@ from web.forms import (
 from web.language import gettext, lazy
 from web.marks import allowed
 from web.sealing import sealer
+from web.secret_words import tell_once
 from web.staff.account_deeds import refuse_deed
 from web.staff.account_fields import CircuitsField, HostField, MacsField, MomentField, NetworkField, NetworksField
 from web.staff.accounts import known
@@ -125,6 +126,8 @@ def new() -> Response | tuple[str, int]:
                 addresses={kind: found for kind, found in _addresses(form).items() if found},
                 actor=person().name,
             )
+            if form.secret.data == _MAKE:
+                _tell_password(form.username.data, made)
             return url_for("accounts.show", username=form.username.data)
 
         try:
@@ -134,12 +137,7 @@ def new() -> Response | tuple[str, int]:
                     refuse(form, "contract", gettext("There is no contract of this number."))
             if not form.errors:
                 done = do_once(do)
-                if form.secret.data == _MAKE:
-                    flash(
-                        gettext("The account is added with a password of its own: Show the password tells it."), "good"
-                    )
-                else:
-                    flash(gettext("The account is added."), "good")
+                flash(gettext("The account is added."), "good")
                 return done
         except NotDoneError as error:
             refuse_deed(form, error)
@@ -221,9 +219,13 @@ def _change(connection: Connection, form: Any, username: str) -> str:
     )
     flash(gettext("Changed."), "good")
     name = str(columns.get("username", account.username))
-    if form.secret.data == _MAKE and may(Permission.ACCOUNT_REVEAL):
-        return url_for("account_deeds.reveal", username=name)
+    if form.secret.data == _MAKE and secret is not None:
+        _tell_password(name, secret[0])
     return url_for("accounts.show", username=name)
+
+
+def _tell_password(username: str, made: str) -> None:
+    tell_once(gettext("Password of %(name)s", name=username), made)
 
 
 def _begin(connection: Connection, form: Any) -> None:

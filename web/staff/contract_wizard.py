@@ -323,11 +323,7 @@ def _finish(form: PageForm, draft: Draft) -> Response | None:
         made = make_from(connection, here().sealer, answers, today=today, actor=person().name)
         finish_draft(connection, draft.id, made.contract_id)
         if made.password:
-            tell_once(
-                gettext(
-                    "Password of %(name)s, shown this once: %(password)s", name=made.username, password=made.password
-                )
-            )
+            tell_once(gettext("Password of %(name)s", name=made.username), made.password)
         return url_for("contract_signing.ask", number=made.contract_id)
 
     try:

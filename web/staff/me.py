@@ -39,6 +39,7 @@ from web.forms import REQUIRED, PageForm, choices_of, read_form, refuse, status_
 from web.language import LANGUAGES, gettext, lazy, ngettext
 from web.marks import signed_in
 from web.sealing import sealer
+from web.secret_words import tell_once
 from web.staff.sign_in import NewPasswordForm, same_twice
 from web.staff_words import access_words, actor, permissions_by_section
 from web.surroundings import here
@@ -171,13 +172,15 @@ def end_app() -> Answer:
 @pages.route("/recovery-codes", methods=["GET", "POST"])
 @signed_in()
 def recovery_codes() -> Answer:
-    """Make new recovery codes, which are shown now and never again."""
+    """Make new recovery codes, which the next page shows once."""
     form = read_form(ProofForm)
     if was_sent(form):
         with transaction() as connection:
             try:
                 codes = make_recovery_codes(connection, proof_of(form), now=datetime.now(UTC))
-                return render_template("staff/me/codes.html", codes=codes), 200
+                hint = gettext("Print them, or keep them where your telephone is not.")
+                tell_once(gettext("Your recovery codes"), *codes, hint=hint)
+                return redirect(url_for("me.show"), 303)
             except AccessError as refused:
                 refuse(form, "password", access_words(refused))
     said = gettext(
@@ -210,7 +213,7 @@ def end_others() -> Response:
 @pages.route("/tokens/new", methods=["GET", "POST"])
 @signed_in()
 def new_token() -> Answer:
-    """Make a token, which is shown now and never again."""
+    """Make a token, which the next page shows once."""
     form = read_form(TokenForm)
     form.granted.choices = choices_of({one.value: one.value for one in Permission if one in person().permissions})
     now = datetime.now(UTC)
@@ -226,7 +229,9 @@ def new_token() -> Answer:
                     by=actor(),
                     now=now,
                 )
-                return render_template("staff/me/token.html", made=made), 200
+                hint = gettext("Give it to the program as its bearer token.")
+                tell_once(gettext("Token %(name)s", name=made.name), made.token, hint=hint)
+                return redirect(url_for("me.show"), 303)
             except AccessError as refused:
                 refuse(form, "", access_words(refused))
     sections = permissions_by_section(person().permissions)

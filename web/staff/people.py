@@ -27,7 +27,8 @@ from control_plane.access.permissions import Permission
 from control_plane.store.staff import Person, hold_grants, load_people, load_person, load_roles
 from control_plane.store.staff_sessions import load_sessions
 from control_plane.store.staff_tokens import load_api_tokens
-from web.acting import may, person, transaction
+from web.acting import person, transaction
+from web.confirming import confirm_page
 from web.database import Connection
 from web.forms import (
     REQUIRED,
@@ -42,6 +43,7 @@ from web.forms import (
 from web.language import LANGUAGES, gettext, lazy
 from web.marks import allowed
 from web.navigation import Entry
+from web.secret_words import tell_once
 from web.staff_words import access_words, actor, permissions_by_section, refusing
 
 pages = Blueprint("people", __name__, url_prefix="/staff")
@@ -95,7 +97,7 @@ def new() -> Answer:
                     now=datetime.now(UTC),
                     details=_details(form),
                 )
-            return _show_password(made.name, made.password)
+            return _tell_password(made.name, made.password)
     return render_template("staff/people/new.html", form=form), status_of(form)
 
 
@@ -157,7 +159,7 @@ def password(name: str) -> Answer:
         with refusing(form):
             with transaction() as connection:
                 made = give_one_time_password(connection, name, by=actor(), now=datetime.now(UTC))
-            return _show_password(name, made)
+            return _tell_password(name, made)
     does = [
         gettext("%(name)s gets a password for one sign-in, which you are shown.", name=name),
         gettext("The password they have is worth nothing, and they are signed out everywhere."),
@@ -266,21 +268,14 @@ def _as_shown(one: Person) -> dict[str, Any]:
     }
 
 
-def _show_password(name: str, made: str) -> tuple[str, int]:
-    return render_template("staff/people/password.html", name=name, made=made), 200
+def _tell_password(name: str, made: str) -> Response:
+    title = gettext("Password for the first sign-in of %(name)s", name=name)
+    tell_once(title, made, hint=gettext("At the first sign-in they choose another one."))
+    return redirect(url_for("people.show", name=name), 303)
 
 
 def _confirm(form: PageForm, name: str, question: str, button: str, does: list[str]) -> tuple[str, int]:
     with transaction() as connection:
         found = _known(connection, name)
-    assert may(Permission.STAFF_CHANGE)
-    text = render_template(
-        "confirm.html",
-        form=form,
-        question=question,
-        does=does,
-        button=button,
-        back=url_for("people.show", name=found.name),
-        fields={},
-    )
-    return text, status_of(form)
+    back = url_for("people.show", name=found.name)
+    return confirm_page(form, question, does, button=button, back=back), status_of(form)

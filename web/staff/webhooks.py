@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from flask import Blueprint, flash, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 from wtforms import SelectMultipleField, StringField
@@ -30,12 +31,13 @@ from web.forms import (
     status_of,
     was_sent,
 )
-from web.language import gettext, lazy, ngettext
+from web.language import gettext, lazy, moment_shown, ngettext
 from web.lists import PAGE_ROWS, after, chosen, page_of
 from web.marks import allowed
 from web.money_words import words_of
 from web.navigation import Entry
 from web.sealing import sealer
+from web.secret_words import tell_once
 from web.surroundings import here
 
 pages = Blueprint("webhook_desk", __name__)
@@ -160,8 +162,8 @@ def delivery(number: int) -> Response | str | tuple[str, int]:
 
 @pages.route("/webhooks/new", methods=["GET", "POST"])
 @allowed(Permission.WEBHOOK_CHANGE)
-def new() -> str | tuple[str, int]:
-    """A new endpoint; its secret is shown once, on the page that answers."""
+def new() -> Response | tuple[str, int]:
+    """A new endpoint; its secret is shown once."""
     form = read_form(EndpointForm)
     form.offer()
     if was_sent(form):
@@ -177,7 +179,7 @@ def new() -> str | tuple[str, int]:
                     allow_private=here().settings.webhooks.allow_private_addresses,
                     actor=person().name,
                 )
-            return render_template("staff/webhooks/secret.html", name=added.name, secret=added.secret, old_until=None)
+            return _tell_secret(added.name, added.secret)
         except TargetError as error:
             refuse(form, "url", words_of(error.why))
         except desk.WebhookRefusedError:
@@ -226,14 +228,14 @@ def _change(connection: Connection, name: str, form: Any) -> str:
 
 @pages.route("/webhooks/<name>/secret", methods=["GET", "POST"])
 @allowed(Permission.WEBHOOK_CHANGE)
-def rotate(name: str) -> str | tuple[str, int]:
+def rotate(name: str) -> Response | str | tuple[str, int]:
     """Sign with another secret; for a day the old one signs too."""
     form = read_form(PlainForm)
     with transaction() as connection:
         known = _held(connection, name)
         if was_sent(form):
             new = desk.rotate(connection, sealer(), known, secret=None, old_valid_s=86_400, actor=person().name)
-            return render_template("staff/webhooks/secret.html", name=name, secret=new.secret, old_until=new.old_until)
+            return _tell_secret(name, new.secret, old_until=new.old_until)
     does = [
         gettext("A new secret is made and shown once."),
         gettext("For 24 hours what is sent is signed with both, so that the receiver changes over when it likes."),
@@ -241,6 +243,14 @@ def rotate(name: str) -> str | tuple[str, int]:
     return _confirm(
         form, gettext("Another secret for %(name)s?", name=name), does, gettext("Make a new secret"), tone="primary"
     )
+
+
+def _tell_secret(name: str, secret: str, *, old_until: datetime | None = None) -> Response:
+    hint = gettext("Give it to whoever keeps the receiver: it checks with it that what comes is from here.")
+    if old_until is not None:
+        hint += " " + gettext("The old one signs too until %(until)s.", until=moment_shown(old_until))
+    tell_once(gettext("The secret of %(name)s", name=name), secret, hint=hint)
+    return redirect(url_for("webhook_desk.show_all"), 303)
 
 
 @pages.route("/webhooks/<name>/ping", methods=["POST"])

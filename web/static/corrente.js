@@ -14,6 +14,12 @@
   on("click", "[data-back]", () => history.back());
   on("click", "[data-print]", () => window.print());
   on("click", "[data-copy]", async (button) => {
+    // Without HTTPS a browser has no clipboard to write to: what is to be copied is marked then.
+    if (!navigator.clipboard) {
+      const shown = button.closest(".copyable, .told-once")?.querySelector("ol, code");
+      if (shown) window.getSelection().selectAllChildren(shown);
+      return;
+    }
     await navigator.clipboard.writeText(button.dataset.copy);
     button.classList.add("text-success");
     setTimeout(() => button.classList.remove("text-success"), 1200);
