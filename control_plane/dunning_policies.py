@@ -55,6 +55,12 @@ def held_above(connection: Connection, rules: GuardRules, cuts: int, *, now: dat
     return None if hour.cut + hour.wanting + cuts <= most else most
 
 
+def known_methods(connection: Connection, *, issuer_id: int | None = None) -> set[str]:
+    """The codes of methods by which somebody is known to pay: those that a gateway collects from mandates."""
+    accounts = load_gateway_accounts(connection, issuer_id=issuer_id)
+    return {one.method.code for one in accounts if "debit" in provider_for(one.provider).presents}
+
+
 def policy_faults(connection: Connection, policy: Policy, *, issuer_id: int | None = None) -> list[PolicyError]:
     """What it names that there is not; nothing: it may be saved."""
     missing = [
@@ -68,8 +74,7 @@ def policy_faults(connection: Connection, policy: Policy, *, issuer_id: int | No
     ]
     if not policy.scope.methods:
         return missing
-    accounts = load_gateway_accounts(connection, issuer_id=issuer_id)
-    collected = {one.method.code for one in accounts if "debit" in provider_for(one.provider).presents}
+    collected = known_methods(connection, issuer_id=issuer_id)
     by = ", ".join(sorted(collected)) or Sentence("none")
     return missing + [
         PolicyError(

@@ -10,7 +10,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from billing.contract_facts import Level
-from billing.dunning.policy import Action
+from billing.dunning.policy import Action, Contracts, CountedFrom
 from billing.dunning.promise import PromiseState
 from billing.dunning.reasons import Reason
 from billing.dunning.words import retold, say
@@ -34,6 +34,24 @@ ACTIONS: Final[dict[str, Any]] = {
     Action.SUSPEND: lazy("Block"),
     Action.PROPOSE_END: lazy("Propose to end the contract"),
     Action.END: lazy("End the contract"),
+}
+CONTRACTS: Final[dict[str, Any]] = {
+    Contracts.CONCERNED: lazy("Those that the overdue lines name"),
+    Contracts.ALL: lazy("All of the customer"),
+    Contracts.EACH: lazy("Each by what it owes itself"),
+}
+COUNTED_FROM: Final[dict[str, Any]] = {
+    CountedFrom.DUE: lazy("the due day"),
+    CountedFrom.NOT_BEFORE: lazy("the first day on which a limit is allowed"),
+}
+WEEKDAY_WORDS: Final[dict[str, Any]] = {
+    "mon": lazy("Monday"),
+    "tue": lazy("Tuesday"),
+    "wed": lazy("Wednesday"),
+    "thu": lazy("Thursday"),
+    "fri": lazy("Friday"),
+    "sat": lazy("Saturday"),
+    "sun": lazy("Sunday"),
 }
 PROMISES: Final[dict[str, Any]] = {
     PromiseState.OPEN: (lazy("Runs"), "busy"),

@@ -223,7 +223,10 @@ def _hours(fields: _Fields, wrong: list[PolicyError]) -> tuple[Hours, ...]:
     for one in fields.names("hours", (f"{hours.begins:%H:%M}-{hours.ends:%H:%M}" for hours in WORKING_HOURS)):
         begins, _, ends = one.partition("-")
         try:
-            found.append(Hours(time.fromisoformat(begins), time.fromisoformat(ends)))
+            # ISO 8601-1 has no 24:00 any more, and people write it.
+            found.append(
+                Hours(time.fromisoformat(begins), time.max if ends.strip() == "24:00" else time.fromisoformat(ends))
+            )
         except ValueError:
             fields.refuse("hours", Sentence("%(found)s: such as 09:00-17:00", found=repr(one)))
     return tuple(found) if found or not wrong else WORKING_HOURS

@@ -45,7 +45,7 @@ _PAYS_EVERY: Final = 6
 _AT_ONCE: Final = 20
 _LAST_DAY_OF_PAYING: Final = 15
 _ANY_TIME: Final = {
-    "hours": ["00:00-23:59:59.999999"],
+    "hours": ["00:00-24:00"],
     "weekdays": [],
     "holidays": False,
     "easter_monday": False,

@@ -7,15 +7,20 @@ import tomllib
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import render_template_string
 from support.billed_console import bill_everybody, debtors, hidden, send, send_confirmed
 from support.browser import looks, violations
+from support.forms import form_of
+from werkzeug.datastructures import MultiDict
 
-from billing.dunning.policy_data import default_policy
+from billing.dunning.policy import Policy
+from billing.dunning.policy_data import default_policy, read_policy
 from billing.dunning.policy_text import policy_text
 from billing.operations.pursuing import pursue
 from billing.store.acting import acting
 from billing.store.dunning_policies import load_policies, save_version
 from control_plane import db
+from web.staff.dunning_policy_form import StepsForm, fill_choices, shown_values, written_data
 
 pytestmark = pytest.mark.db
 NOW = datetime.now(UTC)
@@ -72,12 +77,12 @@ def test_steps_have_words_and_amounts_are_written_as_the_reader_writes(console, 
         assert "Passo: " in story
         assert " scaduti dal " in story
         assert not re.search(r"case begun|ormal notice [0-9]|tep formal|overdue since", story)
-        form = hidden(client.get("/dunning/policies/edit").text)
+        form = hidden(client.get("/dunning/policies/edit?as=text").text)
         typed = {**form, "since": TODAY.isoformat(), "reason": "prova"}
         wrong = 'name = "x"\n[[step]]\ncode = "walled"\noffset_days = 1\naction = "nonsense"\n'
-        told = client.post("/dunning/policies/edit", data={**typed, "text": wrong}).text
+        told = client.post("/dunning/policies/edit?as=text", data={**typed, "text": wrong}).text
         assert "Passo walled, action: &#39;nonsense&#39;: uno di notify" in told
-        told = client.post("/dunning/policies/edit", data={**typed, "text": "name = = 1"}).text
+        told = client.post("/dunning/policies/edit?as=text", data={**typed, "text": "name = = 1"}).text
         assert "la riga 1, colonna 8, non si legge" in told
     finally:
         client.post("/look", data={"language": "en", "csrf_token": token})
@@ -157,7 +162,7 @@ def test_who_may_not_act_changes_nothing(console, pursued):
 def test_a_policy_is_tried_over_the_book_before_it_is_saved(console, pursued):
     client = console.client("administrator")
     name = console.query("SELECT name FROM dunning_policy")[0][0]
-    path = f"/dunning/policies/edit?name={name}"
+    path = f"/dunning/policies/edit?as=text&name={name}"
     text = re.search(r"<textarea[^>]*>(.*?)</textarea>", client.get(path).text, re.DOTALL)[1]
     text = text.replace("&#34;", '"').replace("&#39;", "'").strip()
     milder = re.sub(r'(code = "throttle".*?offset_days = )0', r"\g<1>300", text, flags=re.DOTALL)
@@ -189,6 +194,113 @@ def test_a_policy_is_tried_over_the_book_before_it_is_saved(console, pursued):
     assert console.client("billing").get(path).status_code in (200, 403)
 
 
+_RICH = """
+name = "strict"
+contracts = "each"
+min_debt = { EUR = "5.00", USD = "7.50" }
+[guard]
+hours = ["09:00-13:00", "14:00-24:00"]
+weekdays = ["fri"]
+holidays = true
+region = "BZ"
+easter_monday = false
+eves_of_weekends = false
+days = ["2026-08-14", "2026-12-24"]
+[scope]
+customer_kinds = ["company"]
+profiles = ["gone meanwhile"]
+[promise]
+hours = 24
+per_case = "none"
+max_debt = { EUR = "300.00", USD = "10.00" }
+refused_days = 7
+[shorter_notice]
+days = 20
+reason = "contract, clause 7"
+[[step]]
+code = "early"
+offset_days = -3
+action = "notify"
+channel = "sms"
+template = "own_words"
+[[step]]
+code = "formal_notice"
+offset_days = 16
+action = "notify"
+channel = "registered_letter"
+template = "formal_notice"
+is_formal = true
+[[step]]
+code = "off"
+counted_from = "not_before"
+offset_days = 5
+action = "suspend"
+needs_notice_days = 30
+confirm = true
+min_documents = 2
+min_debt = { EUR = "20.00", USD = "22.00" }
+"""
+
+
+def test_a_policy_says_the_same_after_it_went_through_the_form(console, pursued):
+    """Each of its fields set to something of its own, and amounts of a currency that the form has no field for."""
+    with db.connect(console.conninfo, name="test", origin="command") as connection:
+        place = load_policies(connection)[1].place
+    before = read_policy(tomllib.loads(_RICH), place, since=TODAY, checked=False)
+    assert isinstance(before, Policy)
+    with console.app.test_request_context():
+        form = StepsForm(None, **shown_values(before, "EUR"))
+        fill_choices(form, currency="EUR", methods=[], profiles=[], fees=[])
+        sent = StepsForm(MultiDict(form_of(render_template_string(_ALL_FIELDS, form=form))))
+        fill_choices(sent, currency="EUR", methods=[], profiles=[], fees=[])
+        text = policy_text(written_data(sent, before))
+    assert read_policy(tomllib.loads(text), place, since=TODAY, checked=False) == before
+
+
+_ALL_FIELDS = (
+    '<form><input name="csrf_token" value="x">{% for one in form %}{% if one.name == "steps" %}'
+    "{% for entry in one %}{% for part in entry.form %}{{ part() }}{% endfor %}{% endfor %}{% else %}{{ one() }}{% endif %}{% endfor %}</form>"
+)
+
+
+def test_steps_are_changed_in_rows_and_what_is_wrong_stands_beside_its_field(console, pursued):
+    client = console.client("administrator")
+    name = console.query("SELECT name FROM dunning_policy")[0][0]
+    path = f"/dunning/policies/edit?name={name}"
+    before = console.query("SELECT max(version) FROM dunning_policy_version")[0][0]
+    fields = form_of(client.get(path).text)
+    throttle = next(
+        key.removesuffix("code") for key, value in fields.items() if value == "throttle" and key.endswith("code")
+    )
+    typed = {**fields, "since": TODAY.isoformat(), "reason": "milder"}
+    wrong = client.post(path, data={**typed, throttle + "offset_days": "-2"})
+    assert wrong.status_code == 422
+    beside = re.search(rf'id="{throttle}offset_days-wrong">(.*?)</div></div>', wrong.text, re.DOTALL)
+    assert beside, "nothing beside the days"
+    assert "not below 0" in beside[1]
+    empty = client.post(path, data={**typed, "promise_hours": ""})
+    assert empty.status_code == 422
+    more = client.post(path, data={**typed, "change": "add"})
+    added = {key for key in form_of(more.text) if key.endswith("offset_days")} - set(fields)
+    assert len(added) == 1
+    less = client.post(path, data={**form_of(more.text), "change": added.pop().split("-")[1]})
+    assert form_of(less.text).keys() == fields.keys()
+    milder = {
+        **typed,
+        **{key: "300" for key, value in fields.items() if key.endswith("offset_days") and int(value) == 0},
+    }
+    shown = client.post(path, data=milder)
+    assert shown.status_code == 200
+    assert "Spared tonight by this version" in shown.text
+    again = {**form_of(shown.text), "confirmed": "yes"}
+    assert client.post(path, data={**again, "promise_hours": "3"}).status_code == 200, (
+        "another policy than the one shown"
+    )
+    assert client.post(path, data=again).status_code == 303
+    (saved,) = console.query("SELECT data FROM dunning_policy_version WHERE version = %s", (before + 1,))[0]
+    assert {one["code"]: one["offset_days"] for one in saved["step"]}["throttle"] == 300
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_are_usable_by_everybody(console, address, browser, pursued, scheme):
     case = console.query("SELECT min(id) FROM dunning_case")[0][0]
@@ -200,6 +312,7 @@ def test_the_pages_are_usable_by_everybody(console, address, browser, pursued, s
         "/dunning/cuts",
         "/dunning/policies",
         "/dunning/policies/edit",
+        "/dunning/policies/edit?as=text",
         "/dunning/exclude",
     )
     with browser.page(console, "administrator", color_scheme=scheme) as page:
