@@ -1,7 +1,8 @@
 """How long who failed to sign in waits before the next try. Pure.
 
 Counted by name and by address apart: one keeps a password from being guessed, the other one guess from being tried on all
-names. A right password clears its name and not its address, or a guesser would sign in with a name of their own in between.
+names. A right password clears its name and not its address, or a guesser would sign in with a name of their own in between. An
+address from which a name got in lately counts that name's failures apart, or whoever knows a name could keep its holder out for ever.
 
 Source: NIST SP 800-63B-4 section 3.2.2 (rate limiting).
 
@@ -20,6 +21,8 @@ MOST_WAIT_S: Final = 15 * 60
 # Failures older than that are forgotten.
 BY_NAME_S: Final = 24 * 3600
 BY_ADDRESS_S: Final = 3600
+# Since somebody got in from there last.
+KNOWN_S: Final = 30 * 24 * 3600
 FREE_BY_NAME: Final = 5
 # An office has one address.
 FREE_BY_ADDRESS: Final = 20

@@ -137,7 +137,7 @@ def sign_in(
     name = _as_counted(name)
     key, line = name_key(f"portal {name}"), line_of(address)
     hold_tries(connection, key, line)
-    by_name, by_line = failures_by_name(connection, key, now=now), failures_by_line(connection, line, now=now)
+    by_name, by_line = failures_by_name(connection, key, line, now=now), failures_by_line(connection, line, now=now)
     if wait_s := longest_wait_s(by_name, by_line, now=now):
         return KeptOut(wait_s)
     found = store.find_accesses(connection, name)
@@ -149,7 +149,7 @@ def sign_in(
     outcome = "wrong_password" if right is None else "in"
     note_try(connection, key, staff_id=None, line=line, outcome=outcome, now=now)  # type: ignore[arg-type]  # one of its words
     if right is None:
-        by_name, by_line = failures_by_name(connection, key, now=now), failures_by_line(connection, line, now=now)
+        by_name, by_line = failures_by_name(connection, key, line, now=now), failures_by_line(connection, line, now=now)
         return KeptOut(longest_wait_s(by_name, by_line, now=now))
     access, verified = right
     if verified.rehashed is not None:

@@ -193,7 +193,7 @@ class HeldTry:
             outcome=outcome,
             now=self.now,
         )
-        by_name = failures_by_name(self.connection, self.key, now=self.now)
+        by_name = failures_by_name(self.connection, self.key, self.line, now=self.now)
         by_line = failures_by_line(self.connection, self.line, now=self.now)
         if known is not None and by_name.count == FREE_BY_NAME:
             self._tell("hold_back", known, {"failures": by_name.count})
@@ -246,7 +246,7 @@ def _hold(connection: Connection, key: bytes, came: Came, *, now: datetime) -> H
     line = line_of(came.address)
     hold_tries(connection, key, line)
     wait_s = longest_wait_s(
-        failures_by_name(connection, key, now=now), failures_by_line(connection, line, now=now), now=now
+        failures_by_name(connection, key, line, now=now), failures_by_line(connection, line, now=now), now=now
     )
     return Refused(SignInReason.WAIT, wait_s) if wait_s else HeldTry(connection, key, line, came, now)
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 import psycopg
 
-from control_plane.access.back_off import BY_ADDRESS_S, BY_NAME_S, Failures
+from control_plane.access.back_off import BY_ADDRESS_S, BY_NAME_S, KNOWN_S, Failures
 
 Connection = psycopg.Connection[Any]
 Outcome = Literal["in", "wrong_password", "wrong_code", "unlocked"]
@@ -33,13 +33,18 @@ def _number(what: bytes) -> int:
     return int.from_bytes(hashlib.sha256(what).digest()[:4], "big", signed=True)
 
 
-def failures_by_name(connection: Connection, key: bytes, *, now: datetime) -> Failures:
-    """Tries of that name that failed since it last got in, was unlocked, or a day ago."""
+def failures_by_name(connection: Connection, key: bytes, line: str | None, *, now: datetime) -> Failures:
+    """Tries of that name that failed since it last got in, was unlocked, or a day ago.
+
+    Of a line from which the name has got in lately its own alone: who guesses from elsewhere does not keep its holder out.
+    """
     row = connection.execute(
         "SELECT count(*), max(at) FROM sign_in_attempt WHERE name_key = %(key)s AND outcome IN ('wrong_password', 'wrong_code')"
         " AND at > %(now)s - make_interval(secs => %(s)s) AND id > coalesce((SELECT max(id) FROM sign_in_attempt"
-        " WHERE name_key = %(key)s AND outcome IN ('in', 'unlocked')), 0)",
-        {"key": key, "now": now, "s": BY_NAME_S},
+        " WHERE name_key = %(key)s AND outcome IN ('in', 'unlocked')), 0)"
+        " AND (address = %(line)s::inet OR NOT EXISTS (SELECT FROM sign_in_attempt WHERE name_key = %(key)s AND outcome = 'in'"
+        " AND address = %(line)s::inet AND at > %(now)s - make_interval(secs => %(known_s)s)))",
+        {"key": key, "line": line, "now": now, "s": BY_NAME_S, "known_s": KNOWN_S},
     ).fetchone()
     assert row is not None
     return Failures(*row)

@@ -145,6 +145,22 @@ def test_one_guess_on_each_of_many_names_makes_the_address_wait_and_a_name_of_on
     assert enter(house, came=six) == Refused(SignInReason.WAIT, 30)
 
 
+def test_who_guesses_elsewhere_does_not_keep_out_who_got_in_from_here_lately(house):
+    entered(house)
+    there = Came("192.0.2.66")
+    for _ in range(7):
+        enter(house, password="wrong", came=there)
+    assert enter(house, came=there) == Refused(SignInReason.WAIT, 30)
+    tries = [enter(house, password="wrong", after_s=1) for _ in range(5)]
+    assert tries == [WRONG] * 4 + [Refused(SignInReason.WRONG, 30)]
+    month_s = 31 * 24 * 3600
+    entered(house, after_s=month_s, came=there)
+    for _ in range(5):
+        enter(house, password="wrong", after_s=month_s, came=Came("192.0.2.67"))
+    assert enter(house, after_s=month_s) == Refused(SignInReason.WAIT, 30)
+    assert isinstance(enter(house, after_s=month_s, came=there), SignedIn)
+
+
 def test_an_administrator_lets_a_name_try_again(house):
     for _ in range(7):
         enter(house, password="wrong")

@@ -188,7 +188,7 @@ def show(connection: Connection, *, name: str) -> OnePerson:
     body=NewPerson,
     answers=Password,
     status=201,
-    refusals=(409,),
+    refusals=(404, 409),
     does=("people.new",),
     tells_secret=True,
 )
