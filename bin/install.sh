@@ -15,13 +15,14 @@ policies_placed=
 # tshark, which reads our packets with dictionaries that are not ours; sshd and FRR's vtysh, a real command line; devices
 # of others that our changes are sent to, in network namespaces with a packet filter between; pppd and pppoe-server in a
 # kernel of their own, for the machine's may have no PPP; poppler's tools and zbar, which read papers and barcodes back;
-# Postfix and Dovecot, which take our mail, bounce it and show it by IMAP; Chromium, which shows the console.
+# Postfix and Dovecot, which take our mail, bounce it and show it by IMAP; Chromium, which shows the console, and its shell without windows,
+# which shows most pages for a third of the work.
 packages_run=(python3 python3-venv freeradius freeradius-python3 postgresql-15 iproute2 procps
     fonts-inter fonts-dejavu-core fonts-droid-fallback)
 packages_test=("${packages_run[@]}" freeradius-utils freeradius-postgresql git tshark openssh-server frr
     hostapd wpasupplicant nftables charon-systemd strongswan-swanctl libcharon-extra-plugins libcharon-extauth-plugins
     libstrongswan-standard-plugins poppler-utils zbar-tools postfix dovecot-core dovecot-imapd
-    curl openssl chromium)
+    curl openssl chromium chromium-headless-shell)
 # Debian has that kernel for PCs alone; the test says so elsewhere.
 [ "$(uname -m)" != x86_64 ] || packages_test+=(user-mode-linux kmod ppp pppoe)
 # Package to service: what would start by itself at the next boot, with its stock configuration.

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from support.browser import Browser, chromium
+from support.browser import SHELL, Browser, chromium
 from support.console_world import Console, console_of, fill, key_in_force, serving
 from support.own_postgres import copy_database
 
@@ -47,6 +47,6 @@ def address(console: Console) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium a worker; each test has a context of its own (`browser.page(…)`)."""
-    with chromium() as started:
+    """One Chromium a worker, without windows; each test has a context of its own (`browser.page(…)`)."""
+    with chromium(program=SHELL) as started:
         yield started

@@ -8,7 +8,7 @@ from io import BytesIO
 
 import pytest
 from support.billed_console import bank_account, bank_file, bill_everybody, debtors, hidden
-from support.browser import PHONE, violations
+from support.browser import usable_by_everybody, violations
 
 pytestmark = pytest.mark.db
 DAY = datetime.now(UTC).strftime("%d/%m/%Y")
@@ -189,11 +189,8 @@ def test_a_file_is_sent_shown_and_taken_in(console, address, browser, owing, tmp
     ) == [(2,)]
 
 
-@pytest.mark.parametrize("options", [{"color_scheme": "dark"}, {"viewport": PHONE}], ids=["dark", "phone"])
-def test_the_pages_are_usable_by_everybody(console, address, browser, owing, options):
+def test_the_pages_are_usable_by_everybody(console, address, browser, owing):
     line = console.query("SELECT min(id) FROM bank_line")[0][0]
-    with browser.page(console, "billing", **options) as page:
-        for path in ("/bank", f"/bank/lines/{line}", "/bank/files/1"):
-            page.goto(address + path)
-            assert violations(page) == [], path
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+    paths = ("/bank", f"/bank/lines/{line}", "/bank/files/1")
+    with browser.page(console, "billing") as page:
+        usable_by_everybody(page, address, paths, "dark", "phone")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import render_template_string
 from support.billed_console import bill_everybody, debtors, hidden, send, send_confirmed
-from support.browser import looks, violations
+from support.browser import usable_by_everybody
 from support.forms import form_of
 from werkzeug.datastructures import MultiDict
 
@@ -301,8 +301,7 @@ def test_steps_are_changed_in_rows_and_what_is_wrong_stands_beside_its_field(con
     assert {one["code"]: one["offset_days"] for one in saved["step"]}["throttle"] == 300
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_are_usable_by_everybody(console, address, browser, pursued, scheme):
+def test_the_pages_are_usable_by_everybody(console, address, browser, pursued):
     case = console.query("SELECT min(id) FROM dunning_case")[0][0]
     paths = (
         "/dunning",
@@ -315,12 +314,8 @@ def test_the_pages_are_usable_by_everybody(console, address, browser, pursued, s
         "/dunning/policies/edit?as=text",
         "/dunning/exclude",
     )
-    with browser.page(console, "administrator", color_scheme=scheme) as page:
-        for path in paths:
-            page.goto(address + path)
-            for look in looks(page):
-                assert violations(page) == [], (path, look)
-                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (path, look)
+    with browser.page(console, "administrator") as page:
+        usable_by_everybody(page, address, paths, "wide", "phone", "dark", "dark phone")
 
 
 def test_the_text_of_a_policy_reads_as_its_data():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from support.browser import PHONE, WIDE, looks, violations
+from support.browser import PHONE, WIDE, usable_by_everybody
 from support.console_forms import send, send_filled
 from support.console_network import KEY, dial, restrict, tell, want
 
@@ -271,7 +271,7 @@ def test_who_may_not_release_is_refused(console, path):
 def test_the_pages_are_usable_by_everybody(console, address, browser, online):
     number = want(console, [online[0][0], online[1][0]]) or [1]
     with browser.page(console, "network operator") as page:
-        for path in (
+        paths = (
             "/guard",
             "/guard/release",
             "/guard/forecast?days=30",
@@ -281,11 +281,8 @@ def test_the_pages_are_usable_by_everybody(console, address, browser, online):
             "/drift",
             "/enforcements",
             f"/enforcements/{number[0]}",
-        ):
-            page.goto(address + path)
-            for look in looks(page):
-                assert violations(page) == [], (path, look)
-                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (path, look)
+        )
+        usable_by_everybody(page, address, paths)
         for size in (WIDE, PHONE):
             page.set_viewport_size(size)
             page.goto(f"{address}/guard")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from support.browser import PHONE, violations
+from support.browser import usable_by_everybody, violations
 from support.change_devices import SECRET, device, listening
 from support.console_forms import secret_of, send, send_filled
 from support.console_world import sealer
@@ -241,16 +241,13 @@ def test_each_part_is_tested_while_one_looks(console, address, browser):
             assert requests == []
 
 
-@pytest.mark.parametrize("options", [{}, {"viewport": PHONE}], ids=["wide", "phone"])
-def test_the_pages_are_usable_by_everybody(console, address, browser, options):
-    with browser.page(console, "network operator", **options) as page:
-        for path in (
-            "/nases",
-            "/nases/new",
-            "/nases/monte-alto-1",
-            "/nases/monte-alto-1/edit",
-            "/nases/monte-alto-1/secret",
-        ):
-            page.goto(address + path)
-            assert violations(page) == [], path
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+def test_the_pages_are_usable_by_everybody(console, address, browser):
+    paths = (
+        "/nases",
+        "/nases/new",
+        "/nases/monte-alto-1",
+        "/nases/monte-alto-1/edit",
+        "/nases/monte-alto-1/secret",
+    )
+    with browser.page(console, "network operator") as page:
+        usable_by_everybody(page, address, paths)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.asked_catalogue import work
-from support.browser import PHONE, violations
+from support.browser import usable_by_everybody
 from support.console_world import Console
 
 pytestmark = pytest.mark.db
@@ -154,16 +154,13 @@ def test_a_promotion_is_made_given_once_and_taken_back(console):
 
 def test_the_pages_are_usable_by_everybody(console, address, browser):
     number, _, product = plan(console)
-    for options in ({}, {"viewport": PHONE}):
-        with browser.page(console, "billing", **options) as page:
-            for path in (
-                "/plans",
-                f"/plans/{number}",
-                "/products",
-                f"/products/{product}",
-                "/promotions",
-                "/promotions/new",
-            ):
-                page.goto(f"{address}{path}")
-                assert violations(page) == [], path
-                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+    paths = (
+        "/plans",
+        f"/plans/{number}",
+        "/products",
+        f"/products/{product}",
+        "/promotions",
+        "/promotions/new",
+    )
+    with browser.page(console, "billing") as page:
+        usable_by_everybody(page, address, paths)

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from support.browser import PHONE, violations
+from support.browser import PHONE, chromium, violations
 from support.console_world import Console
 from support.push_service_stand_in import BrowserStandIn
 
@@ -189,12 +189,19 @@ def test_without_a_key_to_send_with_nothing_is_offered(console, customers):
         )
 
 
-def test_chromium_asks_on_a_click_shows_what_is_pushed_and_opens_the_page(console, address, browser, customers):
+@pytest.fixture(scope="module")
+def whole_browser():
+    """One that shows notices, which its shell does not."""
+    with chromium() as started:
+        yield started
+
+
+def test_chromium_asks_on_a_click_shows_what_is_pushed_and_opens_the_page(console, address, whole_browser, customers):
     own = customers[0]
     enter(console, own)
     cookie = {"name": PORTAL_COOKIE, "value": token_of(own), "domain": "127.0.0.1", "path": "/"}
     for options in ({}, {"viewport": PHONE, "color_scheme": "dark"}):
-        with browser.page(console, "", **options) as page:
+        with whole_browser.page(console, "", **options) as page:
             page.context.grant_permissions(["notifications"], origin=address)
             page.context.add_cookies([cookie, {**cookie, "name": "language", "value": "en"}])
             page.add_init_script(NO_PUSH_SERVICE)

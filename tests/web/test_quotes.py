@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from support.browser import PHONE, violations
+from support.browser import usable_by_everybody
 from support.console_world import Console
 
 pytestmark = pytest.mark.db
@@ -122,18 +122,15 @@ def test_a_quote_is_refused_and_an_order_cancelled(console, typed):
 
 def test_the_pages_are_usable_by_everybody(console, address, browser, typed):
     number = quote(console, typed)
-    for options in ({}, {"viewport": PHONE}):
-        with browser.page(console, "billing", **options) as page:
-            for path in (
-                "/quotes",
-                f"/quotes/{number}",
-                f"/quotes/{number}/accept",
-                "/quotes/new?customer=3",
-                "/orders",
-            ):
-                page.goto(f"{address}{path}")
-                assert violations(page) == [], path
-                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+    paths = (
+        "/quotes",
+        f"/quotes/{number}",
+        f"/quotes/{number}/accept",
+        "/quotes/new?customer=3",
+        "/orders",
+    )
+    with browser.page(console, "billing") as page:
+        usable_by_everybody(page, address, paths)
     with browser.page(console, "billing") as page:
         page.goto(f"{address}/quotes/new?customer=3")
         page.get_by_role("button", name="Another line").click()

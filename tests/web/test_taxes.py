@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.asked_catalogue import work
-from support.browser import PHONE, violations
+from support.browser import usable_by_everybody
 from support.program import Program
 
 from control_plane.access.permissions import Permission
@@ -139,17 +139,14 @@ def test_a_price_is_changed_after_it_was_added_up(console):
 
 
 def test_the_pages_are_usable_by_everybody(console, address, browser):
-    for options in ({}, {"viewport": PHONE}):
-        with browser.page(console, "billing", **options) as page:
-            for path in (
-                "/taxes",
-                "/taxes/rate",
-                "/taxes/duty",
-                "/taxes/positions/new",
-                "/registers",
-                "/registers/new",
-                "/price-changes",
-            ):
-                page.goto(f"{address}{path}")
-                assert violations(page) == [], path
-                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+    paths = (
+        "/taxes",
+        "/taxes/rate",
+        "/taxes/duty",
+        "/taxes/positions/new",
+        "/registers",
+        "/registers/new",
+        "/price-changes",
+    )
+    with browser.page(console, "billing") as page:
+        usable_by_everybody(page, address, paths)
