@@ -10,6 +10,7 @@ the comparison with rlm_sql in the same run.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.population import POSTGRES_SETTINGS
+from benchmarks.processors import processor_ms
 from control_plane import db
 from control_plane.accounting.shipper import Shipper
 from control_plane.machine.private_postgres import Cluster, make_cluster, start_cluster, stop_cluster
@@ -167,10 +169,20 @@ def main() -> None:
             settings = settings_below(base, conninfo)
             began_at = int(time.time()) // 3600 * 3600 - 86400
             total = Shipped(0, 0.0)
+            postgres = int((base / "data" / "postmaster.pid").read_text().splitlines()[0])
             for life in lives(max(2, chosen.records // chosen.accounts)):
                 written = write_spool(settings, [life], accounts=chosen.accounts, began_at=began_at)
+                before = processor_ms([os.getpid()]), processor_ms([postgres])
                 shipped = ship(settings, written)
-                print(f"{life.kind:15} {shipped.records:9,} records {shipped.per_second:9,.0f}/s", flush=True)
+                ours, theirs = (
+                    (processor_ms([root]) - used) * 1000 / written
+                    for root, used in zip((os.getpid(), postgres), before, strict=True)
+                )
+                print(
+                    f"{life.kind:15} {shipped.records:9,} records {shipped.per_second:9,.0f}/s,"
+                    f" processor time {ours:.0f} µs and PostgreSQL's {theirs:.0f} µs a record",
+                    flush=True,
+                )
                 total = Shipped(total.records + shipped.records, total.seconds + shipped.seconds)
             print(f"{'all':15} {total.records:9,} records {total.per_second:9,.0f}/s")
 

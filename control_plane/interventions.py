@@ -18,8 +18,8 @@ from control_plane import audit
 from control_plane.control_loop.guard import GuardLimits, Hour
 from control_plane.settings import Settings
 from control_plane.store import interventions as store
-from control_plane.store.automation import load_hour_now, undo_run
-from control_plane.store.guard import guard_rules
+from control_plane.store.automation import load_live, undo_run
+from control_plane.store.guard import count_cut, guard_rules
 
 Connection = psycopg.Connection[Any]
 
@@ -82,11 +82,12 @@ class Released:
 
 def load_guard_page(connection: Connection, settings: Settings, now: datetime) -> GuardPage:
     """All that `corrente guard status` and its page tell."""
+    held, wanting = store.load_held(connection, now)
     return GuardPage(
-        hour=load_hour_now(connection, now),
+        hour=Hour(live=load_live(connection, now), cut=count_cut(connection, now), wanting=wanting),
         limits=guard_rules(settings).limits,
         trip=store.load_trip(connection),
-        held=store.load_held(connection, now),
+        held=held,
         runs=store.load_held_runs(connection),
         stop=store.load_stop(connection),
         maintenance=store.load_maintenance(connection, now),

@@ -1,7 +1,7 @@
 """Collectors, what they may collect, and the documents that they see.
 
-Whatever is read for a collector is read from the views collectable_customer and collectable_document, which show what the collector whom
-the transaction names may collect; a question that forgets to ask for whom finds nothing.
+Whatever is read for a collector is read from the views collectable_customer and collectable_document, or of customers in them, which show
+what the collector whom the transaction names may collect; a question that forgets to ask for whom finds nothing.
 
 Next: billing/store/cash.py
 """

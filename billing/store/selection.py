@@ -58,20 +58,21 @@ ORDER BY c.id
 
 def load_selected(connection: Connection, selection: Selection, *, day: date) -> list[int]:
     """The contracts that are meant on a day, by number."""
-    rows = connection.execute(
-        SELECTED,
-        {
-            "day": day,
-            "issuer": selection.issuer,
-            "product": selection.product,
-            "family": selection.family,
-            "city": selection.city,
-            "postal_prefix": selection.postal_prefix,
-            "customers": list(selection.customers),
-            "contracts": list(selection.contracts),
-        },
-    ).fetchall()
-    return [number for (number,) in rows]
+    return [number for (number,) in connection.execute(SELECTED, asked_of(selection, day))]
+
+
+def asked_of(selection: Selection, day: date) -> dict[str, object]:
+    """The parameters of `SELECTED`."""
+    return {
+        "day": day,
+        "issuer": selection.issuer,
+        "product": selection.product,
+        "family": selection.family,
+        "city": selection.city,
+        "postal_prefix": selection.postal_prefix,
+        "customers": list(selection.customers),
+        "contracts": list(selection.contracts),
+    }
 
 
 def in_batches(ids: Sequence[int], size: int) -> list[Sequence[int]]:

@@ -174,6 +174,11 @@ def undo_run(connection: Connection, run_id: int, *, by: str, reason: str, now: 
 
 def load_hour_now(connection: Connection, now: datetime) -> Hour:
     """The hour's numbers for a reader, who holds nobody up."""
+    return load_hour(connection, load_live(connection, now), now)
+
+
+def load_live(connection: Connection, now: datetime) -> int:
+    """Subscribers online, as a job counted them a moment ago, or now."""
     counted = load_online(connection)
     fresh = counted is not None and now - counted.at < _AS_GOOD_AS_NOW
-    return load_hour(connection, counted.subscribers if counted is not None and fresh else count_live(connection), now)
+    return counted.subscribers if counted is not None and fresh else count_live(connection)

@@ -83,10 +83,8 @@ SELECT count(DISTINCT account_id) + count(*) FILTER (WHERE account_id IS NULL) F
 WHERE release_id IS NULL AND at > %(since)s
 """
 # An account that counts already in this hour counts no second time.
-_WANTING: Final = f"""
-SELECT count(DISTINCT coalesce(e.account_id, -e.id)) FROM {WANTED}
-    AND NOT EXISTS (SELECT FROM guard_pass g WHERE g.account_id = e.account_id AND g.release_id IS NULL AND g.at > %(since)s)
-"""  # noqa: S608
+UNCOUNTED: Final = "NOT EXISTS (SELECT FROM guard_pass g WHERE g.account_id = e.account_id AND g.release_id IS NULL AND g.at > %(since)s)"
+_WANTING: Final = f"SELECT count(DISTINCT coalesce(e.account_id, -e.id)) FROM {WANTED} AND {UNCOUNTED}"  # noqa: S608
 _HOLD: Final = """
 UPDATE enforcement e SET held_since = coalesce(e.held_since, %(now)s), held_reason = v.reason
 FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS v (id, reason) WHERE e.id = v.id
@@ -218,8 +216,13 @@ def hold_hour(connection: Connection, now: datetime) -> tuple[str, Hour]:
 
 def load_hour(connection: Connection, live: int, now: datetime) -> Hour:
     """What automation took in the last hour and still wants."""
-    given = {"now": now, "since": now - WINDOW}
-    return Hour(live=live, cut=_number(connection, _CUT, given), wanting=_number(connection, _WANTING, given))
+    wanting = _number(connection, _WANTING, {"now": now, "since": now - WINDOW})
+    return Hour(live=live, cut=count_cut(connection, now), wanting=wanting)
+
+
+def count_cut(connection: Connection, now: datetime) -> int:
+    """From how many subscribers automation took something in the last hour."""
+    return _number(connection, _CUT, {"since": now - WINDOW})
 
 
 def count_live(connection: Connection) -> int:

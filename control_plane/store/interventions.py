@@ -14,7 +14,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from control_plane.store.guard import WANTED
+from control_plane.control_loop.guard import WINDOW
+from control_plane.store.guard import UNCOUNTED, WANTED
 
 Connection = psycopg.Connection[Any]
 
@@ -115,9 +116,12 @@ SELECT x.contract_id, k.name AS customer, ARRAY(SELECT a.username::text FROM sub
 FROM guard_exemption x JOIN contract c ON c.id = x.contract_id JOIN customer k ON k.id = c.customer_id
 WHERE x.ended_at IS NULL AND %(now)s < x.until ORDER BY x.until, x.id
 """
+# Read once for both, 20,000 of them are a tenth of a second: by level and reason, and in the last row all that the hour counts.
 _HELD: Final = f"""
-SELECT e.level::text AS level, e.reason, count(*) AS changes, count(DISTINCT coalesce(e.account_id, -e.id)) AS subscribers
-FROM {WANTED} GROUP BY 1, 2 ORDER BY 4 DESC, 1, 2
+WITH wanted AS MATERIALIZED (
+    SELECT e.level::text AS level, e.reason, coalesce(e.account_id, -e.id) AS subscriber, {UNCOUNTED} AS counts FROM {WANTED})
+SELECT * FROM (SELECT level, reason, count(*) AS changes, count(DISTINCT subscriber) AS subscribers FROM wanted GROUP BY 1, 2 ORDER BY 4 DESC, 1, 2) AS held
+UNION ALL SELECT NULL, NULL, count(*), count(DISTINCT subscriber) FILTER (WHERE counts) FROM wanted
 """  # noqa: S608 - made of the constant
 _HELD_RUNS: Final = """
 SELECT u.id AS run_id, u.name, count(*) AS restrictions FROM restriction r JOIN automation_run u ON u.id = r.run_id
@@ -245,10 +249,10 @@ def load_open(connection: Connection, nas_id: int | None = None) -> Open:
     return found
 
 
-def load_held(connection: Connection, now: datetime) -> list[HeldRow]:
-    """What automation wants to take away and nobody let go yet, the most first."""
-    with connection.cursor(row_factory=class_row(HeldRow)) as cursor:
-        return cursor.execute(_HELD, {"now": now}).fetchall()
+def load_held(connection: Connection, now: datetime) -> tuple[list[HeldRow], int]:
+    """What automation wants to take away and nobody let go yet, the most first; and of how many subscribers the hour counts that."""
+    *held, counted = connection.execute(_HELD, {"now": now, "since": now - WINDOW}).fetchall()
+    return [HeldRow(*row) for row in held], int(counted[-1])
 
 
 def load_held_lines(connection: Connection, now: datetime, *, after: int, limit: int) -> list[HeldLine]:

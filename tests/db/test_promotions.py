@@ -10,6 +10,8 @@ from support.books_isp import make_books
 from support.command_line import run, write_settings
 
 from billing.store.acting import acting
+from billing.store.promotions import count_application, load_promotions, plan_application
+from billing.store.selection import Selection, load_selected
 
 pytestmark = pytest.mark.db
 
@@ -69,6 +71,26 @@ def test_a_dry_run_counts_and_changes_nothing_then_each_gets_a_copy_once(corrent
     assert "0 of 6 contracts get Spring" in again.output
     assert "6 have it already" in again.output
     assert len(copies(connection)) == 6
+
+
+def test_who_gets_it_is_counted_by_the_database_as_contract_by_contract(corrente, connection):
+    since = date(2027, 1, 1)
+    corrente("new", "Calls", "--percent", "10", "--family", "telephone", "--from", "2020-01-01")
+    corrente("apply", "Spring", "--product", "Static address", "--from", "2027-01-01", "--yes")
+    promotions = {one.name: one for one in load_promotions(connection)}
+
+    def counted(name, **meant):
+        found = count_application(connection, promotions[name], Selection(**meant), since=since)
+        chosen = load_selected(connection, Selection(**meant), day=since)
+        assert found == plan_application(connection, promotions[name], chosen, since=since)[0]
+        return found.gets, found.had, found.without_family
+
+    assert counted("Spring") == (4, 2, 0)
+    assert counted("Spring", product="Static address") == (0, 2, 0)
+    assert counted("Spring", city="milano") == (1, 0, 0)
+    assert counted("Address") == (6, 0, 0)
+    assert counted("Calls") == (0, 0, 6)
+    assert counted("Calls", family="access") == (0, 0, 6)
 
 
 def test_what_a_contract_has_is_a_copy_that_a_later_edit_of_the_rule_does_not_reach(corrente, connection):

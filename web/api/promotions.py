@@ -10,14 +10,13 @@ import msgspec
 
 from billing.store.acting import acting
 from billing.store.promotions import (
-    Applied,
     Promotion,
+    count_application,
     load_promotions,
     load_undoing,
-    plan_application,
     save_promotion,
 )
-from billing.store.selection import Selection, load_selected
+from billing.store.selection import Selection
 from control_plane.access.permissions import Permission
 from control_plane.catalogue import ask_for_promotion, ask_to_take_back
 from web.acting import person
@@ -139,8 +138,7 @@ def apply(connection: Connection, *, number: int, body: WhoGetsIt) -> PromotionG
     if not promotion.is_given(day):
         raise Problem(409, "It is not given today.")
     since = body.since or day
-    planned: Applied
-    planned, _ = plan_application(connection, promotion, load_selected(connection, selection, day=since), since=since)
+    planned = count_application(connection, promotion, selection, since=since)
     request = ask_for_promotion(connection, promotion, selection, since=since, actor=person().name)
     return shaped(PromotionGiven, planned, request=request)
 

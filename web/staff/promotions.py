@@ -24,12 +24,12 @@ from billing.store.promotions import (
     Applied,
     Promotion,
     PromotionError,
+    count_application,
     load_promotions,
     load_undoing,
-    plan_application,
     save_promotion,
 )
-from billing.store.selection import Selection, load_selected
+from billing.store.selection import Selection
 from control_plane.access.permissions import Permission
 from control_plane.catalogue import ask_for_promotion, ask_to_take_back
 from web.acting import person, transaction
@@ -201,8 +201,7 @@ def _planned(connection: Connection, promotion: Promotion, form: Any) -> Applied
         refuse(form, "", gettext("It is not given today."))
         return None
     try:
-        chosen = load_selected(connection, selection, day=form.since.data)
-        return plan_application(connection, promotion, chosen, since=form.since.data)[0]
+        return count_application(connection, promotion, selection, since=form.since.data)
     except PromotionError:
         refuse(form, "", gettext("An amount means something else in another currency or with tax: choose fewer."))
         return None
