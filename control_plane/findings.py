@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from billing.sentence import Sentence
+
 
 class Verdict(Enum):
     """How a check ended: FAIL means that Corrente does not work as it should."""
@@ -19,24 +21,24 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the answer; `advice` is empty when there is nothing to do."""
+    """One line of the answer; `advice` is empty when there is nothing to do. What a page shows, too, is a Sentence."""
 
     verdict: Verdict
     subject: str
-    text: str
-    advice: str = ""
+    text: Sentence | str
+    advice: Sentence | str = ""
 
 
-def ok(subject: str, text: str) -> Finding:
+def ok(subject: str, text: Sentence | str) -> Finding:
     """As it should be."""
     return Finding(Verdict.OK, subject, text)
 
 
-def warn(subject: str, text: str, advice: str) -> Finding:
+def warn(subject: str, text: Sentence | str, advice: Sentence | str) -> Finding:
     """Worth a person's look."""
     return Finding(Verdict.WARN, subject, text, advice)
 
 
-def fail(subject: str, text: str, advice: str) -> Finding:
+def fail(subject: str, text: Sentence | str, advice: Sentence | str) -> Finding:
     """Does not work."""
     return Finding(Verdict.FAIL, subject, text, advice)

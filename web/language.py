@@ -93,13 +93,13 @@ def chosen_language() -> Language:
     return cast(Language, g.language)
 
 
-def gettext(text: str, **values: object) -> str:
+def gettext(text: str, /, **values: object) -> str:
     """In the reader's language; `%(name)s` in it stand for `values`."""
     said = translations_of(chosen_language()).gettext(text)
     return said % values if values else said
 
 
-def ngettext(one: str, many: str, number: int, **values: object) -> str:
+def ngettext(one: str, many: str, number: int, /, **values: object) -> str:
     """By number, which stands as `%(num)s`."""
     said = translations_of(chosen_language()).ngettext(one, many, number)
     return said % _Kept({"num": number_shown(number), **values})

@@ -15,6 +15,6 @@ _COLOURS: Final = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "r
 def print_finding(finding: Finding) -> None:
     """Verdict, subject and words, and below them what to do. Names of a device may stand in them."""
     verdict = click.style(f"{finding.verdict.value:4}", fg=_COLOURS[finding.verdict])
-    click.echo(f"{verdict}  {finding.subject}: {printable(finding.text)}")
+    click.echo(f"{verdict}  {finding.subject}: {printable(str(finding.text))}")
     if finding.advice:
-        click.echo(f"      → {printable(finding.advice)}")
+        click.echo(f"      → {printable(str(finding.advice))}")

@@ -156,7 +156,8 @@ def test(settings: Settings, name: str, *, as_json: bool) -> None:
     failed = sum(one.verdict is Verdict.FAIL for one in rows)
     if as_json:
         steps = [
-            {"step": one.subject, "verdict": one.verdict.value, "text": one.text, "advice": one.advice} for one in rows
+            {"step": one.subject, "verdict": one.verdict.value, "text": str(one.text), "advice": str(one.advice)}
+            for one in rows
         ]
         print_json({"nas": name, "failed": failed, "steps": steps})
     elif failed:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
+from billing.sentence import Sentence
 from control_plane.control_loop.outgoing import ssh_access
 from control_plane.control_loop.two_views import OwnSession
 from control_plane.device_test.seen import DeviceView
@@ -29,7 +30,7 @@ from radius_hooks.sealing import Sealer, SealError
 _KEY_TIMEOUT_S: Final = 10.0
 # A list of 10,000 sessions takes its time, and a person waits.
 _TIMEOUT_S: Final = 30.0
-_NOT_CHECKED: Final = "not checked on this vendor: no command for it is known"
+_NOT_CHECKED: Final = Sentence("not checked on this vendor: no command for it is known")
 _Read = TypeVar("_Read")
 
 
@@ -48,7 +49,7 @@ def look_by_command_line(nas: NasTarget, driver: NasDriver, own: OwnView, sealer
     if problem:
         return replace(view, problem=problem, remedy=remedy)
     if driver.cli is None:
-        why = f"no command of {nas.vendor} is known"
+        why = Sentence("no command of %(vendor)s is known", vendor=nas.vendor)
         return replace(view, not_in=why, no_clock=why, no_faults=why, no_list=why)
     try:
         access = replace(ssh_access(nas, driver.cli.device_type, sealer), timeout_s=_TIMEOUT_S)
@@ -59,16 +60,16 @@ def look_by_command_line(nas: NasTarget, driver: NasDriver, own: OwnView, sealer
         return replace(view, problem=str(error), remedy=_remedy(nas, error))
 
 
-def _key_problem(nas: NasTarget) -> tuple[str, str]:
+def _key_problem(nas: NasTarget) -> tuple[Sentence | str, str]:
     """Why nobody may log in, and what to do; empty when the device shows the key that a person trusted."""
     if nas.ssh_address is None:
-        why = "its command line is not used: it stands for many devices, and none is named"
+        why = Sentence("its command line is not used: it stands for many devices, and none is named")
         return why, f"corrente nas set {nas.name} --ssh-address ADDRESS"
     compare_key = (
         f"corrente nas host-key {nas.name} shows it; compare it with what the device itself says, then --trust it"
     )
     if nas.ssh_host_key is None:
-        return "its command line is not used: no host key is trusted", compare_key
+        return Sentence("its command line is not used: no host key is trusted"), compare_key
     try:
         offered = ssh.read_offered_key(str(nas.ssh_address), nas.ssh_port, timeout_s=_KEY_TIMEOUT_S)
     except NasError as error:
@@ -76,7 +77,8 @@ def _key_problem(nas: NasTarget) -> tuple[str, str]:
     if offered == nas.ssh_host_key:
         return "", ""
     shown, trusted = ssh.fingerprint_of(offered), ssh.fingerprint_of(nas.ssh_host_key)
-    return f"its command line shows host key {shown}, trusted is {trusted}", compare_key
+    why = Sentence("its command line shows host key %(shown)s, trusted is %(trusted)s", shown=shown, trusted=trusted)
+    return why, compare_key
 
 
 def _remedy(nas: NasTarget, error: Exception) -> str:
@@ -101,10 +103,10 @@ class _Asker:
     def __init__(self, device: ssh.SshDevice, dialect: CliDialect) -> None:
         self._device, self._dialect, self._gone = device, dialect, ""
 
-    def ask(self, command: str, read: Callable[[str], _Read]) -> tuple[_Read | None, str]:
+    def ask(self, command: str, read: Callable[[str], _Read]) -> tuple[_Read | None, Sentence | str]:
         """What `read` makes of the answer, or why there is none."""
         if self._gone:
-            return None, f"not asked: {self._gone}"
+            return None, Sentence("not asked: %(why)s", why=self._gone)
         try:
             shown = self._device.ask(command)
             refused = self._dialect.refused(shown)
@@ -115,14 +117,17 @@ class _Asker:
             return None, self._gone
         except NasError as error:
             return None, f"`{command}`: {error}"
-        return None, f"the device refused `{command}`: {refused}"
+        return None, Sentence("the device refused `%(command)s`: %(why)s", command=command, why=refused)
 
 
 def _asked(asker: _Asker, dialect: CliDialect, inspection: Inspection, view: DeviceView, own: OwnView) -> DeviceView:
     """The clock, who lets subscribers in, who is online."""
     clock, bypass, show_all = inspection.clock, inspection.bypass, dialect.show_all()
     view = replace(
-        view, no_clock=_NOT_CHECKED, no_faults=_NOT_CHECKED, no_list="no command is known that lists its sessions"
+        view,
+        no_clock=_NOT_CHECKED,
+        no_faults=_NOT_CHECKED,
+        no_list=Sentence("no command is known that lists its sessions"),
     )
     if clock is not None:
         told, why = asker.ask(clock.command, lambda shown: (clock.read(shown), datetime.now(UTC)))

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import psycopg
 
+from billing.sentence import Sentence
 from control_plane.control_loop.outgoing import UnreachableError, api_access, change_target
 from control_plane.device_test import device_steps, steps
 from control_plane.device_test.command_line import OwnView, look_by_command_line
@@ -126,11 +127,12 @@ def _heard(connection: psycopg.Connection[Any], settings: Settings, nas: Nas, no
     )
 
 
-def _withheld(connection: psycopg.Connection[Any], nas: Nas, now: datetime) -> str:
+def _withheld(connection: psycopg.Connection[Any], nas: Nas, now: datetime) -> Sentence | str:
     """Why nothing may be sent to the device; empty when it may."""
     if load_stop(connection) is not None:
-        return "`corrente stop` holds all that is sent"
-    return "the NAS is in maintenance" if any(row.nas == nas.name for row in load_maintenance(connection, now)) else ""
+        return Sentence("`corrente stop` holds all that is sent")
+    in_maintenance = Sentence("the NAS is in maintenance")
+    return in_maintenance if any(row.nas == nas.name for row in load_maintenance(connection, now)) else ""
 
 
 async def probe_changes(nas: NasTarget, driver: NasDriver, sealer: Sealer, *, patience: Patience = _PATIENCE) -> Probe:

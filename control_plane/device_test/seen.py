@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from billing.sentence import Sentence
 from control_plane.store.clocks import NasClock
 from nas_drivers.inspection import SetupFault
 from nas_drivers.transport.coa import Outcome
@@ -70,7 +71,7 @@ class Probe:
     """
 
     outcome: Outcome | None = None
-    withheld: str = ""
+    withheld: Sentence | str = ""
     other_secret: bool = False
     dated: bool = True
     undated: Outcome | None = None
@@ -100,13 +101,13 @@ class DeviceView:
     by: str = ""
     tls: bool = True
     pinned: bool = False
-    problem: str = ""
+    problem: Sentence | str = ""
     remedy: str = ""
-    not_in: str = ""
+    not_in: Sentence | str = ""
     faults: tuple[SetupFault, ...] | None = None
     clean: str = "nothing on the device lets subscribers past RADIUS or their rates"
-    no_faults: str = ""
+    no_faults: Sentence | str = ""
     off_s: float | None = None
-    no_clock: str = ""
+    no_clock: Sentence | str = ""
     sides: Sides | None = None
-    no_list: str = ""
+    no_list: Sentence | str = ""

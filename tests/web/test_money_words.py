@@ -97,3 +97,8 @@ def test_no_page_and_no_program_is_told_a_command(app):
         assert error_words(refused) == "There is no gateway"
         answer = problem_response(409, str(refused), (Wrong(str(refused)),))
     assert "corrente gateway" not in answer.get_data(as_text=True)
+
+
+def test_a_place_may_be_called_as_the_words_themselves_are(app):
+    refused = Sentence("there is no document %(text)s", text="12/FT/2026")
+    assert said(app, "it", refused) == "Il documento 12/FT/2026 non esiste"

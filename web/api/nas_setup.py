@@ -186,7 +186,7 @@ def test(*, name: str) -> list[TestedPart]:
         found = list(findings_of(name, found_sealer))
     finally:
         TESTING.release()
-    return [TestedPart(one.verdict.name.lower(), one.subject, one.text, one.advice) for one in found]
+    return [TestedPart(one.verdict.name.lower(), one.subject, str(one.text), str(one.advice)) for one in found]
 
 
 def _shown_key(name: str) -> tuple[DeviceKey, str]:

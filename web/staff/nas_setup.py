@@ -41,7 +41,7 @@ from web.language import gettext
 from web.marks import allowed
 from web.sealing import sealer
 from web.staff.nas_forms import HostKeyForm, ReasonForm
-from web.staff.nas_words import STEPS, VERDICTS, pages_for, vendor_shown
+from web.staff.nas_words import STEPS, VERDICTS, advice_words, finding_words, pages_for, vendor_shown
 from web.staff.nases import nas_of
 from web.staff.nases import pages as nases
 from web.surroundings import here
@@ -203,9 +203,15 @@ def _run(name: str) -> Iterator[tuple[str, str]]:
 
 def _line(finding: Finding, name: str = "") -> str:
     words, tone = VERDICTS[finding.verdict]
-    subject, links = STEPS.get(finding.subject, ""), pages_for(finding.advice, name)
+    subject, links = STEPS.get(finding.subject, ""), pages_for(str(finding.advice), name)
     return render_template(
-        "staff/nases/_step.html", finding=finding, subject=subject, words=words, tone=tone, links=links
+        "staff/nases/_step.html",
+        text=finding_words(finding.text),
+        advice=advice_words(finding.advice),
+        subject=subject or finding.subject,
+        words=words,
+        tone=tone,
+        links=links,
     )
 
 

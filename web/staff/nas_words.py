@@ -5,10 +5,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, Final
 
+from billing.sentence import Sentence
 from control_plane.findings import Verdict
 from control_plane.nases import NasNameTakenError, NasRefusedError, NasSourceOverlapsError, NasSourceTakenError
 from nas_drivers.driver import vendor_names
 from web.language import gettext, lazy
+from web.money_words import part_of
+from web.staff.account_words import reason_words
 
 # Names are the vendors' own.
 _VENDORS: Final = {
@@ -62,6 +65,8 @@ STEPS: Final = MappingProxyType(
 )
 
 
+# How a device was spoken to.
+_BY: Final = MappingProxyType({"command line": lazy("Command line")})
 # The pages that do what an advice names a command for.
 _PAGES: Final = (
     ("corrente nas set", lazy("Edit"), "/nases/{name}/edit"),
@@ -77,6 +82,38 @@ _PAGES: Final = (
 def pages_for(advice: str, name: str) -> list[tuple[Any, str]]:
     """Label and address of each page that does what an advice of a device's test names commands for."""
     return [(label, address.format(name=name)) for words, label, address in _PAGES if words in advice]
+
+
+def finding_words(said: Sentence | str) -> str:
+    """What a step found: ours in the reader's language, a device's words as they are."""
+    words = _told(said)
+    return words[:1].upper() + words[1:]
+
+
+def advice_words(said: Sentence | str) -> str:
+    """What to do; of a command alone nothing, for its page is led to beside it."""
+    return "" if isinstance(said, str) and said.startswith("corrente ") else finding_words(said)
+
+
+def _told(said: Sentence | str) -> str:
+    if isinstance(said, str):
+        return said
+    return part_of(Sentence(said.form, **{name: _shown(name, value) for name, value in said.about.items()}))
+
+
+def _shown(name: str, value: object) -> object:
+    match name, value:
+        case _, Sentence():
+            return _told(value)
+        case "reasons", str():
+            counted = (one.rpartition(" ") for one in value.split(", "))
+            return ", ".join(f"{reason_words(reason)[0]} ({count})" for reason, _, count in counted)
+        case "subject", str():
+            return STEPS.get(value, value)
+        case "by", str():
+            return _BY.get(value, value)
+        case _:
+            return value
 
 
 def vendor_shown(vendor: str) -> str:
