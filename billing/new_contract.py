@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from billing.charges import Opening
 from billing.contract_facts import Status
 from billing.periods import Alignment, Basis, Timing
+
+# As many as schema.sql has numbers for.
+MOST_INSTALMENTS: Final = 60
 
 
 class OnNegative(StrEnum):

@@ -17,13 +17,17 @@ import psycopg
 
 from billing import deeds as do
 from billing.contract_facts import Status
+from billing.errors import BillingError
 from billing.new_contract import NewContract, NewTerms, SoldProduct
 from billing.operations.making import make_contract
 from billing.periods import Alignment
+from billing.sentence import Sentence
 from billing.store.acting import acting
+from billing.store.commissions import load_agents
 from billing.store.contract_drafts import save_signature
 from billing.store.contract_items import sold_with_tax_alone
 from control_plane import audit
+from control_plane.agents import assign
 from control_plane.contract_deeds import carry_out
 from control_plane.made_secrets import made_password
 from control_plane.store.account import load_account, save_new_account
@@ -31,6 +35,10 @@ from radius_hooks.sealing import Sealer
 
 Connection = psycopg.Connection[Any]
 _MOST_TRIES: Final = 100
+
+
+class NoAgentError(BillingError):
+    """The agent who is to have brought a contract gets none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class Answers:
     plan: int
     add_ons: tuple[int, ...] = ()
     fees: tuple[int, ...] = ()
+    instalments: int = 1
     promotions: tuple[int, ...] = ()
     service_address_id: int | None = None
     username: str = ""
@@ -51,6 +60,7 @@ class Answers:
     billing_day: int | None = None
     due_days: int = 15
     distance: bool = False
+    agent_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +115,15 @@ def make_from(
         terms=terms,
         status=Status.DRAFT,
         add_ons=tuple(SoldProduct(one) for one in answers.add_ons),
-        fees=tuple(SoldProduct(one) for one in answers.fees),
+        fees=tuple(SoldProduct(one, instalments=answers.instalments) for one in answers.fees),
         promotions=answers.promotions,
         planned_start=answers.start,
     )
     number = make_contract(connection, new, today=today, actor=actor)
     detail: Mapping[str, object] = {"product": answers.plan, "status": str(Status.DRAFT)}
     audit.append(connection, actor=actor, action="contract.new", subject=f"contract {number}", detail=detail)
+    if answers.agent_id is not None:
+        _bring(connection, number, answers, answers.agent_id, today=today, actor=actor)
     if not answers.username or sealer is None:
         return MadeContract(number, "", "")
     password = made_password()
@@ -125,6 +137,20 @@ def make_from(
     )
     audit.append(connection, actor=actor, action="account.add", subject=answers.username, detail={"contract": number})
     return MadeContract(number, answers.username, password)
+
+
+def _bring(connection: Connection, number: int, answers: Answers, agent_id: int, *, today: date, actor: str) -> None:
+    """The contract is the agent's who brought it, from today on or from its planned day, if that was. Raises: NoAgentError."""
+    agent = next(iter(load_agents(connection, agent_id=agent_id)), None)
+    if agent is None:
+        raise NoAgentError(Sentence("there is no agent %(agent_id)s", agent_id=agent_id))
+    if agent.issuer_id != answers.issuer_id:
+        raise NoAgentError(Sentence("%(name)s is another issuer's agent", name=agent.name))
+    # What is invoiced before it begins, an order's fee, is the agent's as well.
+    since = min(answers.start or today, today)
+    refused = assign(connection, agent, [number], since=since, today=today, actor=actor)
+    if refused is not None:
+        raise NoAgentError(refused)
 
 
 def sign(

@@ -12,7 +12,7 @@ import click
 
 from billing.charges import Opening
 from billing.contract_facts import Status
-from billing.new_contract import NewContract, NewTerms, OnNegative, SoldProduct
+from billing.new_contract import MOST_INSTALMENTS, NewContract, NewTerms, OnNegative, SoldProduct
 from billing.operations.making import make_contract
 from billing.periods import Alignment, Basis, Timing
 from billing.store.bound_accounts import bind_account, release_account
@@ -29,9 +29,6 @@ from control_plane.cli._keyed import keyed
 from control_plane.cli._options import Quantity
 from control_plane.quantities import QuantityError
 from control_plane.settings import Settings
-
-# As many as schema.sql has numbers for.
-MOST_INSTALMENTS: Final = 60
 
 
 def _read_sold(text: str) -> tuple[str, str]:

@@ -9,6 +9,8 @@ import re
 import pytest
 from support.browser import PHONE, violations
 from support.forms import hidden_at_the_end
+from support.forms import send as send_form
+from support.program import Program, problem
 
 pytestmark = pytest.mark.db
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\nsigned").decode()
@@ -24,7 +26,7 @@ def chosen(page: str, field: str) -> str:
     return re.search(f'<select[^>]*name="{field}".*?<option value="([^"]+)"', page, re.DOTALL).group(1)
 
 
-def walk(client, customer, *, username, plan_fields=None):
+def walk(client, customer, *, username, plan_fields=None, agent=""):
     """All steps up to the check; its address."""
     address = send(client, "/contracts/new", {"customer": customer}).headers["Location"]
     place = chosen(client.get(address).text, "address") if 'option value="1' in client.get(address).text else ""
@@ -33,7 +35,7 @@ def walk(client, customer, *, username, plan_fields=None):
     address = send(client, address, {"plan": plan, **(plan_fields or {})}).headers["Location"]
     address = send(client, address, {"username": username, "mac": "02-00-5E-00-53-01"}).headers["Location"]
     issuer = chosen(client.get(address).text, "issuer")
-    terms = {"issuer": issuer, "months": "1", "due_days": "20", "start": "2031-03-01"}
+    terms = {"issuer": issuer, "months": "1", "due_days": "20", "start": "2031-03-01", "agent": agent}
     return send(client, address, terms).headers["Location"]
 
 
@@ -108,6 +110,34 @@ def test_what_is_sold_is_chosen_with_its_price_and_checked_with_all_that_was_ans
     for words in ("Router rental", "wizard.three", "02:00:5e:00:53:01", "Corrente Demo", "1 Mar 2031", "20"):
         assert words in page, words
     assert "checked" in client.get(check.replace("/check", "/plan")).text
+
+
+def test_a_fee_is_paid_in_instalments_and_the_agent_who_brought_the_contract_has_it(console, customer):
+    client = console.client("billing")
+    assert send_form(client, "/field/agents/new", name="Dora").status_code == 303
+    (agent,) = console.query("SELECT id FROM agent")[0]
+    place = send(client, "/contracts/new", {"customer": customer}).headers["Location"]
+    step = client.get(place.replace("/place", "/plan")).text
+    fee = re.search(r'name="fees" value="(\d+)"[^>]*><span[^>]*>Activation', step).group(1)
+    too_many = send(client, place.replace("/place", "/plan"), {"plan": chosen(step, "plan"), "instalments": "61"})
+    assert 'id="instalments-wrong"' in too_many.text
+    more = {"fees": fee, "instalments": "3"}
+    check = walk(client, customer, username="wizard.brought", plan_fields=more, agent=str(agent))
+    page = client.get(check).text
+    for words in ("<li>1: €16.34</li><li>2: €16.33</li><li>3: €16.33</li>", "Dora"):
+        assert words in page, words
+    made = client.post(check, data=hidden_at_the_end(page)).headers["Location"].removesuffix("/sign")
+    number = int(made.rpartition("/")[2])
+    parts = "SELECT n.number, n.amount::numeric(9, 2)::text FROM instalment n JOIN contract_item i ON i.id = n.item_id WHERE i.contract_id = %s ORDER BY 1"
+    assert console.query(parts, (number,)) == [(1, "16.34"), (2, "16.33"), (3, "16.33")]
+    assert console.query("SELECT agent_id FROM contract_agent WHERE contract_id = %s", (number,)) == [(agent,)]
+    shown = client.get(made).text
+    assert "3 / 3" in shown
+    assert f'href="/field/agents/{agent}"' in shown
+    asked = {"customer_id": customer, "plan_id": int(chosen(step, "plan")), "fee_ids": [int(fee)], "instalments": 3}
+    program = Program.of(console)
+    assert len(program.post("/contracts?dry_run=true", {**asked, "agent_id": agent}).json["instalments"]) == 3
+    assert problem(program.post("/contracts", {**asked, "agent_id": 999999}))[0] == 409
 
 
 def test_a_draft_is_its_makers_and_needs_the_permission(console, customer):

@@ -10,6 +10,7 @@ import msgspec
 from flask import Response
 
 from billing.errors import BillingError
+from billing.new_contract import MOST_INSTALMENTS
 from billing.store.contract_drafts import load_signatures, load_signed
 from billing.store.contract_page import ContractPage, load_events, load_newest, load_page
 from billing.store.customers import load_addresses
@@ -71,6 +72,7 @@ class NewContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     address_id: Number | None = None
     add_on_ids: _Some = []
     fee_ids: _Some = []
+    instalments: Annotated[int, msgspec.Meta(ge=1, le=MOST_INSTALMENTS, description="of the fees")] = 1
     promotion_ids: _Some = []
     account: ContractAccount | None = None
     planned_start: date | None = None
@@ -78,6 +80,7 @@ class NewContract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     billing_day: Annotated[int, msgspec.Meta(ge=1, le=31, description="day of the month")] | None = None
     due_days: Annotated[int, msgspec.Meta(ge=0, le=180, description="days to pay")] = 15
     distance: bool = False
+    agent_id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1, description="who brought it")] | None = None
 
 
 class ContractEvent(msgspec.Struct, frozen=True):
@@ -167,6 +170,8 @@ def new(connection: Connection, *, body: NewContract) -> OneContract:
         plan=body.plan_id,
         add_ons=tuple(body.add_on_ids),
         fees=tuple(body.fee_ids),
+        instalments=body.instalments,
+        agent_id=body.agent_id,
         promotions=tuple(body.promotion_ids),
         service_address_id=body.address_id,
         start=body.planned_start,

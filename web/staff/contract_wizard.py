@@ -16,7 +16,9 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from billing.errors import BillingError
 from billing.money import read_money
+from billing.new_contract import MOST_INSTALMENTS
 from billing.store.catalogue import Product, load_products
+from billing.store.commissions import load_agents
 from billing.store.contract_drafts import (
     Draft,
     begin_draft,
@@ -73,6 +75,7 @@ class PlanStep(PageForm):
     plan = SelectField(lazy("Plan"))
     add_ons = SelectMultipleField(lazy("Add-ons"))
     fees = SelectMultipleField(lazy("Fees once"))
+    instalments = IntegerField(lazy("Instalments of the fees"), [Optional(), NumberRange(1, MOST_INSTALMENTS)])
     promotions = SelectMultipleField(lazy("Promotions"))
 
 
@@ -92,6 +95,7 @@ class TermsStep(PageForm):
     billing_day = IntegerField(lazy("Day of the month"), [Optional(), NumberRange(1, 31)])
     due_days = IntegerField(lazy("Days to pay"), [Optional(), NumberRange(0, 180)], default=15)
     distance = BooleanField(lazy("Concluded at a distance"))
+    agent = SelectField(lazy("Brought by"), default="")
 
 
 _FORMS: Final[dict[str, type[PageForm]]] = {
@@ -198,6 +202,8 @@ def _offer(connection: Connection, form: Any, name: str, draft: Draft) -> None:
         form.username.data = suggest_username(connection, draft.answers["name"], "")
     elif name == "terms":
         form.issuer.choices = choices_of({str(one.id): one.name for one in load_issuers(connection)})
+        agents = {str(one.id): one.name for one in load_agents(connection) if one.active}
+        form.agent.choices = choices_of({"": gettext("nobody"), **agents})
 
 
 def _where(address: Address) -> str:
@@ -262,6 +268,8 @@ def _answers(draft: Draft) -> Answers | None:
         billing_day=said.get("billing_day"),
         due_days=15 if said.get("due_days") is None else said["due_days"],
         distance=bool(said.get("distance")),
+        instalments=said.get("instalments") or 1,
+        agent_id=int(said["agent"]) if said.get("agent") else None,
         **numbers,
     )
 
@@ -295,7 +303,8 @@ def _rest(connection: Connection, draft: Draft) -> list[tuple[Any, Any]]:
     said = draft.answers
     issuers = {str(one.id): one.name for one in load_issuers(connection)}
     places = {str(one.id): _where(one) for one in load_addresses(connection, said["customer"])}
-    begins = said.get("start")
+    begins, brought = said.get("start"), said.get("agent")
+    agents = load_agents(connection, agent_id=int(brought)) if brought else []
     return [
         (gettext("Place"), places.get(str(said.get("address")), gettext("The customer's seat"))),
         (gettext("Username"), said.get("username") or gettext("No account yet")),
@@ -306,6 +315,7 @@ def _rest(connection: Connection, draft: Draft) -> list[tuple[Any, Any]]:
         (gettext("Day of the month"), said.get("billing_day")),
         (gettext("Days to pay"), said.get("due_days")),
         (gettext("Concluded at a distance"), gettext("Yes") if said.get("distance") else ""),
+        (gettext("Brought by"), ", ".join(one.name for one in agents)),
     ]
 
 

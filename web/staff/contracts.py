@@ -12,13 +12,14 @@ from werkzeug.wrappers import Response
 from billing.contract_facts import Status
 from billing.contracts import possible_deeds
 from billing.errors import BillingError
+from billing.store.commissions import Agent, load_agents, load_assignments
 from billing.store.contract_drafts import load_signatures
 from billing.store.contract_page import ContractPage, ContractRow, load_events, load_newest, load_page
 from billing.store.customer_papers import load_attachments, load_notes
 from billing.store.customers import load_addresses
 from control_plane.access.permissions import Permission
 from control_plane.store.customer_lines import load_lines_of_contract
-from web.acting import may, transaction
+from web.acting import clock, may, transaction
 from web.contract_papers import Printing, agreed_paper, whole_paper
 from web.database import Connection
 from web.language import gettext, lazy
@@ -99,6 +100,7 @@ def show(number: int) -> str:
             "notes": [one for one in load_notes(connection, customer) if one.contract_id == number],
             "signatures": load_signatures(connection, number),
             "place": _place(connection, page),
+            "agent": _agent(connection, number),
         }
     deeds = possible_deeds(Status(page.contract.status)) if may(Permission.CONTRACT_CHANGE) else ()
     return render_template(
@@ -112,6 +114,12 @@ def show(number: int) -> str:
         deeds=[(name, *words.DEEDS[name]) for name in deeds if name != "keep-plan" or page.plan_changes],
         **parts,
     )
+
+
+def _agent(connection: Connection, number: int) -> Agent | None:
+    """Whose contract it is today or will be."""
+    found = load_assignments(connection, [number], on=clock(connection).date())[number].agent_id
+    return next(iter(load_agents(connection, agent_id=found)), None) if found is not None else None
 
 
 def _place(connection: Connection, page: ContractPage) -> Any:
