@@ -186,7 +186,11 @@ def next_bill(
     days = [one.due_on for one in changed_items(old, new) if one.due_on is not None]
     if not days or new.contract.issuer is None:
         return None
-    through = max(today, *days)
+    return bill_through(connection, number, max(today, *days))
+
+
+def bill_through(connection: Connection, number: int, through: date) -> NextBill | None:
+    """What a run of that day would bill of a contract; None where nothing is due or it can't be billed."""
     try:
         keeper = load_book_keeper(connection, None, contract_id=number)
         desk = load_desk(connection, keeper.id, run_id=None, run_date=through, through=through)

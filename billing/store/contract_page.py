@@ -112,7 +112,7 @@ WHERE i.contract_id = %s AND h.document_id IS NULL AND NOT h.covered ORDER BY h.
 """
 _PARTS: Final = {
     "instalments": "SELECT n.item_id, n.number, n.due_on, n.amount FROM instalment AS n JOIN contract_item AS i ON i.id = n.item_id WHERE i.contract_id = %s ORDER BY 1, 2",
-    "discounts": "SELECT id, kind::text, value, item_id, family, lower(during) AS start, upper(during) AS end, reason FROM discount WHERE contract_id = %s ORDER BY priority, id",
+    "discounts": "SELECT id, kind::text, value, item_id, family, lower(during) AS start, upper(during) AS end, reason, promotion_id FROM discount WHERE contract_id = %s ORDER BY priority, id",
     "stops": "SELECT id, lower(during) AS start, upper(during) AS end, rule, reason FROM billing_stop WHERE contract_id = %s ORDER BY 2",
     "plan_changes": "SELECT p.name AS plan, x.effective_on, x.placed_by FROM plan_change AS x JOIN plan AS p ON p.id = x.plan_id WHERE x.contract_id = %s AND x.applied_at IS NULL ORDER BY 2",
     "notices": "SELECT kind, due_on, sent_at FROM contract_notice WHERE contract_id = %s ORDER BY due_on, kind",

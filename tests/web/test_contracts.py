@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from io import BytesIO
 
 import pytest
 from pypdf import PdfReader, PdfWriter
 from support.browser import PHONE, violations
-from support.forms import hidden_at_the_end
+from support.forms import form_of, hidden_at_the_end
+from support.program import Program, problem
 
 from billing.contracts import _TABLE
 from billing.deeds import Reason
 from billing.store.acting import acting
+from billing.store.promotions import save_promotion
 from control_plane import db
 from web.staff import contract_words
 
@@ -126,6 +129,48 @@ def test_a_change_of_plan_that_waits_is_taken_back_from_the_contract_s_page(cons
     assert console.query("SELECT count(*) FROM plan_change WHERE contract_id = %s", (number,)) == [(0,)]
     (detail,) = console.query("SELECT detail FROM contract_event WHERE event = 'plan_kept' AND contract_id = %s", (number,))[0]  # fmt: skip
     assert (len(detail["before"]["plan_changes"]), detail["after"]["plan_changes"]) == (1, [])
+
+
+def test_a_promotion_is_given_to_one_contract_once_its_next_bill_was_shown_and_taken_back(console, active):
+    client, number = console.client("billing"), active[5]
+    address = f"/contracts/{number}/promotions/give"
+    with db.connect(console.conninfo, name="test") as connection:
+        acting(connection, "maria")
+        promotion = save_promotion(connection, {"name": "Sorry", "kind": "percent", "value": 50, "months": 3}, offered=(date(2020, 1, 1), None))  # fmt: skip
+        connection.commit()
+    typed = {"promotion": str(promotion), "since": form_of(client.get(address).text)["since"]}
+    shown = preview(client, address, typed)
+    (before, after) = re.search(r"Next bill, of [^:]+: €([\d.,]+) → €([\d.,]+) with tax", shown.text).groups()
+    assert float(after.replace(",", "")) < float(before.replace(",", ""))
+    mine = "SELECT reason, placed_by FROM discount WHERE contract_id = %s"
+    assert console.query(mine, (number,)) == []
+    assert [confirmed(client, address, shown, typed).status_code for _ in range(2)] == [303, 303]
+    assert console.query(mine, (number,)) == [("promotion Sorry", "billing")]
+    assert str(promotion) not in form_of(client.get(address).text).get("promotion", "")
+    (link,) = re.findall(rf'href="(/contracts/{number}/promotions/{promotion}/take)"', client.get(f"/contracts/{number}").text)  # fmt: skip
+    # Somebody changes the contract between the page and the button.
+    asked = client.get(link)
+    assert f"€{after} → €{before}" in asked.text
+    with db.connect(console.conninfo, name="test") as connection:
+        acting(connection, "maria")
+        connection.execute("UPDATE discount SET reason = 'other' WHERE contract_id = %s", (number,))
+        connection.commit()
+    told = confirmed(client, link, asked, {})
+    assert told.status_code == 422
+    assert "Somebody else has changed this" in told.text
+    assert [confirmed(client, link, told, {}).status_code for _ in range(2)] == [303, 303]
+    assert console.query(mine, (number,)) == []
+    assert client.get(link).status_code == 404
+    program = Program.of(console)
+    tried = program.post(f"/contracts/{number}/promotions?dry_run=true", {"promotion_id": promotion}).json
+    assert (tried["gross"][0]["amount"], tried["discounts"][0]["promotion_id"]) == (after, promotion)
+    given = program.post(f"/contracts/{number}/promotions", {"promotion_id": promotion})
+    assert given.status_code == 200
+    assert problem(program.post(f"/contracts/{number}/promotions", {"promotion_id": promotion}))[0] == 409
+    assert program.send("DELETE", f"/contracts/{number}/promotions/{promotion}").json["gross"][0]["amount"] == before
+    assert problem(program.send("DELETE", f"/contracts/{number}/promotions/{promotion}"))[0] == 409
+    assert problem(program.post(f"/contracts/{number}/promotions", {"promotion_id": 999999}))[0] == 409
+    assert console.client("reader").get(address).status_code == 403
 
 
 def test_who_may_only_see_does_nothing_and_who_may_not_sees_nothing(console, active):

@@ -97,6 +97,7 @@ class ContractDiscount(msgspec.Struct, frozen=True):
     start: date | None
     end: date | None
     reason: str | None
+    promotion_id: int | None
 
 
 class ContractInstalment(msgspec.Struct, frozen=True):
@@ -233,13 +234,18 @@ def contract_of(page: ContractPage, signatures: Sequence[Any]) -> OneContract:
         else None,
         items=[item_of(one) for one in page.items],
         waiting=[charge_of(one) for one in page.waiting],
-        discounts=[ContractDiscount(**one | {"value": f"{one['value']:f}"}) for one in page.discounts],
+        discounts=[discount_of(one) for one in page.discounts],
         instalments=[ContractInstalment(**one | {"amount": f"{one['amount']:f}"}) for one in page.instalments],
         plan_changes=[ComingPlan(**one) for one in page.plan_changes],
         notices=[ContractNotice(**one) for one in page.notices],
         signatures=[shaped(ContractSignature, one) for one in signatures],
         deeds=list(possible_deeds(Status(page.contract.status))),
     )
+
+
+def discount_of(row: dict[str, Any]) -> ContractDiscount:
+    """As it is answered."""
+    return ContractDiscount(**row | {"value": f"{row['value']:f}"})
 
 
 def item_of(row: ItemRow) -> ContractItem:
