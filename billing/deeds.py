@@ -68,6 +68,7 @@ class Reason(StrEnum):
     NO_CHANGE = "no_change"
     TOO_LATE = "too_late"
     RESOLD = "resold"
+    NOT_THEIRS = "not_theirs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from billing.store import outbox
 from billing.store.acting import acting
 from billing.store.contract_items import NoPriceError
 from billing.store.contracts import DeedTerms, KnownContract, load_contracts
+from billing.store.customers import load_addresses
 from billing.store.dunning import look_at_payer
 from billing.store.outbox import Event
 from billing.store.positions import hold_contracts, place_items
@@ -104,7 +105,12 @@ def do_deed(
 
 
 def _refused_for_want(connection: Connection, known: KnownContract, deed: Deed, today: date) -> Refused | None:
-    """Why a deed lacks what the catalogue or the terms would have to give it."""
+    """Why a deed lacks what the catalogue, the terms or the customer would have to give it."""
+    if isinstance(deed, do.MoveAddress) and deed.address not in {
+        one.id for one in load_addresses(connection, known.customer_id)
+    }:
+        words = f"address {deed.address} is none of contract {known.id}'s customer; `corrente customer show` lists them"
+        return Refused(Reason.NOT_THEIRS, words)
     if known.terms is None:
         if isinstance(deed, do.MakeFree | do.MoveAddress):
             return Refused(Reason.INCOMPLETE, f"contract {known.id} has no billing terms that could say so")

@@ -162,19 +162,7 @@ def change_period(
 @_ON
 def move(settings: Settings, number: int, *, address: int, on: date | None, **how: Any) -> None:
     """The service is at another ADDRESS of the customer, by its number."""
-
-    def deeds(connection: Connection, today: date) -> Sequence[do.Deed]:
-        found = connection.execute(
-            "SELECT FROM address AS a JOIN contract AS c ON c.customer_id = a.customer_id WHERE a.id = %s AND c.id = %s",
-            (address, number),
-        )
-        if found.rowcount == 0:
-            raise Refused(
-                f"address {address} is none of contract {number}'s customer; `corrente customer show` lists them"
-            )
-        return [do.MoveAddress(address, on or today)]
-
-    run_deed(settings, number, deeds, **how)
+    run_deed(settings, number, lambda _, today: [do.MoveAddress(address, on or today)], **how)
 
 
 @click.command("restrict")

@@ -160,3 +160,15 @@ def test_a_request_for_another_plan_is_answered_once(program, console, active):
     assert (answered["accepted"], answered["answered_by"], answered["answer"]) == (False, "admin", "Not there yet.")
     assert problem(program.post(f"/plan-requests/{number}/answer", {"accepted": True}))[0] == 409
     assert console.query("SELECT count(*) FROM audit_log WHERE action = 'plan_request.answer'") == [(1,)]
+
+
+def test_a_contract_moves_to_no_place_of_somebody_else(program, console):
+    ((number, foreign),) = console.query(
+        "SELECT t.contract_id, a.id FROM contract_terms AS t JOIN contract AS c ON c.id = t.contract_id JOIN address AS a ON a.customer_id <> c.customer_id"
+        " WHERE c.status = 'active' ORDER BY 1, 2 LIMIT 1"
+    )
+    status, said = problem(program.post(f"/contracts/{number}/deeds", {"deed": "move", "address_id": foreign}))
+    assert (status, "is none of contract" in said["detail"]) == (409, True)
+    assert console.query(
+        "SELECT service_address_id IS DISTINCT FROM %s FROM contract_terms WHERE contract_id = %s", (foreign, number)
+    ) == [(True,)]

@@ -77,6 +77,7 @@ REFUSALS: Final[dict[Reason, Any]] = {
     Reason.NO_CHANGE: lazy("No change of plan waits for that day."),
     Reason.TOO_LATE: lazy("It is too late for that: make a new contract."),
     Reason.RESOLD: lazy("Its line or account serves another contract: make a new one."),
+    Reason.NOT_THEIRS: lazy("That place is none of the customer's."),
 }
 EVENTS: Final[dict[str, Any]] = {
     "created": lazy("Made"),
