@@ -282,7 +282,7 @@ def _kill_often(cluster, settings, sessions):
 
 
 def _wait_for(conninfo):
-    until = time.monotonic() + 30
+    until = time.monotonic() + 240
     while True:
         try:
             return rows(conninfo, "SELECT 1")

@@ -244,7 +244,7 @@ def test_payments_returns_and_settlements_at_once_pay_each_cent_once(database):
     failures = []
 
     def customer(number):
-        start.wait(10)
+        start.wait(120)
         for _ in range(5):
             with psycopg.connect(database) as opened:
                 paid = pay(opened, days.isp.issuer, "7.77", days.isp.customers[number])
@@ -254,7 +254,7 @@ def test_payments_returns_and_settlements_at_once_pay_each_cent_once(database):
                 pay(opened, days.isp.issuer, "3.33", days.isp.customers[number])
 
     def office(_):
-        start.wait(10)
+        start.wait(120)
         for _ in range(6):
             with psycopg.connect(database) as opened:
                 done = settle_agent(opened, dora.id, through=NOW, today=NOW, actor="maria")

@@ -486,7 +486,7 @@ def test_two_who_import_at_once_take_each_line_once(books, database):
     for one in threads:
         one.start()
     for one in threads:
-        one.join(60)
+        one.join(120)
 
     assert connection.execute("SELECT count(*), count(DISTINCT payment_id) FROM bank_line").fetchone() == (29, 29)
     assert len(money(connection)) == 29

@@ -232,7 +232,7 @@ def test_ctrl_c_leaves_whole_batches_and_says_how_to_go_on(tmp_path, database):
         told = _read_until(master, b"Stopping after the customers in hand")
         holder.rollback()
         told += _read_until(master, b"goes on")
-        code = program.wait(timeout=30)
+        code = program.wait(timeout=120)
     finally:
         holder.close()
         os.close(master)
@@ -256,7 +256,7 @@ def _waits(database):
         ).fetchone()[0]
 
 
-def _until(happens, program, timeout_s=30):
+def _until(happens, program, timeout_s=120):
     deadline = time.monotonic() + timeout_s
     while not happens():
         assert program.poll() is None, "it ended before"

@@ -32,7 +32,7 @@ def typed(database, tmp_path, monkeypatch):
         settings = write_settings(tmp_path, database)
         host = stand_in.url.removeprefix("http://")
         with settings.open("a") as file:
-            file.write(f'[gateways]\ntest_hosts = ["{host}"]\ntimeout_s = 0.6\n')
+            file.write(f'[gateways]\ntest_hosts = ["{host}"]\ntimeout_s = 60.0\n')
         for name, content in (
             ("key", stand_in.secret),
             ("wrong", "sk_test_wrong"),

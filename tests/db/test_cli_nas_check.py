@@ -164,7 +164,7 @@ def answering(tmp_path, database, answers):
             shown += more
             if more.endswith("^C") and not select.select([ours], [], [], 1)[0]:
                 os.write(ours, b"\x03")
-        return shown, child.wait(30)
+        return shown, child.wait(120)
     finally:
         child.kill()
         child.wait()
@@ -438,7 +438,7 @@ def test_ctrl_c_while_a_command_is_still_loading_ends_it_with_the_same_code(tmp_
         assert any(line.split("|")[-1].strip() == module for line in child.stderr), "it loads something else"
         child.send_signal(signal.SIGINT)
         said = child.stderr.read()
-        assert (child.wait(30), "Traceback" in said) == (130, False), said[-2000:]
+        assert (child.wait(120), "Traceback" in said) == (130, False), said[-2000:]
     finally:
         child.kill()
         child.wait()
@@ -464,7 +464,7 @@ def test_ctrl_c_ends_a_test_at_once_with_what_was_seen_and_a_code_of_its_own(tmp
             asked, _ = silent.accept()
             with asked:
                 child.send_signal(signal.SIGINT)
-                shown, said = child.communicate(timeout=30)
+                shown, said = child.communicate(timeout=120)
         finally:
             child.kill()
             child.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from support.books_isp import make_books
@@ -15,8 +16,8 @@ from control_plane.jobs.upkeep import expire_quotes
 
 pytestmark = pytest.mark.db
 
-YEAR = datetime.now(UTC).date().year
-HOLDS = str(datetime.now(UTC).date() + timedelta(days=30))
+YEAR = datetime.now(ZoneInfo("Europe/Rome")).date().year
+HOLDS = str(datetime.now(ZoneInfo("Europe/Rome")).date() + timedelta(days=30))
 
 
 @pytest.fixture

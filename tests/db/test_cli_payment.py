@@ -180,7 +180,7 @@ def test_of_two_counters_that_record_the_same_at_once_the_second_is_told_of_the_
         wait_until(lambda: waits_for(database, other.info.backend_pid), seconds=20, what="the second one waits")
         pay(other, days.isp.issuer, "30.00", customer, value_on=date(2026, 3, 10))
         other.commit()
-        second.join(20)
+        second.join(120)
     assert "is of the same customer, method, amount and day" in said[0]
 
 

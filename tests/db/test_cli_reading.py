@@ -141,7 +141,7 @@ def test_a_wave_of_two_hundred_changes_is_read_by_four_logins_one_after_the_othe
     (server.base / "shell" / "sessions").write_text("7 user0001 192.0.2.7 slow-in slow-out\n")
     target, reader = load_targets(connection)[0], SessionReader(Sealer([KEY]))
     wave = [Question(number, 1, "user0001", "s1", replace(SLOW, device_policy="slow")) for number in range(200)]
-    before, until = logins(server), time.monotonic() + 90
+    before, until = logins(server), time.monotonic() + 240
 
     while any([reader.ask(target, question, driver_for("cisco_iosxe")) is None for question in wave]):
         reader.turn()

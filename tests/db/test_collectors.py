@@ -391,14 +391,14 @@ def at_once(jobs):
     start, results = threading.Barrier(len(jobs)), [None] * len(jobs)
 
     def run(place, job):
-        start.wait(10)
+        start.wait(120)
         results[place] = job()
 
     threads = [threading.Thread(target=run, args=item) for item in enumerate(jobs)]
     for one in threads:
         one.start()
     for one in threads:
-        one.join(60)
+        one.join(120)
     assert not any(one.is_alive() for one in threads)
     return results
 

@@ -151,7 +151,7 @@ def test_two_writers_charge_the_same_days_and_one_of_them_is_refused(world, data
         wait_until(lambda: second.done() or other.execute(waiting).fetchone() == (1,), what="the second writer")
         other.commit()
         with pytest.raises(psycopg.errors.ExclusionViolation, match="item 1 would be charged for"):
-            second.result(timeout=30)
+            second.result(timeout=120)
 
 
 def test_two_credits_at_once_give_back_no_more_than_the_charge(world, database):
@@ -170,7 +170,7 @@ def test_two_credits_at_once_give_back_no_more_than_the_charge(world, database):
         with pytest.raises(
             psycopg.errors.CheckViolation, match=r"charge 1 is 29\.900 and 40\.000 of it would be given back"
         ):
-            second.result(timeout=30)
+            second.result(timeout=120)
 
 
 def test_parts_that_were_not_judged_with_their_document_never_stand_in_it(world, database):

@@ -177,21 +177,21 @@ def whole_edge(tmp_path, database, connection):
 def test_a_shipper_that_dies_ends_the_edge_with_a_failure(whole_edge):
     edge, shipper = whole_edge
     os.kill(shipper, signal.SIGKILL)
-    assert edge.wait(timeout=30) == 1
+    assert edge.wait(timeout=120) == 1
     assert "the shipper ended by itself with exit code -9" in edge.log.read_text()
 
 
 def test_asked_to_end_the_edge_takes_its_shipper_along_and_ends_well(whole_edge):
     edge, shipper = whole_edge
     edge.terminate()
-    assert edge.wait(timeout=30) == 0
+    assert edge.wait(timeout=120) == 0
     assert not alive(shipper)
 
 
 def test_an_edge_that_is_killed_does_not_leave_its_shipper_behind(whole_edge):
     edge, shipper = whole_edge
     edge.kill()
-    edge.wait(timeout=30)
+    edge.wait(timeout=120)
     wait_until(lambda: not alive(shipper))
 
 

@@ -135,7 +135,7 @@ def world(request, shared, tmp_path, monkeypatch):
     )
     connection.commit()
     file = write_settings(tmp_path, conninfo)
-    file.write_text(file.read_text() + "[einvoice]\nallow_private_addresses = true\ntimeout_s = 0.4\n")
+    file.write_text(file.read_text() + "[einvoice]\nallow_private_addresses = true\ntimeout_s = 60.0\n")
     with STAND_INS[request.param]() as authority:
         yield World(shared, file, authority, request.param)
 
@@ -526,7 +526,7 @@ def test_the_test_authority_judges_what_an_independent_client_sends(tmp_path):
     assert shutil.which("openssl") is not None
 
     def sh(*words, **more):
-        return subprocess.run(words, check=True, capture_output=True, cwd=tmp_path, timeout=20, **more).stdout
+        return subprocess.run(words, check=True, capture_output=True, cwd=tmp_path, timeout=120, **more).stdout
 
     def signed(content):
         (tmp_path / "body").write_bytes(content)

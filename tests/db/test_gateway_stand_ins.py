@@ -202,7 +202,7 @@ def test_localstripe_tells_of_a_payment_and_it_is_recorded_and_given_back(
         world = World("stripe", StripeStandIn(), settings, account, owner, owner, app.test_client(), [invoice.id])
         address = f"http://127.0.0.1:{server.server_port}/webhooks/{account.token}"
         requests.post(
-            f"{localstripe}/_config/webhooks/here", json={"url": address, "secret": "whsec_stand_in"}, timeout=10
+            f"{localstripe}/_config/webhooks/here", json={"url": address, "secret": "whsec_stand_in"}, timeout=120
         ).raise_for_status()
 
         number = world.ask(invoice.id)

@@ -89,7 +89,7 @@ def test_a_notice_that_is_taken_in_wakes_the_worker_and_a_forged_one_does_not(wo
         world.tell(events[-1], secret="somebody else's")
         assert list(worker.notifies(timeout=0)) == []
         world.tell(events[-1])
-        assert [WAKES[note.channel] for note in worker.notifies(timeout=10, stop_after=1)] == ["gateways"]
+        assert [WAKES[note.channel] for note in worker.notifies(timeout=120, stop_after=1)] == ["gateways"]
     world.deliver(*events)
 
 

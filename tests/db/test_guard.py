@@ -222,7 +222,7 @@ def test_two_workers_at_once_let_go_no_more_than_one_would(connection, database)
         # Neither sees what the other wants: it is in a transaction that has not ended.
         with db.connect(database, name="worker") as own:
             changes = want(own, accounts)
-            together.wait(timeout=20)
+            together.wait(timeout=120)
             verdicts = may_send(own, changes, NOW, rules)
             gone.extend(number for number, verdict in verdicts.items() if verdict.goes)
 
@@ -230,7 +230,7 @@ def test_two_workers_at_once_let_go_no_more_than_one_would(connection, database)
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(timeout=30)
+        worker.join(timeout=120)
 
     assert len(gone) == 15
     assert one(connection, "SELECT count(*) FROM guard_pass") == 15

@@ -77,7 +77,7 @@ def test_a_second_import_at_the_same_time_waits_and_then_finds_everything_there(
             "INSERT INTO plan (name, profile_id, throttle_profile_id, walled_profile_id) SELECT 'Home', id, id, id FROM profile"
         )
         first.commit()
-    second.join(timeout=30)
+    second.join(timeout=120)
 
     assert [finding.text for finding in found if finding.where.startswith("radgroupreply")] == [
         "is there already, just so"

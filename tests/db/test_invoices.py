@@ -307,7 +307,7 @@ def test_two_people_credit_the_same_line_and_the_second_is_told_what_is_left(con
         waiting = pool.submit(second)
         connection.commit()
         with pytest.raises(NothingLeftError, match=r"20\.00 EUR of 9\.90 EUR that are left"):
-            waiting.result(timeout=30)
+            waiting.result(timeout=120)
 
 
 def test_a_credit_note_is_no_invoice_to_correct_nor_a_number_that_there_is_not(connection, isp):

@@ -1,5 +1,6 @@
 """Who leads among workers: by the database's clock, one at a time, and what an old leader may no longer write."""
 
+import re
 import signal
 import sys
 import threading
@@ -76,10 +77,11 @@ def leader(admin, *workers):
 def test_a_lease_is_one_holders_until_its_end_and_the_token_grows_with_each_other_holder(admin):
     assert take_lease(admin, holder="a", lease_s=60) == 1
     assert take_lease(admin, holder="b", lease_s=60) is None
-    assert take_lease(admin, holder="a", lease_s=0.2) == 1
+    assert take_lease(admin, holder="a", lease_s=600) == 1
     lease = load_lease(admin)
     assert (lease.holder, lease.token) == ("a", 1)
-    assert 0 < lease.left_s <= 0.2
+    assert 60 < lease.left_s <= 600
+    assert take_lease(admin, holder="a", lease_s=0.2) == 1
     assert wait_until(lambda: take_lease(admin, holder="b", lease_s=60)) == 2
     assert take_lease(admin, holder="a", lease_s=60) is None
     assert not give_back_lease(admin, holder="a")
@@ -98,14 +100,14 @@ def test_of_many_that_ask_at_once_one_gets_the_lease(database):
 
     def ask(number):
         with db.connect(database, name=f"asking {number}", autocommit=True) as connection:
-            start.wait(timeout=30)
+            start.wait(timeout=120)
             got.append(take_lease(connection, holder=f"h{number}", lease_s=60))
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=120)
     assert sorted(got, key=str) == [1] + [None] * 7
 
 
@@ -118,7 +120,8 @@ def test_the_check_says_who_leads_and_for_how_long_nobody_has(admin):
     assert found.text.endswith(" UTC, token 1")
     admin.execute("UPDATE scheduler_lease SET until = now() - interval '100 seconds'")
     found = check_leader(admin)
-    assert (found.verdict, found.text) == (Verdict.FAIL, "none for 100 s; the last was process 4711 on bras-1")
+    assert found.verdict is Verdict.FAIL
+    assert re.fullmatch(r"none for 1\d\d s; the last was process 4711 on bras-1", found.text)
 
 
 # --- the fence ---------------------------------------------------------------------------------------------------
@@ -170,7 +173,7 @@ def test_a_leader_whose_comparison_was_made_commits_first_and_the_next_one_begin
             found = super().execute(*arguments, **named)
             if "scheduler_fence" in str(arguments[0]):
                 compared.set()
-                assert commit.wait(timeout=30)
+                assert commit.wait(timeout=120)
             return found
 
     def write():
@@ -180,13 +183,13 @@ def test_a_leader_whose_comparison_was_made_commits_first_and_the_next_one_begin
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        assert compared.wait(timeout=30)
+        assert compared.wait(timeout=120)
         admin.execute("SET lock_timeout = '300ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             take_lease(admin, holder="new", lease_s=60)
     finally:
         commit.set()
-        writer.join(timeout=30)
+        writer.join(timeout=120)
     assert noted(admin) == [1]
     assert take_lease(admin, holder="new", lease_s=60) == token + 1
 
@@ -246,7 +249,7 @@ def test_who_does_not_lead_gets_no_connection_and_a_leader_believes_it_no_longer
 def test_a_job_missed_many_times_is_made_up_once(settings, admin):
     ran, stop = [], threading.Event()
     jobs = (
-        Job("each_minute", 60, lambda *given: ran.append("each_minute") or "done", 60),
+        Job("each_hour", 3600, lambda *given: ran.append("each_hour") or "done", 60),
         Job("each_day", DailyAt(datetime.now(UTC).time()), lambda *given: ran.append("each_day") or "done", 60),
     )
     for job in jobs:
@@ -262,8 +265,8 @@ def test_a_job_missed_many_times_is_made_up_once(settings, admin):
         wait_until(lambda: one(admin, "SELECT until FROM scheduler_lease") > turns + timedelta(seconds=3))
     finally:
         stop.set()
-        worker.join(timeout=30)
-    assert sorted(ran) == ["each_day", "each_minute"]
+        worker.join(timeout=120)
+    assert sorted(ran) == ["each_day", "each_hour"]
     assert one(admin, "SELECT bool_and(next_at > now()) FROM scheduled_job") is True
 
 
@@ -278,7 +281,7 @@ def test_all_jobs_once_beside_a_leader_are_run_by_the_leader(settings, admin):
         assert run_all_once(settings, jobs=beside) == {"hourly": True}
     finally:
         stop.set()
-        worker.join(timeout=30)
+        worker.join(timeout=120)
     assert ran == ["the leader", "the leader"]
     assert run_all_once(settings, jobs=beside) == {"hourly": True}
     assert ran[-1] == "the other"
@@ -310,7 +313,7 @@ def test_a_second_worker_takes_over_when_the_lease_of_the_first_is_over(tmp_path
             assert first.stop() == 0
             assert load_lease(admin).token == before.token + 1
         else:
-            first.process.wait(timeout=30)
+            first.process.wait(timeout=120)
 
 
 def test_a_leader_that_is_stopped_within_a_job_leaves_it_to_the_next_one_and_notes_nothing(tmp_path, database, admin):

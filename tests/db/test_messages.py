@@ -82,7 +82,7 @@ def test_it_is_there_only_when_what_it_tells_is_and_wakes_who_sends(database, bo
         queue(books, [NewMessage(1, "receipt", "receipt 8")], made_by="till")
         books.commit()
 
-        assert [note.channel for note in sender.notifies(timeout=10, stop_after=1)] == ["corrente_message"]
+        assert [note.channel for note in sender.notifies(timeout=120, stop_after=1)] == ["corrente_message"]
         assert sender.execute("SELECT count(*) FROM message WHERE origin = 'receipt 8'").fetchone() == (1,)
 
 

@@ -220,7 +220,7 @@ def test_what_is_refused_for_now_goes_later_as_it_was_written_and_to_the_address
         ("deferred", "450 4.7.1 <later@customers.test>: Recipient address rejected: greylisted, come back later")
     ]
     (wait,) = isp.row(number, "extract(epoch FROM next_at - now())::integer")
-    assert 290 < wait <= 300
+    assert 100 < wait <= 300
     before = isp.row(number, "reference, written_at, body")
     assert isp.send() == "nothing to send"
     isp.reach(isp.customer, "anna@customers.test")
@@ -425,10 +425,10 @@ def test_a_worker_that_is_killed_between_the_dot_and_the_commit_leaves_a_doubt(i
         )
         process = subprocess.Popen([sys.executable, "-c", TURN, database, msgspec.json.encode(settings)], cwd=ROOT)
         try:
-            assert text_was_taken.wait(30), "the text was not sent"
+            assert text_was_taken.wait(120), "the text was not sent"
         finally:
             process.kill()
-            process.wait(30)
+            process.wait(120)
     (first,) = isp.mail.wait_for("anna@customers.test", 1)
     assert isp.row(number, "state::text, attempts, handed_at IS NOT NULL") == ("sending", 1, True)
     isp.connection.execute("UPDATE message SET purpose = %s", (purpose,))
@@ -530,7 +530,7 @@ def answers_held_back(port):
                     while (octets := there.recv(65536)) and b"queued as" not in octets:
                         here.sendall(octets)
                     taken.set()
-                    stop.wait(60)
+                    stop.wait(120)
 
                 answers = threading.Thread(target=back)
                 answers.start()

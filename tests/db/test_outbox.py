@@ -62,7 +62,7 @@ def test_an_event_is_there_only_when_the_transaction_that_decided_it_commits_and
         second.commit()
         assert list(listener.notifies(timeout=0)) == []
         first.commit()
-        assert len(list(listener.notifies(timeout=10, stop_after=1))) == 1
+        assert len(list(listener.notifies(timeout=120, stop_after=1))) == 1
     assert _names(hand_over(second, limit=10)) == [(1, 1)]
 
 

@@ -203,7 +203,9 @@ def test_who_asks_wakes_the_worker(office, database):
         for channel in WAKES:
             listener.execute(f"LISTEN {channel}")
         office.ask("anna")
-        assert [WAKES[note.channel] for note in listener.notifies(timeout=10, stop_after=1)] == ["mail_password_resets"]
+        assert [WAKES[note.channel] for note in listener.notifies(timeout=120, stop_after=1)] == [
+            "mail_password_resets"
+        ]
 
 
 def test_by_the_pages(office, database, tmp_path, monkeypatch):

@@ -627,7 +627,7 @@ def _meanwhile(database, first, deed, then=None):
     if then is not None:
         first.execute(then)
     first.commit()
-    waiting.join(30)
+    waiting.join(120)
     return told[0]
 
 

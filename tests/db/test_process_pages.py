@@ -59,8 +59,9 @@ def test_a_worker_is_ready_while_its_lease_loop_turns_and_says_why_when_it_does_
         wait_until(lambda: ready(port) == [])
         wait_until(lambda: sample(port, "corrente_worker_leads") == 1)
         assert sample(port, 'corrente_ready{process="worker"}') == 1
-        assert sample(port, 'corrente_loop_age_seconds{loop="lease"}') < 5
-        assert sample(port, 'corrente_loop_age_seconds{loop="desired"}') < 120
+        # It turns each second, or so: an age that begins again and again.
+        wait_until(lambda: sample(port, 'corrente_loop_age_seconds{loop="lease"}') < 5)
+        wait_until(lambda: sample(port, 'corrente_loop_age_seconds{loop="desired"}') < 120)
         wait_until(lambda: sample(port, 'corrente_job_runs_total{name="make_months",outcome="done"}') == 1)
 
         stop_cluster(own_cluster, mode="immediate")
@@ -93,7 +94,7 @@ def test_an_edge_is_ready_while_publisher_and_shipper_do_their_work(tmp_path, ow
     try:
         wait_until(lambda: ready(port) == [])
         assert sample(port, 'corrente_spool_bytes{spool="accounting"}') == 0
-        assert sample(port, "corrente_policy_store_age_seconds") < 30
+        wait_until(lambda: sample(port, "corrente_policy_store_age_seconds") < 30)
         assert sample(port, "corrente_policy_rebuilds_total") == 1
         # The shipper counts where this process can't see it: better no figure than a zero.
         assert sample(port, "corrente_accounting_batch_seconds_count") is None
@@ -109,7 +110,7 @@ def test_an_edge_is_ready_while_publisher_and_shipper_do_their_work(tmp_path, ow
         wait_until(lambda: ready(port) == [])
     finally:
         edge.send_signal(signal.SIGTERM)
-        assert edge.wait(timeout=30) == 0, (tmp_path / "edge.log").read_text()[-3000:]
+        assert edge.wait(timeout=120) == 0, (tmp_path / "edge.log").read_text()[-3000:]
 
 
 def test_a_port_that_is_taken_is_said_and_the_worker_works(tmp_path, database):

@@ -257,7 +257,7 @@ def test_the_store_says_up_to_when_accounting_has_been_read_by_the_slowest_node_
 
 def test_a_second_edge_on_the_same_store_is_refused_and_told_who_has_it(edge, conninfo):
     second = EdgeProcess(edge.directory, conninfo)
-    assert second.process.wait(timeout=30) == 1
+    assert second.process.wait(timeout=120) == 1
     assert f"another edge (process {edge.process.pid}) publishes to {edge.store}" in second.log.read_text()
 
 
@@ -355,14 +355,14 @@ def test_a_reader_is_answered_all_the_time_while_the_store_is_built_anew(edge, c
     process = context.Process(target=look_as_freeradius, args=(edge.store, started, stop, results))
     process.start()
     try:
-        assert started.wait(timeout=30)
+        assert started.wait(timeout=120)
         for times in (2, 3, 4):
             change(connection, "UPDATE change_horizon SET xid = (pg_current_xact_id()::text::bigint + 1)::text::xid8")
             edge.wait_for("policy.rebuilt", times=times)
     finally:
         stop.set()
-        problems, generations = results.get(timeout=30)
-        process.join(timeout=30)
+        problems, generations = results.get(timeout=120)
+        process.join(timeout=120)
     assert problems == 0
     assert generations >= 3
 

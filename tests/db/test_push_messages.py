@@ -47,7 +47,7 @@ class Isp:
         self.settings = Settings(
             email=EmailSettings(sender="no-reply@isp.test"),
             operator=OperatorSettings(name="Example Net"),
-            push=PushSettings(allow_private_addresses=True, timeout_s=5.0),
+            push=PushSettings(allow_private_addresses=True, timeout_s=60.0),
         )
 
     def customer(self, name: str, language: str) -> int:

@@ -564,7 +564,7 @@ def test_two_reconcilers_at_once_open_one_enforcement_a_session(world, loop, dat
         thread = threading.Thread(target=other)
         thread.start()
         _until_someone_waits(database)
-    thread.join(30)
+    thread.join(120)
 
     assert opened == [0]
     assert len(world.enforcements("id")) == 3
@@ -580,7 +580,7 @@ def test_two_reconcilers_that_both_supersede_leave_one_open(world, loop, databas
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
 
     assert [version for (version,) in world.enforcements("desired_version")] == ["WWWW3333"] * 3
     assert len(world.enforcements("id", states=("superseded",))) == 3
@@ -638,7 +638,7 @@ def _reconcile_alone(database, accounts):
 
 
 def _until_someone_waits(database):
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     with db.connect(database, name="watch", autocommit=True) as connection:
         while not connection.execute(
             "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"

@@ -186,7 +186,7 @@ def test_a_worker_that_is_stopped_within_its_turn_does_not_hold_the_guard(databa
         def stopped(connection, ids, now):
             connection.execute("SELECT FROM guard_state FOR UPDATE")
             holds.set()
-            go_on.wait(60)
+            go_on.wait(120)
             return everything(connection, ids, now)
 
         sender = turns(database, may_send=stopped)
@@ -201,13 +201,13 @@ def test_a_worker_that_is_stopped_within_its_turn_does_not_hold_the_guard(databa
         thread = threading.Thread(target=run)
         thread.start()
         try:
-            assert holds.wait(30)
+            assert holds.wait(120)
             with db.connect(database, name="test", autocommit=True) as connection:
                 connection.execute("SET statement_timeout = '30s'")
                 connection.execute("SELECT FROM guard_state FOR UPDATE")
         finally:
             go_on.set()
-            thread.join(60)
+            thread.join(120)
         # Continued, it finds that nothing of its turn was written, and nothing leaves.
         assert len(failed) == 1
         assert one.rows("state::text, attempt") == [("queued", 0)]

@@ -63,7 +63,7 @@ class Watched:
 
     async def look(self, seconds, *, until=lambda state, due: True):
         """Look so long after the acknowledgement until this is so; state, problem and when it is due (seconds)."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while True:
             await asyncio.to_thread(self._verifier.turn, ACKNOWLEDGED + timedelta(seconds=seconds))
             ((state, problem, next_at),) = self.world.connection.execute(STATE).fetchall()

@@ -6,6 +6,7 @@ Signatures are checked by a few lines of the specification's own words, not by o
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -16,8 +17,10 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg.types.json import Jsonb
 from support.command_line import KEY, run, write_settings
+from support.edge_process import wait_until
 from support.http_receiver import OK, answer, receiver
 
 from billing.store import outbox
@@ -54,11 +57,12 @@ class World:
         outbox.write(self.connection, events)
         self.connection.commit()
 
-    def work(self):
-        """What the worker does in a second."""
+    def work(self, *, timeout_s=60.0):
+        """What the worker does in a second, with so much patience for an answer."""
         now = datetime.now(UTC)
         relay_outbox(self.worker, self.settings, now)
-        return send_webhooks(self.worker, self.settings, now)
+        webhooks = replace(self.settings.webhooks, timeout_s=timeout_s)
+        return send_webhooks(self.worker, replace(self.settings, webhooks=webhooks), now)
 
     def due_again(self, *, hours=0):
         """As if so much time had passed."""
@@ -100,8 +104,10 @@ def world(shared, tmp_path, monkeypatch):
         " contract_version, audit_log; SET session_replication_role = DEFAULT"
     )
     connection.commit()
+    # One run is to do all that is due, on a busy machine too.
+    monkeypatch.setattr("control_plane.jobs.webhooks._RUN_S", 600.0)
     file = write_settings(tmp_path, conninfo)
-    file.write_text(file.read_text() + "[webhooks]\nallow_private_addresses = true\ntimeout_s = 1.0\n")
+    file.write_text(file.read_text() + "[webhooks]\nallow_private_addresses = true\ntimeout_s = 60.0\n")
     with receiver() as there:
         yield World(worker, connection, file, there)
 
@@ -160,6 +166,14 @@ def test_a_contract_s_events_go_in_order_also_while_the_first_fails_and_others_p
     assert again.body == first.body
 
 
+def drip(line):
+    """An octet at a time, for ever: only who is called can end it."""
+    with contextlib.suppress(OSError):
+        while True:
+            line.sendall(b"x")
+            time.sleep(0.2)
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -169,8 +183,8 @@ def test_a_contract_s_events_go_in_order_also_while_the_first_fails_and_others_p
         b"rubbish\r\n\r\n",
         b"HTTP/1.1 2\x0000 x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ncut",
-        lambda line: [line.sendall(b"HTTP/1.1 200 OK\r\n"), time.sleep(1.5)],
-        lambda line: [(line.sendall(b"x"), time.sleep(0.2)) for _ in range(20)],
+        lambda line: [line.sendall(b"HTTP/1.1 200 OK\r\n"), line.recv(1)],
+        drip,
     ],
     ids=["refused", "elsewhere", "silence", "no HTTP", "NUL", "cut", "stops", "an octet at a time"],
 )
@@ -179,9 +193,7 @@ def test_whatever_goes_wrong_is_kept_and_tried_again(world, step):
     world.there.script += [step]
     world.happens(Event("document.issued", {}))
 
-    began = time.monotonic()
-    assert world.work() == "1 again"
-    assert time.monotonic() - began < 4
+    assert world.work(timeout_s=1.0) == "1 again"
     ((number, problem),) = world.rows("SELECT id, problem FROM webhook_delivery WHERE state = 'waiting'")
     assert problem
     assert len(json.loads(world.ask("show", number, "--json"))["tries"]) == 1
@@ -271,19 +283,17 @@ def test_a_ping_is_answered_at_once_or_the_test_fails(world):
 
 def test_a_slow_endpoint_holds_up_nobody_else(world):
     world.add("slow")
-    world.there.otherwise = lambda line: (world.there.hold.wait(0.9), line.sendall(OK))
     with receiver() as other:
+        # It takes nothing before the other one has had everything.
+        def slow(line):
+            wait_until(lambda: len(other.received) == 8, seconds=50)
+            line.sendall(OK)
+
+        world.there.otherwise = slow
         world.ask("add", "quick", other.url())
         world.happens(*(Event("document.issued", {"n": n}) for n in range(8)))
-        began = time.monotonic()
         assert world.work() == "16 took"
-        assert time.monotonic() - began < 4.5
         assert len(other.received) == len(world.there.received) == 8
-        spread = world.rows(
-            "SELECT max(a.at) - min(a.at) < interval '0.8 s' FROM webhook_attempt AS a JOIN webhook_delivery AS d ON d.id = delivery_id"
-            " JOIN webhook_endpoint AS e ON e.id = d.endpoint_id WHERE e.name = 'quick'"
-        )
-        assert spread == [(True,)]
 
 
 def test_what_the_database_takes_of_nobody_keeps_nobody_else_s_tries_from_being_noted(world):
@@ -404,30 +414,31 @@ def test_an_answer_is_read_so_far_and_no_further_and_what_was_sent_is_known():
 
     with receiver() as there:
         there.script += [pour]
-        came = call(Request(there.url(), body=b"{}"), Limits(1, 2, 1000), allow_private=True)
+        came = call(Request(there.url(), body=b"{}"), Limits(60, 60, 1000), allow_private=True)
         assert isinstance(came, Answered)
         assert (came.status, len(came.body), came.whole) == (200, 1000, False)
 
-        there.script += [lambda line: there.hold.wait(3)]
-        came = call(Request(there.url(), body=b"{}"), Limits(1, 0.3, 1000), allow_private=True)
+        there.script += [lambda line: there.hold.wait(120)]
+        came = call(Request(there.url(), body=b"{}"), Limits(1, 1, 1000), allow_private=True)
         assert isinstance(came, Unanswered)
         assert came.sent
         there.hold.set()
         port = there.port
-    came = call(Request(f"http://127.0.0.1:{port}/", body=b"{}"), Limits(1, 1, 1000), allow_private=True)
+    came = call(Request(f"http://127.0.0.1:{port}/", body=b"{}"), Limits(60, 60, 1000), allow_private=True)
     assert isinstance(came, Unanswered)
     assert not came.sent
 
 
 def test_a_name_that_nobody_looks_up_in_time_ends_the_call_at_its_deadline(monkeypatch):
     never = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: never.wait(20) and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: never.wait(240) and [])
     began = time.monotonic()
     came = call(Request("http://slow.example/", body=b"{}"), Limits(1, 0.3, 1000), allow_private=True)
     never.set()
     assert isinstance(came, Unanswered)
     assert (came.problem, came.sent) == ("no whole answer within 0.3 s", False)
-    assert time.monotonic() - began < 5
+    # Nobody had looked it up by then.
+    assert time.monotonic() - began < 120
 
 
 def test_whom_this_machine_trusts_is_not_read_for_each_call():

@@ -156,7 +156,7 @@ def test_a_session_that_ends_while_it_is_looked_up_is_found(command, database):
         )
         ending.execute("DELETE FROM session WHERE username = 'bruno'")
         ending.commit()
-    asking.join(timeout=30)
+    asking.join(timeout=120)
 
     assert [one.username for one in found] == ["bruno"]
 

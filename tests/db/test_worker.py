@@ -1,5 +1,6 @@
 """The workers' jobs on a real database, as the role they have in production."""
 
+import re
 import threading
 from datetime import UTC, date, datetime, timedelta
 
@@ -276,7 +277,7 @@ def test_two_workers_that_clear_at_once_agree(worker, settings, database, connec
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=30)
+            thread.join(timeout=120)
     assert feed_keys(connection) == []
     assert one(connection, "SELECT xid::text::bigint FROM change_horizon") > 0
 
@@ -351,8 +352,9 @@ def test_a_job_that_hangs_is_ended_at_its_deadline_said_and_tried_again(settings
     assert job_row(connection, "hanging")[3] == line["problem"]
     connection.commit()
     (finding,) = [found for found in check_jobs(connection) if found.verdict is Verdict.FAIL]
-    assert finding.text.startswith("hanging failed: ended after 0.")
-    assert run_all_once(settings, jobs=jobs)["hanging"] is True
+    assert re.match(r"hanging failed: ended after \d+\.\d", finding.text)
+    patient = (Job("hanging", 60, hang_once, 60), jobs[1])
+    assert run_all_once(settings, jobs=patient)["hanging"] is True
     connection.commit()
     assert [found.verdict for found in check_jobs(connection)] == [Verdict.OK]
 
@@ -362,12 +364,12 @@ def test_a_job_waits_for_a_lock_for_half_its_deadline(settings, connection):
         worker.execute("SELECT FROM change_horizon FOR UPDATE")
         return "done"
 
-    jobs = (Job("waiting", 60, wait_for_the_row, 0.6),)
+    jobs, patient = ((Job("waiting", 60, wait_for_the_row, deadline_s),) for deadline_s in (2.0, 60))
     with connection.transaction():
         connection.execute("SELECT FROM change_horizon FOR UPDATE")
         assert run_all_once(settings, jobs=jobs) == {"waiting": False}
-    assert "its deadline is 0.6 s: LockNotAvailable" in job_row(connection, "waiting")[3]
-    assert run_all_once(settings, jobs=jobs) == {"waiting": True}
+    assert "its deadline is 2.0 s: LockNotAvailable" in job_row(connection, "waiting")[3]
+    assert run_all_once(settings, jobs=patient) == {"waiting": True}
 
 
 def test_a_job_past_its_deadline_is_shown_while_it_runs_and_counted_when_it_has_ended(settings, connection):
@@ -375,7 +377,7 @@ def test_a_job_past_its_deadline_is_shown_while_it_runs_and_counted_when_it_has_
 
     def of_many_statements(*_):
         entered.set()
-        assert let_go.wait(timeout=30)
+        assert let_go.wait(timeout=120)
         return "done"
 
     jobs = (Job("long", 60, of_many_statements, 0.2),)
@@ -383,7 +385,7 @@ def test_a_job_past_its_deadline_is_shown_while_it_runs_and_counted_when_it_has_
     counted = telemetry.JOB_OVERRUNS.labels("long")._value.get()
     thread.start()
     try:
-        assert entered.wait(timeout=30)
+        assert entered.wait(timeout=120)
         connection.commit()
         wait_until(lambda: any(found.verdict is Verdict.FAIL for found in check_jobs(connection)))
         (finding,) = list(check_jobs(connection))
@@ -394,7 +396,7 @@ def test_a_job_past_its_deadline_is_shown_while_it_runs_and_counted_when_it_has_
         assert "corrente_jobs_over_deadline 1.0" in asked
     finally:
         let_go.set()
-        thread.join(timeout=30)
+        thread.join(timeout=120)
     assert telemetry.JOB_OVERRUNS.labels("long")._value.get() == counted + 1
     connection.commit()
     assert [(found.verdict, found.text.split()[1]) for found in check_jobs(connection)] == [(Verdict.WARN, "took")]
@@ -406,7 +408,8 @@ def test_jobs_that_nobody_runs_are_said(settings, connection):
     run_all_once(settings, jobs=(Job("told", 60, lambda *_: "done", 60),))
     connection.execute("UPDATE scheduled_job SET next_at = now() - interval '601 seconds'")
     (finding,) = check_jobs(connection)
-    assert (finding.verdict, finding.text) == (Verdict.WARN, "no worker runs them: one has waited for 601 s")
+    assert finding.verdict is Verdict.WARN
+    assert re.fullmatch(r"no worker runs them: one has waited for [67]\d\d s", finding.text)
 
 
 def test_a_job_that_is_woken_runs_before_its_time(settings, connection):
@@ -432,7 +435,7 @@ def test_a_job_that_is_woken_runs_before_its_time(settings, connection):
         assert wait_until(lambda: len(runs) == 2)
     finally:
         stop.set()
-        thread.join(timeout=30)
+        thread.join(timeout=120)
     assert not thread.is_alive()
 
 
@@ -451,10 +454,10 @@ def test_a_job_that_is_woken_while_it_runs_runs_once_more(settings, connection):
     thread = threading.Thread(target=leadership.run, args=(stop, scheduler.turn))
     thread.start()
     try:
-        assert wait_until(lambda: len(runs) == 2, seconds=30)
+        assert wait_until(lambda: len(runs) == 2, seconds=120)
     finally:
         stop.set()
-        thread.join(timeout=30)
+        thread.join(timeout=120)
         scheduler.stop()
         leadership.give_back()
     assert len(runs) == 2
@@ -466,7 +469,7 @@ def test_a_worker_waits_for_a_database_that_is_away_and_goes_on(settings, connec
     thread = threading.Thread(target=run_worker, args=(settings, stop), kwargs={"jobs": jobs})
     thread.start()
     try:
-        assert ran.wait(timeout=30)
+        assert ran.wait(timeout=120)
         ended = connection.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'corrente worker%'"
         ).fetchone()
@@ -476,7 +479,7 @@ def test_a_worker_waits_for_a_database_that_is_away_and_goes_on(settings, connec
         assert wait_until(ran.is_set)
     finally:
         stop.set()
-        thread.join(timeout=30)
+        thread.join(timeout=120)
     assert not thread.is_alive()
 
 

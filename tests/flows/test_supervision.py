@@ -25,6 +25,6 @@ def test_a_program_whose_file_is_away_is_refused_and_starts_when_it_is_back(tmp_
         file.write_text("#!/bin/sh\nexec sleep 60\n")
         file.chmod(0o755)
         supervisor.start_program("server")
-        wait_until(lambda: supervisor.states()[0].pid, seconds=60, what="the server running")
+        wait_until(lambda: supervisor.states()[0].pid, seconds=240, what="the server running")
     finally:
-        assert supervisor.stop(timeout_s=20)
+        assert supervisor.stop(timeout_s=120)

@@ -68,7 +68,7 @@ def keeping(conninfo: str, monkeypatch) -> Iterator[threading.Event]:
     finally:
         stop.set()
         morning.set()
-        thread.join(timeout=30)
+        thread.join(timeout=120)
     assert not errors, errors
 
 

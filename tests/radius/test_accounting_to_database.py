@@ -24,7 +24,7 @@ from control_plane.settings import DatabaseSettings
 
 pytestmark = pytest.mark.radius
 INPUT, OUTPUT, SESSION_TIME = 42, 43, 46
-SENDERS, SESSIONS = 4, 500
+SENDERS, SESSIONS, KILLS = 4, 500, 4
 
 
 def record(session, status, time_s, octets, *extra):
@@ -55,10 +55,13 @@ def ask_until_answered(nas, request, *, deadline_s=240):
     raise AssertionError("never answered")
 
 
-def run_device(server, sender, failures):
+def run_device(server, sender, failures, killed):
+    """All sessions of one sender. The first one goes on to its next fifth only when there was another kill."""
     try:
         with server.device(accounting=True) as nas:
             for number in range(SESSIONS):
+                if sender == 0 and number and number % (SESSIONS // (KILLS + 1)) == 0:
+                    assert killed.acquire(timeout=600), "nobody kills"
                 session = f"{sender}-{number}"
                 for status, time_s, octets in ((1, 0, 0), (3, 1, 5), (2, 2, number + 7)):
                     ask_until_answered(nas, record(session, status, time_s, octets))
@@ -76,28 +79,25 @@ def test_every_answered_record_counts_once_though_freeradius_and_the_shipper_are
             database=DatabaseSettings(conninfo=database),
             edge=replace(server.settings.edge, spool_grace_s=1.0, spool_interval_s=0.02, batch_records=20),
         )
-        failures = []
-        devices = [threading.Thread(target=run_device, args=(server, n, failures)) for n in range(SENDERS)]
+        failures, killed = [], threading.Semaphore(0)
+        devices = [threading.Thread(target=run_device, args=(server, n, failures, killed)) for n in range(SENDERS)]
         shipper = ShipperProcess(settings)
         shipper.start()
         for device in devices:
             device.start()
-        kills = 0
-        while any(device.is_alive() for device in devices):
+        for _ in range(KILLS):
             time.sleep(pick.uniform(0.1, 0.4))
-            if kills < 4:
-                server.kill()
-                shipper.kill()
-                server.start()
-                shipper.start()
-                kills += 1
+            server.kill()
+            shipper.kill()
+            server.start()
+            shipper.start()
+            killed.release()
         for device in devices:
             device.join()
         shipper.kill()
         ship(settings)
 
     assert failures == []
-    assert kills >= 2
     sessions = SENDERS * SESSIONS
     used = SENDERS * sum(number + 7 for number in range(SESSIONS))
     # FreeRADIUS killed between writing and answering leaves a record twice in the spool; half a one is kept aside.

@@ -9,7 +9,7 @@ from control_plane.accounting.spool import DetailRecord, read_detail
 
 pytestmark = pytest.mark.radius
 
-LANES, RECORDS_A_LANE = 4, 10_000
+LANES, RECORDS_A_LANE = 4, 6_000
 
 
 def records_of(lane):
@@ -26,7 +26,9 @@ def records_of(lane):
 
 def test_no_answered_record_is_torn_by_another_thread():
     with radius_server(threads=4) as server:
-        plan = LoadPlan(server.accounting, NAS_SECRET, window=32, duration_s=120, repeat=False, sample_every=1)
+        plan = LoadPlan(
+            server.accounting, NAS_SECRET, window=32, duration_s=600, timeout_s=120, repeat=False, sample_every=1
+        )
 
         result = run_load(plan, [records_of(lane) for lane in range(LANES)])
         spooled = server.accounting_spool.read_bytes()

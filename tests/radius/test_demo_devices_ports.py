@@ -27,7 +27,7 @@ async def _taken_and_let_go() -> None:
         await device.start()
         assert device.coa_port != nas.coa_port
     try:
-        await asyncio.wait_for(demo_network._get_port(device, nas), 20)
+        await asyncio.wait_for(demo_network._get_port(device, nas), 240)
         assert device.coa_port == nas.coa_port
         assert not demo_network.can_bind(nas.address, nas.coa_port, "udp")
     finally:

@@ -126,7 +126,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
 
 
 def _wait_ready(child: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while not (log.exists() and "Ready to process requests" in log.read_text()):
         assert child.poll() is None, log.read_text()
         assert time.monotonic() < until, log.read_text()

@@ -62,7 +62,7 @@ def with_command_line(world: Any, server: SshServer, *, user: str = "stand-in", 
         yield
     finally:
         stop.set()
-        follower.join(30)
+        follower.join(120)
 
 
 def _number(session: Any) -> str:

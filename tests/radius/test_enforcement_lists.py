@@ -140,7 +140,7 @@ def test_a_worker_that_is_killed_between_coa_and_api_is_followed_by_one_that_fin
             stand_in.meanwhile = killed
             world.place("anna", "walled")
             world.wait_for("SELECT count(*) = 1 FROM enforcement WHERE state = 'sent'")
-            first.process.wait(60)
+            first.process.wait(120)
         finally:
             if first.process.poll() is None:
                 first.kill()

@@ -103,7 +103,7 @@ def server(started):
     assert started.is_alive(), started.log.read_text()[-3000:]
     assert started.pids() == pids
     with started.device() as nas:
-        assert nas.login("ok", "secret", timeout_s=30).code == ACCESS_ACCEPT
+        assert nas.login("ok", "secret", timeout_s=120).code == ACCESS_ACCEPT
 
 
 def ask(server, *attributes, timeout_s=120.0, source="127.0.0.1", **options):

@@ -26,7 +26,7 @@ def _lanes(lanes: int, per_lane: int, secret: bytes = RADIUS_SECRET) -> list[lis
 def test_every_login_is_answered_once_and_the_replies_are_genuine():
     known = [Subscriber(number) for number in range(1500)]
     with working_directory() as base, files_server(base, known, threads=4) as server:
-        plan = LoadPlan(server.authentication, RADIUS_SECRET, window=32, duration_s=20, repeat=False, sample_every=1)
+        plan = LoadPlan(server.authentication, RADIUS_SECRET, window=32, duration_s=600, repeat=False, sample_every=1)
 
         result = run_load(plan, _lanes(2, 1000))
 
@@ -71,7 +71,7 @@ class _Forgetful(threading.Thread):
 
 def _run_against(server: _Forgetful, requests: int, **how: float) -> tuple:
     server.start()
-    plan = LoadPlan(server.socket.getsockname(), b"secret", duration_s=20, repeat=False, sample_every=1, **how)
+    plan = LoadPlan(server.socket.getsockname(), b"secret", duration_s=600, repeat=False, sample_every=1, **how)
     try:
         return run_load(plan, _lanes(1, requests))
     finally:
@@ -82,7 +82,7 @@ def test_an_unanswered_request_is_sent_again_unchanged_and_counted():
     server = _Forgetful(ignored={3})
     # One under way at a time, so that the third to arrive is the third sent. Its reply is unsigned, so with
     # signatures checked the one after the repetition is not taken.
-    result = _run_against(server, 5, window=1, timeout_s=1.0, tries=3)
+    result = _run_against(server, 5, window=1, timeout_s=2.5, tries=3)
 
     assert (result.sent, result.resent) == (5, 3 - 1)
     assert server.seen[2] == server.seen[3] == server.seen[4]
@@ -92,7 +92,7 @@ def test_an_unanswered_request_is_sent_again_unchanged_and_counted():
 def test_a_request_that_is_never_answered_is_lost_after_all_its_tries():
     server = _Forgetful(ignored={2, 3, 4})
 
-    result = _run_against(server, 4, window=1, timeout_s=1.0, tries=3)
+    result = _run_against(server, 4, window=1, timeout_s=2.5, tries=3)
 
     assert (result.sent, result.resent, result.lost, result.answers) == (4, 2, 1, 3)
 

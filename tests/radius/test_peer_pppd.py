@@ -154,7 +154,11 @@ def test_a_contract_s_change_cuts_the_real_session_by_a_stand_in_dae_and_it_come
     assert isp.device.address("anna") == ADDRESS["anna"]
     changes = isp.home.query("SELECT username, state::text, method::text FROM enforcement ORDER BY id")
     assert changes == [("bruno", "verified", "disconnect")] * 3
-    packets = isp.home.query("SELECT code, error_cause FROM enforcement_packet ORDER BY at, direction = 'received'")
+    # A repetition, where the device is slow, is the same packet.
+    packets = isp.home.query(
+        "SELECT code, error_cause FROM (SELECT DISTINCT ON (enforcement_id, direction, code, identifier) * FROM enforcement_packet "
+        "ORDER BY enforcement_id, direction, code, identifier, at) AS once ORDER BY at, direction = 'received'"
+    )
     cut = [(DISCONNECT, None), (DISCONNECT_ACK, None)]
     tried = [(COA, None), (COA_NAK, UNSUPPORTED_SERVICE)]
     assert packets == [*tried, *cut, *tried, *cut, *cut]
@@ -164,7 +168,7 @@ def test_a_contract_s_change_cuts_the_real_session_by_a_stand_in_dae_and_it_come
 
 def test_what_is_counted_in_the_interim_and_at_the_end_is_what_was_sent(isp):
     clara = isp.session("clara")
-    isp.wait_until(lambda: isp.session("clara")["octets_in"] > 0, "the interim record", within_s=90)
+    isp.wait_until(lambda: isp.session("clara")["octets_in"] > 0, "the interim record", within_s=400)
 
     interim = isp.session("clara")
     isp.device.talk("clara", DATAGRAMS, PAYLOAD)

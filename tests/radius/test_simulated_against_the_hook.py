@@ -41,7 +41,7 @@ WALLED = SessionPolicy(
     rate=RatePair(down=BitRate(512_000), up=BitRate(256_000)), address_lists=("walled",), filter="walled"
 )
 ACCOUNTS = 500
-PATIENT = RetryPlan(first_s=10, factor=1, longest_s=10, tries=3, jitter=0)
+PATIENT = RetryPlan(first_s=30, factor=1, longest_s=30, tries=3, jitter=0)
 
 
 def _rendered(vendor: str, policy: SessionPolicy) -> list[tuple[str, str, str]]:
@@ -130,9 +130,9 @@ def test_after_a_reboot_everybody_gets_in_again_and_every_record_is_answered(ser
         await nas.start()
         for _ in range(2):
             assert await nas.dial(everyone) == DialResult(accepted=ACCOUNTS)
-            assert await nas.drain(timeout_s=30)
+            assert await nas.drain(timeout_s=120)
             await nas.reboot(reuse_ids=True)
-        assert await nas.drain(timeout_s=30)
+        assert await nas.drain(timeout_s=120)
         await nas.stop()
         return nas
 

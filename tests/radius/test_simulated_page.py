@@ -44,7 +44,7 @@ def test_the_script_of_the_page_logs_its_subscriber_in_and_shows_what_she_has(tm
             logins, online = child.stdout.readline(), child.stdout.readline()
             child.send_signal(signal.SIGINT)
             rest = child.stdout.read()
-            code = child.wait(30)
+            code = child.wait(120)
         finally:
             child.kill()
             child.wait()

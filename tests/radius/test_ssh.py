@@ -74,7 +74,7 @@ def peer_that(behaves):
             yield listening.getsockname()[1]
         finally:
             stop.set()
-            thread.join(60)
+            thread.join(120)
 
 
 def drip(connection, stop):

@@ -157,5 +157,5 @@ def temporary_home() -> Iterator[Home]:
                 continue
         for process in home.started:
             process.wait(timeout=180)
-        wait_until(lambda: not home.processes(), seconds=90, what="the end of every process")
+        wait_until(lambda: not home.processes(), seconds=240, what="the end of every process")
         shutil.rmtree(home.directory)

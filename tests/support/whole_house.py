@@ -52,7 +52,7 @@ CUSTOMERS: Final = 60
 ALLOWED_CUTS: Final = 3
 NAS: Final = next(one for one in NASES if one.vendor == "accel_ppp")
 RATES: Final = {one.name: Rates(one.down_bps, one.up_bps) for one in PROFILES}
-_DEADLINE_S: Final = 120.0
+_DEADLINE_S: Final = 240.0
 
 
 @dataclass
@@ -114,14 +114,14 @@ class House:
 
     # The NAS.
 
-    def do(self, action: Any, *, timeout_s: float = 60) -> Any:
+    def do(self, action: Any, *, timeout_s: float = 240) -> Any:
         """Run a coroutine in the NAS's event loop."""
         return asyncio.run_coroutine_threadsafe(action, self.loop).result(timeout_s)
 
     def dial(self, *subscribers: Subscriber) -> DialResult:
         """They log in; returns when each is answered, and so are their Starts."""
         result: DialResult = self.do(self.nas.dial(subscribers))
-        assert self.do(self.nas.drain(60))
+        assert self.do(self.nas.drain(240))
         return result
 
     def session(self, username: str) -> Session | None:

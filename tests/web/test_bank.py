@@ -168,7 +168,7 @@ def test_the_queue_is_worked_by_keyboard(console, address, browser, owing):
         first.focus()
         page.keyboard.press("Enter")
         page.wait_for_selector(f'#line-{number} a[href^="/payments/"]')
-        assert page.evaluate("document.activeElement.matches('[data-queue-line]')")
+        page.wait_for_selector("[data-queue-line]:focus")
     assert waiting(console) == [one for one in before if one != number]
 
 

@@ -288,7 +288,7 @@ def test_the_pages_are_usable_by_everybody(console, address, browser, online):
             page.goto(f"{address}/guard")
             page.locator("input[name=user]").first.check()
             page.locator("[data-needs-chosen=user] button").click()
-            assert "1 change goes out" in page.inner_text("main")
+            page.locator("main", has_text="1 change goes out").wait_for()
 
 
 def test_the_changes_of_one_subscriber_are_looked_up(console, online):

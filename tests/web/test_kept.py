@@ -21,7 +21,7 @@ class Question:
         self.asked += 1
         number = self.asked
         self.at_it.set()
-        self.may_answer.wait(10)
+        self.may_answer.wait(120)
         return number
 
 
@@ -44,7 +44,7 @@ def test_who_asks_while_another_is_asking_is_told_what_was_answered_before():
     question.at_it.clear()
     with ThreadPoolExecutor(1) as other:
         slow = other.submit(kept.answer)
-        question.at_it.wait(10)
+        question.at_it.wait(120)
         assert kept.answer() == 1
         question.may_answer.set()
         assert slow.result() == 2
@@ -52,7 +52,7 @@ def test_who_asks_while_another_is_asking_is_told_what_was_answered_before():
 
 def test_those_who_come_before_there_is_any_answer_share_the_first():
     question = Question()
-    kept = Kept(question)
+    kept = Kept(question, clock=lambda: 100.0)
     with ThreadPoolExecutor(8) as people:
         said = [people.submit(kept.answer) for _ in range(8)]
         question.may_answer.set()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from support.billed_console import bill_everybody, hidden, send, send_confirmed
 from support.browser import usable_by_everybody, violations
 
 pytestmark = pytest.mark.db
-TODAY = datetime.now(UTC).date()
+
+
+def today() -> date:
+    """Where the books are kept, whatever the hour of the tests."""
+    return datetime.now(ZoneInfo("Europe/Rome")).date()
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def accounts_of(console, *roles):
 def entry_form(console, debit="12.50", credit="12.50", **typed):
     bank, fees = accounts_of(console, "bank", "fees")
     return {
-        "day": TODAY.isoformat(),
+        "day": today().isoformat(),
         "text": "charges of the bank",
         "evidence": "statement 12",
         "line_account": [fees, bank, ""],
@@ -91,10 +96,10 @@ def test_an_entry_by_hand_is_written_once_and_taken_back_once(console, books):
     page = client.get(address).text
     assert "charges of the bank" in page
     assert "€12.50" in page
-    assert send(client, f"{address}/correct", day=TODAY.isoformat(), text="").status_code == 422
-    back = send(client, f"{address}/correct", day=TODAY.isoformat(), text="twice")
+    assert send(client, f"{address}/correct", day=today().isoformat(), text="").status_code == 422
+    back = send(client, f"{address}/correct", day=today().isoformat(), text="twice")
     assert back.status_code == 303
-    assert send(client, f"{address}/correct", day=TODAY.isoformat(), text="twice").status_code == 422
+    assert send(client, f"{address}/correct", day=today().isoformat(), text="twice").status_code == 422
     assert "It is taken back" in client.get(address).text
 
 
@@ -104,7 +109,7 @@ def test_an_entry_by_hand_is_written_once_and_taken_back_once(console, books):
         ({"debit": "12.00"}, "make them equal"),
         ({"debit": "abc"}, "Write a number such as"),
         ({"text": ""}, "This is needed"),
-        ({"day": (TODAY + timedelta(days=3)).isoformat()}, "date it when it is so far"),
+        ({"day": (today() + timedelta(days=3)).isoformat()}, "date it when it is so far"),
         ({"line_account": ["none", "none", ""]}, "There is no account none in the chart"),
         ({"line_customer": ["17", "", ""]}, "it takes no customer"),
         ({"line_debit": ["1", "2", ""]}, "a debit or a credit"),
@@ -122,7 +127,7 @@ def test_an_entry_that_is_wrong_is_shown_again_with_what_was_typed(console, book
 def test_a_documents_own_entry_is_not_taken_back(console, books):
     client = console.client("administrator")
     number = console.query("SELECT min(id) FROM entry WHERE source = 'document'")[0][0]
-    answer = send(client, f"/ledger/entries/{number}/correct", day=TODAY.isoformat(), text="wrong")
+    answer = send(client, f"/ledger/entries/{number}/correct", day=today().isoformat(), text="wrong")
     assert answer.status_code == 422
     assert "credit note" in answer.text
 
@@ -138,7 +143,7 @@ def test_who_may_not_post_neither_writes_nor_closes(console, books):
 def test_days_are_closed_after_their_numbers_were_shown(console, books):
     client = console.client("administrator")
     last = console.query("SELECT max(dated) FROM entry WHERE source = 'document'")[0][0]
-    assert send(client, "/ledger/periods", through=TODAY.isoformat()).status_code == 422
+    assert send(client, "/ledger/periods", through=today().isoformat()).status_code == 422
     shown, done = send_confirmed(client, "/ledger/periods", through=last.isoformat(), despite="y")
     assert "closed for good" in shown.text
     assert done.status_code == 303

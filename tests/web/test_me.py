@@ -167,6 +167,7 @@ def test_the_page_is_usable_by_everybody(console, address, browser, options):
         page.get_by_label("Your password").fill(PASSWORD)
         page.get_by_role("button", name="Make recovery codes").click()
         box = page.locator(".told-once")
+        box.locator("li").nth(9).wait_for()
         assert box.locator("li").count() == 10
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

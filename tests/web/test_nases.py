@@ -38,12 +38,12 @@ def _listening(address: str) -> Iterator[int]:
 
     thread = threading.Thread(target=asyncio.run, args=(listen(),), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(120)
     try:
         yield heard.listener.port
     finally:
         over.set()
-        thread.join(10)
+        thread.join(120)
 
 
 def _add_device(console, name: str, address: str, port: int) -> None:

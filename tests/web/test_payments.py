@@ -266,7 +266,7 @@ def test_by_keyboard_one_payment_after_another_and_none_twice(console, address, 
     with browser.page(console, "billing") as page:
         page.goto(f"{address}/payments/new")
         assert violations(page) == []
-        assert page.evaluate("document.activeElement.id") == "who"
+        page.wait_for_selector("#who:focus")
         for customer in (first, second):
             page.keyboard.type(customer["label"])
             page.wait_for_selector(f'#who-found [data-customer="{customer["customer"]}"][aria-selected="true"]')
@@ -279,7 +279,7 @@ def test_by_keyboard_one_payment_after_another_and_none_twice(console, address, 
             page.focus("#amount")
             page.keyboard.press("Enter")
             page.wait_for_selector(f'.alert:has-text("{customer["label"]}")')
-            assert page.evaluate("document.activeElement.id") == "who"
+            page.wait_for_selector("#who:focus")
             assert page.evaluate("document.activeElement.value") == ""
     assert [len(payments_of(console, one)) for one in (first, second)] == [1, 1]
 

@@ -33,7 +33,7 @@ def test_a_child_process_tells_of_its_loop():
     children = (spawn.Process(target=pulse.beat), spawn.Process(target=other.trouble, args=("the disk\nis full",)))
     for child in children:
         child.start()
-        child.join(30)
+        child.join(120)
         assert child.exitcode == 0
     assert list(pulse.problems()) == []
     assert next(other.problems()).startswith("b: the disk is full (")

@@ -79,4 +79,4 @@ def test_a_pattern_without_a_problem_always_compiles_and_answers_soon(pattern):
         started = time.process_time()
         usable.search(b"a" * 253)
         usable.search(b"ab" * 126 + b"!")
-        assert time.process_time() - started < 2
+        assert time.process_time() - started < 10

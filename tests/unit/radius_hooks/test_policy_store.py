@@ -213,15 +213,15 @@ def test_no_look_up_fails_while_generations_are_switched(tmp_path):
     process = context.Process(target=look_by_opening, args=(tmp_path, started, stop, results))
     process.start()
     try:
-        assert started.wait(timeout=30)
+        assert started.wait(timeout=120)
         for number in range(200):
             with writer.rebuild() as rebuild, rebuild.batch() as batch:
                 batch.put_account("anna", account(number))
                 batch.put_meta(META)
     finally:
         stop.set()
-    looked, problem = results.get(timeout=30)
-    process.join(timeout=30)
+    looked, problem = results.get(timeout=120)
+    process.join(timeout=120)
     assert problem == ""
     assert looked > 0
 

@@ -26,7 +26,7 @@ def test_batches_are_written_in_their_order_whichever_thread_is_quicker():
     def bill(connection, contracts, turn):
         (number,) = contracts
         if number in (1, 2):
-            both.wait(timeout=10)  # so each thread has one of the first two in hand
+            both.wait(timeout=120)  # so each thread has one of the first two in hand
         turn()
         written.append(number)
         return batch(number)
@@ -46,7 +46,7 @@ def test_what_fails_ends_the_walk_and_nothing_behind_it_is_written():
         if number == 2:
             ahead.set()
         if number == 1:
-            ahead.wait(timeout=10)
+            ahead.wait(timeout=120)
             raise OSError("the disk is full")
         turn()
         written.append(number)

@@ -7,7 +7,7 @@ import pytest
 from control_plane.publishing.backlog import Backlog
 from control_plane.publishing.change_feed import Changes
 
-LIMIT_S = 30
+LIMIT_S = 120
 
 
 def until_ready(backlog):

