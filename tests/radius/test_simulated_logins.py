@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.jumping_loop import run_jumping
 from support.plain_freeradius import PlainServer, plain_freeradius
 from support.ports import free_port
 from support.radius_packets import Device
@@ -670,6 +671,27 @@ async def _dial_at_impostor(answer: Callable[[bytes], bytes], method: Method) ->
     await nas.stop()
     transport.close()
     return nas, result
+
+
+def test_interims_are_sent_at_their_interval_to_the_second() -> None:
+    async def afternoon() -> list[int]:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: Impostor(_welcome), local_addr=("127.0.0.1", 0))
+        port = transport.get_extra_info("sockname")[1]
+        patient = {"access_retry": PATIENT, "accounting_retry": PATIENT}
+        nas = _nas_at(port, interim_interval_s=600, interim_jitter=0.0, **patient)
+        await nas.start()
+        assert await nas.dial(_subscribers(1)) == DialResult(accepted=1)
+        (session,) = nas.sessions.all()
+        made = []
+        for at in (599, 601, 1799, 1801):
+            await asyncio.sleep(session.started + at - loop.time())
+            made.append(nas.statistics.records_made["interim"])
+        await nas.stop()
+        transport.close()
+        return made
+
+    assert run_jumping(afternoon()) == [0, 1, 2, 3]
 
 
 def test_stopping_while_nobody_answers_settles_the_dial_at_once() -> None:
