@@ -364,11 +364,11 @@ def test_a_job_waits_for_a_lock_for_half_its_deadline(settings, connection):
         worker.execute("SELECT FROM change_horizon FOR UPDATE")
         return "done"
 
-    jobs, patient = ((Job("waiting", 60, wait_for_the_row, deadline_s),) for deadline_s in (2.0, 60))
+    jobs, patient = ((Job("waiting", 60, wait_for_the_row, deadline_s),) for deadline_s in (2.5, 60))
     with connection.transaction():
         connection.execute("SELECT FROM change_horizon FOR UPDATE")
         assert run_all_once(settings, jobs=jobs) == {"waiting": False}
-    assert "its deadline is 2.0 s: LockNotAvailable" in job_row(connection, "waiting")[3]
+    assert "its deadline is 2.5 s: LockNotAvailable" in job_row(connection, "waiting")[3]
     assert run_all_once(settings, jobs=patient) == {"waiting": True}
 
 
