@@ -35,7 +35,7 @@ from web.lists import here_with
 from web.navigation import Entry, menu
 from web.portal.garden import lead_to_garden
 from web.secret_words import told_once
-from web.staff_words import deed_of
+from web.staff_words import deed_of, doer_words
 from web.surroundings import install, surround
 from web.unsubscribe import unsubscribe_pages
 from web.webhooks import Connections, webhook_pages
@@ -97,7 +97,7 @@ def _furnish(app: Flask, assets: Assets, entries: tuple[Entry, ...]) -> None:
         newstyle=True,
     )
     environment.filters.update(language.FILTERS)
-    environment.filters.update(told=dunning_words.told_words, retold=dunning_words.kept_words)
+    environment.filters.update(told=dunning_words.told_words, retold=dunning_words.kept_words, doer=doer_words)
 
     # Globals, not a context: parts that a template imports have them too.
     environment.globals.update(

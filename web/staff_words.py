@@ -31,6 +31,23 @@ from web.forms import PageForm, refuse
 from web.language import gettext, lazy
 from web.refusal_words import database_words
 
+# What does things by itself, by what the audit log calls it.
+_DOERS: Final = {
+    "dunning": lazy("Dunning"),
+    "job dunning": lazy("Dunning"),
+    "dunning run": lazy("Dunning"),
+    "promise": lazy("Dunning"),
+    "job daily_billing": lazy("Billing"),
+    "job daily_deeds": lazy("Contracts"),
+    "job commissions": lazy("Commissions"),
+    "job credit_left": lazy("Payments"),
+    "job expire_quotes": lazy("Quotes"),
+    "job gateways": lazy("Payment gateways"),
+    "job mail_invoices": lazy("Messages"),
+    "job read_returned_mail": lazy("Messages"),
+    "job send_messages": lazy("Messages"),
+    "job send_webhooks": lazy("Webhooks"),
+}
 # The first that fits says it: what is derived stands before what it is derived from.
 _WORDS: Final[dict[type[AccessError], Any]] = {
     WrongCodeError: lazy("This is not the code that the app shows now."),
@@ -138,3 +155,10 @@ def permissions_by_section(permissions: Iterable[Permission]) -> list[tuple[str,
         if some:
             found.append((str(SECTION_WORDS[section]), some))
     return found
+
+
+def doer_words(name: str | None) -> str:
+    """Who did something: a person by their name, what is done by itself by what it is."""
+    if name in _DOERS:
+        return gettext("%(what)s, by itself", what=_DOERS[name])
+    return name or ""

@@ -76,6 +76,7 @@ def test_steps_have_words_and_amounts_are_written_as_the_reader_writes(console, 
         assert "Pratica aperta" in story
         assert "Passo: " in story
         assert " scaduti dal " in story
+        assert "Solleciti (automatico)" in story
         assert not re.search(r"case begun|ormal notice [0-9]|tep formal|overdue since", story)
         form = hidden(client.get("/dunning/policies/edit?as=text").text)
         typed = {**form, "since": TODAY.isoformat(), "reason": "prova"}
