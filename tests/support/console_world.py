@@ -26,6 +26,7 @@ import psycopg.sql
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from support.ports import free_port
 
 from control_plane import db
@@ -46,6 +47,25 @@ TODAY: Final = date(2026, 6, 15)
 CUSTOMERS: Final = 60
 ROLES: Final = ("network operator", "billing", "support", "collector", "reader")
 _START_S: Final = 120.0
+
+
+class _Templates(BytecodeCache):
+    """What one application of this process has compiled, for the next one."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """As it was kept, if the template's text is the same still."""
+        if (kept := self._compiled.get((bucket.key, bucket.checksum))) is not None:
+            bucket.bytecode_from_string(kept)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep it."""
+        self._compiled[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+_templates: Final = _Templates()
 
 
 @dataclass(frozen=True)
@@ -118,15 +138,14 @@ def key_in_force() -> Iterator[None]:
         yield
 
 
-def console_of(conninfo: str, folder: Path) -> Console:
-    """The application over a filled database. It reads the tests' key when it needs one: for as long as `key_in_force()` lasts."""
+def console_of(conninfo: str, folder: Path, tokens: dict[str, str]) -> Console:
+    """The application over a filled database, in which these are signed in. It reads the tests' key when it needs one: for as long as `key_in_force()` lasts."""
     # Without a user each part of the process comes as its own role, as in production.
     parts = {name: value for name, value in psycopg.conninfo.conninfo_to_dict(conninfo).items() if name != "user"}
     without_user = psycopg.conninfo.make_conninfo("", **parts)
     (folder / "corrente.toml").write_text(
         f'[database]\nconninfo = "{without_user}"\n[paths]\nstate_dir = "{folder}/var"\n[operator]\nbilling_zone = "Europe/Rome"\n'
     )
-    tokens = hire(conninfo)
     app = app_of(folder / "corrente.toml")
     # A fault of ours fails the test at its own line.
     app.testing = True
@@ -137,7 +156,9 @@ def app_of(settings_file: Path, *, calls_per_minute: int = 1_000_000) -> Flask:
     """The application; its programs call as often as tests do unless told otherwise."""
     settings = load_settings(settings_file)
     web = msgspec.structs.replace(settings.web, calls_per_minute=calls_per_minute)
-    return create_app(msgspec.structs.replace(settings, web=web))
+    made = create_app(msgspec.structs.replace(settings, web=web))
+    made.jinja_env.bytecode_cache = _templates
+    return made
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.browser import SHELL, Browser, chromium
-from support.console_world import Console, console_of, fill, key_in_force, serving
+from support.console_world import Console, console_of, fill, hire, key_in_force, serving
 from support.own_postgres import copy_database
 
 from control_plane import db
@@ -18,23 +18,26 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def console_template(cluster: Cluster) -> str:
-    """A database with the ISP, made once a worker."""
+def console_template(cluster: Cluster) -> tuple[str, dict[str, str]]:
+    """A database with the ISP and who works there, made once a worker; its name, and their sessions' tokens by role."""
     with db.connect(cluster.conninfo("postgres"), name="test", autocommit=True) as admin:
         copy_database(admin, _TEMPLATE)
     fill(cluster.conninfo(_TEMPLATE))
-    return _TEMPLATE
+    return _TEMPLATE, hire(cluster.conninfo(_TEMPLATE))
 
 
 @pytest.fixture(scope="module")
-def console(cluster: Cluster, console_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+def console(
+    cluster: Cluster, console_template: tuple[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Console]:
     """The console over a copy of it."""
+    template, tokens = console_template
     name = f"console_{next(_numbers)}"
     with db.connect(cluster.conninfo("postgres"), name="test", autocommit=True) as admin:
-        copy_database(admin, name, console_template)
+        copy_database(admin, name, template)
         folder = tmp_path_factory.mktemp("console")
         with key_in_force():
-            yield console_of(cluster.conninfo(name), folder)
+            yield console_of(cluster.conninfo(name), folder, dict(tokens))
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
