@@ -5126,20 +5126,22 @@ CREATE INDEX sign_in_attempt_by_time ON sign_in_attempt (at);
 
 CREATE TABLE portal_access (
     customer_id   bigint PRIMARY KEY REFERENCES customer ON DELETE CASCADE,
-    email         text NOT NULL CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+$'),
+    email         text CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+$'),
     password_hash text CHECK (password_hash LIKE '$argon2id$%'),
     blocked_at    timestamptz,
-    created_at    timestamptz NOT NULL DEFAULT now()
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    came_in_at    timestamptz
 );
-COMMENT ON TABLE portal_access IS 'Customers who have come into the portal. The first time by a link to an address of theirs; without a password each time.';
-COMMENT ON COLUMN portal_access.email IS 'Where the last link went that let them in: what they sign in with.';
+COMMENT ON TABLE portal_access IS 'Customers who have come into the portal, or are kept out of it. The first time by a link to an address of theirs or in a letter; without a password each time.';
+COMMENT ON COLUMN portal_access.email IS 'Where the last link went that let them in: what they sign in with. NULL: by their number.';
 COMMENT ON COLUMN portal_access.blocked_at IS 'Since when the office keeps them out.';
+COMMENT ON COLUMN portal_access.came_in_at IS 'The first time; NULL: never.';
 CREATE INDEX portal_access_by_email ON portal_access (lower(email));
 
 CREATE TABLE portal_link (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     customer_id bigint NOT NULL REFERENCES customer ON DELETE CASCADE,
-    email       text NOT NULL,
+    email       text,
     digest      bytea NOT NULL CHECK (octet_length(digest) = 32),
     asked_at    timestamptz NOT NULL,
     ends_at     timestamptz NOT NULL,
@@ -5147,7 +5149,8 @@ CREATE TABLE portal_link (
     CONSTRAINT portal_link_digest_once UNIQUE (digest),
     CONSTRAINT portal_link_ends CHECK (ends_at > asked_at)
 );
-COMMENT ON TABLE portal_link IS 'Links by mail that let a customer into the portal once. Their SHA-256 is kept.';
+COMMENT ON TABLE portal_link IS 'Links that let a customer into the portal once. Their SHA-256 is kept.';
+COMMENT ON COLUMN portal_link.email IS 'Where it was mailed to; NULL: it stands in a letter.';
 CREATE INDEX portal_link_by_end ON portal_link (ends_at);
 
 CREATE TABLE portal_session (

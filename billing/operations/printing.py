@@ -27,7 +27,10 @@ from billing.papers.paper import (
     CollectedPayment,
     Denomination,
     DocumentPaper,
+    Frame,
+    InvitationPaper,
     PaidDocument,
+    PaperKind,
     ReceiptPaper,
     ReminderPaper,
     SettledCommission,
@@ -35,6 +38,7 @@ from billing.papers.paper import (
     Span,
     StatementPaper,
 )
+from billing.papers.parties import recipient_of, sender_of
 from billing.papers.press import Press
 from billing.papers.receipts import ReceivedPayment, cash_session_paper, method_said, receipt_paper
 from billing.papers.settlements import settlement_paper
@@ -136,6 +140,22 @@ def load_statement_paper(
         during=Span(begins, until),
         dated=until,
     )
+
+
+def load_invitation_paper(
+    connection: Connection, customer_id: int, *, issuer_id: int, page: str, until: date, dated: date
+) -> InvitationPaper:
+    """The letter that tells a customer, in their language, which page lets them into the portal.
+
+    Raises: BillingError for a customer or an issuer that is not there.
+    """
+    customer = load_parties(connection, [customer_id]).get(customer_id)
+    if customer is None:
+        raise BillingError(f"there is no customer {customer_id}")
+    issuer, spoken = json.loads(load_issuer(connection, issuer_id).data), customer.language
+    country = str(issuer.get("country", ""))
+    frame = Frame(spoken, country, dated, sender_of(issuer), recipient_of(json.loads(customer.data), country, spoken))
+    return InvitationPaper(PaperKind.PORTAL_INVITATION, frame, page, until, (Barcode("qr", page, "open_portal"),))
 
 
 def load_receipt_paper(

@@ -31,6 +31,7 @@ class PaperKind(StrEnum):
     REMINDER = "reminder"
     FORMAL_NOTICE = "formal_notice"
     CONTRACT = "contract"
+    PORTAL_INVITATION = "portal_invitation"
     CASH_SESSION = "cash_session"
     AGENT_SETTLEMENT = "agent_settlement"
 
@@ -401,8 +402,26 @@ class SettlementPaper:
     undone_on: date | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class InvitationPaper:
+    """How a customer comes into the portal: the address that lets in once, until a day."""
+
+    kind: PaperKind
+    frame: Frame
+    page: str
+    until: date
+    codes: tuple[Barcode, ...] = ()
+
+
 Paper = (
-    DocumentPaper | StatementPaper | ReceiptPaper | ReminderPaper | ContractPaper | CashSessionPaper | SettlementPaper
+    DocumentPaper
+    | StatementPaper
+    | ReceiptPaper
+    | ReminderPaper
+    | ContractPaper
+    | CashSessionPaper
+    | SettlementPaper
+    | InvitationPaper
 )
 
 

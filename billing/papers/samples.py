@@ -23,6 +23,7 @@ from billing.papers.paper import (
     Denomination,
     DocumentPaper,
     Frame,
+    InvitationPaper,
     OverdueDocument,
     PaidDocument,
     Paper,
@@ -286,6 +287,12 @@ def _settlement(kind: PaperKind, frame: Frame, count: int, currency: str) -> Pap
     return SettlementPaper(kind, frame, _DAY, rows, total((one.amount for one in rows), currency))
 
 
+def _invitation(kind: PaperKind, frame: Frame, count: int, currency: str) -> Paper:
+    del count, currency
+    page = "https://my.example.net/portal/enter/k7mh-2pqr-xw4t-9bcd"
+    return InvitationPaper(kind, frame, page, date(2026, 4, 30), (Barcode("qr", page, "open_portal"),))
+
+
 _Maker = Callable[[PaperKind, Frame, int, str], Paper]
 _SAMPLES: Final[dict[PaperKind, _Maker]] = {
     PaperKind.INVOICE: _document,
@@ -297,6 +304,7 @@ _SAMPLES: Final[dict[PaperKind, _Maker]] = {
     PaperKind.REMINDER: _overdue,
     PaperKind.FORMAL_NOTICE: _overdue,
     PaperKind.CONTRACT: _contract,
+    PaperKind.PORTAL_INVITATION: _invitation,
     PaperKind.CASH_SESSION: _cash_session,
     PaperKind.AGENT_SETTLEMENT: _settlement,
 }

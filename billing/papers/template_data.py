@@ -13,6 +13,7 @@ from billing.papers.paper import (
     CashSessionPaper,
     ContractPaper,
     DocumentPaper,
+    InvitationPaper,
     Paper,
     PaperKind,
     ReceiptPaper,
@@ -73,7 +74,7 @@ def _derived(paper: Paper, plain: dict[str, Any], words: Mapping[str, str], spel
     made: dict[str, Any] = {}
     if plain.get("bank"):
         made["bank"] = plain["bank"] | {"iban": _grouped(plain["bank"]["iban"])}
-    if isinstance(paper, DocumentPaper | ReceiptPaper | ReminderPaper):
+    if isinstance(paper, DocumentPaper | ReceiptPaper | ReminderPaper | InvitationPaper):
         made["codes"] = list(_drawn(paper.codes, words))
     if isinstance(paper, ReceiptPaper):
         made["method"] = words.get(paper.method, paper.method)
@@ -123,6 +124,9 @@ def _sentences(paper: Paper, sentences: Mapping[str, str], plain: Mapping[str, A
     asked = ["greeting", "closing"]
     if isinstance(paper, ContractPaper):
         asked.append("contract_intro")
+    if isinstance(paper, InvitationPaper):
+        asked += ["portal_invitation", "portal_how", "portal_once"]
+        facts |= {"until": plain["until"]["long"], "number": frame.recipient.number or ""}
     if isinstance(paper, ReminderPaper):
         asked += ["reminder", "second_reminder", "formal_notice", "formal_dispute"]
         facts |= {"together": plain["together"]["full"], "open": plain["open"]["full"]}

@@ -1,4 +1,4 @@
-"""Subscribers signing in to the portal: by a link in a mail, or by a password that they set once they were in.
+"""Subscribers signing in to the portal: by a link in a mail or a letter, or by a password that they set once they were in.
 
 A link goes to an address that is a contact's of the customer, and to no other. Whether an address is known is not told: the page
 says the same either way. Wrong passwords are counted like staff's, by name and by line, under names of their own.
@@ -10,9 +10,10 @@ Next: signing_in.py
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from billing.store.messages import queue
 from control_plane import audit
 from control_plane.access.back_off import line_of, longest_wait_s
 from control_plane.access.own import BadPasswordError
-from control_plane.access.passwords import hash_password, password_problem, verify_password
+from control_plane.access.passwords import hash_password, one_time_password, password_problem, verify_password
 from control_plane.access.tokens import digest_of, name_key, new_token
 from control_plane.store import portal as store
 from control_plane.store.portal import Subscriber
@@ -42,6 +43,8 @@ _LINKS_TO_ONE: Final = 4
 _LINKS_FROM_ONE: Final = 20
 _PER_S: Final = 3600
 _MINUTES: Final = store.LINK_S // 60
+# What a letter lets in with: 79 bits in groups, as a one-time password.
+_TYPED: Final = re.compile(r"[A-Za-z0-9]{4}(?:-[A-Za-z0-9]{4}){3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class CameIn:
 
     token: str
     customer_id: int
+    by_letter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +117,37 @@ def mail_link(
     queue(connection, [message], made_by=made_by)
 
 
+def write_letter(connection: Connection, customer_id: int, *, now: datetime) -> tuple[str, datetime]:
+    """A token for a letter that lets in once, and until when; one in an older letter is worth nothing. It is typed, so it is short."""
+    token = one_time_password()
+    digest = _digest_of_link(token)
+    assert digest is not None
+    store.end_letters(connection, customer_id, now=now)
+    store.add_link(connection, customer_id, email=None, digest=digest, now=now, lasts_s=store.LETTER_S)
+    return token, now + timedelta(seconds=store.LETTER_S)
+
+
+def _digest_of_link(token: str) -> bytes | None:
+    """What the database has of a link; of one in a letter however its letters were typed."""
+    return digest_of(token.lower() if _TYPED.fullmatch(token) else token)
+
+
 def is_link(connection: Connection, token: str, *, now: datetime) -> bool:
     """Whether a link would let somebody in; looking uses nothing up, for mail scanners look at every link."""
-    digest = digest_of(token)
+    digest = _digest_of_link(token)
     return digest is not None and store.is_link(connection, digest, now=now)
 
 
 def enter_by_link(connection: Connection, token: str, *, now: datetime) -> CameIn | None:
     """Use a link up and begin a session; None for one that is used, over, or none."""
-    digest = digest_of(token)
+    digest = _digest_of_link(token)
     used = None if digest is None else store.use_link(connection, digest, now=now)
     if used is None:
         return None
     customer_id, email = used
-    store.open_access(connection, customer_id, email=email)
+    store.open_access(connection, customer_id, email=email, now=now)
+    if email is None:
+        return replace(_begin(connection, customer_id, "letter", now=now), by_letter=True)
     return _begin(connection, customer_id, "link", now=now)
 
 

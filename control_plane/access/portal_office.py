@@ -1,4 +1,4 @@
-"""What the office does to a customer's access to the portal: a link by mail, kept out and let in again, sessions and devices ended.
+"""What the office does to a customer's access to the portal: a link by mail or in a letter, kept out and let in again, sessions and devices ended.
 
 Each with its row in the audit log, in the caller's transaction. Pages and programs call the same.
 
@@ -8,6 +8,7 @@ Next: portal.py
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from billing.payments import NotDone
 from billing.store.customers import load_contacts
 from billing.store.push_devices import remove_device
 from control_plane import audit
-from control_plane.access.portal import actor_of, mail_link
+from control_plane.access.portal import actor_of, mail_link, write_letter
 from control_plane.store import portal as store
 
 Connection = psycopg.Connection[Any]
@@ -44,10 +45,30 @@ def send_link(
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What a letter tells a customer: the page that lets them in once, and until when. It stands nowhere else."""
+
+    page: str
+    until: datetime
+
+
+def invite_by_letter(
+    connection: Connection, customer_id: int, *, link: Callable[[str], str], actor: str, now: datetime
+) -> Invitation | NotDone:
+    """Invite a customer by a letter, who may have no e-mail address; what an older letter says lets nobody in any more."""
+    access = store.load_access_of(connection, customer_id)
+    if access is not None and access.blocked_at is not None:
+        return NotDone("this customer is kept out of the portal: let them in first")
+    token, until = write_letter(connection, customer_id, now=now)
+    _tell(connection, customer_id, "portal.invite_by_letter", actor, {"until": until})
+    return Invitation(link(token), until)
+
+
 def keep_out(connection: Connection, customer_id: int, *, reason: str, actor: str, now: datetime) -> NotDone | None:
-    """Let a customer in no more; all sessions end, and notices go to no device."""
+    """Let a customer in no more, whether they ever came in or not; all sessions end, and notices go to no device."""
     if not store.save_block(connection, customer_id, now):
-        return NotDone("this customer has no access that could be locked, or it is locked already")
+        return NotDone("this customer is kept out of the portal already")
     ended = store.end_sessions(connection, customer_id, now=now)
     _tell(connection, customer_id, "portal.lock", actor, {"reason": reason, "sessions_ended": ended})
     return None

@@ -20,6 +20,8 @@ Connection = psycopg.Connection[Any]
 IDLE_S: Final = 7 * 86_400
 MOST_S: Final = 60 * 86_400
 LINK_S: Final = 30 * 60
+# A letter is days on its way, and lies on a table for a while.
+LETTER_S: Final = 30 * 86_400
 _SEEN_EVERY_S: Final = 300
 # More customers of one address are found by their number.
 _MOST_OF_AN_ADDRESS: Final = 5
@@ -70,18 +72,18 @@ class Access:
     """What a customer signs in with."""
 
     customer_id: int
-    email: str
+    email: str | None
     password_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class AccessKept:
-    """Under which address a customer comes in, and since when the office keeps them out, if it does."""
+    """Under which address a customer comes in (None: their number alone), since when, and since when the office keeps them out, if it does."""
 
-    email: str
+    email: str | None
     has_password: bool
     blocked_at: datetime | None
-    created_at: datetime
+    came_in_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +118,25 @@ def find_customers_of(connection: Connection, email: str) -> list[tuple[int, int
     return [tuple(row) for row in connection.execute(_OF_ADDRESS, (email, _MOST_OF_AN_ADDRESS))]
 
 
-def add_link(connection: Connection, customer_id: int, *, email: str, digest: bytes, now: datetime) -> int:
-    """A link that lets the customer in once; returns its number."""
+def add_link(
+    connection: Connection, customer_id: int, *, email: str | None, digest: bytes, now: datetime, lasts_s: int = LINK_S
+) -> int:
+    """A link that lets the customer in once; returns its number. Without an address it stands in a letter."""
     row = connection.execute(
         "INSERT INTO portal_link (customer_id, email, digest, asked_at, ends_at)"
         " VALUES (%s, %s, %s, %s, %s + make_interval(secs => %s)) RETURNING id",
-        (customer_id, email, digest, now, now, LINK_S),
+        (customer_id, email, digest, now, now, lasts_s),
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def end_letters(connection: Connection, customer_id: int, *, now: datetime) -> None:
+    """Let no older letter let the customer in any more: one that was lost is worth nothing once another is printed."""
+    connection.execute(
+        "UPDATE portal_link SET used_at = %s WHERE customer_id = %s AND email IS NULL AND used_at IS NULL",
+        (now, customer_id),
+    )
 
 
 def is_link(connection: Connection, digest: bytes, *, now: datetime) -> bool:
@@ -135,17 +147,18 @@ def is_link(connection: Connection, digest: bytes, *, now: datetime) -> bool:
     return row is not None
 
 
-def use_link(connection: Connection, digest: bytes, *, now: datetime) -> tuple[int, str] | None:
-    """Use it up: whose it was, and the address that it was mailed to. None for one that is used, over, or none."""
+def use_link(connection: Connection, digest: bytes, *, now: datetime) -> tuple[int, str | None] | None:
+    """Use it up: whose it was, and the address that it was mailed to, None for a letter's. None for one that is used, over, or none."""
     row = connection.execute(_USE_LINK, {"digest": digest, "now": now}).fetchone()
     return None if row is None else (row[0], row[1])
 
 
-def open_access(connection: Connection, customer_id: int, *, email: str) -> None:
-    """Let a customer in from now on, under an address that they have shown to be theirs; a block stays."""
+def open_access(connection: Connection, customer_id: int, *, email: str | None, now: datetime) -> None:
+    """Let a customer in from now on, under an address that they have shown to be theirs, or their number; a block stays."""
     connection.execute(
-        "INSERT INTO portal_access (customer_id, email) VALUES (%s, %s) ON CONFLICT (customer_id) DO UPDATE SET email = EXCLUDED.email",
-        (customer_id, email),
+        "INSERT INTO portal_access AS a (customer_id, email, came_in_at) VALUES (%s, %s, %s) ON CONFLICT (customer_id) DO UPDATE"
+        " SET email = coalesce(EXCLUDED.email, a.email), came_in_at = coalesce(a.came_in_at, EXCLUDED.came_in_at)",
+        (customer_id, email, now),
     )
 
 
@@ -180,9 +193,9 @@ def end_sessions(
 
 
 def load_access_of(connection: Connection, customer_id: int) -> AccessKept | None:
-    """A customer's access; None for who has never come in."""
+    """A customer's access; None for who has never come in and was never kept out."""
     row = connection.execute(
-        "SELECT email, password_hash IS NOT NULL, blocked_at, created_at FROM portal_access WHERE customer_id = %s",
+        "SELECT email, password_hash IS NOT NULL, blocked_at, came_in_at FROM portal_access WHERE customer_id = %s",
         (customer_id,),
     ).fetchone()
     return None if row is None else AccessKept(*row)
@@ -199,7 +212,11 @@ def load_sessions_of(connection: Connection, customer_id: int, *, now: datetime,
 
 
 def save_block(connection: Connection, customer_id: int, blocked_at: datetime | None) -> bool:
-    """Keep a customer out since then, or let them in again; False where that is so already, or they have no access."""
+    """Keep a customer out since then, whether they ever came in or not, or let them in again; False where that is so already."""
+    if blocked_at is not None:
+        connection.execute(
+            "INSERT INTO portal_access (customer_id) VALUES (%s) ON CONFLICT (customer_id) DO NOTHING", (customer_id,)
+        )
     return (
         connection.execute(
             "UPDATE portal_access SET blocked_at = %s WHERE customer_id = %s AND (blocked_at IS NULL) <> (%s::timestamptz IS NULL)",

@@ -9,6 +9,7 @@ import pytest
 from support.browser import violations
 from support.console_forms import fields_of
 from support.forms import form_of, send
+from support.paper_reading import codes_of, text_of
 from support.program import Program, problem
 
 from control_plane import db
@@ -96,6 +97,73 @@ def test_who_is_kept_out_is_out_at_once_until_let_in_again(console, mailing, cus
     assert "Has access" in office.get(path).text
 
 
+@pytest.fixture(scope="module")
+def unmailed(console) -> int:
+    """One whom no mail reaches, and who has never come in."""
+    number = console.query("SELECT max(id) FROM customer")[0][0]
+    console.query("UPDATE contact SET email = NULL WHERE customer_id = %s RETURNING id", (number,))
+    return number
+
+
+def letter_page(answer) -> str:
+    """The page that a letter names, without the host: read from the square that a telephone looks at."""
+    assert (answer.status_code, answer.content_type) == (200, "application/pdf"), answer.text
+    (code,) = codes_of(answer.data)
+    kind, _, page = code.partition(":")
+    assert kind == "QR-Code"
+    return page.removeprefix("https://isp.example")
+
+
+def test_a_letter_lets_in_who_has_no_e_mail_once_and_until_another_is_printed(console, mailing, unmailed):
+    office, path = mailing.client("billing"), f"/customers/{unmailed}/portal"
+    assert "Links can" not in office.get(path).text
+    lost = letter_page(send(office, path, to=f"{path}/letter"))
+    answer = send(office, path, to=f"{path}/letter")
+    page = letter_page(answer)
+    told = text_of(answer.data)
+    assert f"https://isp.example{page}" in "".join(told.split())
+    assert str(unmailed) in told
+    home = mailing.client("")
+    assert send(home, lost).status_code == 410
+    # As people type it.
+    typed = page[:-19] + page[-19:].upper()
+    assert send(home, typed).headers["Location"] == "/portal/password"
+    assert send(mailing.client(""), page).status_code == 410
+    new = "eleven green bottles"
+    assert send(home, "/portal/password", password=new, again=new).status_code == 303
+    again = mailing.client("")
+    assert send(again, "/portal/sign-in", name=str(unmailed), password=new).headers["Location"] == "/portal"
+    shown = office.get(path).text
+    assert "Has access" in shown
+    assert f"customer {unmailed}" in shown
+    assert console.query("SELECT email FROM portal_access WHERE customer_id = %s", (unmailed,)) == [(None,)]
+    assert console.query("SELECT count(*) FROM audit_log WHERE action = 'portal.invite_by_letter'") == [(2,)]
+    assert page.rpartition("/")[2] not in str(
+        console.query("SELECT detail FROM audit_log WHERE action LIKE 'portal.%'")
+    )
+
+
+def test_who_never_came_in_is_kept_out_too(console, mailing):
+    never = console.query("SELECT max(id) - 1 FROM customer")[0][0]
+    office, path = mailing.client("billing"), f"/customers/{never}/portal"
+    page = letter_page(send(office, path, to=f"{path}/letter"))
+    assert send(office, f"{path}/lock", reason="asked for it").status_code == 303
+    assert "Kept out" in office.get(f"/customers/{never}").text
+    assert send(mailing.client(""), page).status_code == 410
+    refused = office.post(f"{path}/letter", data=form_of(office.get(path).text))
+    assert (refused.status_code, "kept out of the portal" in refused.text) == (422, True)
+    assert office.post(f"{path}/unlock", data=fields_of(office.get(path).text)).status_code == 303
+    assert "Never came in" in office.get(path).text
+    assert send(mailing.client(""), page).headers["Location"] == "/portal/password"
+
+
+def test_a_letter_without_a_public_address_is_not_made(console, customer):
+    path = f"/customers/{customer}/portal"
+    refused = send(console.client("billing"), path, to=f"{path}/letter")
+    assert (refused.status_code, "public_url" in refused.text) == (422, True)
+    assert console.query("SELECT 1 FROM portal_link WHERE customer_id = %s AND email IS NULL", (customer,)) == []
+
+
 def test_signed_out_everywhere(console, mailing, customer):
     office, path = mailing.client("billing"), f"/customers/{customer}/portal"
     send(office, path, to=f"{path}/link")
@@ -117,6 +185,8 @@ def test_programs_do_the_same(mailing, console, customer):
     program, here = Program.of(mailing), f"/customers/{customer}/portal"
     contact = console.query("SELECT id FROM contact WHERE customer_id = %s AND email IS NOT NULL AND contract_id IS NULL", (customer,))[0][0]  # fmt: skip
     assert program.post(f"{here}/link", {"contact_id": contact}).status_code == 200
+    told = program.post(f"{here}/letter")
+    assert (told.status_code, told.json["page"].startswith("https://isp.example/portal/enter/")) == (201, True)
     token = come_in(console, customer)
     assert program.post(f"{here}/lock?dry_run=true", {"reason": "tried"}).json["blocked_at"] is not None
     assert is_in(console, token)

@@ -1,4 +1,4 @@
-"""A customer's access to the portal: whether they have it, a link by mail, kept out and let in again, sessions and devices ended."""
+"""A customer's access to the portal: whether they have it, a link by mail or in a letter, kept out and let in again, sessions and devices ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from billing.payments import NotDone
 from billing.store.push_devices import load_devices_of
 from control_plane.access.permissions import Permission
-from control_plane.access.portal_office import drop_device, end_sessions, keep_out, let_in, send_link
+from control_plane.access.portal_office import drop_device, end_sessions, invite_by_letter, keep_out, let_in, send_link
 from control_plane.store.portal import load_access_of, load_sessions_of
 from web.acting import person
 from web.api._shapes import Number, Reason, done, there_is_none
@@ -41,8 +41,11 @@ class NoticeDevice(msgspec.Struct, frozen=True):
 
 
 class PortalAccess(msgspec.Struct, frozen=True):
-    """Whether and how a customer comes in: `email` is null for who never did, `blocked_at` since when they are kept out."""
+    """Whether and how a customer comes in: `came_in_at` the first time, null for who never did; `email` is null for who does by their
+    number alone; `blocked_at` since when they are kept out.
+    """
 
+    came_in_at: datetime | None
     email: str | None
     has_password: bool
     blocked_at: datetime | None
@@ -54,6 +57,13 @@ class LinkToMail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """To which contact of the customer's a link goes."""
 
     contact_id: Number
+
+
+class LetterToPrint(msgspec.Struct, frozen=True):
+    """The page that a letter names, told now and never again: it lets in once, until then."""
+
+    page: str
+    until: datetime
 
 
 class WhyKeptOut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +88,17 @@ def portal_link(connection: Connection, *, number: int, body: LinkToMail) -> Por
         raise Problem(409, "Links can't be mailed yet: the settings name no public address.")
     _done(send_link(connection, number, body.contact_id, link=address, actor=person().name, now=datetime.now(UTC)))
     return _shown(connection, number)
+
+
+@pages.call("POST", "/customers/<int:number>/portal/letter", permission=Permission.CUSTOMER_SEE, also=_ALSO, answers=LetterToPrint, status=201, does=("portal_access.letter",), tells_secret=True)  # fmt: skip
+def portal_letter(connection: Connection, *, number: int) -> LetterToPrint:
+    """What a letter tells a customer who has no e-mail; what an older letter says lets nobody in any more."""
+    known(connection, number)
+    address = link_maker()
+    if address is None:
+        raise Problem(409, "A letter can't name the portal yet: the settings name no public address.")
+    invited = done(invite_by_letter(connection, number, link=address, actor=person().name, now=datetime.now(UTC)))
+    return LetterToPrint(invited.page, invited.until)
 
 
 @pages.call("POST", "/customers/<int:number>/portal/lock", permission=Permission.CUSTOMER_SEE, also=_ALSO, body=WhyKeptOut, answers=PortalAccess, does=("portal_access.lock",))  # fmt: skip
@@ -121,6 +142,7 @@ def _shown(connection: Connection, number: int) -> PortalAccess:
     access = load_access_of(connection, number)
     visits = load_sessions_of(connection, number, now=datetime.now(UTC), limit=_SESSIONS)
     return PortalAccess(
+        None if access is None else access.came_in_at,
         None if access is None else access.email,
         access is not None and access.has_password,
         None if access is None else access.blocked_at,

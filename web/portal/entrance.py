@@ -1,4 +1,4 @@
-"""Into the portal and out of it: a link by mail, a password of one's own."""
+"""Into the portal and out of it: a link by mail or in a letter, a password of one's own."""
 
 from __future__ import annotations
 
@@ -114,7 +114,8 @@ def enter(token: str) -> Response | tuple[str, int]:
         result = enter_by_link(connection, token, now=now)
     if result is None:
         raise Gone(gettext("This link was used before, or is too old. Have another one mailed."))
-    return _enter(result, url_for("portal.show"))
+    # Who came by a letter has nothing to come back with but a password.
+    return _enter(result, url_for("portal_entrance.password" if result.by_letter else "portal.show"))
 
 
 @pages.route("/portal/password", methods=["GET", "POST"])

@@ -79,6 +79,7 @@ SAMPLES: Final = {
     "reminder": lazy("Reminder"),
     "formal_notice": lazy("Formal notice"),
     "contract": lazy("Contract"),
+    "portal_invitation": lazy("Invitation into the portal"),
     "cash_session": lazy("Cash hand-over"),
     "agent_settlement": lazy("Agent's settlement"),
 }

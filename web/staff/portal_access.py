@@ -1,4 +1,4 @@
-"""A customer's access to the portal: whether they have it, a link by mail, kept out and let in again, sign-ins, devices with notices.
+"""A customer's access to the portal: whether they have it, a link by mail or in a letter, kept out and let in again, sign-ins, devices with notices.
 
 Next: ../../control_plane/access/portal_office.py
 """
@@ -8,25 +8,42 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, url_for
+from werkzeug.exceptions import Conflict
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Length
 
+from billing.calendar import billing_day
+from billing.operations.printing import load_invitation_paper
+from billing.papers.errors import PaperError
+from billing.papers.paper import InvitationPaper
 from billing.payments import NotDone
 from billing.store.push_devices import load_devices_of
 from control_plane.access.permissions import Permission
-from control_plane.access.portal_office import drop_device, end_sessions, keep_out, let_in, reachable, send_link
-from control_plane.store.portal import LINK_S, load_access_of, load_sessions_of
+from control_plane.access.portal_office import (
+    Invitation,
+    drop_device,
+    end_sessions,
+    invite_by_letter,
+    keep_out,
+    let_in,
+    reachable,
+    send_link,
+)
+from control_plane.store.portal import LETTER_S, LINK_S, load_access_of, load_sessions_of
 from web.acting import person, transaction
 from web.confirming import confirm_page, is_confirmed
 from web.database import Connection
 from web.forms import REQUIRED, PageForm, do_once, read_form, refuse, status_of, was_sent
+from web.issuing import Books, books_of
 from web.language import gettext, lazy, ngettext, span_shown
 from web.marks import allowed
-from web.money_words import words_of
+from web.money_words import error_words, words_of
+from web.papers import pdf_of
 from web.staff.customers import known
 from web.surroundings import here
 
@@ -79,6 +96,37 @@ def link(number: int) -> Answer:
             if answer is not None:
                 return answer
     return _page(number, form), status_of(form)
+
+
+@pages.post("/letter")
+@allowed(Permission.CUSTOMER_SEE, Permission.PORTAL_SEE, Permission.PORTAL_CHANGE)
+def letter(number: int) -> Answer:
+    """The letter that invites a customer, to be printed: what it says stands nowhere else."""
+    form, now = read_form(LinkForm), datetime.now(UTC)
+    address = link_maker()
+    if address is None:
+        refuse(form, "", gettext("A letter can't name the portal yet: the settings name no public address ([messages] public_url)."))  # fmt: skip
+        return _page(number, form), status_of(form)
+    with transaction() as connection:
+        known(connection, number)
+        books = books_of(connection)
+        invited = invite_by_letter(connection, number, link=address, actor=person().name, now=now)
+        paper = _letter_of(connection, number, books, invited) if isinstance(invited, Invitation) else None
+    if isinstance(invited, NotDone):
+        refuse(form, "", words_of(invited))
+    if paper is None:
+        return _page(number, form), status_of(form)
+    try:
+        return pdf_of(books.issuer.id, paper, f"portal-{number}")
+    except PaperError as error:
+        raise Conflict(gettext("This can't be printed: %(why)s", why=error_words(error))) from error
+
+
+def _letter_of(connection: Connection, number: int, books: Books, invited: Invitation) -> InvitationPaper:
+    until = billing_day(invited.until, ZoneInfo(books.issuer.zone))
+    return load_invitation_paper(
+        connection, number, issuer_id=books.issuer.id, page=invited.page, until=until, dated=books.today
+    )
 
 
 @pages.route("/lock", methods=["GET", "POST"])
@@ -187,5 +235,11 @@ def _page(number: int, form: Any) -> str:
         sessions = load_sessions_of(connection, number, now=now, limit=_SESSIONS)
         devices = load_devices_of(connection, number)
     return render_template(
-        "staff/customers/portal.html", one=one, access=access, sessions=sessions, devices=devices, form=form
+        "staff/customers/portal.html",
+        one=one,
+        access=access,
+        sessions=sessions,
+        devices=devices,
+        form=form,
+        letter_s=LETTER_S,
     )

@@ -60,6 +60,7 @@ TITLES = {
     PaperKind.REMINDER: ("Payment reminder", "Recordatorio de pago", "Sollecito di pagamento"),
     PaperKind.FORMAL_NOTICE: ("Formal notice", "Requerimiento formal", "costituzione in mora"),
     PaperKind.CONTRACT: ("Contract", "Contrato", "Contratto"),
+    PaperKind.PORTAL_INVITATION: ("our portal", "nuestro portal", "nostro portale"),
     PaperKind.CASH_SESSION: ("Cash hand-over", "Arqueo de caja", "Verbale di chiusura cassa"),
     PaperKind.AGENT_SETTLEMENT: ("Commission statement", "Liquidación de comisiones", "Liquidazione provvigioni"),
 }

@@ -31,6 +31,7 @@ def test_every_word_that_a_template_asks_for_is_there_and_every_word_is_asked_fo
     asked = set(re.findall(r"\bw\.([a-z_]+)", TEMPLATES)) - {"at"}
 
     by_name = {"deferred", "split", "pay_by_app", "pay_online", "receipt_number", "you_owe", "you_have", "settled"}
+    by_name |= {"open_portal"}
     # Ways of paying that have their names still, and what moves cash beside payments.
     by_name |= {"by_cash", "by_card", "by_transfer", "by_slip", "by_direct_debit", "withdrawn", "taken_back"}
     # How a letter goes, one of them by the name that it has in Argentina; why an agent earned.
