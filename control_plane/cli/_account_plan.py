@@ -17,7 +17,7 @@ from control_plane.cli._options import coming_instant
 from control_plane.policy.quota import quota_month
 from control_plane.quantities import QuantityError, instant_text, octets_text, read_octets
 from control_plane.settings import Settings
-from control_plane.store.account import load_plan_ids
+from control_plane.store.plan import load_plan_ids
 from control_plane.store.plan_terms import load_plan_change_days
 
 _DAY: Final = click.DateTime(["%Y-%m-%d"])

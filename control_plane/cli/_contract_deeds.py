@@ -16,7 +16,7 @@ from control_plane.cli._console import Connection, Refused, unknown
 from control_plane.cli._contract_deed import deed_options, run_deed
 from control_plane.contract_deeds import end_deeds, lift_deed
 from control_plane.settings import Settings
-from control_plane.store.account import load_plan_ids
+from control_plane.store.plan import load_plan_ids
 
 _ON: Final = click.option("--on", type=DAY, help="From which day on; today.")
 # A wrong year, most likely: all periods since would be billed at once.

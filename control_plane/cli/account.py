@@ -38,8 +38,9 @@ from control_plane.explaining.account_page import load_page
 from control_plane.made_secrets import made_password
 from control_plane.quantities import QuantityError, read_instant
 from control_plane.settings import Settings
-from control_plane.store.account import contract_exists, load_nas_ids, load_plan_ids, save_new_contract
+from control_plane.store.account import contract_exists, load_nas_ids, save_new_contract
 from control_plane.store.changes import save_changes
+from control_plane.store.plan import load_plan_ids
 
 command = Group("account", help="Subscriber accounts: who logs in, what they get and why.")
 for part in (restrict, lift, relief, change_plan, top_up):

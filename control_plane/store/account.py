@@ -207,8 +207,3 @@ def hold_account(connection: Connection, username: str) -> None:
 def contract_exists(connection: Connection, contract_id: int) -> bool:
     """Whether there is a contract of that number."""
     return connection.execute("SELECT FROM contract WHERE id = %s", (contract_id,)).fetchone() is not None
-
-
-def load_plan_ids(connection: Connection) -> dict[str, int]:
-    """The numbers of all plans by name."""
-    return {str(name): int(plan_id) for name, plan_id in connection.execute("SELECT name, id FROM plan").fetchall()}

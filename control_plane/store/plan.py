@@ -58,7 +58,6 @@ SELECT n.id, n.name, f.name AS profile, t.name AS throttle_profile, w.name AS wa
     ARRAY(SELECT q.percent || '=' || q.action FROM quota_step q WHERE q.plan_id = n.id ORDER BY q.percent) AS quota_steps
 FROM plan n JOIN profile f ON f.id = n.profile_id JOIN profile t ON t.id = n.throttle_profile_id
     JOIN profile w ON w.id = n.walled_profile_id
-ORDER BY n.name
 """
 
 
@@ -71,7 +70,18 @@ def load_profiles(connection: Connection) -> list[Profile]:
 def load_plans(connection: Connection) -> list[Plan]:
     """All of them, by name."""
     with connection.cursor(row_factory=class_row(Plan)) as cursor:
-        return cursor.execute(_PLANS).fetchall()
+        return cursor.execute(f"{_PLANS} ORDER BY n.name").fetchall()
+
+
+def load_plan(connection: Connection, plan_id: int) -> Plan | None:
+    """The one of that number."""
+    with connection.cursor(row_factory=class_row(Plan)) as cursor:
+        return cursor.execute(f"{_PLANS} WHERE n.id = %s", (plan_id,)).fetchone()
+
+
+def load_plan_ids(connection: Connection) -> dict[str, int]:
+    """Each one's number by its name, in order of names: for lists to choose from, which need no count of contracts."""
+    return dict(connection.execute("SELECT name, id FROM plan ORDER BY name").fetchall())
 
 
 def load_live(connection: Connection, *, plan_id: int | None = None, profile_id: int | None = None) -> int:

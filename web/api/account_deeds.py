@@ -19,9 +19,9 @@ from control_plane.accounts.secrets import reveal_secret
 from control_plane.accounts.topups import give_topup
 from control_plane.control_loop.by_hand import Done, apply_again, disconnect
 from control_plane.policy.quota import quota_month
-from control_plane.store.account import Account, load_plan_ids
+from control_plane.store.account import Account
 from control_plane.store.limits import RestrictionRow
-from control_plane.store.plan import load_profiles
+from control_plane.store.plan import load_plan_ids, load_profiles
 from web.acting import clock, person, transaction
 from web.api._account_shapes import Moment, known
 from web.api._contract_shapes import AccountNetwork, NetworkStep, step_of

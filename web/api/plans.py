@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from control_plane.access.permissions import Permission
 from control_plane.catalogue import add_plan, change_plan, set_hours, set_quota_steps
-from control_plane.store.plan import Plan, hold_plan, load_live, load_plans, load_profiles
+from control_plane.store.plan import Plan, hold_plan, load_live, load_plan, load_plan_ids, load_plans, load_profiles
 from web.acting import person
 from web.api._changes import given
 from web.api._shapes import NO_CONTROL, shaped, there_is_none, wrong_value
@@ -121,8 +121,7 @@ def new(connection: Connection, *, body: NewPlan) -> PlanReach:
     values = _columns(connection, given(body))
     profiles = (values["profile_id"], values["throttle_profile_id"], values["walled_profile_id"])
     add_plan(connection, body.name, profiles, actor=person().name)
-    (made,) = (one for one in load_plans(connection) if one.name == body.name)
-    return _told(connection, made.id)
+    return _told(connection, load_plan_ids(connection)[body.name])
 
 
 @pages.call(
@@ -189,7 +188,7 @@ def quota(connection: Connection, *, number: int, body: QuotaSteps) -> PlanReach
 
 
 def _known(connection: Connection, number: int) -> Plan:
-    found = next((one for one in load_plans(connection) if one.id == number), None)
+    found = load_plan(connection, number)
     if found is None:
         raise there_is_none()
     return found
@@ -206,7 +205,7 @@ def _seen(plan: Plan) -> tuple[str, ...]:
 
 
 def _check_name(connection: Connection, name: str, *, besides: int | None) -> None:
-    if any(one.name == name and one.id != besides for one in load_plans(connection)):
+    if load_plan_ids(connection).get(name, besides) != besides:
         raise wrong_value("there is one of this name already", pointer="/name")
 
 

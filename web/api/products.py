@@ -24,7 +24,7 @@ from billing.store.issuers import load_issuers, load_tax_codes
 from billing.store.price_changes import load_price_totals
 from control_plane.access.permissions import Permission
 from control_plane.catalogue import ask_for_new_price
-from control_plane.store.plan import load_plans
+from control_plane.store.plan import load_plan_ids
 from web.acting import person
 from web.api._changes import Language, today
 from web.api._shapes import (
@@ -280,7 +280,7 @@ def _check(connection: Connection, body: NewProduct) -> None:
         raise wrong_value("there is one of this name already", pointer="/name")
     if body.tax_code not in {one.name for one in load_tax_codes(connection)}:
         raise wrong_value("there is no such tax code", pointer="/tax_code")
-    free = {one.name for one in load_plans(connection)} - {one.plan for one in there}
+    free = set(load_plan_ids(connection)) - {one.plan for one in there}
     if is_plan != (body.plan is not None) or (is_plan and body.plan not in free):
         words = "a product of kind plan sells a plan that no other sells; no other kind has one"
         raise wrong_value(words, pointer="/plan")

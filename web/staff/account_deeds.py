@@ -28,10 +28,10 @@ from control_plane.accounts.secrets import reveal_secret
 from control_plane.accounts.topups import give_topup
 from control_plane.control_loop.by_hand import disconnect
 from control_plane.policy.quota import quota_month
-from control_plane.store.account import Account, count_live, load_plan_ids
+from control_plane.store.account import Account, count_live
 from control_plane.store.history import load_sessions
 from control_plane.store.limits import RestrictionRow
-from control_plane.store.plan import Profile, load_profiles
+from control_plane.store.plan import Profile, load_plan_ids, load_profiles
 from radius_hooks.decision import NO_TIME_LIMIT
 from radius_hooks.policy_records import PolicyStep
 from web.acting import clock, person, transaction

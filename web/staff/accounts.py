@@ -18,7 +18,7 @@ from control_plane.store.account_list import Wanted, load_accounts, load_of_cont
 from control_plane.store.history import SessionView
 from control_plane.store.nas import load_nas_vendors
 from control_plane.store.past import load_past
-from control_plane.store.plan import load_plans
+from control_plane.store.plan import load_plan_ids
 from radius_hooks.decision import NO_TIME_LIMIT, step_at
 from radius_hooks.policy_records import Level
 from web.acting import clock, transaction
@@ -69,7 +69,7 @@ def listed() -> str | Response:
     as_file = chosen("file", ("csv", "xlsx")) is not None
     mark = after()
     with transaction() as connection:
-        plans = [plan.name for plan in load_plans(connection)]
+        plans = list(load_plan_ids(connection))
         nases = list(load_nas_vendors(connection))
         wanted = Wanted(
             text=request.args.get("q", "").strip()[:200],

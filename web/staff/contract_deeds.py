@@ -30,7 +30,7 @@ from control_plane.contract_deeds import (
     look_at,
     preview,
 )
-from control_plane.store.plan import load_plans, load_profiles
+from control_plane.store.plan import load_plan_ids, load_profiles
 from radius_hooks.policy_records import PolicyStep
 from web.acting import person, transaction
 from web.database import Connection
@@ -159,7 +159,7 @@ def act(number: int, name: str) -> Answer:
 
 def _offer(connection: Connection, form: DeedForm, page: ContractPage, name: str) -> None:
     """The choices that the deed has."""
-    form.plan.choices = choices_of({str(one.id): one.name for one in load_plans(connection)})
+    form.plan.choices = choices_of({str(number): name for name, number in load_plan_ids(connection).items()})
     form.waiting.choices = choices_of(
         {
             one["effective_on"].isoformat(): gettext(

@@ -19,7 +19,16 @@ from wtforms.validators import InputRequired, Regexp
 from billing.store.catalogue import Product, load_product_page, load_products
 from control_plane.access.permissions import Permission
 from control_plane.catalogue import add_plan, change_plan, set_hours, set_quota_steps
-from control_plane.store.plan import Plan, Profile, hold_plan, load_live, load_plans, load_profiles
+from control_plane.store.plan import (
+    Plan,
+    Profile,
+    hold_plan,
+    load_live,
+    load_plan,
+    load_plan_ids,
+    load_plans,
+    load_profiles,
+)
 from web.acting import clock, person, transaction
 from web.database import Connection
 from web.forms import (
@@ -98,7 +107,7 @@ def show(plan_id: int) -> str:
 def new() -> str | Response | tuple[str, int]:
     """A new plan of three profiles; its product comes next."""
     with transaction() as connection:
-        form, names = _form(connection), {one.name for one in load_plans(connection)}
+        form, names = _form(connection), set(load_plan_ids(connection))
     if was_sent(form):
         if form.name.data in names:
             refuse(form, "name", gettext("There is one of this name already."))
@@ -116,7 +125,7 @@ def edit(plan_id: int) -> str | Response | tuple[str, int]:
         form = _form(connection, plan)
         # Counted for who is asked whether that is meant, not for each look at the form.
         live = load_live(connection, plan_id=plan_id) if was_sent(form) else 0
-        taken = {one.name for one in load_plans(connection) if one.id != plan_id}
+        taken = {name for name, number in load_plan_ids(connection).items() if number != plan_id}
         if request.method == "GET":
             form.seen.data = fingerprint(_seen(plan))
     if was_sent(form) and form.name.data in taken:
@@ -219,7 +228,7 @@ def today(connection: Connection) -> date:
 
 
 def _known(connection: Connection, plan_id: int) -> Plan:
-    found = next((one for one in load_plans(connection) if one.id == plan_id), None)
+    found = load_plan(connection, plan_id)
     if found is None:
         raise NotFound
     return found
@@ -244,9 +253,8 @@ def _form(connection: Connection, plan: Plan | None = None) -> Any:
 def _add(connection: Connection, form: Any) -> str:
     profiles = (form.profile.data, form.throttle.data, form.walled.data)
     add_plan(connection, form.name.data, profiles, actor=person().name)
-    (made,) = (one for one in load_plans(connection) if one.name == form.name.data)
     flash(gettext("Added. Now say what it costs."))
-    return url_for("plans.show", plan_id=made.id)
+    return url_for("plans.show", plan_id=load_plan_ids(connection)[form.name.data])
 
 
 def _change(connection: Connection, plan_id: int, form: Any) -> str:

@@ -28,7 +28,7 @@ from billing.store.catalogue import (
 )
 from billing.store.issuers import load_issuers, load_tax_codes
 from control_plane.access.permissions import Permission
-from control_plane.store.plan import load_plans
+from control_plane.store.plan import load_plan_ids
 from web.acting import person, transaction
 from web.database import Connection
 from web.forms import REQUIRED, DayField, DecimalField, PageForm, do_once, read_form, refuse, status_of, was_sent
@@ -109,7 +109,7 @@ def new() -> str | Response | tuple[str, int]:
         form = read_form(ProductForm)
         products = load_products(connection, day=today(connection))
         sold = {one.plan for one in products}
-        free = [one.name for one in load_plans(connection) if one.name not in sold]
+        free = [name for name in load_plan_ids(connection) if name not in sold]
         form.plan.choices = [SelectChoice("", gettext("None")), *(SelectChoice(name, name) for name in free)]
         form.tax.choices = [SelectChoice(one.name, one.name) for one in load_tax_codes(connection)]
         if request.method == "GET" and request.args.get("plan") in free:
@@ -209,7 +209,7 @@ def _known(connection: Connection, product_id: int) -> ProductPage:
 
 
 def _page(connection: Connection, found: ProductPage, prices: Any, texts: Any) -> str:
-    sells = next((one for one in load_plans(connection) if one.name == found.product.plan), None)
+    sells = load_plan_ids(connection).get(found.product.plan or "")
     return render_template(
         "staff/plans/product.html",
         found=found,
