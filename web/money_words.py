@@ -16,6 +16,7 @@ from billing.payments import MethodKind, PaymentSource
 from billing.sentence import Sentence
 from control_plane.refusals import without_command
 from web.language import day_shown, gettext, lazy, moment_shown, money_shown
+from web.ledger_words import ROLES
 
 SOURCES: Final[dict[str, Any]] = {
     PaymentSource.WEBHOOK: lazy("Payment provider"),
@@ -32,6 +33,33 @@ KINDS: Final[dict[str, Any]] = {
     MethodKind.DIRECT_DEBIT: lazy("Direct debit"),
     MethodKind.GATEWAY: lazy("Online"),
     MethodKind.OTHER: lazy("Other"),
+}
+
+
+# What facts of a sentence are called, by the name of their place.
+_PRODUCT_KINDS: Final[dict[str, Any]] = {
+    "plan": lazy("plan"),
+    "add_on": lazy("add-on"),
+    "one_off": lazy("one-off"),
+    "usage": lazy("usage"),
+}
+_FACTS: Final[dict[str, dict[str, Any]]] = {
+    "is_kind": _PRODUCT_KINDS,
+    "kind": _PRODUCT_KINDS
+    | {
+        "invoice": lazy("invoice"),
+        "credit note": lazy("credit note"),
+        "legal": lazy("seat"),
+        "billing": lazy("billing"),
+        "service": lazy("service"),
+    },
+    "purpose": {"recurring": lazy("of a billing run"), "manual": lazy("by hand")},
+    "role": {str(role): words for role, words in ROLES.items()},
+    "charge_state": {
+        "open": lazy("open"),
+        "presented": lazy("presented"),
+        "pending": lazy("under way"),
+    },
 }
 
 
@@ -53,11 +81,17 @@ def error_words(error: BillingError) -> str:
 def part_of(told: Sentence) -> str:
     """The same within a sentence."""
     form = without_command(told.form)
-    return gettext(form, **{name: _shown(value) for name, value in told.about.items()}) if told.about else gettext(form)
+    return (
+        gettext(form, **{name: _shown(value, name) for name, value in told.about.items()})
+        if told.about
+        else gettext(form)
+    )
 
 
-def _shown(value: object) -> object:
+def _shown(value: object, name: str = "") -> object:
     match value:
+        case str() if value in _FACTS.get(name, ()):
+            return _FACTS[name][str(value)]
         case Sentence():
             return part_of(value)
         case BillingError():

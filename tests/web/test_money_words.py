@@ -102,3 +102,11 @@ def test_no_page_and_no_program_is_told_a_command(app):
 def test_a_place_may_be_called_as_the_words_themselves_are(app):
     refused = Sentence("there is no document %(text)s", text="12/FT/2026")
     assert said(app, "it", refused) == "Il documento 12/FT/2026 non esiste"
+
+
+def test_facts_have_words_and_what_is_none_of_them_stays(app):
+    refused = Sentence(
+        "product %(name)s is %(is_kind)s, wanted is %(kind)s", name="'Fibra'", is_kind="add_on", kind="x"
+    )
+    assert said(app, "it", refused) == "Il prodotto 'Fibra' è di tipo opzione, serve il tipo x"
+    assert refused.message == "product 'Fibra' is add_on, wanted is x"
