@@ -16,10 +16,10 @@ import psycopg
 from billing.price_changes import PriceChange, Reach
 from billing.store.acting import acting
 from billing.store.catalogue_requests import Act, ask_for
-from billing.store.issuers import add_position, add_rate
+from billing.store.issuers import add_position, add_rate, add_tax_code
 from billing.store.promotions import Promotion
 from billing.store.selection import Selection
-from billing.store.stamp_duties import add_stamp_duty
+from billing.store.stamp_duties import add_stamp_duty, end_stamp_duty
 from control_plane import audit
 from control_plane.store.changes import save_changes
 from control_plane.store.plan import Plan, Profile, save_new_plan
@@ -115,6 +115,36 @@ def add_tax_rate(connection: Connection, code: str, percent: Decimal, *, since: 
     add_rate(connection, code, percent, since=since)
     detail = {"percent": percent, "since": since, "until": None}
     audit.append(connection, actor=actor, action="tax.rate", subject=code, detail=detail)
+
+
+def add_code(
+    connection: Connection,
+    code: str,
+    *,
+    actor: str,
+    law: str | None = None,
+    bears_stamp: bool = False,
+    nature: str | None = None,
+    rate: tuple[Decimal, date] | None = None,
+) -> None:
+    """A tax code: with a rate from a day on, or with the nature and the law by which it bears none. Raises: BillingError."""
+    assert (rate is None) == (nature is not None), "one or the other"
+    acting(connection, actor)
+    add_tax_code(connection, code, nature=nature, law=law, bears_stamp=bears_stamp)
+    if rate is not None:
+        add_rate(connection, code, rate[0], since=rate[1])
+    detail = {"nature": nature, "law": law, "bears_stamp": bears_stamp, "rate": rate}
+    audit.append(connection, actor=actor, action="tax.code", subject=code, detail=detail)
+
+
+def end_duty(connection: Connection, country: str, currency: str, *, on: date, actor: str) -> Decimal | None:
+    """Nothing is owed from a day on; what ends there, None where nothing without an end holds on it."""
+    acting(connection, actor)
+    ended = end_stamp_duty(connection, country, currency, on=on)
+    if ended is not None:
+        detail = {"currency": currency, "until": on}
+        audit.append(connection, actor=actor, action="tax.duty", subject=country, detail=detail)
+    return ended
 
 
 def set_stamp_duty(connection: Connection, duty: NewStampDuty, *, actor: str) -> Decimal | None:

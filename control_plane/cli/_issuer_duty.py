@@ -7,9 +7,8 @@ from decimal import Decimal
 
 import click
 
-from billing.store.stamp_duties import end_stamp_duty, load_stamp_duties
-from control_plane import audit
-from control_plane.catalogue import NewStampDuty, set_stamp_duty
+from billing.store.stamp_duties import load_stamp_duties
+from control_plane.catalogue import NewStampDuty, end_duty, set_stamp_duty
 from control_plane.cli._amounts import amount_words
 from control_plane.cli._books import CURRENCY, DAY, DECIMAL, open_books
 from control_plane.cli._catalogue_names import known_currency
@@ -82,9 +81,7 @@ def end(settings: Settings, country: str, *, day: date, currency: str | None) ->
     """COUNTRY's issuers owe nothing from a day on. Documents that are issued stay."""
     with open_books(settings) as connection:
         money = known_currency(connection, currency)
-        ended = end_stamp_duty(connection, country, money, on=day)
+        ended = end_duty(connection, country, money, on=day, actor=os_user())
         if ended is None:
             raise Refused(f"{country} has no stamp duty in {money} that holds on {day} without an end")
-        detail = {"currency": money, "until": day}
-        audit.append(connection, actor=os_user(), action="tax.duty", subject=country, detail=detail)
     click.echo(f"Stamp duty of {country}: {amount_words(ended, money)} {money} ends on {day}.")

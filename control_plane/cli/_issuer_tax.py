@@ -10,14 +10,13 @@ import click
 from billing.store.issuers import (
     add_exemption,
     add_rate,
-    add_tax_code,
     end_exemptions,
     load_exemptions,
     load_positions,
     load_tax_codes,
 )
 from control_plane import audit
-from control_plane.catalogue import add_fiscal_position
+from control_plane.catalogue import add_code, add_fiscal_position
 from control_plane.cli._books import DAY, TAX_RATE, known_customer, known_issuer, open_books
 from control_plane.cli._console import Refused, open_database, os_user, print_json, print_table
 from control_plane.cli._group import Group
@@ -56,7 +55,7 @@ def list_codes(settings: Settings, *, as_json: bool) -> None:
 @click.option("--percent", type=TAX_RATE, help="Its rate, with --from.")
 @click.option("--from", "since", type=DAY, help="First day of that rate.")
 @click.pass_obj
-def add_code(
+def add(
     settings: Settings,
     code: str,
     *,
@@ -70,9 +69,8 @@ def add_code(
     if (percent is None) != (since is None) or (percent is None) == (nature is None):
         raise click.UsageError("either --percent with --from, or --nature with --law")
     with open_books(settings) as connection:
-        add_tax_code(connection, code, nature=nature, law=law, bears_stamp=bears_stamp)
-        if percent is not None and since is not None:
-            add_rate(connection, code, percent, since=since)
+        rate = None if percent is None or since is None else (percent, since)
+        add_code(connection, code, nature=nature, law=law, bears_stamp=bears_stamp, rate=rate, actor=os_user())
     click.echo(f"Tax code {code}: {f'{percent} % from {since}' if percent is not None else f'{nature}, {law}'}.")
 
 

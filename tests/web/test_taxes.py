@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from support.asked_catalogue import work
 from support.browser import usable_by_everybody
-from support.program import Program
+from support.program import Program, make_token
 
-from control_plane.access.permissions import Permission
+from control_plane.access.permissions import EVERYTHING, Permission
 
 pytestmark = pytest.mark.db
 
@@ -79,6 +79,53 @@ def test_stamp_duty_is_set_once_it_was_looked_at_and_ends_the_one_before(console
     assert program.post("/taxes/stamp-duties", body | {"since": "2100-01-01"}).json[-1]["amount"] == "3.000"
 
 
+def test_a_tax_code_is_added_with_a_rate_or_with_why_it_bears_none(console):
+    client = console.client("billing")
+    rated = {"name": "MY-4", "percent": "4", "since": "2026-01-01"}
+    bare = {"name": "MY-N3.1", "nature": "N3.1", "law": "art. 8 DPR 633/72", "bears_stamp": "y"}
+    for wrong in (
+        rated | {"since": ""},
+        rated | {"percent": "101"},
+        rated | {"nature": "N1", "law": "x"},
+        rated | {"bears_stamp": "y"},
+        rated | {"name": "four percent"},
+        bare | {"law": ""},
+    ):
+        assert send(client, "/taxes/codes/new", **wrong).status_code == 422, wrong
+    for right in (rated, bare):
+        assert send(client, "/taxes/codes/new", **right).status_code == 303
+        assert "already" in send(client, "/taxes/codes/new", **right).text
+    rows = "SELECT c.name, c.nature, c.bears_stamp, trim_scale(r.percent)::text FROM tax_code AS c LEFT JOIN tax_rate AS r ON r.tax_code_id = c.id WHERE c.name IN ('MY-4', 'MY-N3.1') ORDER BY 1"
+    assert console.query(rows) == [("MY-4", None, False, "4"), ("MY-N3.1", "N3.1", True, None)]
+    assert console.client("reader").get("/taxes/codes/new").status_code == 403
+    program = Program(console, make_token(console, "codes", EVERYTHING))
+    made = program.post("/taxes/codes", {"name": "MY-5", "percent": "5", "since": "2026-01-01"})
+    assert made.json["rates"] == [{"percent": "5", "since": "2026-01-01", "until": None}]
+    assert program.post("/taxes/codes", {"name": "MY-5", "percent": "5", "since": "2026-01-01"}).status_code == 409
+    assert program.post("/taxes/codes", {"name": "MY-6"}).status_code == 422
+
+
+def test_a_stamp_duty_ends_once_it_was_looked_at(console):
+    client = console.client("billing")
+    amount, since = console.query("SELECT amount::float, lower(during)::text FROM stamp_duty WHERE country = 'IT' AND upper_inf(during)")[0]  # fmt: skip
+    address = "/taxes/duty/IT/EUR/end"
+    assert f'href="{address}"' in client.get("/taxes").text
+    if since is not None:
+        assert send(client, address, day=since).status_code == 422
+    looked = send(client, address, day="2999-01-01")
+    assert f"{amount:.2f}" in looked.text
+    running = "SELECT count(*) FROM stamp_duty WHERE country = 'IT' AND upper_inf(during)"
+    assert console.query(running) == [(1,)]
+    sent = {**kept(looked.text), "day": "2999-01-01", "confirmed": "yes"}
+    assert [client.post(address, data=sent).status_code for _ in range(2)] == [303, 303]
+    assert console.query(running) == [(0,)]
+    assert send(client, address, day="2999-02-01").status_code == 422
+    assert client.get("/taxes/duty/XX/EUR/end").status_code == 404
+    body = {"country": "IT", "currency": "EUR", "until": "2999-02-01"}
+    program = Program(console, make_token(console, "ends duty", EVERYTHING))
+    assert program.post("/taxes/stamp-duties/end", body).status_code == 409
+
+
 def test_a_position_is_added_with_what_it_replaces(console):
     client = console.client("billing")
     (taxed,), (other,) = console.query("SELECT name FROM tax_code ORDER BY nature NULLS FIRST, name LIMIT 2")
@@ -144,6 +191,7 @@ def test_the_pages_are_usable_by_everybody(console, address, browser):
         "/taxes/rate",
         "/taxes/duty",
         "/taxes/positions/new",
+        "/taxes/codes/new",
         "/registers",
         "/registers/new",
         "/price-changes",

@@ -120,7 +120,7 @@ class NewRegister(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 def show(connection: Connection) -> Taxes:
     """Tax codes with their rates, fiscal positions, stamp duties."""
     return Taxes(
-        [_code(one) for one in load_tax_codes(connection)],
+        [code_of(one) for one in load_tax_codes(connection)],
         [shaped(FiscalPosition, one) for one in load_positions(connection)],
         [shaped(StampDuty, one) for one in load_stamp_duties(connection)],
     )
@@ -143,11 +143,11 @@ def add_rate(connection: Connection, *, body: NewTaxRate) -> TaxCode:
         raise wrong_value("there is no such code that bears tax", pointer="/code")
     if Decimal(body.percent) > 100:  # percent
         raise wrong_value("at most 100", pointer="/percent")
-    there = _code(codes[body.code]).rates
+    there = code_of(codes[body.code]).rates
     if there and body.since <= there[-1].since:
         raise wrong_value("a rate of this code begins on that day or later already", pointer="/since")
     add_tax_rate(connection, body.code, Decimal(body.percent), since=body.since, actor=person().name)
-    return next(_code(one) for one in load_tax_codes(connection) if one.name == body.code)
+    return next(code_of(one) for one in load_tax_codes(connection) if one.name == body.code)
 
 
 @pages.call(
@@ -191,7 +191,8 @@ def _registers(connection: Connection) -> list[DocumentRegister]:
     ]
 
 
-def _code(row: TaxCodeRow) -> TaxCode:
+def code_of(row: TaxCodeRow) -> TaxCode:
+    """As it is answered."""
     return shaped(TaxCode, row, rates=[_rate(one) for one in row.rates])
 
 
