@@ -87,8 +87,8 @@ class ShownDocument:
     is_advance: bool = False
 
 
-def shown_draft(draft: Draft, *, made_by: str) -> ShownDocument:
-    """A draft as the document that it would be."""
+def shown_draft(draft: Draft, *, made_by: str, corrects: str | None = None) -> ShownDocument:
+    """A draft as the document that it would be; `corrects` is the label of the invoice that it gives back."""
     totals = draft.totals
     return ShownDocument(
         id=None,
@@ -112,8 +112,8 @@ def shown_draft(draft: Draft, *, made_by: str) -> ShownDocument:
         customer=json.loads(draft.customer_data),
         run_id=draft.run_id,
         reason=draft.reason,
-        corrects=None if draft.corrects_id is None else f"id:{draft.corrects_id}",
-        lines=_shown_lines(draft),
+        corrects=None if draft.corrects_id is None else corrects or f"id:{draft.corrects_id}",
+        lines=_shown_lines(draft, corrects),
         groups=_shown_groups(draft),
         dues=draft.dues,
         standing=None,
@@ -122,7 +122,7 @@ def shown_draft(draft: Draft, *, made_by: str) -> ShownDocument:
     )
 
 
-def _shown_lines(draft: Draft) -> tuple[ShownLine, ...]:
+def _shown_lines(draft: Draft, corrects: str | None) -> tuple[ShownLine, ...]:
     return tuple(
         ShownLine(
             number=number,
@@ -138,7 +138,7 @@ def _shown_lines(draft: Draft) -> tuple[ShownLine, ...]:
             credited=zero(draft.currency),
             contract_id=line.source.contract_id,
             product=None,
-            corrects=None if line.source.corrects is None else f"id:{line.source.corrects[0]}",
+            corrects=None if line.source.corrects is None else corrects or f"id:{line.source.corrects[0]}",
         )
         for number, (line, printed) in enumerate(zip(draft.lines, draft.totals.lines, strict=True), 1)
     )

@@ -14,7 +14,7 @@ from typing import Any, Final
 import psycopg
 
 from billing.customer_search import search_patterns
-from billing.store.customer_search import FoundCustomer, load_found
+from billing.store.customer_search import FoundCustomer, load_found, load_likely
 from control_plane.access.permissions import Permission
 from control_plane.quantities import QuantityError, mac_text, read_mac
 from control_plane.store import search as store
@@ -89,7 +89,7 @@ def _number(text: str) -> int | None:
 
 def _customers(connection: Connection, text: str) -> list[Hit]:
     number = _number(text)
-    found = load_found(connection, search_patterns(text), limit=_LOOKED_AT)
+    found = load_likely(connection, search_patterns(text), limit=_LOOKED_AT)
     if number is not None and number not in {one.id for one in found}:
         found = [*load_found(connection, (), limit=1, after=number - 1), *found]
         if found and found[0].id != number and not search_fits(found[0], text):

@@ -12,7 +12,7 @@ from typing import Any, Final
 import psycopg
 
 from billing.customer_search import search_patterns
-from billing.store.customer_search import FoundCustomer, load_found
+from billing.store.customer_search import FoundCustomer, load_likely
 from billing.store.customers import Customer, load_customer, load_customer_by_reference
 
 Connection = psycopg.Connection[Any]
@@ -38,7 +38,7 @@ def find_meant(connection: Connection, text: str) -> Customer | NobodyMeant:
     if found is not None:
         return found
     patterns = search_patterns(text)
-    similar = load_found(connection, patterns, limit=_LOOKED_AT) if patterns else []
+    similar = load_likely(connection, patterns, limit=_LOOKED_AT) if patterns else []
     same = [one for one in similar if one.name == text]
     if len(same) == 1:
         by_name = load_customer(connection, same[0].id)

@@ -13,6 +13,8 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 Connection = psycopg.Connection[Any]
+# What is in everybody's address, such as a street's kind, is not looked through to its end for a name.
+_LOOKED_AT: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,28 @@ def search_statement(patterns: tuple[str, ...]) -> sql.Composed:
     return sql.SQL("SELECT customer_id FROM customer_words WHERE {} ORDER BY customer_id LIMIT %s").format(
         sql.SQL(" AND ").join([*matching, sql.SQL("customer_id > %s")])
     )
+
+
+def _named_statement(patterns: tuple[str, ...]) -> sql.Composed:
+    """The same of those whose name alone matches; parameters: the patterns twice, a limit."""
+    words = sql.SQL(" AND ").join(sql.SQL("words LIKE plain_text(%s)") for _ in patterns)
+    names = sql.SQL(" AND ").join(sql.SQL("plain_text(' ' || n.name) LIKE plain_text(%s)") for _ in patterns)
+    return sql.SQL(
+        "SELECT n.id AS customer_id FROM (SELECT customer_id FROM customer_words WHERE {} LIMIT {}) AS w"
+        " JOIN customer AS n ON n.id = w.customer_id WHERE {} ORDER BY 1 LIMIT %s"
+    ).format(words, sql.Literal(_LOOKED_AT), names)
+
+
+def load_likely(connection: Connection, patterns: tuple[str, ...], *, limit: int) -> list[FoundCustomer]:
+    """Up to so many customers, those first whose name is what was typed: who types a name does not mean a street."""
+    statement = sql.SQL(_FOUND).format(_named_statement(patterns))
+    with connection.cursor(row_factory=class_row(FoundCustomer)) as cursor:
+        named = cursor.execute(statement, (*patterns, *patterns, limit)).fetchall()
+    if len(named) == limit:
+        return named
+    there = {one.id for one in named}
+    others = load_found(connection, patterns, limit=limit)
+    return [*named, *(one for one in others if one.id not in there)][:limit]
 
 
 def load_found(connection: Connection, patterns: tuple[str, ...], *, limit: int, after: int = 0) -> list[FoundCustomer]:

@@ -69,6 +69,17 @@ def load_contract_parties(connection: psycopg.Connection[Any], contract_id: int)
     return ContractParties(*row)
 
 
+def load_newest_parties(connection: psycopg.Connection[Any], payer_id: int) -> ContractParties | None:
+    """Those of the newest contract that a customer pays; None for who pays none."""
+    row = connection.execute(
+        "SELECT t.issuer_id, coalesce(t.payer_id, k.customer_id), t.currency, t.includes_tax, t.due_days"
+        " FROM contract AS k JOIN contract_terms AS t ON t.contract_id = k.id"
+        " WHERE k.customer_id = %(payer)s AND coalesce(t.payer_id, k.customer_id) = %(payer)s OR t.payer_id = %(payer)s ORDER BY k.id DESC LIMIT 1",
+        {"payer": payer_id},
+    ).fetchone()
+    return None if row is None else ContractParties(*row)
+
+
 def load_issuer(connection: psycopg.Connection[Any], issuer_id: int) -> IssuerParty:
     """One issuer.
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from billing.customer_search import search_patterns
 from billing.store.acting import acting
-from billing.store.customer_search import load_found, search_statement
+from billing.store.customer_search import load_found, load_likely, search_statement
 from billing.store.customers import (
     delete_address,
     delete_contact,
@@ -105,6 +105,17 @@ def test_search_among_a_hundred_thousand_goes_through_the_index_and_takes_no_tim
         took = min(float(plan(text).rpartition("Execution Time: ")[2].split()[0]) for _ in range(3))
         assert took < 200, f"{text}: {took} ms"
     assert len(load_found(connection, search_patterns("rossi4711"), limit=50)) == 11
+
+
+def test_who_types_a_name_is_shown_who_is_called_so_before_who_lives_there(connection):
+    acting(connection, "maria")
+    lives = save_customer(connection, {"name": "Grace Camelli"})
+    save_address(connection, lives, "legal", {**SEAT, "street": "Strada del Colle"})
+    called = save_customer(connection, {"name": "Ada Camgate"})
+    patterns = search_patterns("ada cam")
+    assert [one.id for one in load_found(connection, patterns, limit=5)] == [lives, called]
+    assert [one.id for one in load_likely(connection, patterns, limit=5)] == [called, lives]
+    assert [one.id for one in load_likely(connection, patterns, limit=1)] == [called]
 
 
 NAMES = st.text("abcdè ÀÇ%_'\\1", min_size=1, max_size=12).filter(str.strip)

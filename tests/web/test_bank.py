@@ -117,6 +117,7 @@ def test_what_waits_is_chosen_once_and_can_be_taken_back(console, owing):
         "SELECT count(*), max(owner_of_payment(id)) FROM payment WHERE id = (SELECT payment_id FROM bank_line WHERE id = %s)",
         (number,),
     ) == [(1, customer["customer"])]
+    assert f'href="/customers/{customer["customer"]}">{customer["name"]}' in client.get(address).text
     form = hidden(client.get(address).text)
     assert client.post(f"{address}/undo", data={**form, "once_key": "u1", "reason": ""}).status_code == 422
     assert client.post(f"{address}/undo", data={**form, "once_key": "u2", "reason": "mistaken"}).status_code == 303

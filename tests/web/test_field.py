@@ -323,6 +323,9 @@ def test_on_a_phone_a_payment_is_three_taps(console, address, browser, field):
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         page.goto(f"{address}/field/cash")
         page.get_by_role("link", name="Count and hand over").click()
+        page.fill("#count-20", "3")
+        page.fill("[id='count-0.50']", "1")
+        assert page.inner_text("[data-pieces-sum]") == "€60.50"
         assert violations(page) == []
     with browser.page(console, "billing") as page:
         for path in ("/field/sessions", "/field/collectors"):

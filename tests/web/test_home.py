@@ -98,6 +98,11 @@ def test_a_silent_nas_is_down_and_comes_first(console, online):
         console.query("UPDATE nas_word SET heard_at = now() RETURNING 1")
 
 
+def test_who_does_not_see_the_network_begins_with_the_customers(console):
+    assert console.client("billing").get("/").headers["Location"] == "/customers"
+    assert console.client("network operator").get("/").headers["Location"] == "/home"
+
+
 def test_what_is_no_span_is_refused(console):
     assert console.client().get("/home?span=century").status_code == 400
     assert console.client().get("/home/live?span=century").status_code == 400

@@ -140,6 +140,23 @@ def test_a_line_is_given_back_and_no_more_than_is_left(console):
     assert f'href="/documents/{number}"' in client.get(done.headers["Location"]).text
 
 
+def test_who_chooses_lines_does_not_give_back_all_of_it_by_mistake(console):
+    client, (number, _) = console.client("billing"), invoice(console)
+    _, both = credit(client, number, what="whole", amount_1="1")
+    assert both.status_code == 422
+    assert "Lines or amounts are chosen below" in both.text
+
+
+def test_an_invoice_begins_with_the_prices_and_days_that_the_customer_has(console, typed):
+    customer, includes_tax, days = console.query(
+        "SELECT k.customer_id, t.includes_tax, t.due_days FROM contract_terms AS t JOIN contract AS k ON k.id = t.contract_id WHERE t.includes_tax AND t.payer_id IS NULL ORDER BY k.id DESC LIMIT 1"
+    )[0]
+    page = console.client("billing").get(f"/documents/new?customer={customer}").text
+    assert includes_tax
+    assert re.search(r'<option selected value="gross"', page)
+    assert re.search(rf'name="due_days"[^>]*value="{days}"', page)
+
+
 def test_what_is_left_of_an_invoice_is_given_back_whole_and_then_nothing_is(console):
     client, (number, _) = console.client("billing"), invoice(console)
     given, looked = credit(client, number, what="whole")
@@ -155,6 +172,7 @@ def test_an_invoice_is_typed_in_a_browser_with_its_totals_beside(console, addres
     with browser.page(console, "billing") as page:
         page.goto(f"{address}/documents/new?customer=1")
         assert violations(page) == []
+        page.select_option("#prices", "net")
         page.fill("#lines-0-description", "Work on the roof")
         page.fill("#lines-0-price", "50")
         page.select_option("#lines-0-tax", typed["lines-0-tax"])
@@ -177,3 +195,5 @@ def test_an_invoice_is_typed_in_a_browser_with_its_totals_beside(console, addres
             page.goto(f"{address}{path}")
             assert violations(page) == []
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.fill("[name=amount_1]", "1")
+        assert page.is_checked("[name=what][value=lines]")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from billing.customer_search import search_patterns
-from billing.store.customer_search import FoundCustomer, load_found
+from billing.store.customer_search import FoundCustomer, load_likely
 from billing.store.customers import load_customer, load_customer_by_reference
 from web.database import Connection
 
@@ -34,6 +34,6 @@ def customer_meant(connection: Connection, text: str) -> Meant:
     if found is not None:
         return Meant(found.id, found.name)
     patterns = search_patterns(text)
-    similar = load_found(connection, patterns, limit=_SIMILAR) if patterns else []
+    similar = load_likely(connection, patterns, limit=_SIMILAR) if patterns else []
     same = [one for one in similar if one.name == text] if len(similar) > 1 else similar
     return Meant(same[0].id, same[0].name) if len(same) == 1 else Meant(None, similar=tuple(similar))

@@ -11,7 +11,6 @@ from billing.errors import BillingError
 from billing.money import CurrenciesDifferError
 from billing.periods import Period
 from billing.shown import ShownDocument
-from billing.store.contract_items import NoPriceError
 from billing.store.documents import ChargeTakenError
 from billing.store.issued import ListedDocument
 from web.language import lazy
@@ -80,7 +79,6 @@ EINVOICES: Final[Mapping[str, tuple[Any, str]]] = {
 }
 _REFUSALS: Final[Mapping[type[BillingError], Any]] = {
     NothingLeftError: lazy("So much is not left of this line: less, or nothing, can be given back."),
-    NoPriceError: lazy("A product of these lines has no price of its own on that day: type one."),
     ChargeTakenError: lazy("Something of it was billed or given back at this moment. Look again."),
     CurrenciesDifferError: lazy("The lines are in different currencies."),
 }

@@ -42,6 +42,7 @@ from billing.store.bank_files import (
     load_queue,
 )
 from billing.store.customers import load_customer
+from billing.store.payments import load_payment
 from control_plane.access.permissions import Permission
 from control_plane.bank_desk import days_at, decide, take_in
 from web.acting import clock, person, transaction
@@ -283,12 +284,17 @@ def _line_page(number: int, *, error: str = "") -> str:
         kept, desk = found
         may = _may(connection, kept, desk)
         account = next(one for one in load_accounts_at_banks(connection) if one.id == kept.bank_account_id)
+        payment = None if kept.payment_id is None else load_payment(connection, kept.payment_id)
+        owner = (
+            None if payment is None or payment.customer_id is None else load_customer(connection, payment.customer_id)
+        )
     template = "staff/bank/queued.html" if "HX-Request" in request.headers else "staff/bank/line.html"
     return render_template(
         template,
         one=kept,
         may_be=may,
         account=account,
+        owner=owner,
         states=STATES,
         why_words=why_words,
         new_key=new_key,

@@ -41,7 +41,7 @@ from control_plane.access.permissions import Permission
 from web.acting import clock, person, transaction
 from web.database import Connection
 from web.forms import ONCE, REQUIRED, DayField, PageForm, do_once, read_form, refuse, status_of, was_sent
-from web.language import chosen_language, day_shown, gettext, lazy, money_shown, ngettext
+from web.language import chosen_language, day_shown, gettext, lazy, money_shown, ngettext, number_shown
 from web.lists import PAGE_ROWS, after, file_of, page_of
 from web.live_parts import part
 from web.marks import allowed
@@ -308,7 +308,7 @@ def _does(run: Run, preview: words.Preview | None, issuer: Issuer) -> list[str]:
     """What issuing will do, a sentence each."""
     if preview is None:
         return []
-    said = [f"{one.words}: {one.count} · {money_shown(one.gross)}" for one in preview.documents] or [
+    said = [f"{one.words}: {number_shown(one.count)} · {money_shown(one.gross)}" for one in preview.documents] or [
         gettext("No documents: nothing is due.")
     ]
     said.append(gettext("They are dated %(day)s and take the next numbers.", day=day_shown(run.run_date)))

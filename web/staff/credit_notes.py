@@ -90,8 +90,11 @@ def _form_of(left: dict[int, Money]) -> type[CreditForm]:
 
 def _amounts(form: Any, left: dict[int, Money]) -> dict[int, Decimal | None] | None:
     """What of which lines; None for all that is left of the invoice."""
-    if form.what.data == "whole":
-        return None
+    return None if form.what.data == "whole" else _chosen(form, left)
+
+
+def _chosen(form: Any, left: dict[int, Money]) -> dict[int, Decimal | None]:
+    """The lines that are ticked or have an amount."""
     return {
         number: form[f"amount_{number}"].data
         for number in left
@@ -104,6 +107,9 @@ def _planned(
 ) -> tuple[Draft | None, tuple[PlannedPosting, ...]]:
     """The draft with its entry, or None and what is wrong with it in the form."""
     amounts = _amounts(form, left)
+    if amounts is None and _chosen(form, left):
+        refuse(form, "what", gettext("Lines or amounts are chosen below: say that some are given back, or clear them."))
+        return None, ()
     if amounts is not None and not amounts:
         refuse(form, "", gettext("Say which lines are given back."))
         return None, ()
@@ -164,7 +170,7 @@ def _preview(form: Any, invoice: Creditable, draft: Draft, legs: tuple[PlannedPo
         tone="warning",
         back=url_for("documents.show", document_id=invoice.id),
         fields=hidden,
-        document=shown_draft(draft, made_by=person().name),
+        document=shown_draft(draft, made_by=person().name, corrects=invoice.label),
         legs=legs,
         words=words,
         change=True,

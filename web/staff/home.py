@@ -48,6 +48,8 @@ def begin() -> Response:
         return redirect("/field", 303)
     if may(Permission.AGENT_OWN) and not may(Permission.CUSTOMER_SEE):
         return redirect(url_for("agent_own.show"), 303)
+    if not may(Permission.NETWORK_SEE) and may(Permission.CUSTOMER_SEE):
+        return redirect(url_for("customers.show_list"), 303)
     return redirect(url_for("home.show") if may(Permission.NETWORK_SEE) else "/me", 303)
 
 

@@ -34,7 +34,7 @@ from billing.store.acting import acting
 from billing.store.catalogue import load_products
 from billing.store.customers import Customer, load_customer
 from billing.store.issuers import Issuer, load_issuers, load_tax_codes
-from billing.store.parties import ContractParties, load_contract_parties
+from billing.store.parties import ContractParties, load_contract_parties, load_newest_parties
 from control_plane.access.permissions import Permission
 from web.acting import clock, person, transaction
 from web.database import Connection
@@ -188,8 +188,9 @@ def _form(connection: Connection, desk: Desk) -> Any:
     form.issuer.choices = [SelectChoice(one.id, one.name) for one in desk.issuers]
     if request.method == "GET":
         form.day.data = today
-        form.due_days.data = desk.agreed.due_days if desk.agreed else 0
-        form.prices.data = "gross" if desk.agreed and desk.agreed.includes_tax else "net"
+        usual = desk.agreed or load_newest_parties(connection, desk.customer.id)
+        form.due_days.data = usual.due_days if usual else 0
+        form.prices.data = "gross" if usual and usual.includes_tax else "net"
     fill_lines(connection, form, today)
     return form
 

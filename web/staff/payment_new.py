@@ -21,7 +21,7 @@ from billing.money import Money, currency_places, read_money
 from billing.operations.receiving import record_payment
 from billing.payments import Method, NewPayment, NotDone, PaymentSource
 from billing.store.allocations import load_open_invoices
-from billing.store.customer_search import load_found
+from billing.store.customer_search import load_likely
 from billing.store.customers import Customer, load_customer
 from billing.store.payment_list import find_owing, load_owed, load_own, load_settles
 from billing.store.payments import find_twin, hold_customers, load_let_go, load_methods, load_payment
@@ -198,7 +198,7 @@ def _found(connection: Connection, books: Books, typed: str) -> list[dict[str, A
         {"id": one.customer_id, "name": one.customer, "invoice": one, "place": None} for one in by_invoice
     ]
     patterns = search_patterns(typed)
-    known = load_found(connection, patterns, limit=_FOUND) if patterns else []
+    known = load_likely(connection, patterns, limit=_FOUND) if patterns else []
     if typed.isascii() and typed.isdigit() and (whole := typed_customer(connection, typed)) is not None:
         people.insert(0, {"id": whole.id, "name": whole.name, "invoice": None, "place": None})
     there = {one["id"] for one in people}

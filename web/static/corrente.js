@@ -24,6 +24,22 @@
     button.classList.add("text-success");
     setTimeout(() => button.classList.remove("text-success"), 1200);
   });
+  // Who types below one of several choices has chosen it.
+  on("input", "[data-chooses] :is(input, select, textarea)", (field) => {
+    const choice = document.getElementById(field.closest("[data-chooses]").dataset.chooses);
+    if (choice) choice.checked = true;
+  });
+  // What notes and coins come to while they are counted; in thousandths, which every currency's coins are whole numbers of.
+  const add = (counted) => {
+    const fields = [...counted.querySelectorAll("[data-worth]")];
+    const sum = fields.reduce((all, one) => all + Math.round(Number(one.dataset.worth) * 1000) * (Number(one.value) || 0), 0);
+    const shown = new Intl.NumberFormat(document.documentElement.lang, { style: "currency", currency: counted.dataset.currency });
+    const place = counted.querySelector("[data-pieces-sum]");
+    place.textContent = shown.format(sum / 1000);
+    place.parentElement.hidden = !fields.some((one) => one.value);
+  };
+  on("input", "[data-worth]", (field) => add(field.closest("[data-pieces]")));
+  document.querySelectorAll("[data-pieces]").forEach(add);
   on("change", "[data-submit]", (field) => field.form.requestSubmit());
   // All boxes of a list at once, and how many are chosen.
   const tell = (name) => {
