@@ -1101,7 +1101,7 @@ COMMENT ON TABLE entry IS 'One event in the books, once. Append-only: what corre
 COMMENT ON COLUMN entry.note IS 'What a person says that it is.';
 COMMENT ON COLUMN entry.evidence IS 'What proves it, such as a statement of the bank and its page.';
 COMMENT ON COLUMN entry.issuer_id IS 'That of the accounts of its postings, which it has.';
-CREATE INDEX entry_dated ON entry (issuer_id, dated);
+CREATE INDEX entry_in_order ON entry (issuer_id, dated, id);
 CREATE INDEX entry_apart ON entry (issuer_id, dated) WHERE source <> 'document';
 CREATE INDEX entry_corrects ON entry (corrects_id) WHERE corrects_id IS NOT NULL;
 CREATE TRIGGER entry_append_only BEFORE UPDATE OR DELETE ON entry FOR EACH ROW EXECUTE FUNCTION refuse_change('Entries stay: write one that corrects it.');
@@ -5725,3 +5725,8 @@ GRANT UPDATE (last_used_at, revoked_at) ON api_token TO corrente_console;
 GRANT UPDATE (sealed_secret, sealed_webhook_secret, return_url, enabled, debits_since, debit_days, pages_since) ON gateway_account TO corrente_console;
 GRANT UPDATE (sealed_secret, enabled) ON einvoice_account TO corrente_console;
 GRANT UPDATE (url, events, sealed_secret, sealed_old_secret, old_secret_until, removed_at) ON webhook_endpoint TO corrente_console;
+
+-- Staff give an authority's range of numbers, have a provider asked and compare its files.
+GRANT SELECT, INSERT, UPDATE (range_from, range_to, valid_to) ON einvoice_series TO corrente_console;
+GRANT SELECT, INSERT ON gateway_file TO corrente_console;
+GRANT UPDATE (asked_to) ON gateway_account TO corrente_console;

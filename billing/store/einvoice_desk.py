@@ -140,6 +140,30 @@ def answers(connection: Connection, account_id: int) -> None:
     connection.execute("UPDATE einvoice_account SET failures = 0 WHERE id = %s AND failures > 0", (account_id,))
 
 
+_SERIES: Final = """
+SELECT kind::text, series, last_number, range_from, range_to, valid_to FROM einvoice_series WHERE account_id = %s ORDER BY kind, series
+"""
+_HELD_SERIES: Final = f"{_SERIES} FOR UPDATE"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSeries:
+    """How far one of an account's series is counted, and within which range of the authority's; None: within none."""
+
+    kind: str
+    series: str
+    last_number: int
+    first: int | None
+    last: int | None
+    valid_to: date | None
+
+
+def load_series(connection: Connection, account_id: int, *, hold: bool = False) -> list[NumberSeries]:
+    """The series of an account that have counted, or were given a range; `hold`: kept from others until the transaction ends."""
+    rows = connection.execute(_HELD_SERIES if hold else _SERIES, (account_id,))
+    return [NumberSeries(*row) for row in rows]
+
+
 def allow_range(
     connection: Connection, account_id: int, kind: str, series: str, *, first: int, last: int, valid_to: date | None
 ) -> None:

@@ -141,13 +141,54 @@ def load_paid_keys(connection: Connection, account_id: int, keys: list[str]) -> 
 
 def write_file(
     connection: Connection, account_id: int, name: str, digest: bytes, *, rows: int, findings: list[Any], made_by: str
-) -> bool:
-    """Note that a file was read and what was found; False when it was read before."""
+) -> tuple[int, bool]:
+    """Note that a file was read and what was found: its number and True, or False when it was read before."""
     row = connection.execute(
         "INSERT INTO gateway_file (account_id, name, digest, rows, findings, made_by) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (account_id, digest) DO NOTHING RETURNING id",
         (account_id, name, digest, rows, Jsonb(findings), made_by),
     ).fetchone()
-    return row is not None
+    if row is not None:
+        return int(row[0]), True
+    before = connection.execute(
+        "SELECT id FROM gateway_file WHERE account_id = %s AND digest = %s", (account_id, digest)
+    ).fetchone()
+    assert before is not None, "the one that was in the way is there"
+    return int(before[0]), False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A provider's file that was compared with the books, and what was found when it was: payout, of what, finding."""
+
+    id: int
+    account: str
+    name: str
+    rows: int
+    findings: tuple[tuple[str, str, str], ...]
+    made_by: str
+    made_at: datetime
+
+
+_FILES: Final = """
+SELECT f.id, a.name, f.name, f.rows, f.findings, f.made_by, f.made_at FROM gateway_file f JOIN gateway_account a ON a.id = f.account_id
+"""
+
+
+def load_files(connection: Connection, *, before: int, limit: int) -> list[ReadFile]:
+    """Files that were read, with lesser numbers, the newest first."""
+    rows = connection.execute(f"{_FILES} WHERE f.id < %s ORDER BY f.id DESC LIMIT %s", (before, limit))
+    return [_file(row) for row in rows]
+
+
+def load_file(connection: Connection, number: int) -> ReadFile | None:
+    """One of them."""
+    row = connection.execute(f"{_FILES} WHERE f.id = %s", (number,)).fetchone()
+    return None if row is None else _file(row)
+
+
+def _file(row: tuple[Any, ...]) -> ReadFile:
+    number, account, name, rows, findings, made_by, made_at = row
+    return ReadFile(number, account, name, rows, tuple((ref, of, said) for ref, of, said in findings), made_by, made_at)
 
 
 def load_trouble(connection: Connection) -> tuple[int, list[tuple[str, str]], int]:

@@ -251,6 +251,19 @@ def retry_parked(connection: Connection, *, account_id: int | None, notice_id: i
     return notices, wanted
 
 
+# By which the worker hears that providers are to be asked for all that happened.
+RECONCILE_CHANNEL: Final = "corrente_gateway_reconcile"
+
+
+def ask_from(connection: Connection, account_id: int, since: datetime | None) -> None:
+    """Have the worker ask an account's provider for all that happened since then, or since it was asked last."""
+    if since is not None:
+        connection.execute(
+            "UPDATE gateway_account SET asked_to = %s WHERE id = %s AND asked_to > %s", (since, account_id, since)
+        )
+    connection.execute("SELECT pg_notify(%s, '')", (RECONCILE_CHANNEL,))
+
+
 def save_asked_to(connection: Connection, account_id: int, moment: datetime) -> None:
     """Up to when a provider was asked for what it may have told in vain; never back."""
     connection.execute(

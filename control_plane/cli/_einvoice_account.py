@@ -7,10 +7,8 @@ from pathlib import Path
 
 import click
 
-from billing.store import einvoice_desk as desk
 from billing.store import einvoices as store
 from billing.store.einvoices import EinvoiceAccount
-from control_plane import audit
 from control_plane.cli._books import DAY, issuer_meant, open_books, today_of
 from control_plane.cli._console import Connection, Refused, os_user, print_table, sealer_of, unknown
 from control_plane.einvoice import office
@@ -142,9 +140,10 @@ def range_(settings: Settings, *, name: str, first: int, last: int, kind: str, v
         raise click.UsageError("a range ends behind where it begins")
     with open_books(settings) as connection:
         one = known_account(connection, name)
-        desk.allow_range(connection, one.id, kind, one.series, first=first, last=last, valid_to=valid_to)
-        detail = {"kind": kind, "series": one.series, "first": first, "last": last, "until": valid_to}
-        audit.append(connection, actor=os_user(), action="einvoice.range", subject=name, detail=detail)
+        try:
+            office.allow_range(connection, one, office.NumberRange(kind, first, last, valid_to), by=os_user())
+        except office.UsedRangeError as error:
+            raise Refused(str(error)) from error
     click.echo(f"Account {name} numbers its documents ({kind.replace('_', ' ')}) from {first} to {last}.")
 
 

@@ -58,6 +58,42 @@ def load_standings(connection: Connection, *, only_open: bool = False) -> list[A
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class NumberRange:
+    """The numbers `first` to `last` that an authority gave for documents of a kind, to be used until a day at the latest."""
+
+    kind: str
+    first: int
+    last: int
+    valid_to: date | None
+
+
+class UsedRangeError(BillingError):
+    """The range lies before a number that is used: `last_number`."""
+
+    def __init__(self, last_number: int) -> None:
+        super().__init__(Sentence("numbers up to %(number)s are used already", number=last_number))
+        self.last_number = last_number
+
+
+def allow_range(connection: Connection, account: EinvoiceAccount, given: NumberRange, *, by: str) -> None:
+    """Number an account's documents within what the authority allowed from now on. Raises: UsedRangeError."""
+    assert given.first <= given.last, "who asks has looked"
+    series = desk.load_series(connection, account.id, hold=True)
+    used = next((one.last_number for one in series if (one.kind, one.series) == (given.kind, account.series)), 0)
+    if given.last <= used:
+        raise UsedRangeError(used)
+    desk.allow_range(
+        *(connection, account.id, given.kind, account.series),
+        first=given.first,
+        last=given.last,
+        valid_to=given.valid_to,
+    )
+    detail: dict[str, object] = {"kind": given.kind, "series": account.series, "until": given.valid_to}
+    detail |= {"first": given.first, "last": given.last}
+    audit.append(connection, actor=by, action="einvoice.range", subject=account.name, detail=detail)
+
+
 def resend_until(one: Listed, account: EinvoiceAccount, *, now: datetime) -> tuple[date | None, bool]:
     """The last day on which a refused e-invoice may be sent again under its number, and whether it is over; None: there is none."""
     zone = ZoneInfo(account.zone)

@@ -24,8 +24,9 @@ Finding = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class FileRead:
-    """A file that was read: its control totals, and what differs from the books. `again`: it was read before."""
+    """A file that was read: its number and control totals, and what differs from the books. `again`: it was read before."""
 
+    number: int
     rows: int
     payouts: int
     total: str
@@ -49,12 +50,12 @@ def import_file(connection: Connection, account: GatewayAccount, name: str, cont
     findings: list[Finding] = []
     for ref, mine in by_payout.items():
         findings += _compare(ref, mine, known.get(ref), paid)
-    is_new = store.write_file(
+    number, is_new = store.write_file(
         connection, account.id, name, hashlib.sha256(content).digest(), rows=len(rows), findings=findings, made_by=actor
     )
     sums = [total((row.amount - row.fee for row in rows if row.amount.currency == code), code) for code in _codes(rows)]
     return FileRead(
-        len(rows), len(by_payout), ", ".join(map(str, sums)) or "nothing", tuple(findings), again=not is_new
+        *(number, len(rows)), len(by_payout), ", ".join(map(str, sums)) or "nothing", tuple(findings), again=not is_new
     )
 
 

@@ -19,7 +19,7 @@ from billing.errors import BillingError
 from billing.gateways.due import LeftOut, ToAsk, decide
 from billing.sentence import Sentence
 from billing.store import gateway_due
-from billing.store.gateway_work import retry_parked
+from billing.store.gateway_work import ask_from, retry_parked
 from billing.store.gateways import GatewayAccount, load_gateway_accounts
 from billing.store.issuers import Issuer
 from control_plane import audit
@@ -46,6 +46,10 @@ class PagesElsewhereError(BillingError):
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} makes the pages of this issuer: `corrente gateway set {name} --no-pages` first")
         self.name = name
+
+
+class NotInUseError(BillingError):
+    """The account is not in use: its provider is asked nothing."""
 
 
 class NotOfferedError(BillingError):
@@ -189,3 +193,20 @@ def _address(settings: Settings, new: NewAccount) -> str:
     spoken = provider_for(new.provider)
     own = spoken.live_url if new.live else spoken.test_url
     return allowed_url(spoken, new.base_url or own, live=new.live, test_hosts=settings.gateways.test_hosts)
+
+
+def ask_everything(connection: Connection, account: GatewayAccount, since: datetime | None, *, by: str) -> None:
+    """Have the worker ask the provider for all that happened: what its notices failed to tell is recorded like what they told.
+
+    Raises: NotInUseError.
+    """
+    if not account.enabled:
+        raise NotInUseError(f"{account.name} is not in use")
+    ask_from(connection, account.id, since)
+    audit.append(
+        connection,
+        actor=by,
+        action="gateway.reconcile",
+        subject=account.name,
+        detail={"since": None if since is None else since.isoformat()},
+    )

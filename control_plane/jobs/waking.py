@@ -17,17 +17,19 @@ import psycopg
 
 from billing.store.asked_checks import CHANNEL as CHECK_CHANNEL
 from billing.store.catalogue_requests import CHANNEL as CATALOGUE_CHANNEL
+from billing.store.gateway_work import RECONCILE_CHANNEL
 from control_plane import db, telemetry
 from control_plane.settings import Settings
 from control_plane.store.password_resets import CHANNEL
 
 # Who takes a gateway's notice in says so: somebody has paid and waits (control_plane/gateways/intake.py). So does who asks for a
-# billing run, a price change, a promotion or a check of the books: they sit before the page; and who asks for a link to set a password anew.
+# billing run, a price change, a promotion, a check of the books or a look at a provider: they sit before the page; and who asks for a link to set a password anew.
 WAKES: Final[Mapping[str, str]] = {
     "corrente_gateway_notice": "gateways",
     "corrente_billing_request": "asked_billing",
     CATALOGUE_CHANNEL: "asked_catalogue",
     CHECK_CHANNEL: "asked_checks",
+    RECONCILE_CHANNEL: "reconcile_gateways",
     CHANNEL: "mail_password_resets",
 }
 # How late a stop is noticed, and how long a database that is away is left alone.

@@ -17,6 +17,7 @@ from support.program import Program
 
 from billing.store.einvoice_desk import add_account, take_account_id
 from control_plane import db
+from control_plane.access.permissions import Permission
 from control_plane.einvoice.queueing import queue_documents
 from radius_hooks.sealing import einvoice_row
 
@@ -209,8 +210,36 @@ def test_e_invoices_are_usable_by_everybody(console, address, browser, queued):
         "/einvoices",
         "/einvoices/accounts/new",
         "/einvoices/accounts/main/secret",
+        "/einvoices/accounts/main/numbers",
         f"/einvoices/{queued[0]}",
         f"/einvoices/{queued[0]}/files/receipt",
     )
     with browser.page(console) as page:
         usable_by_everybody(page, address, paths)
+
+
+def test_an_authority_s_range_of_numbers_is_given_by_one_and_never_before_what_is_used(console, queued):
+    client, path = console.client("administrator"), "/einvoices/accounts/main/numbers"
+    assert console.client("billing").get(path).status_code == 403
+    late = client.get(path).text
+    given = {"kind": "credit_note", "first": "500", "last": "599", "valid_to": "2027-12-31"}
+    assert send_named(client, path, **{**given, "last": "499"}).status_code == 422
+    assert send_named(client, path, **given).status_code == 303
+    assert "500 \N{EN DASH} 599" in client.get(path).text
+    told = send_named(client, path, late, **{**given, "first": "600", "last": "699"})
+    assert told.status_code == 422
+    assert "Somebody else has changed this" in told.text
+    with db.connect(console.conninfo, name="test", autocommit=True) as connection:
+        connection.execute("UPDATE einvoice_series SET last_number = 520 WHERE kind = 'credit_note'")
+    used = send_named(client, path, **{**given, "first": "1", "last": "520"})
+    assert (used.status_code, "Numbers up to 520 are used already." in used.text) == (422, True)
+    program = Program.of(console, Permission.EINVOICE_ACT, Permission.SETTING_CHANGE)
+    calls = "/einvoice-accounts/main/numbers"
+    assert program.post(calls, {"kind": "credit_note", "first": 1, "last": 520}).status_code == 409
+    (one,) = (
+        row
+        for row in program.post(calls, {"kind": "credit_note", "first": 521, "last": 900}).json
+        if row["kind"] == "credit_note"
+    )
+    assert (one["last_number"], one["first"], one["last"], one["valid_to"]) == (520, 521, 900, None)
+    assert console.query("SELECT count(*) FROM audit_log WHERE action = 'einvoice.range'") == [(2,)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from datetime import UTC, date, datetime
 
@@ -17,6 +18,10 @@ from control_plane import db
 from control_plane.access.permissions import Permission
 
 pytestmark = pytest.mark.db
+FILE = (
+    b"resources.type,gross_amount,gocardless_fees,app_fees,net_amount,currency,payouts.id,payments.id\r\n"
+    b"payment,9.00,0.75,0.00,8.25,EUR,PO999,PM999\r\n"
+)
 KEY, SIGNING = "sk_test_of_this_test", "whsec_of_this_test"
 
 
@@ -171,6 +176,49 @@ def test_gateways_are_usable_by_everybody(console, address, browser, cards):
         "/gateways/due",
         "/gateways/events",
         "/gateways/payouts",
+        "/gateways/files",
+        "/gateways/cards/reconcile",
     )
     with browser.page(console) as page:
         usable_by_everybody(page, address, paths)
+
+
+def test_a_provider_is_asked_for_all_that_happened_by_the_worker_and_only_by_who_may(console, cards):
+    path = "/gateways/cards/reconcile"
+    assert console.client("billing").get(path).status_code == 403
+    assert send_named(cards, path, since="2199-01-01").status_code == 422
+    assert send_named(cards, path, since="2026-01-05").status_code == 303
+    asked = "SELECT asked_to AT TIME ZONE 'Europe/Rome' FROM gateway_account"
+    assert console.query(asked) == [(datetime(2026, 1, 5),)]
+    assert send_named(cards, path, since="2026-02-01").status_code == 303
+    assert console.query(asked) == [(datetime(2026, 1, 5),)], "what was not asked for yet still is"
+    assert console.query("SELECT count(*) FROM audit_log WHERE action = 'gateway.reconcile'") == [(2,)]
+    program = Program.of(console, Permission.GATEWAY_SEE, Permission.GATEWAY_CHANGE)
+    told = program.post("/gateways/cards/reconciliation", {"since": "2025-12-01T00:00:00Z"})
+    assert (told.status_code, told.json["since"]) == (200, "2025-12-01T00:00:00Z")
+    assert program.post("/gateways/nobody/reconciliation", {}).status_code == 404
+
+
+def test_a_file_is_compared_with_the_books_once_and_what_differs_stays(console, cards):
+    assert "No gateway of yours has files" in cards.get("/gateways/files").text
+    made = send_named(cards, "/gateways/new", **typed(name="debits", provider="gocardless", unchecked="y"))
+    assert made.status_code == 303, made.text
+    page = cards.get("/gateways/files").text
+
+    def send(content, key):
+        data = {"csrf_token": hidden(page, "csrf_token"), "once_key": key, "account": "debits"}
+        data["file"] = (io.BytesIO(content), "payouts.csv")
+        return cards.post("/gateways/files", data=data)
+
+    assert send(b"no such file", "f1").status_code == 422
+    done = send(FILE, "f2")
+    assert done.status_code == 303, done.text
+    assert "that nobody has told" in cards.get(done.headers["Location"]).text
+    assert send(FILE, "f3").headers["Location"] == done.headers["Location"]
+    assert console.query("SELECT count(*) FROM gateway_file") == [(1,)]
+    assert "payouts.csv" in console.client("billing").get("/gateways/files").text
+    program = Program.of(console, Permission.GATEWAY_SEE)
+    (one,) = program.get("/gateways/files").json["data"]
+    assert program.get(f"/gateways/files/{one['id']}").json == one
+    assert program.post("/gateways/debits/files", {"name": "x", "content": "eA=="}).status_code == 403
+    assert cards.get("/gateways/files/99999").status_code == 404

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,6 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from support.billed_console import bill_everybody, hidden, send, send_confirmed
 from support.browser import usable_by_everybody, violations
+from support.program import Program
+
+from control_plane.access.permissions import Permission
 
 pytestmark = pytest.mark.db
 
@@ -183,3 +188,42 @@ def test_the_pages_are_usable_by_everybody(console, address, browser, books):
     )
     with browser.page(console, "administrator") as page:
         usable_by_everybody(page, address, paths, "dark", "phone")
+
+
+def parts(program, path, limit):
+    """All rows of a report, a part at a time."""
+    rows, after = [], ""
+    while True:
+        answer = program.get(f"{path}?since=2026-01-01&until=2026-12-31&limit={limit}{after}")
+        assert answer.status_code == 200, answer.json
+        rows += answer.json["data"]
+        assert len(answer.json["data"]) <= limit
+        if answer.json["next"] is None:
+            return rows
+        after = f"&after={answer.json['next']}"
+
+
+@pytest.fixture(scope="module")
+def program(console, books):
+    return Program.of(console, Permission.LEDGER_SEE)
+
+
+@pytest.mark.parametrize("name", ["journal", "vat-register", "turnover"])
+def test_a_program_reads_a_report_in_parts_and_gets_the_rows_of_its_file(program, name):
+    file = program.get(f"/ledger/report.csv?name={name}&since=2026-01-01&until=2026-12-31")
+    (columns, *lines) = csv.reader(io.StringIO(file.get_data(as_text=True)))
+    told = parts(program, f"/ledger/{name}", 7 if name == "turnover" else 37)
+
+    def text(value):
+        return "" if value is None else str(value)
+
+    found = [tuple(text(row[column]) for column in columns) for row in told]
+    expected = [tuple(line) for line in lines]
+    assert (found if name != "turnover" else sorted(found)) == (expected if name != "turnover" else sorted(expected))
+    assert len(found) > 20 or name == "turnover"
+
+
+def test_a_part_of_another_list_or_of_no_period_is_refused(console, program):
+    assert program.get("/ledger/journal?after=bm9uZQ").status_code == 404
+    assert program.get("/ledger/journal?since=2026-02-01&until=2026-01-01").status_code == 422
+    assert Program.of(console, Permission.CUSTOMER_SEE).get("/ledger/journal").status_code == 403
