@@ -158,10 +158,15 @@ class NumberSeries:
     valid_to: date | None
 
 
-def load_series(connection: Connection, account_id: int, *, hold: bool = False) -> list[NumberSeries]:
-    """The series of an account that have counted, or were given a range; `hold`: kept from others until the transaction ends."""
-    rows = connection.execute(_HELD_SERIES if hold else _SERIES, (account_id,))
-    return [NumberSeries(*row) for row in rows]
+def load_series(connection: Connection, account_id: int) -> list[NumberSeries]:
+    """The series of an account that have counted, or were given a range."""
+    return [NumberSeries(*row) for row in connection.execute(_SERIES, (account_id,))]
+
+
+def hold_series(connection: Connection, account_id: int) -> list[NumberSeries]:
+    """The same, kept from others until the transaction ends: those that are there, and that another comes."""
+    connection.execute("SELECT FROM einvoice_account WHERE id = %s FOR NO KEY UPDATE", (account_id,))
+    return [NumberSeries(*row) for row in connection.execute(_HELD_SERIES, (account_id,))]
 
 
 def allow_range(

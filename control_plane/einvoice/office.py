@@ -79,7 +79,7 @@ class UsedRangeError(BillingError):
 def allow_range(connection: Connection, account: EinvoiceAccount, given: NumberRange, *, by: str) -> None:
     """Number an account's documents within what the authority allowed from now on. Raises: UsedRangeError."""
     assert given.first <= given.last, "who asks has looked"
-    series = desk.load_series(connection, account.id, hold=True)
+    series = desk.hold_series(connection, account.id)
     used = next((one.last_number for one in series if (one.kind, one.series) == (given.kind, account.series)), 0)
     if given.last <= used:
         raise UsedRangeError(used)

@@ -11,7 +11,7 @@ from wtforms import IntegerField, SelectField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, NumberRange, Optional
 
-from billing.store.einvoice_desk import load_series
+from billing.store.einvoice_desk import hold_series, load_series
 from billing.store.einvoices import EinvoiceAccount, load_accounts
 from control_plane.access.permissions import Permission
 from control_plane.einvoice import office
@@ -88,7 +88,7 @@ class _ChangedError(Exception):
 
 
 def _allow(connection: Connection, form: RangeForm, account: EinvoiceAccount) -> str:
-    if changed_meanwhile(form, load_series(connection, account.id, hold=True)):
+    if changed_meanwhile(form, hold_series(connection, account.id)):
         raise _ChangedError
     given = office.NumberRange(form.kind.data, form.first.data, form.last.data, form.valid_to.data)
     office.allow_range(connection, account, given, by=person().name)
