@@ -212,7 +212,7 @@ def change(connection: Connection, *, number: int, body: AgentToBe) -> OneAgent:
 
 
 @pages.call("GET", "/agents/<int:number>/contracts", permission=_MANAGE, asked=Paging, answers=Slice[Brought], does=("agents.show",))  # fmt: skip
-def contracts(connection: Connection, *, number: int, asked: Paging) -> Slice[Brought]:
+def brought(connection: Connection, *, number: int, asked: Paging) -> Slice[Brought]:
     """The contracts that are or were an agent's, the newest first."""
     key = part_after(asked, int, date)
     after = None if key is None else (key[0], key[1])
@@ -221,7 +221,7 @@ def contracts(connection: Connection, *, number: int, asked: Paging) -> Slice[Br
 
 
 @pages.call("GET", "/agents/<int:number>/commissions", permission=_MANAGE, asked=Paging, answers=Slice[Commission], does=("agents.earned",))  # fmt: skip
-def commissions(connection: Connection, *, number: int, asked: Paging) -> Slice[Commission]:
+def earned(connection: Connection, *, number: int, asked: Paging) -> Slice[Commission]:
     """What an agent earned or lost again, the newest first."""
     key = part_after(asked, int)
     after = None if key is None else key[0]
@@ -253,7 +253,7 @@ def take(connection: Connection, *, number: int, body: ContractsTaken) -> OneAge
 
 
 @pages.call("GET", "/agents/<int:number>/settlements", permission=_MANAGE, answers=list[Settlement], does=("agents.show",))  # fmt: skip
-def settlements(connection: Connection, *, number: int) -> list[Settlement]:
+def settlements_of(connection: Connection, *, number: int) -> list[Settlement]:
     """An agent's settlements, the newest first."""
     return [_settlement(one) for one in load_settlements(connection, agent_id=_known(connection, number).id)]
 
@@ -293,7 +293,7 @@ def settled(connection: Connection, *, number: int, asked: Paging) -> Slice[Comm
 
 
 @pages.call("GET", "/agents/settlements/<int:number>.pdf", permission=_MANAGE, asked=PaperLanguage, answers=File("application/pdf"), refusals=(404,), does=("agent_settlements.paper",))  # fmt: skip
-def paper(connection: Connection, *, number: int, asked: PaperLanguage) -> Callable[[], Response]:
+def settlement_paper(connection: Connection, *, number: int, asked: PaperLanguage) -> Callable[[], Response]:
     """A settlement as PDF."""
     one = _known_settlement(connection, number)
     issuer_id, printed = load_settlement_paper(connection, one, language=asked.language)
