@@ -4336,8 +4336,8 @@ CREATE INDEX enforcement_unsettled ON enforcement (session_key) WHERE settled_at
 CREATE INDEX enforcement_of_nas ON enforcement (nas_id, disruptive, next_at) WHERE closed_at IS NULL;
 CREATE INDEX enforcement_alarms ON enforcement (alarmed_at) WHERE alarmed_at IS NOT NULL;
 CREATE INDEX enforcement_by_closing ON enforcement (closed_at) WHERE closed_at IS NOT NULL;
--- Few beside a million that wait: what is on its way, and what workers have in hand.
 CREATE INDEX enforcement_wanted ON enforcement (id) WHERE closed_at IS NULL AND disruptive;
+-- Few beside a million that wait: what is on its way, and what workers have in hand.
 CREATE INDEX enforcement_under_way ON enforcement (id) WHERE state IN ('sent', 'acked', 'nacked', 'unanswered');
 CREATE INDEX enforcement_in_hand ON enforcement (nas_id) WHERE taken_by IS NOT NULL;
 

@@ -65,7 +65,7 @@ _PLACES: Final = tuple(
         (r"account (\S+)", "/accounts/{}"),
         (r"dunning case (\d+)", "/dunning/cases/{}"),
         (r"cash session (\d+)", "/field/sessions/{}"),
-        (r"collector (\d+) with issuer \d+", "/collectors/{}"),
+        (r"collector (\d+) with issuer \d+", "/field/collectors/{}"),
         (r"payout (\d+)", "/gateways/payouts"),
         (r"register \S+ of \d+", "/registers"),
     )

@@ -13,6 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from billing.dunning.reasons import Reason, Value, Why
+from billing.errors import BillingError
 from billing.money import Money, read_money
 
 LANGUAGES: Final = ("it", "es", "en")
@@ -185,13 +186,16 @@ def _forms() -> dict[Why, re.Pattern[str]]:
 
 def _value(text: str, zone: ZoneInfo) -> Value:
     """What stood for it: an amount, a day or a moment; else as it stands."""
-    if amount := _AMOUNT.fullmatch(text):
-        whole = Decimal(amount["amount"].replace(",", ""))
-        return read_money(whole, amount["currency"])
-    if _MOMENT.fullmatch(text):
-        return datetime.fromisoformat(text).replace(tzinfo=zone)
-    if _DAY.fullmatch(text):
-        return date.fromisoformat(text)
+    try:
+        if amount := _AMOUNT.fullmatch(text):
+            return read_money(Decimal(amount["amount"].replace(",", "")), amount["currency"])
+        if _MOMENT.fullmatch(text):
+            return datetime.fromisoformat(text).replace(tzinfo=zone)
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except (ArithmeticError, ValueError, BillingError):
+        # A person's own words may look like ours, with a 30th of February.
+        return text
     return date.max if text == _OPEN_END["en"] else text
 
 

@@ -14,7 +14,7 @@ from control_plane import db
 from control_plane.access.permissions import EVERYTHING, Permission
 from control_plane.books_check import NAMES
 from control_plane.jobs import asked_checks
-from web.check_words import ENSURES, place_of
+from web.check_words import _PLACES, ENSURES, place_of
 
 pytestmark = pytest.mark.db
 _DEATH = """
@@ -63,12 +63,19 @@ def test_each_check_has_words_and_each_word_a_check():
         ("contract 4 item 9", "/contracts/4"),
         ("account a b@x", None),
         ("account ada@x.example", "/accounts/ada@x.example"),
+        ("collector 3 with issuer 1", "/field/collectors/3"),
         ("charge 12", None),
         ("document 17; DROP", None),
     ],
 )
 def test_what_is_wrong_leads_to_its_page(subject, place):
     assert place_of(subject) == place
+
+
+def test_each_place_that_is_led_to_is_a_page(console):
+    pages = console.app.url_map.bind("localhost")
+    for _, place in _PLACES:
+        pages.match(place.format(7), method="GET")
 
 
 def test_asked_for_twice_it_is_one_and_right_books_are_called_right(console, books):

@@ -29,7 +29,8 @@ from billing.store.commissions import (
 from billing.store.contract_page import load_products
 from control_plane.access.permissions import Permission
 from control_plane.agents import add_agent, add_rule, assign, change_agent, end_rule, take_away
-from web.acting import clock, person
+from web.acting import person
+from web.api._changes import today as operators_today
 from web.api._shapes import (
     Amount,
     Digits,
@@ -179,7 +180,7 @@ class WhoseRules(msgspec.Struct, frozen=True, kw_only=True):
 @pages.call("GET", "/agents", permission=_MANAGE, answers=list[ListedAgent], does=("agents.show_all",))
 def find(connection: Connection) -> list[ListedAgent]:
     """All agents, by name."""
-    return [_listed(one) for one in load_overview(connection, on=clock(connection).date())]
+    return [_listed(one) for one in load_overview(connection, on=operators_today(connection))]
 
 
 @pages.call("POST", "/agents", permission=_MANAGE, body=NewAgent, answers=OneAgent, status=201, does=("agents.new",))

@@ -27,7 +27,7 @@ from billing.store.contract_page import load_rows
 from control_plane.access.permissions import Permission
 from control_plane.agents import add_agent, assign, change_agent, take_away
 from control_plane.store.staff import load_people
-from web.acting import clock, person, transaction
+from web.acting import person, transaction
 from web.agent_words import CAUSES, Standing, standing_words
 from web.confirming import confirm_page, is_confirmed, rehearsal
 from web.database import Connection
@@ -53,6 +53,7 @@ from web.navigation import Entry
 from web.refusal_words import database_words
 from web.staff._customer_meant import customer_meant
 from web.staff.customer_words import STATUS_TONES, STATUSES
+from web.staff.plans import today as operators_today
 
 pages = Blueprint("agents", __name__, url_prefix="/field/agents")
 ENTRIES: Final = (Entry("field", lazy("Agents"), "agents.show_all", Permission.AGENT_MANAGE, order=35),)
@@ -99,7 +100,7 @@ class RefusedError(Exception):
 def show_all() -> str:
     """All agents, with how many contracts are theirs and up to which day each is settled."""
     with transaction() as connection:
-        found = load_overview(connection, on=clock(connection).date())
+        found = load_overview(connection, on=operators_today(connection))
     return render_template("staff/agents/list.html", found=found)
 
 

@@ -19,7 +19,7 @@ from billing.store.customer_papers import load_attachments, load_notes
 from billing.store.customers import load_addresses
 from control_plane.access.permissions import Permission
 from control_plane.store.customer_lines import load_lines_of_contract
-from web.acting import clock, may, transaction
+from web.acting import may, transaction
 from web.contract_papers import Printing, agreed_paper, whole_paper
 from web.database import Connection
 from web.language import gettext, lazy
@@ -28,6 +28,7 @@ from web.marks import allowed
 from web.navigation import Entry
 from web.staff import contract_words as words
 from web.staff.customer_words import LEVELS, STATUS_TONES, STATUSES
+from web.staff.plans import today as operators_today
 
 pages = Blueprint("contracts", __name__)
 ENTRIES: Final = (Entry("customers", lazy("Contracts"), "contracts.show_list", Permission.CONTRACT_SEE, order=20),)
@@ -118,7 +119,7 @@ def show(number: int) -> str:
 
 def _agent(connection: Connection, number: int) -> Agent | None:
     """Whose contract it is today or will be."""
-    found = load_assignments(connection, [number], on=clock(connection).date())[number].agent_id
+    found = load_assignments(connection, [number], on=operators_today(connection))[number].agent_id
     return next(iter(load_agents(connection, agent_id=found)), None) if found is not None else None
 
 

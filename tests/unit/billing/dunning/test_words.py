@@ -61,3 +61,16 @@ def test_a_reason_that_was_kept_in_english_is_told_in_another_language_again(why
 
     assert retold(kept, "it", ROME) == "; ".join((say(told, "it", ROME), "as Maria said"))
     assert retold(kept, "en", ROME) == kept
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ("promised to pay until 2026-02-30", "promessa di pagamento fino al 2026-02-30"),
+        ("relief until 2026-02-03 25:00", "dilazione fino al 2026-02-03 25:00"),
+        ("1.2345 EUR covered by credit", "1.2345 EUR coperti da credito"),
+        (", EUR covered by credit", ", EUR coperti da credito"),
+    ],
+)
+def test_a_person_s_words_that_look_like_ours_and_say_no_day_or_amount_are_told_as_they_are(kept, told):
+    assert retold(kept, "it", ROME) == told
