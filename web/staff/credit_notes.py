@@ -51,6 +51,10 @@ class CreditForm(PageForm):
     printed_reason = StringField(lazy("Reason"), [InputRequired(REQUIRED)])
 
 
+class _RefusedError(Exception):
+    """Nothing was written; the form says why."""
+
+
 @pages.route("/documents/<int:document_id>/credit", methods=["GET", "POST"])
 @allowed(Permission.DOCUMENT_SEE, Permission.DOCUMENT_ISSUE)
 def credit(document_id: int) -> str | Response | tuple[str, int]:
@@ -66,16 +70,21 @@ def credit(document_id: int) -> str | Response | tuple[str, int]:
         if request.method == "GET":
             (issuer,) = (one for one in load_issuers(connection) if one.id == issuer_id)
             form.day.data = clock(connection).astimezone(ZoneInfo(issuer.zone)).date()
-        draft, legs = _planned(connection, form, invoice, left) if was_sent(form) else (None, ())
+        sent = was_sent(form)
+        sure = sent and "confirmed" in request.form and "again" not in request.form
+        draft, legs = _planned(connection, form, invoice, left) if sent and not sure else (None, ())
+    if sure:
+        # Nothing is planned before: sent again, what is to be given back is given back already.
+        try:
+            return do_once(lambda own: _issue(own, form, invoice, left))
+        except _RefusedError:
+            return _page(form, invoice, left, customer_id)
+        except BillingError as error:
+            refuse(form, "", words.refusal_words(error))
+            return _page(form, invoice, left, customer_id)
     if draft is None or "again" in request.form:
         return _page(form, invoice, left, customer_id)
-    if "confirmed" not in request.form:
-        return _preview(form, invoice, draft, legs)
-    try:
-        return do_once(lambda own: _issue(own, form, invoice, left))
-    except BillingError as error:
-        refuse(form, "", words.refusal_words(error))
-        return _page(form, invoice, left, customer_id)
+    return _preview(form, invoice, draft, legs)
 
 
 def _form_of(left: dict[int, Money]) -> type[CreditForm]:
@@ -131,6 +140,8 @@ def _planned(
 
 
 def _issue(connection: Connection, form: Any, invoice: Creditable, left: dict[int, Money]) -> str:
+    if _planned(connection, form, invoice, left)[0] is None:
+        raise _RefusedError
     acting(connection, person().name)
     issued = credit_document(
         connection,
