@@ -55,6 +55,7 @@ from web.forms import REQUIRED, DayField, MoneyField, PageForm, do_once, new_key
 from web.issuing import Books, books_of
 from web.language import chosen_language, day_shown, gettext, lazy, moment_shown, money_shown, read_number
 from web.marks import allowed
+from web.message_words import CHANNELS
 from web.money_words import words_of
 from web.navigation import Entry
 from web.staff.dunning import names_of
@@ -117,6 +118,7 @@ def held() -> str:
             names=names,
             kinds=EXCLUSIONS,
             states=PROMISES,
+            channels=CHANNELS,
             today=books.today,
             new_key=new_key,
             money_of=lambda amount, currency: money_shown(read_money(amount, currency)),

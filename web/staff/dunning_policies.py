@@ -54,6 +54,7 @@ from web.forms import (
 from web.issuing import Books, books_of
 from web.language import gettext, lazy
 from web.marks import allowed
+from web.message_words import CHANNELS
 from web.money_words import part_of
 from web.navigation import Entry
 from web.staff.dunning import names_of
@@ -108,6 +109,7 @@ def show() -> str:
         limited=limited,
         books=books,
         actions=ACTIONS,
+        channels=CHANNELS,
         step_words=step_words,
     )
 
