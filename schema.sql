@@ -5152,6 +5152,7 @@ CREATE TABLE portal_link (
 COMMENT ON TABLE portal_link IS 'Links that let a customer into the portal once. Their SHA-256 is kept.';
 COMMENT ON COLUMN portal_link.email IS 'Where it was mailed to; NULL: it stands in a letter.';
 CREATE INDEX portal_link_by_end ON portal_link (ends_at);
+CREATE INDEX portal_link_by_customer ON portal_link (customer_id);
 
 CREATE TABLE portal_session (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

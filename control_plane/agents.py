@@ -122,14 +122,23 @@ def add_rule(connection: Connection, issuer_id: int, rule: Rule, *, actor: str) 
     return number
 
 
+def refuse_end(rule: Rule, day: date) -> NotDone | None:
+    """Why a rule can't end on that day: it is before its first one, or would let what is over earn again. None: it can."""
+    if day < rule.since:
+        return NotDone("a rule does not end before it begins: it counts from %(since)s", since=rule.since)
+    if rule.until is not None and day > rule.until:
+        return NotDone("this rule ended on %(until)s: a new one may count after it", until=rule.until)
+    return None
+
+
 def end_rule(connection: Connection, rule_id: int, day: date, *, actor: str) -> NotDone | None:
     """Let a rule count up to and with a day; what it gave of later invoices is taken back when it is worked out next."""
     found = load_rule(connection, rule_id, hold=True)
     if found is None:
         return NotDone("there is no rule %(number)s", number=rule_id)
     _, rule = found
-    if day < rule.since:
-        return NotDone("a rule does not end before it begins: it counts from %(since)s", since=rule.since)
+    if (refused := refuse_end(rule, day)) is not None:
+        return refused
     update_row(connection, "commission_rule", rule_id, {"until": day})
     detail = {"before": {"until": rule.until}, "after": {"until": day}}
     audit.append(connection, actor=actor, action="agent.rule_end", subject=f"rule {rule_id}", detail=detail)

@@ -170,6 +170,11 @@ def test_a_rule_ends_once_it_was_shown_what_it_takes_back(console, paid):
     assert console.query("SELECT until FROM commission_rule") == [(None,)]
     assert office.post(path, data=form_of(asked.text)).status_code == 303
     assert console.query("SELECT until FROM commission_rule") == [(date(2026, 1, 1),)]
+    # What is over earns nothing again: neither the page nor a call moves its end into later days.
+    assert path not in office.get("/field/agents/rules").text
+    later = send(office, path, day="2026-06-30")
+    assert (later.status_code, "his rule ended on" in later.text) == (422, True)
+    assert console.query("SELECT until FROM commission_rule") == [(date(2026, 1, 1),)]
     both = {"kind": "recurring", "percent": "10", "flat": "5", "since": "2026-01-01"}
     assert "say one of them" in send(office, "/field/agents/rules/new", **both).text
     assert send(office, "/field/agents/rules/new", kind="one_off", flat="1.234", since="2026-01-01").status_code == 422

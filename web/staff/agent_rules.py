@@ -20,7 +20,7 @@ from billing.store.agent_office import load_given_after
 from billing.store.commissions import load_agents, load_rule, load_rules
 from billing.store.contract_page import load_products
 from control_plane.access.permissions import Permission
-from control_plane.agents import add_rule, end_rule
+from control_plane.agents import add_rule, end_rule, refuse_end
 from web.acting import person, transaction
 from web.agent_words import KINDS, rule_words, sums_shown
 from web.confirming import confirm_page, is_confirmed
@@ -129,8 +129,8 @@ def end(number: int) -> Answer:
             raise refused(form, why)
         return back
 
-    if ready and form.day.data < rule.since:
-        refuse(form, "day", gettext("It counts from %(day)s: it does not end before.", day=day_shown(rule.since)))
+    if ready and (why := refuse_end(rule, form.day.data)) is not None:
+        refuse(form, "day", words_of(why))
     elif ready and is_confirmed():
         if (answer := tried(form, lambda: do_once(do))) is not None:
             return answer
