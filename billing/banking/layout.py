@@ -43,6 +43,14 @@ _WORDS: Final[Mapping[str, Sequence[str]]] = {
 }  # fmt: skip
 
 
+class WrongLayoutError(BankFileError):
+    """No file can be read by a layout; `field` is where to mend that."""
+
+    def __init__(self, field: str, why: str) -> None:
+        self.field = field
+        super().__init__(why)
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Columns are named as in the header, or counted as #1, #2 …; `text` may be several, which are put together.
@@ -96,23 +104,23 @@ _SEVERAL: Final = ("text", "out_words", "return_words")
 def checked(layout: Layout) -> Layout:
     """The layout, when a file can be read by it. Raises: BankFileError, which names what is missing or wrong."""
     if not layout.booked_on:
-        raise BankFileError("the layout has no column of the booking day: booked_on")
+        raise WrongLayoutError("booked_on", "the layout has no column of the booking day: booked_on")
     if bool(layout.amount) == bool(layout.credit or layout.debit):
-        raise BankFileError("the layout has either a column amount, or credit and debit")
+        raise WrongLayoutError("amount", "the layout has either a column amount, or credit and debit")
     if bool(layout.credit) != bool(layout.debit):
-        raise BankFileError("the columns credit and debit come together")
+        raise WrongLayoutError("credit" if layout.debit else "debit", "the columns credit and debit come together")
     if layout.sign and not layout.amount:
-        raise BankFileError("a column sign says which way an amount goes: it needs the column amount")
+        raise WrongLayoutError("sign", "a column sign says which way an amount goes: it needs the column amount")
     _check_choices(layout)
     if not 0 <= layout.header_rows <= _MOST_HEADER_ROWS:
-        raise BankFileError(f"header_rows {layout.header_rows}: 0 to {_MOST_HEADER_ROWS}")
+        raise WrongLayoutError("header_rows", f"header_rows {layout.header_rows}: 0 to {_MOST_HEADER_ROWS}")
     try:
         day_pattern(layout.day_form)
     except UnreadableError as error:
-        raise BankFileError(f"day_form {error}") from error
+        raise WrongLayoutError("day_form", f"day_form {error}") from error
     for column in layout.columns():
         if layout.header_rows == 0 and not re.fullmatch(r"#[1-9][0-9]{0,2}", column):
-            raise BankFileError(f"column {column!r}: without a header columns are counted: #1, #2")
+            raise WrongLayoutError("header_rows", f"column {column!r}: without a header columns are counted: #1, #2")
     return layout
 
 

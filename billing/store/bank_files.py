@@ -160,9 +160,20 @@ def save_layout(connection: Connection, account_id: int, layout: Layout) -> None
     connection.execute("UPDATE bank_account SET layout = %s WHERE id = %s", (Jsonb(layout_data(layout)), account_id))
 
 
-def save_automatic_from(connection: Connection, account_id: int, score: int) -> None:
-    """From which score on its lines need no person."""
-    connection.execute("UPDATE bank_account SET automatic_from = %s WHERE id = %s", (score, account_id))
+def save_bank_account_change(
+    connection: Connection, account_id: int, *, name: str, method_id: int, automatic_from: int
+) -> None:
+    """What it is called, by which method what comes in was paid, and from which score on its lines need no person."""
+    connection.execute(
+        "UPDATE bank_account SET name = %s, method_id = %s, automatic_from = %s WHERE id = %s",
+        (name, method_id, automatic_from, account_id),
+    )
+
+
+def hold_bank_account(connection: Connection, account_id: int) -> BankAccount | None:
+    """One, for who is about to change it: nobody else does until the transaction ends. None: there is none."""
+    connection.execute("SELECT FROM bank_account WHERE id = %s FOR NO KEY UPDATE", (account_id,))
+    return next((one for one in load_accounts_at_banks(connection) if one.id == account_id), None)
 
 
 def find_file(connection: Connection, digest: bytes) -> int | None:

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from billing.bank_account import WrongBankAccount, read_iban
+from billing.bank_account import WrongBankAccount
 from billing.banking.bank_line import MAX_FILE_OCTETS, BankFileError, BankLine
-from billing.banking.csv_file import CsvStatement, read_csv
-from billing.banking.layout import DAY_FORMS, ENCODINGS, SEPARATORS, SIGNS, Layout, guess_layout, layout_data
-from billing.store.bank_files import (
-    BankAccount,
-    load_accounts_at_banks,
-    save_automatic_from,
-    save_bank_account,
-    save_layout,
-)
-from billing.store.payments import load_methods
-from control_plane import audit
+from billing.banking.csv_file import CsvStatement
+from billing.banking.layout import DAY_FORMS, ENCODINGS, SEPARATORS, SIGNS, Layout, layout_data
+from billing.store.bank_files import BankAccount, hold_bank_account, load_accounts_at_banks
+from control_plane import bank_accounts
 from control_plane.cli._books import CURRENCY, issuer_meant, open_books
 from control_plane.cli._console import Connection, Refused, os_user, print_json, print_table, unknown
 from control_plane.cli._group import Group
@@ -71,27 +63,20 @@ _OPTIONS: Final = (
 @click.pass_obj
 def new(settings: Settings, /, *, name: str, account: str, issuer: str | None, **typed: Any) -> None:
     """Files of ACCOUNT, an IBAN or another number, are imported as NAME."""
-    compact = "".join(account.split()).upper()
-    if compact[:2].isalpha():
-        read = read_iban(account)
-        if isinstance(read, WrongBankAccount):
-            raise Refused(read.reason)
-        compact = read
+    number = bank_accounts.read_number(account)
+    if isinstance(number, WrongBankAccount):
+        raise Refused(number.reason)
+    used = bank_accounts.Used(name, typed["method"], typed["automatic_from"])
     with open_books(settings) as connection:
         whose = issuer_meant(connection, issuer)
-        methods = {one.code: one for one in load_methods(connection, whose.id)}
-        if typed["method"] not in methods:
-            raise unknown("method", typed["method"], methods, also="`corrente payment methods` shows them")
-        save_bank_account(
-            connection,
-            issuer_id=whose.id,
-            name=name,
-            account=compact,
-            currency=typed["currency"] or whose.currency,
-            method_id=methods[typed["method"]].id,
-            automatic_from=typed["automatic_from"],
-        )
-    click.echo(f"{name}: files of {compact} of {whose.name} can be imported: `corrente payment import FILE`.")
+        currency = typed["currency"] or whose.currency
+        try:
+            bank_accounts.add(connection, used, issuer_id=whose.id, number=number, currency=currency, actor=os_user())
+        except bank_accounts.UnknownMethodError as error:
+            raise unknown("method", error.method, error.known, also="`corrente payment methods` shows them") from error
+        except bank_accounts.TakenError as error:
+            raise Refused(str(error)) from error
+    click.echo(f"{name}: files of {number} of {whose.name} can be imported: `corrente payment import FILE`.")
 
 
 @command.command("list")
@@ -122,7 +107,10 @@ def list_(settings: Settings, *, as_json: bool) -> None:
 def set_(settings: Settings, name: str, *, automatic_from: int) -> None:
     """Say from which score on lines of NAME are matched without a person."""
     with open_books(settings) as connection:
-        save_automatic_from(connection, known_account_at_bank(connection, name).id, automatic_from)
+        account = hold_bank_account(connection, known_account_at_bank(connection, name).id)
+        assert account is not None, "accounts at banks are never taken away"
+        used = bank_accounts.Used(account.name, account.method, automatic_from)
+        bank_accounts.change(connection, account, used, actor=os_user())
     said = (
         "a person looks at each line" if automatic_from > 100 else f"lines from score {automatic_from} on are matched"
     )
@@ -152,23 +140,12 @@ def layout_(settings: Settings, /, *, name: str, file: Path, save: bool, as_json
     said = {key: value for key, value in typed.items() if value not in (None, ())}
     with open_books(settings) as connection:
         account = known_account_at_bank(connection, name)
-        # One way of saying the amount takes the place of the other.
-        saved = account.layout
-        if saved is not None and "amount" in said:
-            saved = replace(saved, credit="", debit="")
-        elif saved is not None and {"credit", "debit"} & said.keys():
-            saved = replace(saved, amount="", sign="")
         try:
-            layout = guess_layout(octets, said) if saved is None else replace(saved, **said)
-            found = read_csv(octets, layout, currency=account.currency)
+            layout, found = bank_accounts.try_layout(octets, account, said)
         except BankFileError as error:
             raise Refused(f"{file}: {error}") from error
         if save:
-            save_layout(connection, account.id, layout)
-            subject = f"bank_account {account.id}"
-            audit.append(
-                connection, actor=os_user(), action="bank_account.layout", subject=subject, detail=layout_data(layout)
-            )
+            bank_accounts.keep_layout(connection, account.id, layout, actor=os_user())
     if as_json:
         print_json(
             {

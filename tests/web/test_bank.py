@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
-from support.billed_console import bank_account, bank_file, bill_everybody, debtors, hidden
+from support.billed_console import bank_account, bank_file, bill_everybody, debtors, hidden, send
 from support.browser import usable_by_everybody, violations
+from support.program import Program, problem
+
+from control_plane.access.permissions import Permission
 
 pytestmark = pytest.mark.db
+ACCOUNT_PAGES = ("/bank/accounts", "/bank/accounts/new", "/bank/accounts/1/edit", "/bank/accounts/1/layout")
+SPANISH = "Cuenta 7\n\nFecha;Abono;Cargo;Concepto\n03/02/2026;1.234,50;;RECIBO 7\n04/02/2026;;4,80;COMISION\n;;;SALDO\n05/02/2026;x;;y\n"
 DAY = datetime.now(UTC).strftime("%d/%m/%Y")
 
 
@@ -93,7 +99,7 @@ def test_what_is_no_file_of_a_bank_is_refused_with_what_to_do(console, owing, mo
     assert "Choose a file first" in look(client, b"").text
     wrong = look(client, b"a,b,c\n1,2,3\n")
     assert wrong.status_code == 422
-    foreign = look(client, b'<?xml version="1.0"?><Document xmlns="urn:x"/>')
+    foreign = look(client, b'<?xml If_Match="1.0"?><Document xmlns="urn:x"/>')
     assert foreign.status_code == 422
     large = {"CONTENT_LENGTH": str(17 * 1024 * 1024)}
     form = hidden(client.get("/bank").text)
@@ -192,6 +198,109 @@ def test_a_file_is_sent_shown_and_taken_in(console, address, browser, owing, tmp
 
 def test_the_pages_are_usable_by_everybody(console, address, browser, owing):
     line = console.query("SELECT min(id) FROM bank_line")[0][0]
-    paths = ("/bank", f"/bank/lines/{line}", "/bank/files/1")
-    with browser.page(console, "billing") as page:
+    paths = ("/bank", f"/bank/lines/{line}", "/bank/files/1", *ACCOUNT_PAGES)
+    with browser.page(console, "administrator") as page:
         usable_by_everybody(page, address, paths, "dark", "phone")
+
+
+def test_an_account_is_added_once_and_its_layout_guessed_from_what_is_pasted_before_it_is_kept(console, owing):
+    client, new = console.client("administrator"), "/bank/accounts/new"
+    typed = {
+        "name": "Savings",
+        "number": "es91 2100 0418 4502 0005 1332",
+        "currency": "EUR",
+        "method": "transfer",
+        "automatic_from": "101",
+    }
+    wrong = send(client, new, **{**typed, "number": "ES91 2100 0418 4502 0005 1333", "automatic_from": "90"})
+    assert (wrong.status_code, "This is no IBAN" in wrong.text, 'value="Savings"' in wrong.text) == (422, True, True)
+    assert "There is no such currency." in send(client, new, **{**typed, "currency": "XQQ"}).text
+    assert "There is one of this name already." in send(client, new, **{**typed, "name": "Main"}).text
+    taken = send(client, new, **{**typed, "number": "IT60X0542811101000000123456"})
+    assert "Files of this account are taken in already." in taken.text
+    form = {**hidden(client.get(new).text), **typed}
+    assert [client.post(new, data=form).status_code for _ in range(2)] == [303, 303]
+    found = console.query("SELECT id, account, automatic_from, layout FROM bank_account WHERE name = 'Savings'")
+    assert [row[1:] for row in found] == [("ES9121000418450200051332", 101, None)]
+    assert "never" in client.get("/bank/accounts").text
+
+    path = f"/bank/accounts/{found[0][0]}/layout"
+    written = {
+        "day_form": "DD/MM/YYYY",
+        "encoding": "utf-8",
+        "header_rows": "1",
+        "separator": ",",
+        "decimal": ".",
+        "signs": "as_written",
+        "out_words": "D",
+    }
+    assert "Name the column of the booking day." in send(client, path, **written, deed="keep").text
+    shown = send(client, path, **written, sample=SPANISH, deed="try")
+    assert shown.status_code == 200
+    assert "\N{EURO SIGN}1,234.50" in shown.text or "1,234.50" in shown.text
+    assert ("1 row can" in shown.text, "1 row is no line" in shown.text) == (True, True)
+    read = dict(re.findall(r'name="(booked_on|credit|debit|header_rows)"[^>]* value="([^"]*)"', shown.text))
+    assert read == {"booked_on": "Fecha", "credit": "Abono", "debit": "Cargo", "header_rows": "3"}
+    assert console.query("SELECT layout FROM bank_account WHERE name = 'Savings'") == [(None,)]
+    named = {**written, **read, "separator": ";", "decimal": ",", "text": "Concepto", "sample": SPANISH, "deed": "keep"}
+    assert "there is no column" in send(client, path, **{**named, "booked_on": "Giorno"}).text
+    lost = send(client, path, **{**named, "encoding": "cp850", "sample": f"{SPANISH}\N{EURO SIGN}"})
+    assert "characters that this encoding lacks" in lost.text
+    assert "Without a header" in send(client, path, **{**named, "header_rows": "0", "sample": ""}).text
+    assert send(client, path, **named).status_code == 303
+    kept = console.query("SELECT layout ->> 'credit', layout -> 'text' FROM bank_account WHERE name = 'Savings'")
+    assert kept == [("Abono", ["Concepto"])]
+
+
+def test_who_changes_an_account_second_is_told_and_who_may_not_changes_none(console, owing):
+    client, path = console.client("administrator"), "/bank/accounts/1/edit"
+    billing = console.client("billing")
+    assert billing.get("/bank/accounts").status_code == 200
+    assert f'href="{path}"' not in billing.get("/bank/accounts").text
+    assert [billing.get(one).status_code for one in ACCOUNT_PAGES[1:]] == [403] * 3
+    assert [client.get(f"/bank/accounts/{2**70}/{one}").status_code for one in ("edit", "layout")] == [404, 404]
+    mine, theirs = hidden(client.get(path).text), hidden(client.get(path).text)
+    used = {"name": "Main", "method": "transfer", "automatic_from": "95"}
+    assert client.post(path, data={**mine, **used}).status_code == 303
+    late = client.post(path, data={**theirs, **used, "automatic_from": "80"})
+    assert (late.status_code, "Somebody else has changed this" in late.text) == (422, True)
+    assert send(client, path, **{**used, "automatic_from": "102"}).status_code == 422
+    assert console.query("SELECT automatic_from FROM bank_account WHERE id = 1") == [(95,)]
+    assert console.query("SELECT detail FROM audit_log WHERE action = 'bank_account.change'") == [
+        ({"automatic_from": [90, 95]},)
+    ]
+    assert send(client, path, **{**used, "automatic_from": "90"}).status_code == 303
+
+
+def test_a_program_adds_an_account_and_keeps_a_layout_that_reads_its_sample(console, owing):
+    program = Program.of(console, Permission.PAYMENT_SEE, Permission.SETTING_CHANGE)
+    new = {"issuer_id": console.query("SELECT min(id) FROM issuer")[0][0], "name": "Third", "account": "4711 0815"}
+    assert problem(program.post("/bank/accounts", {**new, "account": "IT00X"}))[0] == 422
+    assert problem(program.post("/bank/accounts", {**new, "method": "barter"}))[0] == 422
+    made = program.post("/bank/accounts", new)
+    assert (made.status_code, made.json["account"], made.json["currency"]) == (201, "47110815", "EUR")
+    assert problem(program.post("/bank/accounts", {**new, "account": "5" * 8}))[0] == 409
+    path = f"/bank/accounts/{made.json['id']}"
+    tag = program.get(path).headers["ETag"]
+    sample = b64encode(SPANISH.encode()).decode()
+    layout = {"booked_on": "Fecha", "credit": "Abono", "debit": "Cargo", "text": ["Concepto"], "header_rows": 3}
+    assert problem(program.send("PUT", f"{path}/layout", {"layout": {**layout, "debit": ""}}, If_Match=tag))[0] == 422
+    kept = program.send("PUT", f"{path}/layout", {"layout": layout, "sample": sample}, If_Match=tag)
+    assert kept.status_code == 200, kept.text
+    assert [one["amount"]["amount"] for one in kept.json["lines"]] == ["1234.50", "-4.80"]
+    assert (kept.json["skipped"], len(kept.json["refused"])) == (1, 1)
+    used = {"name": "Third", "automatic_from": 101}
+    assert program.send("PUT", path, used, If_Match=tag).status_code == 412
+    assert (
+        program.send("PUT", path, used, If_Match=program.get(path).headers["ETag"]).json["layout"]["credit"] == "Abono"
+    )
+
+
+def test_without_any_account_the_page_leads_to_the_first_one(console, owing, monkeypatch):
+    for module in ("bank", "bank_accounts"):
+        monkeypatch.setattr(f"web.staff.{module}.load_accounts_at_banks", lambda connection: [])
+    for path in ("/bank", "/bank/accounts"):
+        assert 'href="/bank/accounts/new"' in console.client("administrator").get(path).text
+        assert "Who may change settings adds one." in console.client("billing").get(path).text
+    monkeypatch.setattr("web.staff.bank_accounts.load_issuers", lambda connection: [])
+    assert 'href="/issuers/new"' in console.client("administrator").get("/bank/accounts/new").text

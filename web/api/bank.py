@@ -176,7 +176,7 @@ class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     "/bank/accounts",
     permission=Permission.PAYMENT_SEE,
     answers=list[AccountAtBank],
-    does=("bank.show",),
+    does=("bank.show", "bank_accounts.show_all"),
 )
 def accounts(connection: Connection) -> list[AccountAtBank]:
     """The accounts whose files are taken in."""
