@@ -131,7 +131,10 @@ def test_a_worker_that_is_killed_between_coa_and_api_is_followed_by_one_that_fin
         more = "[drivers.mikrotik]\nlists_by_api = true\n"
         first = WorkerProcess(tmp_path / "first", database, key=KEY, more=more)
 
-        def killed(_command):
+        def killed(command):
+            # A slow one may still be reading the lists that there were when it began.
+            if not command.endswith("/add"):
+                return True
             first.kill()
             return False
 
