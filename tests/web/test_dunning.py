@@ -234,7 +234,7 @@ is_formal = true
 [[step]]
 code = "off"
 counted_from = "not_before"
-offset_days = 5
+offset_days = 0
 action = "suspend"
 needs_notice_days = 30
 confirm = true
@@ -244,7 +244,7 @@ min_debt = { EUR = "20.00", USD = "22.00" }
 
 
 def test_a_policy_says_the_same_after_it_went_through_the_form(console, pursued):
-    """Each of its fields set to something of its own, and amounts of a currency that the form has no field for."""
+    """Each of its fields set to something of its own, nought among them, and amounts of a currency that the form has no field for."""
     with db.connect(console.conninfo, name="test", origin="command") as connection:
         place = load_policies(connection)[1].place
     before = read_policy(tomllib.loads(_RICH), place, since=TODAY, checked=False)

@@ -261,7 +261,8 @@ def _written_step(form: Any, kept: Step | None, currency: str) -> dict[str, Any]
         "needs_notice_days": form.needs_notice_days.data,
         "fee_product": form.fee_product.data or None,
     }
-    return {name: value for name, value in data.items() if value not in (None, False, {})}
+    # Nought is said as well as any other number, and equals False.
+    return {name: value for name, value in data.items() if value is not None and value is not False and value != {}}
 
 
 def _shown(amounts: Sequence[Money], currency: str) -> Any:
