@@ -39,6 +39,11 @@ _BAD: Final = (
     ("catalogue_request", "contracts", "-1", "0"),
     ("catalogue_request", "of_contracts", "-1", "0"),
     ("catalogue_request", "changed", "-1", "0"),
+    ("books_check", "asked_by", "''", "'bruno'"),
+    ("books_check", "attempt", "-1", "0"),
+    ("books_check_result", "place", "0", "3"),
+    ("books_check_result", "findings", "-1", "0"),
+    ("books_check_finding", "number", "0", "3"),
     ("document_register", "code", "'nc'", "'NC2'"),
     ("document_register", "name", "''", "'Notes'"),
     ("document_register", "pattern", "'{code}'", "'{year}-{number}'"),
@@ -68,6 +73,7 @@ _REFERENCES: Final = (
     ("billing_request", "run_id"),
     ("billing_error", "customer_id"),
     ("billing_error", "contract_id"),
+    ("books_check_result", "check_id"),
     ("document_register", "issuer_id"),
     ("register_year", "register_id"),
     ("document", "from_id"),
@@ -85,6 +91,7 @@ def _columns() -> Iterator[Case]:
         "billing_error",
         "billing_request",
         "catalogue_request",
+        "books_check",
         "document_register",
     )
     for table in (*keyed, "document", "charge"):
@@ -164,6 +171,11 @@ def _runs() -> Iterator[Case]:
     yield case(f"{table}_ends_when_over", table, {**done, "ended_at": "NULL"}, done)
     yield case(f"{table}_ends_when_over", table, {"ended_at": "now()"}, {"ended_at": "now()", "state": "'cancelled'"})
     yield case("billing_error_once", "billing_error", {"contract_id": "NULL"})
+    asked = insert("books_check")
+    yield Case("books_check_one_at_a_time", f"{asked}; {asked}", asked)
+    yield case("books_check_result_pkey", "books_check_result", {"place": "1"})
+    yield case("books_check_finding_pkey", "books_check_finding", {"number": "1"})
+    yield case("books_check_finding_check_id_place_fkey", "books_check_finding", {"place": "9"})
     yield case("catalogue_request_one_at_a_time", "catalogue_request", {"what": "'{\"a\": 0}'"}, {"ended_at": "now()"})
     table, first = "billing_request", {"run_date": "'2026-03-01'"}
     yield case(f"{table}_one_at_a_time", table, first, {**first, "ended_at": "now()"})

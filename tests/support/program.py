@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from itertools import count
+from typing import Any, Final
 
 from support.console_world import Console
 
@@ -12,6 +13,9 @@ from control_plane.access.api_tokens import make_api_token
 from control_plane.access.permissions import EVERYTHING, Permission
 from control_plane.access.person import Actor
 from control_plane.store.staff import load_person
+
+# Somebody's tokens have names of their own.
+_NUMBERS: Final = count(1)
 
 
 def make_token(console: Console, name: str, permissions: frozenset[Permission], holder: str = "admin") -> str:
@@ -41,7 +45,7 @@ class Program:
     @classmethod
     def of(cls, console: Console, *scopes: Permission) -> Program:
         """One with these scopes; with none named, with all."""
-        name = " ".join(scopes) or "everything"
+        name = f"{next(_NUMBERS)} {' '.join(scopes) or 'everything'}"
         return cls(console, make_token(console, name[:100], frozenset(scopes) or EVERYTHING))
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:

@@ -44,8 +44,8 @@ def test_the_check_prints_all_and_names_what_it_can_t_print(settings, tmp_path):
     (tmp_path / "own" / "issuer-3" / "order.typ").write_text("#panic()")
     bad = run(settings, "paper", "check")
 
-    # Ten kinds and three sizes of receipt, in three languages.
-    assert _ok(good) == "39 papers were printed, none refused.\n"
+    # Eleven kinds and three sizes of receipt, in three languages.
+    assert _ok(good) == "42 papers were printed, none refused.\n"
     assert bad.exit_code == 1
     named = [line for line in bad.output.splitlines() if "template order.typ" in line]
     assert [line.removeprefix("Error: ").partition(":")[0] for line in named] == [
