@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from support.console_world import Console
 from control_plane import db
 
 LATER = {"/drift": "session", "/guard/forecast": "session", "/ledger": "posting", "/dunning/tonight": "open_document"}
+_STYLES = re.compile(r'<link rel="stylesheet" href="([^"]+)"')
 WAITS = "This looks at everybody, which takes some seconds."
 
 
@@ -47,7 +49,10 @@ def test_in_a_large_one_the_frame_is_there_at_once_and_what_it_fetches_is_the_pa
     assert f'hx-get="{path}"' in frame.text
     assert WAITS not in client.get(path, headers={"HX-Request": "true"}).text
     assert f'href="{path}?at_once=yes"' in frame.text, "without scripts"
-    assert WAITS not in client.get(f"{path}?at_once=yes").text
+    whole = client.get(f"{path}?at_once=yes").text
+    assert WAITS not in whole
+    # What is fetched comes without a head: its styles have to be there with the frame.
+    assert set(_STYLES.findall(whole)) <= set(_STYLES.findall(frame.text))
 
 
 @pytest.mark.usefixtures("large")
